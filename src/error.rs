@@ -1,0 +1,209 @@
+//! What goes wrong at the HTTP edge: one enum, each variant with its status, a stable `code` for
+//! programs and a sentence for people, answered as RFC 9457 `application/problem+json`.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One field of the input and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    #[schema(example = "body")]
+    pub field: String,
+    #[schema(example = "must be 1 to 4,000 characters after trimming")]
+    pub message: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Every refusal a caller can get.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 400: malformed JSON, path or query, as the sentence says.
+    #[error("{0}")]
+    Malformed(String),
+    /// 400: a cursor that was never given out in this form.
+    #[error("The cursor is malformed. Use one exactly as an answer or an event gave it.")]
+    MalformedCursor,
+    /// 401: a token is needed.
+    #[error("Sign in first: this needs an access token.")]
+    Unauthenticated,
+    /// 401: the token is expired, forged, or of a session that has ended.
+    #[error("The access token is not valid any more. Refresh it or sign in again.")]
+    InvalidToken,
+    /// 401: sign-in refused; says not which half was wrong.
+    #[error("Username or password is wrong.")]
+    WrongCredentials,
+    /// 401: the refresh token is unknown, expired or spent.
+    #[error("The refresh token is not valid any more. Sign in again.")]
+    InvalidRefreshToken,
+    /// 403 with a code of its own.
+    #[error("{detail}")]
+    Forbidden { code: &'static str, detail: &'static str },
+    /// 404: unknown, or not the caller's to know.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// 405, with `Allow` set by the router.
+    #[error("This address does not answer that method.")]
+    MethodNotAllowed,
+    /// 408: the request did not arrive in time.
+    #[error("The request took too long to arrive.")]
+    RequestTimeout,
+    /// 409 with a code of its own.
+    #[error("{detail}")]
+    Conflict { code: &'static str, detail: &'static str },
+    /// 413.
+    #[error("The body is larger than 64 KiB.")]
+    TooLarge,
+    /// 415.
+    #[error("Send the body as JSON, with `Content-Type: application/json`.")]
+    UnsupportedMediaType,
+    /// 422: well-formed but not acceptable.
+    #[error("Some of the input is not acceptable.")]
+    Invalid(Vec<FieldError>),
+    /// 422: this `client_id` was used for a different request.
+    #[error("This client_id was already used for a different message.")]
+    ClientIdReused,
+    /// 429.
+    #[error("Too many requests. Try again in a moment.")]
+    TooManyRequests { retry_after: Duration },
+    /// 503: a queue is full or the database does not answer. Nothing was lost that was acknowledged;
+    /// sending again under the same `client_id` is safe.
+    #[error("The service is busy or a part of it is away. Try again; a retry with the same client_id is safe.")]
+    Unavailable { retry_after: Duration },
+    /// 500: a bug. The cause is logged, never told.
+    #[error("Something went wrong on our side.")]
+    Internal(#[source] anyhow::Error),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The body of every error: RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "about:blank")]
+    pub kind: &'static str,
+    #[schema(value_type = String, example = "Unprocessable Entity")]
+    pub title: &'static str,
+    #[schema(example = 422)]
+    pub status: u16,
+    /// Stable: programs may compare it.
+    #[schema(example = "invalid")]
+    pub code: &'static str,
+    /// For people: may change.
+    pub detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldError>,
+}
+
+impl Error {
+    /// 503 with the usual pause.
+    pub const fn unavailable() -> Self {
+        Self::Unavailable { retry_after: Duration::from_secs(1) }
+    }
+
+    /// 422 about one field.
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::MalformedCursor => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated | Self::InvalidToken | Self::WrongCredentials | Self::InvalidRefreshToken => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) | Self::ClientIdReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The stable word for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::MalformedCursor => "malformed_cursor",
+            Self::Unauthenticated => "unauthenticated",
+            Self::InvalidToken => "invalid_token",
+            Self::WrongCredentials => "wrong_credentials",
+            Self::InvalidRefreshToken => "invalid_refresh_token",
+            Self::Forbidden { code, .. } | Self::Conflict { code, .. } => code,
+            Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Invalid(_) => "invalid",
+            Self::ClientIdReused => "client_id_reused",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+/// A database that is away or too slow is 503, so that callers come back; anything else is a bug.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        if crate::store::is_outage(&error) {
+            tracing::warn!(%error, "the database does not answer");
+            Self::unavailable()
+        } else {
+            Self::Internal(error.into())
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if let Self::Internal(cause) = &self {
+            tracing::error!(error = format!("{cause:#}"), "a request failed for a reason of our own");
+        }
+        let retry_after = match &self {
+            Self::TooManyRequests { retry_after } | Self::Unavailable { retry_after } => {
+                Some(retry_after.as_secs_f64().ceil().max(1.0))
+            }
+            _ => None,
+        };
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.to_string(),
+            errors: if let Self::Invalid(errors) = self { errors } else { Vec::new() },
+        };
+        let mut response = (status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(
+                header::RETRY_AFTER,
+                HeaderValue::from_str(&seconds.to_string()).expect("a number is a header value"),
+            );
+        }
+        response
+    }
+}

@@ -1,0 +1,178 @@
+//! Everything a client can hear, and the things that it hears about.
+//!
+//! These types are the wire: they are answered by REST, carried by the stream, and sent between instances,
+//! in one shape. What is private to an account (password, sessions) is not here and cannot leak from here.
+//! Next: [`crate::realtime`], which carries events to whoever may hear them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
+
+/// What a user may do beyond reading and writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Posts, and edits and deletes what they posted.
+    #[default]
+    User,
+    /// Runs the rooms, moderates, and writes direct messages.
+    Admin,
+}
+
+impl Role {
+    /// The word for this role on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Who wrote, sent or received something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Author {
+    pub id: UserId,
+    #[schema(value_type = String, example = "ali")]
+    pub username: Arc<str>,
+}
+
+/// An account as everybody may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    pub id: UserId,
+    #[schema(value_type = String, example = "ali")]
+    pub username: Arc<str>,
+    pub role: Role,
+}
+
+/// How many are in a room now: distinct users, and guests counted by connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Online {
+    pub users: u32,
+    pub guests: u32,
+}
+
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Room {
+    pub id: RoomId,
+    #[schema(example = "general")]
+    pub name: String,
+    pub is_archived: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// `seq` of the newest message; 0 in a room without any.
+    pub head_seq: Seq,
+    pub online: Online,
+}
+
+/// A public message. A deleted one keeps its place; its body is gone for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    pub id: MessageId,
+    pub room_id: RoomId,
+    /// Where it was posted, and stays.
+    pub pos: Pos,
+    pub seq: Seq,
+    pub client_id: ClientId,
+    pub author: Author,
+    #[schema(value_type = Option<String>, example = "Good morning")]
+    pub body: Option<Arc<str>>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    pub edited_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    pub deleted_at: Option<OffsetDateTime>,
+}
+
+/// A message for one person's eyes: nobody but sender and recipient ever receives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DirectMessage {
+    pub id: MessageId,
+    pub pos: Pos,
+    pub client_id: ClientId,
+    pub sender: Author,
+    pub recipient: Author,
+    #[schema(value_type = String, example = "A word in private")]
+    pub body: Arc<str>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// A user's role and restrictions, as told to that user when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Standing {
+    pub id: UserId,
+    #[schema(value_type = String, example = "ali")]
+    pub username: Arc<str>,
+    pub role: Role,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    pub muted_until: Option<OffsetDateTime>,
+    #[schema(required = true)]
+    pub mute_reason: Option<String>,
+    /// Not told on the wire: a banned user has no stream to hear it on.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    #[schema(ignore)]
+    pub banned: bool,
+}
+
+/// One durable change, at its position.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub pos: Pos,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    pub change: Change,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    MessagePosted(Message),
+    MessageEdited(Message),
+    MessageDeleted { id: MessageId, room_id: RoomId, seq: Seq },
+    DirectPosted(DirectMessage),
+    Room { what: RoomChange, room: Room },
+    /// Role, mute or ban; heard by that user, obeyed by every instance.
+    Standing(Standing),
+    /// Heard by nobody: their streams end here.
+    SessionsEnded { user_id: UserId, sessions: Vec<SessionId> },
+}
+
+/// What happened to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomChange {
+    Created,
+    Renamed,
+    Archived,
+    Restored,
+}
+
+impl Change {
+    /// The event's name on the stream, or `None` for what no client hears.
+    pub const fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::MessagePosted(_) => "message.posted",
+            Self::MessageEdited(_) => "message.edited",
+            Self::MessageDeleted { .. } => "message.deleted",
+            Self::DirectPosted(_) => "direct.posted",
+            Self::Room { what: RoomChange::Created, .. } => "room.created",
+            Self::Room { what: RoomChange::Renamed, .. } => "room.renamed",
+            Self::Room { what: RoomChange::Archived, .. } => "room.archived",
+            Self::Room { what: RoomChange::Restored, .. } => "room.restored",
+            Self::Standing(_) => "user.changed",
+            Self::SessionsEnded { .. } => return None,
+        })
+    }
+}

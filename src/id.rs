@@ -1,0 +1,94 @@
+//! Identifiers and numbers as types of their own: two bare integers in one signature is the bug that
+//! chat servers have.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            sqlx::Type, utoipa::ToSchema,
+        )]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        #[schema(value_type = Uuid)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new one, made of the time and chance (UUID version 7), so that rows made together lie together.
+            #[expect(clippy::new_without_default, reason = "every call gives another value")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )+};
+}
+
+uuid_id! {
+    /// A user's account.
+    UserId;
+    /// One sign-in on one device.
+    SessionId;
+    /// A room.
+    RoomId;
+    /// A message, public or direct.
+    MessageId;
+    /// Chosen by the client for one submit; repeated in each retry of it.
+    ClientId;
+}
+
+/// A position in the global log: 1 for the first change ever, without a gap.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, sqlx::Type,
+    utoipa::ToSchema,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+#[schema(value_type = i64, minimum = 1)]
+pub struct Pos(pub i64);
+
+impl Pos {
+    /// The position after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The position before this one.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0 - 1)
+    }
+}
+
+impl std::fmt::Display for Pos {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A message's number within its room: 1 for the first, without a gap.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, sqlx::Type,
+    utoipa::ToSchema,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+#[schema(value_type = i64, minimum = 0)]
+pub struct Seq(pub i64);
