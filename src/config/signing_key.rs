@@ -1,0 +1,99 @@
+//! The key that signs access tokens: 32 bytes that never show.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use rand::TryRngCore;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Where the demo keeps its key, within `DATA_DIR`.
+const FILE: &str = "signing-key";
+
+/// 256 bits for HMAC-SHA-256: RFC 7518, section 3.2, asks for no fewer than the hash has.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey([u8; 32]);
+
+impl SigningKey {
+    /// Reads 64 hex digits.
+    ///
+    /// # Errors
+    ///
+    /// Says what a key looks like and how to make one; never what was given.
+    pub fn parse(hex: &SecretString) -> anyhow::Result<Self> {
+        Self::from_hex(hex.expose_secret())
+    }
+
+    /// Reads keys separated by commas.
+    pub(super) fn parse_list(list: &SecretString) -> anyhow::Result<Vec<Self>> {
+        list.expose_secret().split(',').map(Self::from_hex).collect()
+    }
+
+    /// The bytes, for signing and verifying.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key kept in `dir`, made by chance the first time, readable by its owner alone.
+    pub(super) fn kept_in(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join(FILE);
+        match fs::read_to_string(&path) {
+            Ok(hex) => Self::from_hex(&hex).with_context(|| format!("{} is damaged; delete it", path.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::made_in(dir, &path),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    fn made_in(dir: &Path, path: &Path) -> anyhow::Result<Self> {
+        let mut key = [0; 32];
+        rand::rngs::OsRng.try_fill_bytes(&mut key).context("the system gives no random bytes")?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options
+            .open(path)
+            .and_then(|mut file| {
+                writeln!(file, "{}", hex(&key))?;
+                file.sync_all()
+            })
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(key))
+    }
+
+    fn from_hex(hex: &str) -> anyhow::Result<Self> {
+        let hex = hex.trim();
+        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            bail!("a signing key is 64 hex digits; make one with `openssl rand -hex 32`");
+        }
+        let mut key = [0; 32];
+        for (byte, digits) in key.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let digits = std::str::from_utf8(digits).expect("hex digits are ASCII");
+            *byte = u8::from_str_radix(digits, 16).expect("two hex digits make a byte");
+        }
+        Ok(Self(key))
+    }
+}
+
+impl From<[u8; 32]> for SigningKey {
+    fn from(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+}
+
+/// Shows that there is one, and nothing of it.
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+        text
+    })
+}
