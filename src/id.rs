@@ -2,6 +2,7 @@
 //! chat servers have.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 macro_rules! uuid_id {
@@ -92,3 +93,34 @@ impl std::fmt::Display for Pos {
 #[sqlx(transparent)]
 #[schema(value_type = i64, minimum = 0)]
 pub struct Seq(pub i64);
+
+/// What a submit asked for, digested: where it goes and its words. Tells a retry from a second, different
+/// request under the same [`ClientId`], also after the words were edited or deleted. 16 bytes, because what
+/// is guarded against is a client's mistake and not somebody who searches for collisions of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// `to` is the room or the recipient; `body` as it will be stored.
+    pub fn of(to: Uuid, body: &str) -> Self {
+        let digest = Sha256::new().chain_update(to).chain_update(body).finalize();
+        Self(*digest.first_chunk().expect("SHA-256 has 32 bytes"))
+    }
+
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_places_and_words_apart() {
+        let (here, there) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(Fingerprint::of(here, "hi"), Fingerprint::of(here, "hi"));
+        assert_ne!(Fingerprint::of(here, "hi"), Fingerprint::of(there, "hi"));
+        assert_ne!(Fingerprint::of(here, "hi"), Fingerprint::of(here, "hi "));
+    }
+}

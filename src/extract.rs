@@ -1,0 +1,176 @@
+//! What handlers take from a request, refused in the one form that every refusal has.
+//!
+//! `axum` has extractors of these names; theirs answer in plain text and let unknown query fields pass.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, FieldError};
+use crate::id::{MessageId, RoomId, UserId};
+
+/// Largest body in bytes: four times what the longest message can need.
+pub const BODY_LIMIT: usize = 64 << 10;
+
+/// A body that takes longer than this to arrive is given up; 13 KiB/s is enough for the largest.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A JSON body, in requests and in answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        if !is_json(request.headers()) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        parse(&read(request).await?).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+async fn read(request: Request) -> Result<Bytes, Error> {
+    let body = Limited::new(request.into_body(), BODY_LIMIT);
+    match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+        Ok(Err(_)) => Err(Error::Malformed("The body did not arrive whole.".to_owned())),
+        Err(_) => Err(Error::RequestTimeout),
+    }
+}
+
+/// Broken JSON is 400; JSON of another shape than asked for is 422 and names the field.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = error.path().to_string();
+        let cause = error.into_inner();
+        if !cause.is_data() {
+            return Error::Malformed(format!("The body is not valid JSON: {cause}."));
+        }
+        // The place in the text helps nobody who sent one line.
+        let message = cause.to_string();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
+        Error::Invalid(vec![FieldError::new(if field == "." { "" } else { &field }, message)])
+    })?;
+    json.end().map_err(|error| Error::Malformed(format!("The body is not valid JSON: {error}.")))?;
+    Ok(value)
+}
+
+/// The query, with repeated keys for lists. Every `T` denies unknown fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        serde_html_form::from_str(parts.uri.query().unwrap_or_default())
+            .map(Self)
+            .map_err(|error| Error::Malformed(format!("The query is not acceptable: {error}.")))
+    }
+}
+
+/// The one id in the path. Text that is no id names nothing, and so is 404.
+#[derive(Debug, Clone, Copy)]
+pub struct Path<T>(pub T);
+
+/// What an id is the id of, in the words of a refusal.
+pub trait Noun: std::str::FromStr {
+    const NOUN: &'static str;
+}
+
+impl Noun for RoomId {
+    const NOUN: &'static str = "room";
+}
+
+impl Noun for MessageId {
+    const NOUN: &'static str = "message";
+}
+
+impl Noun for UserId {
+    const NOUN: &'static str = "user";
+}
+
+impl<S: Send + Sync, T: Noun> FromRequestParts<S> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let no_such = Error::NotFound(T::NOUN);
+        match axum::extract::Path::<String>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(text)) => text.parse().map(Self).map_err(|_| no_such),
+            Err(_) => Err(no_such),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::id::ClientId;
+    use crate::input::MessageBody;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Note {
+        #[expect(dead_code, reason = "only parsed")]
+        body: MessageBody,
+        #[expect(dead_code, reason = "only parsed")]
+        client_id: Option<ClientId>,
+    }
+
+    async fn refusal(content_type: &str, body: impl Into<Body>) -> Error {
+        let request = Request::builder().header("content-type", content_type).body(body.into()).expect("a request");
+        Json::<Note>::from_request(request, &()).await.expect_err("a refusal")
+    }
+
+    #[tokio::test]
+    async fn each_kind_of_bad_body_has_its_own_refusal() {
+        let json = "application/json";
+        assert!(matches!(refusal("text/plain", "{}").await, Error::UnsupportedMediaType));
+        assert!(matches!(refusal(json, r#"{"body": "#).await, Error::Malformed(_)));
+        assert!(matches!(refusal(json, r#"{"body":"a"} {}"#).await, Error::Malformed(_)));
+        assert!(matches!(refusal(json, "\u{ff}".as_bytes().to_vec()).await, Error::Malformed(_)));
+        assert!(matches!(refusal(json, vec![b' '; BODY_LIMIT + 1]).await, Error::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_field_that_is_wrong_is_named_and_its_place_in_the_text_is_not() {
+        for (body, field, message) in [
+            (r#"{"body":" "}"#, "body", "must be 1 to 4,000 characters after trimming"),
+            (r#"{"body":"a","client_id":"1"}"#, "client_id", "UUID parsing failed"),
+            (r#"{"body":"a","colour":1}"#, "colour", "unknown field `colour`"),
+            ("{}", "", "missing field `body`"),
+        ] {
+            let Error::Invalid(errors) = refusal("application/json; charset=utf-8", body).await else {
+                panic!("{body} is 422");
+            };
+            assert_eq!(errors[0].field, field, "{body}");
+            assert!(errors[0].message.starts_with(message), "{body}: {}", errors[0].message);
+            assert!(!errors[0].message.contains("line 1"), "{body}: {}", errors[0].message);
+        }
+    }
+}

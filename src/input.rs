@@ -1,0 +1,291 @@
+//! Text that people type, as types that hold only what is acceptable.
+//!
+//! A handler whose input is a [`RoomName`] has a room name; there is nothing left to check. Control
+//! characters are refused here once, so that none reaches the database, a stream's frame or a terminal.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, de};
+use utoipa::ToSchema;
+
+/// Why a text is refused: a sentence that goes on from the field's name.
+pub type Refusal = &'static str;
+
+/// The words of a message: trimmed, newlines as LF, 1 to 4,000 characters.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 4_000,
+    pattern = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$",
+    example = "Good morning"
+)]
+pub struct MessageBody(Arc<str>);
+
+impl MessageBody {
+    /// Most characters (Unicode scalar values) of a message.
+    pub const MAX_CHARS: usize = 4_000;
+
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        // A lone CR is a line's end too: RFC 2046 aside, that is what old editors and terminals meant.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let text = text.trim();
+        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            return Err("must not hold control characters other than newline and tab");
+        }
+        if text.is_empty() || text.chars().count() > Self::MAX_CHARS {
+            return Err("must be 1 to 4,000 characters after trimming");
+        }
+        Ok(Self(text.into()))
+    }
+
+    pub fn into_text(self) -> Arc<str> {
+        self.0
+    }
+}
+
+impl AsRef<str> for MessageBody {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of a room: one trimmed line of 1 to 80 characters.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 80,
+    pattern = r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$",
+    example = "general"
+)]
+pub struct RoomName(String);
+
+impl RoomName {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        line(text, 80).filter(|name| !name.is_empty()).map(Self).ok_or("must be one line of 1 to 80 characters")
+    }
+}
+
+impl AsRef<str> for RoomName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, folded to lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, ToSchema)]
+#[schema(value_type = String, min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9_.-]+$", example = "ali")]
+pub struct Username(Arc<str>);
+
+impl Username {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        if !(3..=32).contains(&text.len()) || !text.bytes().all(allowed) {
+            return Err("must be 3 to 32 of the characters a-z 0-9 _ . -");
+        }
+        Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    pub fn into_text(self) -> Arc<str> {
+        self.0
+    }
+}
+
+impl AsRef<str> for Username {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A new password: 8 to 128 characters of any kind. It never shows.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(value_type = String, format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
+pub struct Password(SecretString);
+
+impl Password {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        if !(8..=128).contains(&text.chars().count()) {
+            return Err("must be 8 to 128 characters");
+        }
+        Ok(Self(text.into()))
+    }
+
+    pub fn into_secret(self) -> SecretString {
+        self.0
+    }
+}
+
+impl ExposeSecret<str> for Password {
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// Why an admin did something: one trimmed line of at most 200 characters, which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
+#[schema(value_type = String, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", example = "advertising")]
+pub struct Reason(String);
+
+impl Reason {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        line(text, 200).map(Self).ok_or("must be one line of at most 200 characters")
+    }
+
+    /// The reason, or `None` where none was given.
+    pub fn into_text(self) -> Option<String> {
+        Some(self.0).filter(|reason| !reason.is_empty())
+    }
+}
+
+impl AsRef<str> for Reason {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What to look for: one trimmed line of at most 100 characters, which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
+#[schema(value_type = String, max_length = 100, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", example = "ali")]
+pub struct SearchText(String);
+
+impl SearchText {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        line(text, 100).map(Self).ok_or("must be one line of at most 100 characters")
+    }
+}
+
+impl AsRef<str> for SearchText {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How many at once: `DEFAULT` where nothing is said, and `MAX` where more is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit<const DEFAULT: u16, const MAX: u16>(u16);
+
+impl<const DEFAULT: u16, const MAX: u16> Limit<DEFAULT, MAX> {
+    pub const fn rows(self) -> i64 {
+        self.0 as i64
+    }
+}
+
+impl<const DEFAULT: u16, const MAX: u16> Default for Limit<DEFAULT, MAX> {
+    fn default() -> Self {
+        Self(DEFAULT)
+    }
+}
+
+impl<'de, const DEFAULT: u16, const MAX: u16> Deserialize<'de> for Limit<DEFAULT, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            0 => Err(de::Error::custom("limit must be at least 1")),
+            asked => Ok(Self(u16::try_from(asked).map_or(MAX, |asked| asked.min(MAX)))),
+        }
+    }
+}
+
+/// Trimmed text without control characters and of at most `max` characters.
+fn line(text: &str, max: usize) -> Option<String> {
+    let text = text.trim();
+    (text.chars().count() <= max && !text.chars().any(char::is_control)).then(|| text.to_owned())
+}
+
+macro_rules! deserialize_by_parsing {
+    ($($name:ident)+) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(de::Error::custom)
+            }
+        }
+    )+};
+}
+
+deserialize_by_parsing! { MessageBody RoomName Username Password Reason SearchText }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_trimmed_and_its_line_ends_are_made_one_kind() {
+        let body = MessageBody::parse("  one\r\ntwo\rthree\n\tfour \r\n").expect("a message");
+        assert_eq!(body.as_ref(), "one\ntwo\nthree\n\tfour");
+    }
+
+    #[test]
+    fn a_message_has_1_to_4000_characters_whatever_their_bytes() {
+        assert!(MessageBody::parse(&"😀".repeat(4_000)).is_ok());
+        assert!(MessageBody::parse(&format!(" {} ", "a".repeat(4_000))).is_ok());
+        assert!(MessageBody::parse(&"a".repeat(4_001)).is_err());
+        assert!(MessageBody::parse(" \r\n\t\u{2003}").is_err());
+    }
+
+    #[test]
+    fn a_message_holds_no_control_characters() {
+        for refused in ['\0', '\u{8}', '\u{b}', '\u{1b}', '\u{7f}', '\u{85}', '\u{9f}'] {
+            assert!(MessageBody::parse(&format!("a{refused}b")).is_err(), "{refused:?}");
+        }
+        assert!(MessageBody::parse("a\u{2028}b\u{202e}c\u{fe0f}").is_ok());
+    }
+
+    #[test]
+    fn a_room_name_is_one_trimmed_line() {
+        assert_eq!(RoomName::parse("  The Garden ").expect("a name").as_ref(), "The Garden");
+        for refused in ["", "   ", "two\nlines", "a\tb", "a\0", &"x".repeat(81)] {
+            assert!(RoomName::parse(refused).is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_username_is_folded_and_plain() {
+        assert_eq!(Username::parse("A.li-3_").expect("a name").as_ref(), "a.li-3_");
+        for refused in ["al", "al i", "älia", "ali\0", &"a".repeat(33), ""] {
+            assert!(Username::parse(refused).is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_measured_in_characters_and_never_shows() {
+        let password = Password::parse("ünïcödé!").expect("eight characters");
+        assert!(!format!("{password:?}").contains("cöd"));
+        assert!(Password::parse("short77").is_err());
+        assert!(Password::parse(&"p".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn a_limit_is_cut_to_the_most_and_never_zero() {
+        type Rows = Limit<50, 200>;
+        let parse = |text| serde_json::from_str::<Rows>(text).map(Limit::rows).ok();
+        assert_eq!(parse("1"), Some(1));
+        assert_eq!(parse("500"), Some(200));
+        assert_eq!(parse("70000"), Some(200));
+        assert_eq!(parse("0"), None);
+        assert_eq!(parse("-1"), None);
+        assert_eq!(Rows::default().rows(), 50);
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_message_keeps_can_be_sent_again_unchanged(text in any::<String>()) {
+            if let Ok(once) = MessageBody::parse(&text) {
+                let twice = MessageBody::parse(once.as_ref()).expect("what was kept is acceptable");
+                prop_assert_eq!(&once, &twice);
+                prop_assert!(!once.as_ref().contains(['\r', '\0']));
+            }
+        }
+
+        #[test]
+        fn what_a_room_name_keeps_has_no_control_character(text in any::<String>()) {
+            if let Ok(name) = RoomName::parse(&text) {
+                prop_assert!(!name.as_ref().chars().any(char::is_control));
+                prop_assert_eq!(RoomName::parse(name.as_ref()), Ok(name));
+            }
+        }
+    }
+}
