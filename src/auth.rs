@@ -1,0 +1,166 @@
+//! Who is asking. A handler's signature says who may call it: [`Anyone`], [`SignedIn`] or [`AsAdmin`].
+//!
+//! A token proves identity and session; what the identity may do is asked of [`crate::realtime`], which
+//! follows the log. So a ban, a lost role or a sign-out counts within a second on every instance, whatever
+//! tokens are still about, and without asking the database on each request.
+
+pub mod password;
+pub mod session;
+pub mod token;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use time::OffsetDateTime;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::event::{Author, Role};
+use crate::id::{SessionId, UserId};
+
+/// Somebody who showed a token that holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub id: UserId,
+    pub username: Arc<str>,
+    /// As the log has it, not as the token might.
+    pub role: Role,
+    pub session: SessionId,
+    pub expires_at: OffsetDateTime,
+}
+
+impl Caller {
+    /// The caller as the author of what they write.
+    pub fn author(&self) -> Author {
+        Author { id: self.id, username: self.username.clone() }
+    }
+
+    /// The caller, if an admin.
+    pub fn admin(self) -> Result<Self> {
+        match self.role {
+            Role::Admin => Ok(self),
+            Role::User => Err(not_admin()),
+        }
+    }
+}
+
+/// 403 for what only admins may do.
+pub const fn not_admin() -> Error {
+    Error::Forbidden { code: "not_admin", detail: "Only an admin may do that." }
+}
+
+/// 403 for whoever is banned.
+pub const fn banned() -> Error {
+    Error::Forbidden { code: "banned", detail: "This account is banned." }
+}
+
+/// Guests and users alike. No token makes a guest; a token that does not hold is refused rather than
+/// taken for none, so that nobody falls back to anonymous without knowing.
+pub struct Anyone(pub Option<Caller>);
+
+/// A user, whatever their role.
+pub struct SignedIn(pub Caller);
+
+/// An admin.
+pub struct AsAdmin(pub Caller);
+
+impl App {
+    /// Whom this access token speaks for, if it still may.
+    ///
+    /// # Errors
+    /// [`Error::InvalidToken`] when it is forged or expired, its session has ended or its user is banned.
+    pub fn authenticate(&self, access_token: &str) -> Result<Caller> {
+        let identity = self.tokens.verify(access_token, self.clock.now()).map_err(|_| Error::InvalidToken)?;
+        if self.realtime.is_ended(identity.session) || self.realtime.is_banned(identity.user_id) {
+            return Err(Error::InvalidToken);
+        }
+        Ok(Caller {
+            id: identity.user_id,
+            role: self.realtime.role_of(identity.user_id),
+            username: identity.username,
+            session: identity.session,
+            expires_at: identity.expires_at,
+        })
+    }
+}
+
+impl FromRequestParts<App> for Anyone {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Some(token) = bearer_token(&parts.headers)? else { return Ok(Self(None)) };
+        let caller = app.authenticate(token)?;
+        app.limits.admit_user(caller.id)?;
+        Ok(Self(Some(caller)))
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Anyone(caller) = Anyone::from_request_parts(parts, app).await?;
+        caller.map(Self).ok_or(Error::Unauthenticated)
+    }
+}
+
+impl FromRequestParts<App> for AsAdmin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let SignedIn(caller) = SignedIn::from_request_parts(parts, app).await?;
+        caller.admin().map(Self)
+    }
+}
+
+/// The token in `Authorization: Bearer …` (RFC 6750; the scheme's case does not matter, RFC 9110, 11.1).
+/// Credentials of any other form, or two of them, were meant to be something and are not.
+pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(credentials) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Error::InvalidToken);
+    }
+    let credentials = credentials.to_str().map_err(|_| Error::InvalidToken)?;
+    match credentials.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim_matches(' '))),
+        _ => Err(Error::InvalidToken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn without_credentials_the_caller_is_a_guest() {
+        assert!(matches!(bearer_token(&headers(&[])), Ok(None)));
+    }
+
+    #[rstest]
+    #[case("Bearer abc")]
+    #[case("bearer abc")]
+    #[case("BEARER  abc ")]
+    fn a_bearer_token_is_found(#[case] value: &'static str) {
+        assert_eq!(bearer_token(&headers(&[value])).unwrap(), Some("abc"));
+    }
+
+    #[rstest]
+    #[case(&["Basic YWxpOnRlc3Q="])]
+    #[case(&["Bearer"])]
+    #[case(&["abc"])]
+    #[case(&[""])]
+    #[case(&["Bearer abc", "Bearer def"])]
+    fn other_credentials_never_make_a_guest(#[case] values: &[&'static str]) {
+        assert!(matches!(bearer_token(&headers(values)), Err(Error::InvalidToken)));
+    }
+}

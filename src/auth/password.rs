@@ -1,0 +1,160 @@
+//! Passwords: hashed slowly on purpose, and never in the way of the chat.
+//!
+//! Argon2id costs 19 MiB and tens of milliseconds of a core for each guess, for an attacker and for us. So
+//! it runs on blocking threads, on no more of them than there are cores, with a bounded crowd waiting.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::error::Error;
+
+/// Memory per hash in KiB, passes over it, and lanes: the second choice of the OWASP password storage cheat
+/// sheet for Argon2id (as strong as the first, for less memory).
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// How many may wait per worker: about a second's work. Whoever comes then is told to come back.
+const WAITING_PER_WORKER: usize = 32;
+
+/// Of the empty password: what a sign-in is checked against when there is no such user, so that it takes
+/// the same time as for one who exists. What the check answers is not looked at.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Z2FwbGVzcyBkZWNveSAwMQ$G7NMRbiVjk2ZGqdxuUvhMtdI+7orRFPRnjF8nzbEp/w";
+
+/// The bounded pool in which passwords are hashed and checked. Cheap to clone.
+#[derive(Clone)]
+pub struct Passwords {
+    /// Those at work and those waiting; empty means full.
+    places: Arc<Semaphore>,
+    /// Those at work.
+    workers: Arc<Semaphore>,
+}
+
+impl Passwords {
+    /// A pool of as many workers as the machine has cores.
+    #[must_use]
+    pub fn new() -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with_capacity(workers, workers * WAITING_PER_WORKER)
+    }
+
+    fn with_capacity(workers: usize, waiting: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(workers + waiting)), workers: Arc::new(Semaphore::new(workers)) }
+    }
+
+    /// The hash of a new password, as a PHC string with a salt of its own.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when too many are waiting.
+    pub async fn hash(&self, password: SecretString) -> Result<String, Error> {
+        self.work(move || {
+            argon2()
+                .hash_password(password.expose_secret().as_bytes())
+                .map(|hash| hash.to_string())
+                .map_err(|error| Error::Internal(anyhow::anyhow!("a password could not be hashed: {error}")))
+        })
+        .await?
+    }
+
+    /// Whether `password` is the one behind `hash`. Without a hash (there is no such user) the answer is no,
+    /// after the same work.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when too many are waiting.
+    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Error> {
+        self.work(move || {
+            let known = hash.is_some();
+            let hash = hash.as_deref().unwrap_or(DECOY);
+            let hash = PasswordHash::new(hash)
+                .map_err(|error| Error::Internal(anyhow::anyhow!("a stored password hash is unreadable: {error}")))?;
+            let matches = argon2().verify_password(password.expose_secret().as_bytes(), &hash).is_ok();
+            Ok(matches && known)
+        })
+        .await?
+    }
+
+    /// # Cancellation
+    /// Dropped while waiting, it gives its place back and nothing has run. Dropped while at work, the work
+    /// goes on to its end and keeps its place until then, so the bound holds.
+    async fn work<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::unavailable())?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await.expect("the semaphore is never closed");
+        tokio::task::spawn_blocking(move || {
+            let _held = (place, worker);
+            task()
+        })
+        .await
+        .map_err(|error| Error::Internal(error.into()))
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are within Argon2's limits");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_known_again_and_no_other_is() {
+        let passwords = Passwords::new();
+        let hash = passwords.hash("correct horse".into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("Correct horse".into(), Some(hash)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn two_users_with_one_password_have_different_hashes() {
+        let passwords = Passwords::new();
+        let (one, other) = (passwords.hash("same".into()).await.unwrap(), passwords.hash("same".into()).await.unwrap());
+        assert_ne!(one, other);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_costs_the_same_work_and_is_never_let_in() {
+        let ours = PasswordHash::new(DECOY).unwrap();
+        let params = Params::try_from(&ours).unwrap();
+        assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (MEMORY_KIB, PASSES, LANES));
+        // Even for the password that the decoy is made of.
+        assert!(argon2().verify_password(b"", &ours).is_ok());
+        assert!(!Passwords::new().verify("".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn beyond_the_waiting_room_callers_are_turned_away_at_once() {
+        let passwords = Passwords::with_capacity(1, 1);
+        let at_work = Arc::clone(&passwords.places).try_acquire_owned().unwrap();
+        let waiting = Arc::clone(&passwords.places).try_acquire_owned().unwrap();
+        let refused = passwords.hash("anything".into()).await.unwrap_err();
+        assert!(matches!(refused, Error::Unavailable { .. }));
+        drop((at_work, waiting));
+        assert!(passwords.hash("anything".into()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_leaves_the_queue_frees_a_place() {
+        let passwords = Passwords::with_capacity(1, 0);
+        let busy = Arc::clone(&passwords.workers).try_acquire_owned().unwrap();
+        {
+            let mut waiting = std::pin::pin!(passwords.hash("anything".into()));
+            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+            assert_eq!(passwords.places.available_permits(), 0);
+        }
+        assert_eq!(passwords.places.available_permits(), 1);
+        drop(busy);
+    }
+}

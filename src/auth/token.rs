@@ -1,0 +1,251 @@
+//! Access tokens: short-lived proofs of a sign-in that any instance checks without asking anyone.
+//!
+//! A token says who and which session, and nothing about rights: a role could change while the token
+//! lives, so the role is looked up when it is needed. One algorithm, HS256, fixed here: what the token's
+//! own header says about it is never believed. The key is found by `kid`, so that a new key can take over
+//! while tokens of the previous one live out their minutes.
+//! Next: [`crate::auth`], which asks [`Tokens`] and then whether the session still stands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use crate::config::SigningKey;
+use crate::id::{SessionId, UserId};
+
+/// Makes and checks access tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Tokens(Arc<Keyring>);
+
+struct Keyring {
+    header: Header,
+    signing: EncodingKey,
+    /// By `kid`; the signing key's own first.
+    verifying: Vec<(String, DecodingKey)>,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+    ttl: Duration,
+}
+
+/// Whom a token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub user_id: UserId,
+    pub username: Arc<str>,
+    pub session: SessionId,
+    pub expires_at: OffsetDateTime,
+}
+
+/// Forged, expired, or made for someone else. Callers are told no more than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the access token is not valid")]
+pub struct InvalidToken;
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: UserId,
+    sid: SessionId,
+    name: Arc<str>,
+    iat: i64,
+    exp: i64,
+}
+
+impl Tokens {
+    /// `signing` signs; it and each of `previous` verify. A token lives for `ttl`.
+    #[must_use]
+    pub fn new(
+        signing: &SigningKey,
+        previous: &[SigningKey],
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        ttl: Duration,
+    ) -> Self {
+        let (issuer, audience) = (issuer.into(), audience.into());
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[&issuer]);
+        validation.set_audience(&[&audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Expiry is checked in `verify`, against the clock given there instead of the library's own.
+        validation.validate_exp = false;
+
+        let verifying = std::iter::once(signing)
+            .chain(previous)
+            .map(|key| (key_id(key), DecodingKey::from_secret(key.as_bytes())))
+            .collect();
+        let header = Header { kid: Some(key_id(signing)), ..Header::new(Algorithm::HS256) };
+        let signing = EncodingKey::from_secret(signing.as_bytes());
+        Self(Arc::new(Keyring { header, signing, verifying, validation, issuer, audience, ttl }))
+    }
+
+    /// How long a new token lives.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.0.ttl
+    }
+
+    /// Signs a token for one session of one user.
+    pub fn issue(&self, user_id: UserId, username: Arc<str>, session: SessionId, now: OffsetDateTime) -> String {
+        let claims = Claims {
+            iss: self.0.issuer.clone(),
+            aud: self.0.audience.clone(),
+            sub: user_id,
+            sid: session,
+            name: username,
+            iat: now.unix_timestamp(),
+            exp: (now + self.0.ttl).unix_timestamp(),
+        };
+        jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing)
+            .expect("claims are plain JSON and the key is a secret of the header's algorithm")
+    }
+
+    /// Whom `token` speaks for, if it is ours, whole and not yet expired: without leeway, since every
+    /// instance that signs also checks, and a stream must end at the second that it announced.
+    pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Identity, InvalidToken> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
+        let kid = header.kid.ok_or(InvalidToken)?;
+        let (_, key) = self.0.verifying.iter().find(|(id, _)| *id == kid).ok_or(InvalidToken)?;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key, &self.0.validation).map_err(|_| InvalidToken)?.claims;
+        let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| InvalidToken)?;
+        if expires_at <= now {
+            return Err(InvalidToken);
+        }
+        Ok(Identity { user_id: claims.sub, username: claims.name, session: claims.sid, expires_at })
+    }
+}
+
+/// A key's name in a token's header: enough of its digest to tell keys apart, too little to help anyone
+/// find it.
+fn key_id(key: &SigningKey) -> String {
+    let digest = Sha256::digest(key.as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
+    const TTL: Duration = Duration::from_secs(900);
+
+    fn key(byte: u8) -> SigningKey {
+        SigningKey::from([byte; 32])
+    }
+
+    fn tokens() -> Tokens {
+        Tokens::new(&key(1), &[key(2)], "https://chat.example", "gapless", TTL)
+    }
+
+    fn claims() -> Value {
+        json!({
+            "iss": "https://chat.example", "aud": "gapless", "name": "ali",
+            "sub": "018f0000-0000-7000-8000-000000000001", "sid": "018f0000-0000-7000-8000-000000000002",
+            "iat": NOW.unix_timestamp(), "exp": NOW.unix_timestamp() + 900,
+        })
+    }
+
+    /// A token of our form with one thing about it made different.
+    fn crafted(header: Value, claims: &Value, secret: &SigningKey) -> String {
+        let signed = format!("{}.{}", encoded(&header), encoded(claims));
+        let signature = jsonwebtoken::crypto::sign(
+            signed.as_bytes(),
+            &EncodingKey::from_secret(secret.as_bytes()),
+            Algorithm::HS256,
+        );
+        format!("{signed}.{}", signature.unwrap())
+    }
+
+    fn encoded(part: &Value) -> String {
+        URL_SAFE_NO_PAD.encode(part.to_string())
+    }
+
+    fn header() -> Value {
+        json!({ "alg": "HS256", "typ": "JWT", "kid": key_id(&key(1)) })
+    }
+
+    fn with(mut object: Value, field: &str, value: Value) -> Value {
+        object[field] = value;
+        object
+    }
+
+    fn without(mut object: Value, field: &str) -> Value {
+        object.as_object_mut().unwrap().remove(field);
+        object
+    }
+
+    #[test]
+    fn a_token_speaks_for_its_user_and_session_until_it_expires() {
+        let (user, session) = (UserId::new(), SessionId::new());
+        let token = tokens().issue(user, "ali".into(), session, NOW);
+        let expires_at = NOW + TTL;
+        let identity = Identity { user_id: user, username: "ali".into(), session, expires_at };
+        assert_eq!(tokens().verify(&token, NOW), Ok(identity.clone()));
+        assert_eq!(tokens().verify(&token, expires_at - Duration::from_secs(1)), Ok(identity));
+        assert_eq!(tokens().verify(&token, expires_at), Err(InvalidToken));
+    }
+
+    #[test]
+    fn the_crafted_tokens_of_the_table_below_differ_from_a_good_one_only_where_they_say() {
+        assert!(tokens().verify(&crafted(header(), &claims(), &key(1)), NOW).is_ok());
+    }
+
+    #[rstest]
+    #[case::unsigned(format!("{}.{}.", encoded(&with(header(), "alg", json!("none"))), encoded(&claims())))]
+    #[case::signed_but_alg_none(crafted(with(header(), "alg", json!("none")), &claims(), &key(1)))]
+    #[case::other_hmac(crafted(with(header(), "alg", json!("HS384")), &claims(), &key(1)))]
+    #[case::asymmetric_alg(crafted(with(header(), "alg", json!("RS256")), &claims(), &key(1)))]
+    #[case::forged(crafted(header(), &claims(), &key(9)))]
+    #[case::unknown_kid(crafted(with(header(), "kid", json!(key_id(&key(9)))), &claims(), &key(9)))]
+    #[case::kid_of_another_key(crafted(with(header(), "kid", json!(key_id(&key(2)))), &claims(), &key(1)))]
+    #[case::no_kid(crafted(without(header(), "kid"), &claims(), &key(1)))]
+    #[case::other_issuer(crafted(header(), &with(claims(), "iss", json!("https://else.example")), &key(1)))]
+    #[case::no_issuer(crafted(header(), &without(claims(), "iss"), &key(1)))]
+    #[case::other_audience(crafted(header(), &with(claims(), "aud", json!("other")), &key(1)))]
+    #[case::no_audience(crafted(header(), &without(claims(), "aud"), &key(1)))]
+    #[case::expired(crafted(header(), &with(claims(), "exp", json!(NOW.unix_timestamp())), &key(1)))]
+    #[case::no_expiry(crafted(header(), &without(claims(), "exp"), &key(1)))]
+    #[case::expiry_as_text(crafted(header(), &with(claims(), "exp", json!("9999999999")), &key(1)))]
+    #[case::expiry_beyond_time(crafted(header(), &with(claims(), "exp", json!(i64::MAX)), &key(1)))]
+    #[case::no_session(crafted(header(), &without(claims(), "sid"), &key(1)))]
+    #[case::subject_no_uuid(crafted(header(), &with(claims(), "sub", json!("ali")), &key(1)))]
+    #[case::empty(String::new())]
+    #[case::dots("..".to_owned())]
+    #[case::garbage("eyJ.not.a-token".to_owned())]
+    fn a_token_that_is_not_wholly_ours_is_refused(#[case] token: String) {
+        assert_eq!(tokens().verify(&token, NOW), Err(InvalidToken));
+    }
+
+    #[test]
+    fn changing_any_byte_makes_a_token_worthless() {
+        let token = tokens().issue(UserId::new(), "ali".into(), SessionId::new(), NOW);
+        for at in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(tokens().verify(&changed, NOW), Err(InvalidToken), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_new_key_takes_over_while_tokens_of_the_previous_one_live_on() {
+        let before = Tokens::new(&key(2), &[], "https://chat.example", "gapless", TTL);
+        let after = tokens();
+        let old = before.issue(UserId::new(), "ali".into(), SessionId::new(), NOW);
+        let new = after.issue(UserId::new(), "ali".into(), SessionId::new(), NOW);
+        assert!(after.verify(&old, NOW).is_ok());
+        assert_eq!(before.verify(&new, NOW), Err(InvalidToken));
+    }
+}
