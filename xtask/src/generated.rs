@@ -1,0 +1,56 @@
+//! Files that are made from the code and committed: the OpenAPI document and the client made from it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::{frontend, process, root, run, step};
+
+/// `cargo xtask openapi`.
+pub fn regenerate() -> anyhow::Result<()> {
+    let server = run::build_server(false)?;
+    frontend::prepare()?;
+    let document = process::read(Command::new(server).arg("openapi"))?;
+    fs::write(frontend::dir().join("openapi.json"), document).context("cannot write frontend/openapi.json")?;
+    step::step("make the client", || frontend::npm_run("api", &[]))
+}
+
+/// Regenerates everything; an error names what was not as committed. It is fresh then, ready to be committed.
+pub fn check_fresh() -> anyhow::Result<()> {
+    let before = contents()?;
+    regenerate()?;
+    let after = contents()?;
+    let stale: Vec<String> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|path| before.get(*path) != after.get(*path))
+        .map(|path| path.strip_prefix(root()).unwrap_or(path).display().to_string())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    if !stale.is_empty() {
+        bail!("stale, and made anew just now; commit them: {}", stale.join(", "));
+    }
+    Ok(())
+}
+
+fn contents() -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    collect(&frontend::dir().join("openapi.json"), &mut files)?;
+    collect(&frontend::dir().join("src/api/gen"), &mut files)?;
+    Ok(files)
+}
+
+fn collect(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> anyhow::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            collect(&entry?.path(), files)?;
+        }
+    } else if path.exists() {
+        files.insert(path.to_owned(), fs::read(path)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Ctrl-C and its kin: noticed here, acted on where something waits, so that everything started is stopped.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::bail;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+static CAME: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Replaces the sudden death that these signals mean by default.
+pub fn listen() {
+    let came = CAME.get_or_init(Arc::default);
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(came)).expect("these signals may be listened to");
+    }
+}
+
+pub fn came() -> bool {
+    CAME.get().is_some_and(|came| came.load(Ordering::Relaxed))
+}
+
+/// An error once the user has asked to stop.
+pub fn check() -> anyhow::Result<()> {
+    if came() {
+        bail!("interrupted");
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! `cargo xtask run`: from a fresh clone to a chat in the browser.
+//!
+//! In the end this process *becomes* the server: Ctrl-C, SIGTERM and `kill -9` of the command then mean the
+//! server itself, with nothing in between that could leave it behind. A second small process waits until the server
+//! answers, says so, and opens the browser.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use lexopt::prelude::*;
+
+use crate::{database, frontend, interrupt, process, root, step};
+
+const DEFAULT_PORT: u16 = 8080;
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub struct Options {
+    pub port: u16,
+    release: bool,
+    browser: bool,
+    server_args: Vec<std::ffi::OsString>,
+}
+
+impl Options {
+    pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
+        let port = std::env::var("PORT").ok();
+        let mut options = Self {
+            port: port.map_or(Ok(DEFAULT_PORT), |port| port.parse()).context("PORT is not a port")?,
+            release: false,
+            browser: true,
+            server_args: Vec::new(),
+        };
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("port") => options.port = args.value()?.parse()?,
+                Long("release") => options.release = true,
+                Long("no-open") => options.browser = false,
+                Value(first) => {
+                    options.server_args.push(first);
+                    options.server_args.extend(args.raw_args()?);
+                }
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    check_port(options.port)?;
+    frontend::build()?;
+    let server = build_server(options.release)?;
+    let mut command = Command::new(server);
+    command.args(&options.server_args);
+    let address = environment(&mut command, options.port)?;
+    command.env("SPA_DIR", frontend::dist());
+    interrupt::check()?;
+
+    Command::new(std::env::current_exe().context("cannot find this program")?)
+        .args(["announce", &options.port.to_string(), &address])
+        .args(options.browser.then_some("--open"))
+        .stdin(Stdio::null())
+        .spawn()
+        .context("cannot run this program again")?;
+    check_port(options.port)?;
+    Err(command.exec()).context("cannot start the server")
+}
+
+/// Builds the server and returns its path.
+pub fn build_server(release: bool) -> anyhow::Result<PathBuf> {
+    step::step("build the server (minutes the first time, seconds then)", || {
+        process::run(
+            process::cargo()
+                .args(["build", "--package", "gapless", "--bin", "gapless"])
+                .args(release.then_some("--release")),
+        )
+    })?;
+    let profile = if release { "release" } else { "debug" };
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    Ok(target.join(profile).join("gapless"))
+}
+
+/// Gives the server what it needs to run here, keeping what the caller's environment says. Returns the page's address.
+pub fn environment(command: &mut Command, port: u16) -> anyhow::Result<String> {
+    let data_dir = database::data_dir();
+    if std::env::var_os("DATABASE_URL").is_none() {
+        command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&data_dir)?);
+    }
+    if std::env::var_os("DEMO_MODE").is_none() {
+        command.env("DEMO_MODE", "true");
+    }
+    command.env("DATA_DIR", data_dir).env("PORT", port.to_string());
+    Ok(format!("http://localhost:{port}/"))
+}
+
+/// An error that names the port and the way out if somebody listens there already.
+pub fn check_port(port: u16) -> anyhow::Result<()> {
+    if let Err(error) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+        bail!(
+            "port {port} cannot be used ({}): stop the program that uses it, or choose another with `--port {}`",
+            reason(&error),
+            port.checked_add(1).unwrap_or(DEFAULT_PORT)
+        );
+    }
+    Ok(())
+}
+
+fn reason(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "another program listens there",
+        std::io::ErrorKind::PermissionDenied => "only root may listen there",
+        _ => "the system refuses it",
+    }
+}
+
+/// The hidden command behind [`run`]: `announce <port> <address> [--open]`.
+pub fn announce(mut args: lexopt::Parser) -> anyhow::Result<()> {
+    let (mut values, mut open) = (Vec::new(), false);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("open") => open = true,
+            Value(value) => values.push(value.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let [port, address] = values.as_slice() else {
+        bail!("`announce` is for `run` alone");
+    };
+    let port = port.parse()?;
+    let server = rustix::process::getppid();
+    let ready = loop {
+        if interrupt::came() || rustix::process::getppid() != server {
+            return Ok(());
+        }
+        if let Some(ready) = answer_of(port, "/readyz").filter(|answer| answer.starts_with("HTTP/1.1 200")) {
+            break ready;
+        }
+        sleep(PROBE_INTERVAL);
+    };
+    let demo = ready.contains("\"demo\":true");
+    println!("\n  Gapless is running at {}", step::bold(address));
+    if demo {
+        println!("  Demo mode, for this machine alone: sign in as ali / test, or as the admin: admin / admin");
+    }
+    println!("  Ctrl-C stops it and its database.\n");
+    if open {
+        open_browser(address);
+    }
+    Ok(())
+}
+
+/// Everything that the server answers to a GET of `path`, if it answers at all.
+pub fn answer_of(port: u16, path: &str) -> Option<String> {
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&server, PROBE_TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Opens the page where there is a display; where there is none, the printed address has to do.
+fn open_browser(address: &str) {
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else if ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some()) {
+        "xdg-open"
+    } else {
+        return;
+    };
+    let _ = Command::new(opener).arg(address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+}

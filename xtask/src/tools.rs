@@ -1,0 +1,63 @@
+//! Programs that tests need beside Rust and Node: found, or installed where that is possible without asking.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::{process, step};
+
+/// Chromium or a browser like it.
+pub fn chromium() -> anyhow::Result<PathBuf> {
+    const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    const ON_A_MAC: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
+    let find = || {
+        std::env::var_os("CHROMIUM_PATH")
+            .map(PathBuf::from)
+            .into_iter()
+            .chain(NAMES.iter().filter_map(|name| process::find(name)))
+            .chain([PathBuf::from(ON_A_MAC)])
+            .find(|path| path.is_file())
+    };
+    find_or_install("Chromium", "chromium", find)
+}
+
+pub fn redis() -> anyhow::Result<PathBuf> {
+    find_or_install("Redis", "redis-server", || process::find("redis-server"))
+}
+
+/// Python that can make virtual environments.
+pub fn python() -> anyhow::Result<PathBuf> {
+    let find = || {
+        let python = process::find("python3")?;
+        // Debian keeps this part of Python's library in a package of its own.
+        let whole = Command::new(&python).args(["-c", "import ensurepip, venv"]).output();
+        whole.is_ok_and(|tried| tried.status.success()).then_some(python)
+    };
+    find_or_install("Python 3 with venv", "python3-venv", find)
+}
+
+fn find_or_install(name: &str, package: &str, find: impl Fn() -> Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let Some(apt_get) = process::find("apt-get") else {
+        bail!("{name} is needed and was not found: install it and put it on the PATH");
+    };
+    if !rustix::process::geteuid().is_root() {
+        bail!("{name} is needed, and only root can install it: run `sudo apt-get install {package}`");
+    }
+    step::step(&format!("install {name}"), || {
+        let apt = |args: &[&str]| {
+            process::run(
+                Command::new(&apt_get).args(["--quiet", "--quiet"]).args(args).env("DEBIAN_FRONTEND", "noninteractive"),
+            )
+        };
+        apt(&["update"])?;
+        apt(&["install", "--yes", "--no-install-recommends", package])
+    })?;
+    match find() {
+        Some(found) => Ok(found),
+        None => bail!("the package {package} was installed, but {name} is still not found"),
+    }
+}
