@@ -1,0 +1,116 @@
+//! What the compiler cannot check: the rules of this repository that a reader relies on.
+//!
+//! Every rule says its reason, and every violation is listed at once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longer than this, a file is more than one noun.
+const LONGEST_FILE: usize = 400;
+
+/// Names that say nothing of what is inside, and therefore collect everything.
+const EMPTY_NAMES: [&str; 7] = ["utils", "util", "helpers", "helper", "manager", "common", "inner"];
+
+/// Marks of work that is not done, spelled apart so that this file does not find itself.
+const UNFINISHED: [&str; 5] = [
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("dbg", "!("),
+    concat!("todo", "!("),
+    concat!("unimplemented", "!("),
+];
+
+/// Beginnings of paths that exist on one person's machine only.
+const MACHINES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
+
+#[test]
+fn sources_are_tidy() {
+    let mut faults = Vec::new();
+    for path in files(&["src", "tests", "benches", "xtask/src"], "rs") {
+        let text = read(&path);
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut fault = |what: String| faults.push(format!("{}: {what}", path.display()));
+
+        if name == "mod" {
+            fault("a module is `name.rs` beside `name/`, so that tabs and listings tell files apart".to_owned());
+        }
+        if EMPTY_NAMES.contains(&&*name) {
+            fault("the name says nothing: name the noun that lives here".to_owned());
+        }
+        let length = text.lines().count();
+        if length > LONGEST_FILE {
+            fault(format!("{length} lines, more than {LONGEST_FILE}: split it by nouns"));
+        }
+        if !text.starts_with("//!") {
+            fault("a file begins with `//!`: what it is for, and where to read next".to_owned());
+        }
+        for (number, line) in text.lines().enumerate() {
+            for mark in UNFINISHED.iter().filter(|mark| line.contains(**mark)) {
+                fault(format!("line {}: `{mark}` is an issue, or done", number + 1));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn migrations_argue_for_their_tables() {
+    let faults: Vec<String> = files(&["migrations"], "sql")
+        .into_iter()
+        .filter(|path| !read(path).starts_with("--"))
+        .map(|path| format!("{}: a migration begins with a comment that says why", path.display()))
+        .collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn no_path_of_one_machine_is_written_down() {
+    let mut faults = Vec::new();
+    let dirs = [
+        "src",
+        "tests",
+        "benches",
+        "xtask/src",
+        "migrations",
+        "docs",
+        "frontend/src",
+        "frontend/e2e",
+        ".ci",
+        ".github",
+    ];
+    for extension in ["rs", "sql", "md", "ts", "tsx", "yml", "toml", "py"] {
+        for path in files(&dirs, extension) {
+            for (number, line) in read(&path).lines().enumerate() {
+                if MACHINES.iter().any(|start| line.contains(start)) {
+                    faults.push(format!("{}:{}: a path of one machine", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Every file below `dirs` that ends with `extension`; what was generated or taken is not ours to keep tidy.
+fn files(dirs: &[&str], extension: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut waiting: Vec<PathBuf> = dirs.iter().map(|dir| root.join(dir)).collect();
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                if !["gen", "node_modules", "snapshots", "screenshots"].iter().any(|other| path.ends_with(other)) {
+                    waiting.push(path);
+                }
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
