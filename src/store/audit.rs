@@ -1,0 +1,79 @@
+//! The audit trail: what the log keeps beside what people said.
+
+use sqlx::FromRow;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::Db;
+use crate::event::Author;
+use crate::id::{MessageId, Pos, RoomId, UserId};
+
+/// One change that somebody made.
+pub struct Entry {
+    pub pos: Pos,
+    /// As in `log_kind`.
+    pub kind: String,
+    pub at: OffsetDateTime,
+    pub actor: Option<Author>,
+    pub room: Option<Room>,
+    /// Whose standing or sessions changed.
+    pub user: Option<Author>,
+    pub message_id: Option<MessageId>,
+    pub detail: Option<serde_json::Value>,
+}
+
+/// A room by its present name.
+pub struct Room {
+    pub id: RoomId,
+    pub name: String,
+}
+
+/// The newest entries before a position, newest first.
+pub async fn list(db: &Db, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<Entry>> {
+    let rows = sqlx::query_as::<_, EntryRow>(
+        "select l.pos, l.kind::text as kind, l.at, l.actor_id, a.username as actor, l.room_id, r.name as room,
+                l.user_id, u.username as user, l.message_id, l.detail
+         from log l
+         left join users a on a.id = l.actor_id
+         left join rooms r on r.id = l.room_id
+         left join users u on u.id = l.user_id
+         where l.kind not in ('message.posted', 'direct.posted') and l.pos < $1
+         order by l.pos desc limit $2",
+    )
+    .bind(before.unwrap_or(Pos(i64::MAX)))
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+#[derive(FromRow)]
+struct EntryRow {
+    pos: Pos,
+    kind: String,
+    at: OffsetDateTime,
+    actor_id: Option<UserId>,
+    actor: Option<String>,
+    room_id: Option<RoomId>,
+    room: Option<String>,
+    user_id: Option<UserId>,
+    user: Option<String>,
+    message_id: Option<MessageId>,
+    detail: Option<Json<serde_json::Value>>,
+}
+
+impl From<EntryRow> for Entry {
+    fn from(row: EntryRow) -> Self {
+        let author = |id: Option<UserId>, name: Option<String>| Some(Author { id: id?, username: name?.into() });
+        Self {
+            pos: row.pos,
+            kind: row.kind,
+            at: row.at,
+            actor: author(row.actor_id, row.actor),
+            room: row.room_id.zip(row.room).map(|(id, name)| Room { id, name }),
+            user: author(row.user_id, row.user),
+            message_id: row.message_id,
+            detail: row.detail.map(|Json(detail)| detail),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Rooms: read as they are, changed only by the functions of `migrations/0003_changes.sql`, which take a
+//! position in the log and ask again whether who acts is an admin.
+
+use sqlx::{FromRow, Row};
+use time::OffsetDateTime;
+
+use super::Db;
+use crate::event::{Online, Room};
+use crate::id::{Pos, RoomId, Seq, UserId};
+
+/// Raised where an active room has the name already.
+pub const NAME_IN_USE: &str = "rooms_active_name_key";
+
+/// Rooms as of a position.
+pub struct Rooms {
+    pub pos: Pos,
+    /// By name; `online` is not the database's to know and stands at nobody.
+    pub rooms: Vec<Room>,
+}
+
+/// What became of a change: `pos` where it took one.
+#[derive(Debug, FromRow)]
+pub struct Changed {
+    pub outcome: Outcome,
+    pub pos: Option<Pos>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Outcome {
+    Done,
+    /// It was so already.
+    Unchanged,
+    Unknown,
+    /// The actor lost the right before the log was locked.
+    NotAdmin,
+}
+
+/// The active or the archived rooms, and the position that this list stands at: one statement, one snapshot.
+pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
+    let rows = sqlx::query(
+        "select h.pos, r.id, r.name, r.is_archived, r.created_at, r.head_seq
+         from log_head h left join rooms r on r.is_archived = $1
+         order by lower(r.name), r.id",
+    )
+    .bind(archived)
+    .fetch_all(db)
+    .await?;
+
+    let pos = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("pos")?;
+    let mut rooms = Vec::with_capacity(rows.len());
+    for row in rows {
+        // Without any room the join still answers one row, for the position.
+        if row.try_get::<Option<RoomId>, _>("id")?.is_some() {
+            rooms.push(RoomRow::from_row(&row)?.into());
+        }
+    }
+    Ok(Rooms { pos, rooms })
+}
+
+/// The room, archived or not.
+pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
+    let row = sqlx::query_as::<_, RoomRow>("select id, name, is_archived, created_at, head_seq from rooms where id = $1")
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(Room::from))
+}
+
+/// # Errors
+///
+/// [`NAME_IN_USE`] is violated where the name is taken.
+pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
+    sqlx::query_as("select outcome, pos from create_room($1, $2, $3)").bind(id).bind(actor).bind(name).fetch_one(db).await
+}
+
+/// # Errors
+///
+/// [`NAME_IN_USE`] is violated where the name is taken.
+pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
+    sqlx::query_as("select outcome, pos from rename_room($1, $2, $3)").bind(id).bind(actor).bind(name).fetch_one(db).await
+}
+
+/// Archives or restores.
+///
+/// # Errors
+///
+/// [`NAME_IN_USE`] is violated where another room took the name in the meantime.
+pub async fn set_archived(db: &Db, id: RoomId, actor: UserId, archived: bool) -> sqlx::Result<Changed> {
+    sqlx::query_as("select outcome, pos from set_room_archived($1, $2, $3)")
+        .bind(id)
+        .bind(actor)
+        .bind(archived)
+        .fetch_one(db)
+        .await
+}
+
+/// A row of `rooms`.
+#[derive(FromRow)]
+struct RoomRow {
+    id: RoomId,
+    name: String,
+    is_archived: bool,
+    created_at: OffsetDateTime,
+    head_seq: Seq,
+}
+
+impl From<RoomRow> for Room {
+    fn from(row: RoomRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            is_archived: row.is_archived,
+            created_at: row.created_at,
+            head_seq: row.head_seq,
+            online: Online::default(),
+        }
+    }
+}
