@@ -113,8 +113,7 @@ impl Tokens {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
         let kid = header.kid.ok_or(InvalidToken)?;
         let (_, key) = self.0.verifying.iter().find(|(id, _)| *id == kid).ok_or(InvalidToken)?;
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, key, &self.0.validation).map_err(|_| InvalidToken)?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.0.validation).map_err(|_| InvalidToken)?.claims;
         let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| InvalidToken)?;
         if expires_at <= now {
             return Err(InvalidToken);

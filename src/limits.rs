@@ -1,0 +1,233 @@
+//! How much one user or one address may ask for, so that nobody takes the chat away from the others.
+//!
+//! Rates (requests, sign-ins, sign-ups) are refused with 429 and the time to wait; connections and streams
+//! are places, counted while they are held. Limits are per instance: they protect this process. With
+//! `RATE_LIMITS=off` nobody's share is bounded, and only the instance's own bounds are left.
+
+mod address;
+mod budget;
+mod places;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::error::Result;
+use crate::id::UserId;
+
+pub use address::Address;
+pub use places::{Crowded, Place};
+
+use budget::{Budget, Rate};
+use places::Places;
+
+/// Requests of one address: an office behind one address reads and writes within it, a flood does not.
+const REQUESTS_PER_ADDRESS: Rate = Rate::per_second(100).at_once(400);
+/// Requests of one user: the fastest typist with every device open stays far below.
+const REQUESTS_PER_USER: Rate = Rate::per_second(20).at_once(100);
+/// Sign-ins and password checks of one account, right or wrong: guessing stays hopeless for years.
+const SIGN_INS_PER_ACCOUNT: Rate = Rate::per_minute(10);
+/// Sign-ins of one address.
+const SIGN_INS_PER_ADDRESS: Rate = Rate::per_minute(30);
+/// New accounts of one address.
+const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
+/// Open streams of one user: one for each browser, and some for tabs of browsers that cannot share one.
+const STREAMS_PER_USER: usize = 64;
+/// Connections beside those of streams, of one address and of all together: for the short requests.
+const OTHER_CONNECTIONS_PER_ADDRESS: usize = 256;
+const OTHER_CONNECTIONS: usize = 4_096;
+
+/// Every limit of this instance.
+pub struct Limits {
+    /// Absent where rate limits are off.
+    rates: Option<Rates>,
+    connections: Places<Address>,
+    streams: Places<Address>,
+    streams_of_users: Places<UserId>,
+}
+
+struct Rates {
+    requests_by_address: Budget,
+    requests_by_user: Budget,
+    sign_ins_by_account: Budget,
+    sign_ins_by_address: Budget,
+    sign_ups_by_address: Budget,
+}
+
+/// A stream's place: of its address, and of its user where it has one.
+#[must_use = "a place is held for as long as this lives"]
+pub struct StreamPlace {
+    _of_address: Place<Address>,
+    _of_user: Option<Place<UserId>>,
+}
+
+impl Limits {
+    /// The limits that the settings ask for.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let share = |share: usize| if config.rate_limits { share } else { usize::MAX };
+        let per_address = config.max_streams_per_address;
+        Self {
+            rates: config.rate_limits.then(Rates::new),
+            connections: Places::new(
+                config.max_streams.saturating_add(OTHER_CONNECTIONS),
+                share(per_address.saturating_add(OTHER_CONNECTIONS_PER_ADDRESS)),
+            ),
+            streams: Places::new(config.max_streams, share(per_address)),
+            streams_of_users: Places::new(usize::MAX, share(STREAMS_PER_USER)),
+        }
+    }
+
+    /// A place for one more connection from `address`. The accept loop closes what gets none.
+    pub fn connect(&self, address: Address) -> Result<Place<Address>, Crowded> {
+        self.connections.take(address)
+    }
+
+    /// A place for one more stream. A caller without one is told `bye busy`.
+    pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
+        Ok(StreamPlace {
+            _of_address: self.streams.take(address)?,
+            _of_user: user.map(|user| self.streams_of_users.take(user)).transpose()?,
+        })
+    }
+
+    /// Counts one request of `address`.
+    ///
+    /// # Errors
+    /// [`TooManyRequests`](crate::error::Error::TooManyRequests), like everything here that counts a rate.
+    pub fn admit_address(&self, address: Address) -> Result<()> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.requests_by_address.take(&address))
+    }
+
+    /// Counts one request of a signed-in user.
+    pub fn admit_user(&self, user: UserId) -> Result<()> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.requests_by_user.take(&user))
+    }
+
+    /// Counts one sign-in or password check under this name, whether or not there is such an account.
+    pub fn admit_sign_in(&self, username: &str, address: Address) -> Result<()> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        // The address first: one that has used up its own sign-ins must not use up an account's as well.
+        rates.sign_ins_by_address.take(&address)?;
+        rates.sign_ins_by_account.take(username)
+    }
+
+    /// Counts one new account.
+    pub fn admit_sign_up(&self, address: Address) -> Result<()> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups_by_address.take(&address))
+    }
+}
+
+impl Rates {
+    fn new() -> Self {
+        Self {
+            requests_by_address: Budget::new(REQUESTS_PER_ADDRESS),
+            requests_by_user: Budget::new(REQUESTS_PER_USER),
+            sign_ins_by_account: Budget::new(SIGN_INS_PER_ACCOUNT),
+            sign_ins_by_address: Budget::new(SIGN_INS_PER_ADDRESS),
+            sign_ups_by_address: Budget::new(SIGN_UPS_PER_ADDRESS),
+        }
+    }
+}
+
+/// The layer that counts every request against its address, before anything else is done for it. Requests
+/// of users are counted where the user becomes known, in [`crate::auth`].
+pub async fn limit_requests(
+    State(app): State<App>,
+    address: Address,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
+    app.limits.admit_address(address)?;
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::error::Error;
+
+    fn limits(rate_limits: bool) -> Limits {
+        Limits::new(&Config { rate_limits, max_streams: 4, max_streams_per_address: 2, ..Config::for_tests() })
+    }
+
+    fn address(last: u8) -> Address {
+        IpAddr::from([203, 0, 113, last]).into()
+    }
+
+    #[test]
+    fn guessing_passwords_stops_at_the_account_and_at_the_address() {
+        let limits = limits(true);
+        for _ in 0..10 {
+            limits.admit_sign_in("ali", address(1)).unwrap();
+        }
+        let refused = limits.admit_sign_in("ali", address(2)).unwrap_err();
+        assert!(matches!(refused, Error::TooManyRequests { retry_after } if !retry_after.is_zero()));
+
+        for n in 0..20 {
+            limits.admit_sign_in(&format!("name-{n}"), address(1)).unwrap();
+        }
+        assert!(limits.admit_sign_in("somebody", address(1)).is_err());
+        assert!(limits.admit_sign_in("somebody", address(3)).is_ok());
+    }
+
+    #[test]
+    fn an_address_without_sign_ins_left_cannot_use_up_an_accounts() {
+        let limits = limits(true);
+        for n in 0..30 {
+            limits.admit_sign_in(&format!("name-{n}"), address(1)).unwrap();
+        }
+        for _ in 0..20 {
+            assert!(limits.admit_sign_in("ali", address(1)).is_err());
+        }
+        assert!(limits.admit_sign_in("ali", address(2)).is_ok());
+    }
+
+    #[test]
+    fn a_flood_of_requests_is_turned_away_and_another_address_served() {
+        let limits = limits(true);
+        let served = (0..1_000).filter(|_| limits.admit_address(address(1)).is_ok()).count();
+        assert!((400..500).contains(&served), "{served} of 1,000 at once");
+        assert!(limits.admit_address(address(2)).is_ok());
+    }
+
+    #[test]
+    fn streams_are_bounded_by_address_by_user_and_in_all() {
+        let limits = limits(true);
+        let first = limits.open_stream(address(1), None).unwrap();
+        let _second = limits.open_stream(address(1), Some(UserId::new())).unwrap();
+        assert_eq!(limits.open_stream(address(1), None).err(), Some(Crowded::Share));
+        let _others = [2, 3].map(|n| limits.open_stream(address(n), None).unwrap());
+        assert_eq!(limits.open_stream(address(4), None).err(), Some(Crowded::Full));
+        drop(first);
+        assert!(limits.open_stream(address(4), None).is_ok());
+    }
+
+    #[test]
+    fn a_user_without_a_place_left_holds_none_of_the_addresses() {
+        let limits = Limits::new(&Config { rate_limits: true, ..Config::for_tests() });
+        let user = UserId::new();
+        let held: Vec<_> = (0..64).map(|n| limits.open_stream(address(n), Some(user)).unwrap()).collect();
+        assert_eq!(limits.open_stream(address(99), Some(user)).err(), Some(Crowded::Share));
+        drop(held);
+        assert!(limits.open_stream(address(99), Some(user)).is_ok());
+    }
+
+    #[test]
+    fn without_rate_limits_only_the_instances_own_bounds_are_left() {
+        let limits = limits(false);
+        let user = UserId::new();
+        for _ in 0..1_000 {
+            limits.admit_address(address(1)).unwrap();
+            limits.admit_user(user).unwrap();
+            limits.admit_sign_in("ali", address(1)).unwrap();
+            limits.admit_sign_up(address(1)).unwrap();
+        }
+        let _held = [(); 4].map(|()| limits.open_stream(address(1), Some(user)).unwrap());
+        assert_eq!(limits.open_stream(address(1), Some(user)).err(), Some(Crowded::Full));
+    }
+}

@@ -1,0 +1,53 @@
+//! Where a caller comes from, as limits see it.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+
+/// The address of a caller. A household or a single server is given a whole IPv6 /64 to choose addresses
+/// from, so the /64 counts as one; an IPv4 address in IPv6 clothes is that IPv4 address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address(IpAddr);
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            address => address,
+        })
+    }
+}
+
+/// The peer of the connection that the request came on. Requests without one (made within the program)
+/// share the unspecified address.
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(peer.map_or(Self(Ipv6Addr::UNSPECIFIED.into()), |ConnectInfo(peer)| peer.ip().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn an_ipv6_network_of_64_bits_is_one_address() {
+        assert_eq!(address("2001:db8:1:2::1"), address("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(address("2001:db8:1:2::1"), address("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn an_ipv4_address_is_itself_however_it_is_written() {
+        assert_eq!(address("203.0.113.7"), address("::ffff:203.0.113.7"));
+        assert_ne!(address("203.0.113.7"), address("203.0.113.8"));
+    }
+}

@@ -1,0 +1,107 @@
+//! Places that are held for a while: connections and streams.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crowded {
+    /// Everybody together holds as many as there are.
+    Full,
+    /// This one holds its share.
+    Share,
+}
+
+/// Counts who holds how many places. A clone counts in the same books.
+#[derive(Clone)]
+pub(super) struct Places<K: Eq + Hash + Copy> {
+    total: usize,
+    share: usize,
+    /// Guards both counts, which change together; held for a look-up, never across an await.
+    held: Arc<Mutex<Held<K>>>,
+}
+
+struct Held<K> {
+    total: usize,
+    by_key: HashMap<K, usize>,
+}
+
+/// A place; dropped, it is free again.
+#[must_use = "a place is held for as long as this lives"]
+pub struct Place<K: Eq + Hash + Copy> {
+    key: K,
+    places: Places<K>,
+}
+
+impl<K: Eq + Hash + Copy> Places<K> {
+    /// `total` for all together, of which nobody holds more than `share`.
+    pub(super) fn new(total: usize, share: usize) -> Self {
+        Self { total, share, held: Arc::new(Mutex::new(Held { total: 0, by_key: HashMap::new() })) }
+    }
+
+    /// A place for `key`, if there is one.
+    pub(super) fn take(&self, key: K) -> Result<Place<K>, Crowded> {
+        let mut held = self.held();
+        if held.total >= self.total {
+            return Err(Crowded::Full);
+        }
+        if held.by_key.get(&key).copied().unwrap_or(0) >= self.share {
+            return Err(Crowded::Share);
+        }
+        *held.by_key.entry(key).or_default() += 1;
+        held.total += 1;
+        Ok(Place { key, places: self.clone() })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held<K>> {
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Copy> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut held = self.places.held();
+        held.total -= 1;
+        if let Entry::Occupied(mut own) = held.by_key.entry(self.key) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_holds_more_than_a_share_and_all_no_more_than_there_is() {
+        let places = Places::new(3, 2);
+        let _first = places.take("a").unwrap();
+        let second = places.take("a").unwrap();
+        assert_eq!(places.take("a").err(), Some(Crowded::Share));
+        let _third = places.take("b").unwrap();
+        assert_eq!(places.take("c").err(), Some(Crowded::Full));
+        drop(second);
+        assert!(places.take("c").is_ok());
+    }
+
+    #[test]
+    fn a_place_given_back_leaves_nothing_behind() {
+        let places = Places::new(10, 1);
+        drop(places.take("a").unwrap());
+        assert!(places.held().by_key.is_empty());
+        assert_eq!(places.held().total, 0);
+    }
+
+    #[test]
+    fn a_share_of_nothing_leaves_no_empty_entry() {
+        let places = Places::new(10, 0);
+        assert_eq!(places.take("a").err(), Some(Crowded::Share));
+        assert!(places.held().by_key.is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! Sign-up, sign-in and what follows from it: refresh, sign-out, a new password.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::session::{RefreshToken, Session};
+use crate::auth::{SignedIn, banned};
+use crate::error::{Error, Result};
+use crate::event::{Role, User};
+use crate::extract::Json;
+use crate::id::{Pos, SessionId, UserId};
+use crate::input::{Password, Username};
+use crate::limits::Address;
+use crate::store::sessions::Rotation;
+use crate::store::users::Outcome;
+use crate::store::{sessions, users};
+
+/// A name and a password for a new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    username: Username,
+    password: Password,
+}
+
+/// A name and its password. Any text may be tried.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    #[schema(example = "ali")]
+    username: String,
+    #[schema(value_type = String, format = Password, example = "correct horse battery")]
+    password: SecretString,
+}
+
+/// The refresh token that came with a session.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionHolder {
+    #[schema(value_type = String, example = "q2n1oJ0hYFj3x0dJtqf0uVdBcqg7mP6sYb0T9rJ3k8A")]
+    refresh_token: SecretString,
+}
+
+/// The password now and the one to come.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    #[schema(value_type = String, format = Password, example = "correct horse battery")]
+    current_password: SecretString,
+    new_password: Password,
+}
+
+/// Sign up.
+///
+/// Makes an account and signs it in.
+#[utoipa::path(
+    post, path = "/auth/register", tag = "auth", request_body = NewAccount,
+    responses(
+        (status = 201, description = "The account's first session.", body = Session),
+        (status = 409, description = "`username_taken`"),
+    ),
+)]
+pub async fn register(
+    State(app): State<App>,
+    address: Address,
+    Json(account): Json<NewAccount>,
+) -> Result<(StatusCode, Json<Session>)> {
+    app.limits.admit_sign_up(address)?;
+    let username = account.username.into_text();
+    let password_hash = app.passwords.hash(account.password.into_secret()).await?;
+
+    let user = User { id: UserId::new(), username, role: Role::User };
+    let (id, next) = (SessionId::new(), app.next_token());
+    users::register(&app.db, user.id, &user.username, &password_hash, next.opening(id)).await.map_err(name_taken)?;
+    Ok((StatusCode::CREATED, Json(app.session(id, user, next))))
+}
+
+/// Sign in.
+#[utoipa::path(
+    post, path = "/auth/login", tag = "auth", request_body = Credentials,
+    responses(
+        (status = 200, description = "A new session.", body = Session),
+        (status = 401, description = "`wrong_credentials`: says not which half"),
+        (status = 403, description = "`banned`, and the password was right"),
+    ),
+)]
+pub async fn login(State(app): State<App>, address: Address, Json(shown): Json<Credentials>) -> Result<Json<Session>> {
+    app.limits.admit_sign_in(&shown.username.to_ascii_lowercase(), address)?;
+    // A text that can be nobody's name is not looked up; it is refused like any other wrong one, as slowly.
+    let known = match Username::parse(&shown.username) {
+        Ok(username) => users::credentials_by_name(&app.db, username.as_ref()).await?,
+        Err(_) => None,
+    };
+    let known = known.filter(|_| app.config.demo_mode || !is_demo_password(&shown.password));
+    let password_hash = known.as_ref().map(|known| known.password_hash.clone());
+    let matches = app.passwords.verify(shown.password, password_hash).await?;
+    let known = known.filter(|_| matches).ok_or(Error::WrongCredentials)?;
+    // Only now: whoever does not know the password learns nothing about the account.
+    if known.is_banned {
+        return Err(banned());
+    }
+
+    let (id, next) = (SessionId::new(), app.next_token());
+    if !sessions::open(&app.db, known.user.id, &known.password_hash, next.opening(id)).await? {
+        return Err(Error::WrongCredentials);
+    }
+    Ok(Json(app.session(id, known.user, next)))
+}
+
+/// Exchange a refresh token for a new session pair.
+///
+/// The token is spent by this. Showing a spent one again ends the whole session, since two must be holding it.
+#[utoipa::path(
+    post, path = "/auth/refresh", tag = "auth", request_body = SessionHolder,
+    responses(
+        (status = 200, description = "The same session with new tokens.", body = Session),
+        (status = 401, description = "`invalid_refresh_token`: unknown, expired, spent, or its session has ended"),
+    ),
+)]
+pub async fn refresh(State(app): State<App>, Json(holder): Json<SessionHolder>) -> Result<Json<Session>> {
+    let shown = RefreshToken::digest_of(&holder.refresh_token);
+    let next = app.next_token();
+    match sessions::rotate(&app.db, &shown, next.made_at, &next.digest, next.expires_at).await? {
+        Rotation::Done { session, user } => Ok(Json(app.session(session, user, next))),
+        Rotation::Invalid => Err(Error::InvalidRefreshToken),
+        Rotation::Reused { session, user, ended_at } => {
+            tracing::warn!(%session, %user, "a spent refresh token was shown again; the session ends");
+            settle(&app, ended_at).await;
+            Err(Error::InvalidRefreshToken)
+        }
+    }
+}
+
+/// Sign out.
+///
+/// Ends the session that the refresh token belongs to. A token that is not the caller's, or not known any
+/// more, leaves nothing to do.
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "auth", request_body = SessionHolder, security(("bearer" = [])),
+    responses((status = 204, description = "The session has ended.")),
+)]
+pub async fn logout(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Json(holder): Json<SessionHolder>,
+) -> Result<StatusCode> {
+    let shown = RefreshToken::digest_of(&holder.refresh_token);
+    let ended_at = sessions::end_by_token(&app.db, caller.id, &shown).await?;
+    settle(&app, ended_at).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sign out everywhere.
+///
+/// Ends all sessions of the caller, this one too.
+#[utoipa::path(
+    post, path = "/auth/logout-all", tag = "auth", security(("bearer" = [])),
+    responses((status = 204, description = "All sessions have ended.")),
+)]
+pub async fn logout_all(State(app): State<App>, SignedIn(caller): SignedIn) -> Result<StatusCode> {
+    let ended_at = sessions::end_all(&app.db, caller.id).await?;
+    settle(&app, ended_at).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change the password.
+///
+/// All other sessions of the caller end.
+#[utoipa::path(
+    put, path = "/auth/password", tag = "auth", request_body = PasswordChange, security(("bearer" = [])),
+    responses(
+        (status = 204, description = "The password is changed."),
+        (status = 409, description = "`changed_meanwhile`: by another request at the same time"),
+    ),
+)]
+pub async fn change_password(
+    State(app): State<App>,
+    address: Address,
+    SignedIn(caller): SignedIn,
+    Json(change): Json<PasswordChange>,
+) -> Result<StatusCode> {
+    // A found access token must not become a way to guess the password.
+    app.limits.admit_sign_in(&caller.username, address)?;
+    let old_hash = users::password_hash(&app.db, caller.id).await?.ok_or(Error::InvalidToken)?;
+    if !app.passwords.verify(change.current_password, Some(old_hash.clone())).await? {
+        return Err(Error::invalid("current_password", "is not the current password"));
+    }
+    let new_hash = app.passwords.hash(change.new_password.into_secret()).await?;
+
+    match users::change_password(&app.db, caller.id, &old_hash, &new_hash, caller.session).await? {
+        Outcome::ChangedMeanwhile => {
+            Err(Error::Conflict { code: "changed_meanwhile", detail: "The password was changed in between." })
+        }
+        Outcome::Done(pos) => {
+            app.realtime.settle(pos).await;
+            Ok(StatusCode::NO_CONTENT)
+        }
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+async fn settle(app: &App, ended_at: Option<Pos>) {
+    if let Some(pos) = ended_at {
+        app.realtime.settle(pos).await;
+    }
+}
+
+fn name_taken(error: sqlx::Error) -> Error {
+    let constraint = error.as_database_error().and_then(sqlx::error::DatabaseError::constraint);
+    if constraint == Some("users_username_key") {
+        return Error::Conflict { code: "username_taken", detail: "That username is taken." };
+    }
+    error.into()
+}
+
+/// The demo's passwords are shorter than any that can be chosen. Outside demo mode none such opens an
+/// account, also where a demo once used the same database.
+fn is_demo_password(password: &SecretString) -> bool {
+    Password::parse(secrecy::ExposeSecret::expose_secret(password)).is_err()
+}

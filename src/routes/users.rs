@@ -1,0 +1,290 @@
+//! Accounts as their owners and the admins see them, and what admins may do about them.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::{AsAdmin, SignedIn, not_admin};
+use crate::error::{Error, Result};
+use crate::event::{Role, User};
+use crate::extract::{Json, Path, Query};
+use crate::id::UserId;
+use crate::input::{Limit, Reason, SearchText};
+use crate::store::users::{self, Account, Outcome};
+
+/// A user with the restrictions that are in force.
+#[derive(Serialize, ToSchema)]
+pub struct UserDetails {
+    #[serde(flatten)]
+    user: User,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    muted_until: Option<OffsetDateTime>,
+    #[schema(required = true, example = "advertising")]
+    mute_reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    banned_at: Option<OffsetDateTime>,
+    #[schema(required = true, example = "advertising")]
+    ban_reason: Option<String>,
+}
+
+/// Users found.
+#[derive(Serialize, ToSchema)]
+pub struct UserList {
+    users: Vec<UserDetails>,
+}
+
+/// What users to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UserQuery {
+    /// A part of the username; all users where it is empty.
+    #[serde(default)]
+    #[param(required = false)]
+    query: SearchText,
+    /// At most so many.
+    #[serde(default)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 200, default = 50)]
+    limit: Limit<50, 200>,
+}
+
+/// A role to give.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleChange {
+    role: Role,
+}
+
+/// A mute: for how long, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mute {
+    seconds: MuteSeconds,
+    /// Told to the user.
+    #[serde(default)]
+    #[schema(required = false)]
+    reason: Reason,
+}
+
+/// Seconds from 1 to a year.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(try_from = "u64")]
+#[schema(value_type = u64, minimum = 1, maximum = 31_536_000, example = 3_600)]
+pub struct MuteSeconds(u64);
+
+impl TryFrom<u64> for MuteSeconds {
+    type Error = &'static str;
+
+    fn try_from(seconds: u64) -> Result<Self, Self::Error> {
+        if (1..=31_536_000).contains(&seconds) { Ok(Self(seconds)) } else { Err("must be 1 to 31,536,000 seconds") }
+    }
+}
+
+/// A ban and its reason.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ban {
+    /// Told to the admins.
+    #[serde(default)]
+    #[schema(required = false)]
+    reason: Reason,
+}
+
+/// Who is asking.
+#[utoipa::path(
+    get, path = "/users/me", tag = "users", security(("bearer" = [])),
+    responses((status = 200, description = "The caller.", body = UserDetails)),
+)]
+pub async fn get_me(State(app): State<App>, SignedIn(caller): SignedIn) -> Result<Json<UserDetails>> {
+    let account = users::find(&app.db, caller.id).await?.ok_or(Error::InvalidToken)?;
+    Ok(Json(account.into()))
+}
+
+/// Find users.
+///
+/// Those whose name begins with the query come first.
+#[utoipa::path(
+    get, path = "/users", tag = "users", security(("bearer" = [])), params(UserQuery),
+    responses(
+        (status = 200, description = "Users, by name.", body = UserList),
+        (status = 403, description = "`not_admin`"),
+    ),
+)]
+pub async fn list_users(
+    State(app): State<App>,
+    AsAdmin(_): AsAdmin,
+    Query(query): Query<UserQuery>,
+) -> Result<Json<UserList>> {
+    let part = query.query.as_ref().to_ascii_lowercase();
+    let found = users::list(&app.db, &part, query.limit.rows()).await?;
+    Ok(Json(UserList { users: found.into_iter().map(UserDetails::from).collect() }))
+}
+
+/// Give a user a role.
+#[utoipa::path(
+    patch, path = "/users/{id}", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)), request_body = RoleChange,
+    responses(
+        (status = 200, description = "The user with that role.", body = UserDetails),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+        (status = 409, description = "`last_admin`: nobody would be left to run the chat"),
+    ),
+)]
+pub async fn set_role(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+    Json(change): Json<RoleChange>,
+) -> Result<Json<UserDetails>> {
+    let outcome = users::set_role(&app.db, user, admin.id, change.role).await?;
+    changed(&app, user, outcome).await
+}
+
+/// Mute a user for a time.
+///
+/// A muted user reads, and posts and edits nothing.
+#[utoipa::path(
+    post, path = "/users/{id}/mute", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)), request_body = Mute,
+    responses(
+        (status = 200, description = "The user, muted.", body = UserDetails),
+        (status = 403, description = "`not_admin`; `not_allowed` to oneself"),
+        (status = 404, description = "unknown"),
+    ),
+)]
+pub async fn mute_user(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+    Json(mute): Json<Mute>,
+) -> Result<Json<UserDetails>> {
+    let until = app.clock.now() + Duration::from_secs(mute.seconds.0);
+    let reason = mute.reason.into_text();
+    let outcome = users::set_mute(&app.db, user, admin.id, Some(until), reason.as_deref()).await?;
+    changed(&app, user, outcome).await
+}
+
+/// End a user's mute.
+#[utoipa::path(
+    post, path = "/users/{id}/unmute", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    responses(
+        (status = 200, description = "The user, not muted.", body = UserDetails),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+    ),
+)]
+pub async fn unmute_user(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+) -> Result<Json<UserDetails>> {
+    let outcome = users::set_mute(&app.db, user, admin.id, None, None).await?;
+    changed(&app, user, outcome).await
+}
+
+/// Ban a user.
+///
+/// Ends all their sessions; they cannot sign in until the ban is lifted.
+#[utoipa::path(
+    post, path = "/users/{id}/ban", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)), request_body = Ban,
+    responses(
+        (status = 200, description = "The user, banned.", body = UserDetails),
+        (status = 403, description = "`not_admin`; `not_allowed` to oneself"),
+        (status = 404, description = "unknown"),
+    ),
+)]
+pub async fn ban_user(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+    Json(ban): Json<Ban>,
+) -> Result<Json<UserDetails>> {
+    let reason = ban.reason.into_text();
+    let outcome = users::set_ban(&app.db, user, admin.id, true, reason.as_deref()).await?;
+    changed(&app, user, outcome).await
+}
+
+/// Lift a user's ban.
+#[utoipa::path(
+    post, path = "/users/{id}/unban", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    responses(
+        (status = 200, description = "The user, not banned.", body = UserDetails),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+    ),
+)]
+pub async fn unban_user(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+) -> Result<Json<UserDetails>> {
+    let outcome = users::set_ban(&app.db, user, admin.id, false, None).await?;
+    changed(&app, user, outcome).await
+}
+
+/// End a user's sessions.
+///
+/// They may sign in again at once.
+#[utoipa::path(
+    post, path = "/users/{id}/end-sessions", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    responses(
+        (status = 200, description = "The user, signed out everywhere.", body = UserDetails),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+    ),
+)]
+pub async fn end_sessions(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+) -> Result<Json<UserDetails>> {
+    let outcome = users::end_sessions(&app.db, user, admin.id).await?;
+    changed(&app, user, outcome).await
+}
+
+/// Answers the user as they are now, once this instance obeys the change.
+async fn changed(app: &App, user: UserId, outcome: Outcome) -> Result<Json<UserDetails>> {
+    match outcome {
+        Outcome::Done(pos) => app.realtime.settle(pos).await,
+        Outcome::Unchanged => {}
+        Outcome::UnknownUser => return Err(Error::NotFound("user")),
+        Outcome::NotAdmin => return Err(not_admin()),
+        Outcome::ToSelf => {
+            return Err(Error::Forbidden { code: "not_allowed", detail: "You cannot do that to yourself." });
+        }
+        Outcome::LastAdmin => {
+            return Err(Error::Conflict {
+                code: "last_admin",
+                detail: "This is the last admin; appoint another first.",
+            });
+        }
+        Outcome::ChangedMeanwhile => {
+            return Err(Error::Conflict { code: "changed_meanwhile", detail: "The user was changed in between." });
+        }
+    }
+    let account = users::find(&app.db, user).await?.ok_or(Error::NotFound("user"))?;
+    Ok(Json(account.into()))
+}
+
+impl From<Account> for UserDetails {
+    fn from(account: Account) -> Self {
+        Self {
+            user: account.user,
+            muted_until: account.muted_until,
+            mute_reason: account.mute_reason,
+            banned_at: account.banned_at,
+            ban_reason: account.ban_reason,
+        }
+    }
+}
