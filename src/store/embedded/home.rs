@@ -67,6 +67,13 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Empty once the server has stopped; one among the system's temporary files would stay for ever.
+        let _ = fs::remove_dir(&self.sockets);
+    }
+}
+
 fn lock(dir: &Path) -> Result<File, EmbeddedError> {
     let path = dir.join("lock");
     let file = File::create(&path).map_err(|error| EmbeddedError::at(&path, error))?;

@@ -224,6 +224,7 @@ fn root_keeps_the_data_elsewhere_where_the_account_cannot_enter() {
         return;
     }
     let closed = data_dir();
+    fs::set_permissions(closed.path(), Permissions::from_mode(0o700)).unwrap();
     let dir = closed.path().join("clone/.data");
     let first = start(&dir).unwrap();
     note_down(first.url());
