@@ -1,0 +1,105 @@
+//! The frames that the baseline writes: copies of one that the server wrote, with other numbers in them.
+
+use memchr::memmem;
+
+use crate::decoder::Frame;
+
+/// The contract's `message.posted`, for a baseline that runs before any was recorded.
+const MODEL: &str = concat!(
+    "event: message.posted\n",
+    "id: 0123456789ab.1\n",
+    "data: {\"id\":\"01939f8e-0000-7000-8000-000000000000\",\"room_id\":\"01939f8e-0000-7000-8000-000000000001\",",
+    "\"pos\":1,\"seq\":1,\"client_id\":\"01939f8e-0000-4000-8000-000000000002\",",
+    "\"author\":{\"id\":\"01939f8e-0000-7000-8000-000000000003\",\"username\":\"reader-01\"},",
+    "\"body\":\"n=1 a message of ordinary length, as people write them: a sentence, and one more to think about\",",
+    "\"created_at\":\"2026-01-01T12:00:00.000000Z\",\"edited_at\":null,\"deleted_at\":null}\n",
+);
+
+/// Written by the server, taken apart at the three numbers that differ from message to message.
+#[derive(Clone)]
+pub struct Template {
+    /// What stands before `pos` in the id, before `seq`, before the message's number, and after it.
+    parts: [Vec<u8>; 4],
+}
+
+impl Template {
+    pub fn model() -> Self {
+        Self::recorded(MODEL.as_bytes()).expect("the model has all three numbers")
+    }
+
+    /// `None` when `raw` lacks one of the numbers.
+    pub fn recorded(raw: &[u8]) -> Option<Self> {
+        let mut rest = raw;
+        let mut parts = <[Vec<u8>; 4]>::default();
+        let mut cut = |part: usize, before: &[u8], rest: &mut &[u8]| -> Option<()> {
+            let at = memmem::find(rest, before)? + before.len();
+            parts[part] = rest[..at].to_vec();
+            *rest = rest[at..].trim_ascii_start();
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            *rest = &rest[digits..];
+            Some(())
+        };
+        let line = memmem::find(rest, b"id:")?;
+        let dot = line + rest[line..].iter().take_while(|byte| **byte != b'\n').position(|byte| *byte == b'.')?;
+        let upto_pos = rest[..=dot].to_vec();
+        cut(0, &upto_pos, &mut rest)?;
+        cut(1, b"\"seq\":", &mut rest)?;
+        cut(2, b"\"body\":\"n=", &mut rest)?;
+        parts[3] = rest.to_vec();
+        Some(Self { parts })
+    }
+
+    /// The frame with its blank line, in a chunk of its own.
+    pub fn chunk(&self, pos: u64, seq: u64, number: u64) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(self.parts.iter().map(Vec::len).sum::<usize>() + 64);
+        for (part, value) in self.parts.iter().zip([Some(pos), Some(seq), Some(number), None]) {
+            frame.extend_from_slice(part);
+            if let Some(value) = value {
+                frame.extend_from_slice(value.to_string().as_bytes());
+            }
+        }
+        frame.push(b'\n');
+        chunk(&frame)
+    }
+}
+
+/// `data` as one chunk of a chunked answer.
+pub fn chunk(data: &[u8]) -> Vec<u8> {
+    let mut chunk = format!("{:X}\r\n", data.len()).into_bytes();
+    chunk.extend_from_slice(data);
+    chunk.extend_from_slice(b"\r\n");
+    chunk
+}
+
+/// The body of message `number`.
+pub fn body(number: u64) -> String {
+    format!("n={number} a message of ordinary length, as people write them: a sentence, and one more to think about")
+}
+
+/// The number in the body of a message.
+pub fn number(frame: &Frame) -> Option<u64> {
+    integer_after(frame.data, b"\"body\":\"n=")
+}
+
+pub fn seq(frame: &Frame) -> Option<u64> {
+    integer_after(frame.data, b"\"seq\":")
+}
+
+/// The position in an event's id, which to other clients is opaque.
+pub fn pos(id: &[u8]) -> Option<u64> {
+    let dot = id.iter().rposition(|byte| *byte == b'.')?;
+    integer(&id[dot + 1..])
+}
+
+fn integer_after(data: &[u8], before: &[u8]) -> Option<u64> {
+    let at = memmem::find(data, before)? + before.len();
+    integer(&data[at..])
+}
+
+fn integer(data: &[u8]) -> Option<u64> {
+    let mut value = None;
+    for digit in data.iter().take_while(|byte| byte.is_ascii_digit()) {
+        value = Some(value.unwrap_or(0) * 10 + u64::from(digit - b'0'));
+    }
+    value
+}

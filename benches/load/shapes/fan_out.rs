@@ -1,0 +1,293 @@
+//! One message to many readers: what a delivery costs, how many there can be, how late they are.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::Options;
+use crate::baseline::Baseline;
+use crate::frame::Template;
+use crate::ledger::Ledger;
+use crate::posters::Until;
+use crate::process;
+use crate::shapes::even;
+use crate::stage::{Cpu, Stage};
+use crate::streams::{Findings, Streams};
+use crate::table::{Goal, Row, Table};
+
+const READERS: usize = 1_000;
+/// Writers of the saturated shapes: each has one message on its way, so a commit gathers up to as many.
+const WRITERS: usize = 64;
+/// Messages that a ledger has room for; no phase of this benchmark comes near.
+const LEDGER: usize = 4_000_000;
+const WARM_UP: u64 = 50;
+
+/// A thousand readers, and the next message only when all have the last.
+pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
+    let (mut chat, mut bare) = (Cost::default(), Cost::default());
+    // In turns, so that whatever else the machine does falls on both.
+    for _ in 0..2 {
+        chat.add(chat_step_by_step(stage, stage.phase / 2)?);
+        bare.add(bare_step_by_step(stage, stage.phase / 2)?);
+    }
+    table.add(Row {
+        shape: "one-at-a-time",
+        what: "server CPU per delivery",
+        unit: "µs",
+        value: chat.per_delivery_micros(),
+        baseline: Some(bare.per_delivery_micros()),
+        goal: Goal::AtMost { good: 1.6, aim: 1.25 },
+    });
+    table.note("one-at-a-time", format!("{} deliveries, {} by the baseline", chat.deliveries, bare.deliveries));
+    Ok(())
+}
+
+/// What deliveries have cost.
+#[derive(Default)]
+struct Cost {
+    cpu_secs: f64,
+    deliveries: u64,
+}
+
+impl Cost {
+    fn add(&mut self, other: Self) {
+        self.cpu_secs += other.cpu_secs;
+        self.deliveries += other.deliveries;
+    }
+
+    fn per_delivery_micros(&self) -> f64 {
+        self.cpu_secs * 1e6 / self.deliveries as f64
+    }
+}
+
+fn chat_step_by_step(stage: &mut Stage, time: Duration) -> anyhow::Result<Cost> {
+    let ledger = Arc::new(Ledger::new(LEDGER));
+    let streams = Streams::open(stage.server.address(), stage.tickets(READERS, &stage.hot_room), &ledger)?;
+    let crowd = stage.crowd(&stage.hot_room, 1);
+    let mut writer = crowd.alone()?;
+    let cost = step_by_step(&ledger, stage.server.pid(), time, || writer.post(&ledger).map(drop))?;
+    let findings = streams.finish()?;
+    record(stage, &findings);
+    Ok(cost)
+}
+
+fn bare_step_by_step(stage: &Stage, time: Duration) -> anyhow::Result<Cost> {
+    let ledger = Arc::new(Ledger::new(LEDGER));
+    let mut baseline = Baseline::start(&stage.template, &stage.hot_room)?;
+    let streams = Streams::open(baseline.address, stage.tickets(READERS, &stage.hot_room), &ledger)?;
+    let cost = step_by_step(&ledger, baseline.pid(), time, || baseline.burst(&ledger, 1))?;
+    streams.finish()?;
+    Ok(cost)
+}
+
+/// Posts, waits until everybody has it, and so on; answers what that cost the process `pid`.
+fn step_by_step(
+    ledger: &Ledger,
+    pid: u32,
+    time: Duration,
+    mut post: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<Cost> {
+    let mut step = || {
+        post()?;
+        ledger.wait_delivered(ledger.posts() * READERS as u64)
+    };
+    for _ in 0..WARM_UP {
+        step()?;
+    }
+    let (cpu, delivered, began) = (process::cpu_secs(pid)?, ledger.delivered(), Instant::now());
+    while began.elapsed() < time {
+        step()?;
+    }
+    Ok(Cost { cpu_secs: process::cpu_secs(pid)? - cpu, deliveries: ledger.delivered() - delivered })
+}
+
+/// A thousand readers of one room in which people write as fast as it commits.
+pub fn one_room(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
+    let rooms = stage.hot_room.clone();
+    let chat = saturate(stage, &rooms, READERS)?;
+    let bare = flood(stage, &rooms, READERS, &chat, Pace::AsFastAsItCan)?;
+    table.add(Row {
+        shape: "one-room",
+        what: "deliveries, saturated",
+        unit: "1/s",
+        value: chat.rate(),
+        baseline: Some(bare.rate()),
+        goal: Goal::AtLeast { good: 0.7, aim: 0.9 },
+    });
+    add_cpu(table, "one-room", &chat, &bare);
+    Ok(())
+}
+
+/// A hundred rooms of a hundred readers: is a room kept waiting behind another's crowd?
+pub fn many_rooms(stage: &mut Stage, options: &Options, table: &mut Table) -> anyhow::Result<()> {
+    let rooms = stage.rooms.clone();
+    let readers = even(options.streams);
+    let chat = saturate(stage, &rooms, readers)?;
+    let bare = flood(stage, &rooms, readers, &chat, Pace::AsFastAsItCan)?;
+    let paced = flood(stage, &rooms, readers, &chat, Pace::AsCommitted)?;
+    table.add(Row {
+        shape: "many-rooms",
+        what: "p99 from commit to reader, saturated",
+        unit: "ms",
+        value: chat.p99_ms(),
+        baseline: Some(bare.p99_ms()),
+        goal: Goal::AtMost { good: 2.0, aim: 1.1 },
+    });
+    add_cpu(table, "many-rooms", &chat, &bare);
+    table.note(
+        "many-rooms",
+        format!(
+            "p99 from sending the post {:.1} ms; deliveries {:.0}/s, baseline {:.0}/s; the baseline at the chat's own \
+             rate: p99 {:.1} ms",
+            chat.findings.since_post.value_at_quantile(0.99) as f64 / 1e6,
+            chat.rate(),
+            bare.rate(),
+            paced.p99_ms()
+        ),
+    );
+    Ok(())
+}
+
+/// One saturated phase, of the chat or of the baseline.
+struct Phase {
+    findings: Findings,
+    posts: u64,
+    deliveries: u64,
+    /// Deliveries with those of the warm-up, as the findings have them.
+    heard: u64,
+    /// While messages were posted.
+    posting_secs: f64,
+    /// Until the last of them was delivered.
+    delivering_secs: f64,
+    server_cpu_secs: f64,
+    /// Messages that came into being together.
+    batch: f64,
+    told: String,
+}
+
+impl Phase {
+    fn rate(&self) -> f64 {
+        self.deliveries as f64 / self.delivering_secs
+    }
+
+    fn p99_ms(&self) -> f64 {
+        self.findings.since_commit.value_at_quantile(0.99) as f64 / 1e6
+    }
+
+    fn bytes_per_delivery(&self) -> f64 {
+        self.findings.bytes as f64 / self.heard as f64
+    }
+
+    fn cpu_per_delivery_micros(&self) -> f64 {
+        self.server_cpu_secs * 1e6 / self.deliveries as f64
+    }
+}
+
+fn add_cpu(table: &mut Table, shape: &'static str, chat: &Phase, bare: &Phase) {
+    table.add(Row {
+        shape,
+        what: "server CPU per delivery, saturated",
+        unit: "µs",
+        value: chat.cpu_per_delivery_micros(),
+        baseline: Some(bare.cpu_per_delivery_micros()),
+        goal: Goal::None,
+    });
+    table.note(
+        shape,
+        format!(
+            "{:.0} posts/s in commits of {:.1}, caught up {:.1} s after the last; {} reconnects, \
+             {} byes; {:.0} bytes a delivery, {:.0} by the baseline; {}",
+            chat.posts as f64 / chat.posting_secs,
+            chat.batch,
+            chat.delivering_secs - chat.posting_secs,
+            chat.findings.reconnects,
+            chat.findings.byes.len(),
+            chat.bytes_per_delivery(),
+            bare.bytes_per_delivery(),
+            chat.told
+        ),
+    );
+}
+
+fn saturate(stage: &mut Stage, rooms: &[String], readers: usize) -> anyhow::Result<Phase> {
+    let per_room = (readers / rooms.len()) as u64;
+    let ledger = Arc::new(Ledger::new(LEDGER));
+    let streams = Streams::open(stage.server.address(), stage.tickets(readers, rooms), &ledger)?;
+    let crowd = stage.crowd(rooms, WRITERS);
+    // A head start for what is made on first use: plans, connections, buffers.
+    crowd.post(&ledger, Until::Elapsed(Duration::from_millis(500)))?;
+    ledger.wait_delivered(ledger.posts() * per_room)?;
+
+    let (cpu, batches, delivered) = (stage.cpu()?, stage.batches()?, ledger.delivered());
+    let began = ledger.now() as f64 / 1e9;
+    let posted = crowd.post(&ledger, Until::Elapsed(stage.phase))?;
+    ledger.wait_delivered(ledger.posts() * per_room)?;
+    let spent: Cpu = stage.cpu()?.since(cpu);
+    let batch = stage.batches()?.mean_since(batches);
+    let delivering_secs = ledger.last_delivery_secs() - began;
+    let findings = streams.finish()?;
+    record(stage, &findings);
+    Ok(Phase {
+        findings,
+        posts: posted.posts,
+        deliveries: ledger.delivered() - delivered,
+        heard: ledger.delivered(),
+        posting_secs: posted.seconds,
+        delivering_secs,
+        server_cpu_secs: spent.server,
+        batch,
+        told: spent.told(),
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// The next burst when the last has been offered to every socket.
+    AsFastAsItCan,
+    /// As many messages a second as the chat committed.
+    AsCommitted,
+}
+
+/// The baseline, fed in bursts of the size of the chat's commits.
+fn flood(stage: &Stage, rooms: &[String], readers: usize, chat: &Phase, pace: Pace) -> anyhow::Result<Phase> {
+    let per_room = (readers / rooms.len()) as u64;
+    let batch = chat.batch.round();
+    let ledger = Arc::new(Ledger::new(LEDGER));
+    let mut baseline = Baseline::start(&stage.template, rooms)?;
+    let streams = Streams::open(baseline.address, stage.tickets(readers, rooms), &ledger)?;
+    let gap = match pace {
+        Pace::AsFastAsItCan => Duration::ZERO,
+        Pace::AsCommitted => Duration::from_secs_f64(batch * chat.posting_secs / chat.posts as f64),
+    };
+    let cpu = process::cpu_secs(baseline.pid())?;
+    let began = ledger.now() as f64 / 1e9;
+    let start = Instant::now();
+    let mut due = start;
+    while start.elapsed() < stage.phase {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        due += gap;
+        baseline.burst(&ledger, batch as u64)?;
+        ledger.check()?;
+    }
+    let posting_secs = start.elapsed().as_secs_f64();
+    ledger.wait_delivered(ledger.posts() * per_room)?;
+    let server_cpu_secs = process::cpu_secs(baseline.pid())? - cpu;
+    let delivering_secs = ledger.last_delivery_secs() - began;
+    Ok(Phase {
+        findings: streams.finish()?,
+        posts: ledger.posts(),
+        deliveries: ledger.delivered(),
+        heard: ledger.delivered(),
+        posting_secs,
+        delivering_secs,
+        server_cpu_secs,
+        batch,
+        told: String::new(),
+    })
+}
+
+/// Keeps a message as the server wrote it, for the baseline to copy.
+fn record(stage: &mut Stage, findings: &Findings) {
+    if let Some(template) = findings.sample.as_deref().and_then(Template::recorded) {
+        stage.template = template;
+    }
+}
