@@ -13,7 +13,6 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::Result;
 use crate::event::User;
 use crate::id::SessionId;
 use crate::store::sessions::NewSession;
@@ -24,7 +23,6 @@ pub struct Session {
     /// Send it as `Authorization: Bearer …`.
     #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiIsImtpZCI6Ik1rUGJ1aUxWIn0.e30.c2ln")]
     pub access_token: String,
-    #[schema(value_type = TokenType)]
     pub token_type: TokenType,
     /// Seconds until the access token expires.
     #[schema(example = 900)]

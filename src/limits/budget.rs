@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
@@ -38,7 +39,7 @@ impl Rate {
 
 /// Counts what is taken under each key against one rate.
 pub(super) struct Budget<C: Clock = DefaultClock> {
-    limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, C>,
+    limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
     seed: RandomState,
 }

@@ -75,7 +75,9 @@ pub async fn register(
 
     let user = User { id: UserId::new(), username, role: Role::User };
     let (id, next) = (SessionId::new(), app.next_token());
-    users::register(&app.db, user.id, &user.username, &password_hash, next.opening(id)).await.map_err(name_taken)?;
+    users::register(&app.db, user.id, &user.username, &password_hash, next.opening(id))
+        .await
+        .map_err(username_taken)?;
     Ok((StatusCode::CREATED, Json(app.session(id, user, next))))
 }
 
@@ -209,12 +211,13 @@ async fn settle(app: &App, ended_at: Option<Pos>) {
     }
 }
 
-fn name_taken(error: sqlx::Error) -> Error {
-    let constraint = error.as_database_error().and_then(sqlx::error::DatabaseError::constraint);
-    if constraint == Some("users_username_key") {
-        return Error::Conflict { code: "username_taken", detail: "That username is taken." };
+fn username_taken(error: sqlx::Error) -> Error {
+    match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
+        Some(users::USERNAME_TAKEN) => {
+            Error::Conflict { code: "username_taken", detail: "Somebody else has this username." }
+        }
+        _ => error.into(),
     }
-    error.into()
 }
 
 /// The demo's passwords are shorter than any that can be chosen. Outside demo mode none such opens an

@@ -118,7 +118,7 @@ pub async fn get_me(State(app): State<App>, SignedIn(caller): SignedIn) -> Resul
 )]
 pub async fn list_users(
     State(app): State<App>,
-    AsAdmin(_): AsAdmin,
+    _admin: AsAdmin,
     Query(query): Query<UserQuery>,
 ) -> Result<Json<UserList>> {
     let part = query.query.as_ref().to_ascii_lowercase();

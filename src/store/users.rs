@@ -9,6 +9,9 @@ use crate::id::{Pos, UserId};
 use super::Db;
 use super::sessions::NewSession;
 
+/// Raised where an account has the name already.
+pub const USERNAME_TAKEN: &str = "users_username_key";
+
 /// An account with its restrictions, as its owner and admins may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -74,7 +77,7 @@ fn user(id: UserId, username: String, is_admin: bool) -> User {
 /// Makes an account and its first session.
 ///
 /// # Errors
-/// The constraint `users_username_key` where the name is in use.
+/// [`USERNAME_TAKEN`] is violated where the name is in use.
 pub async fn register(
     db: &Db,
     id: UserId,
@@ -98,7 +101,7 @@ pub async fn register(
 /// Makes an account without a session: for those that the operator gives, of whom one is an admin.
 ///
 /// # Errors
-/// The constraint `users_username_key` where the name is in use.
+/// [`USERNAME_TAKEN`] is violated where the name is in use.
 pub async fn create(db: &Db, id: UserId, username: &str, password_hash: &str, role: Role) -> sqlx::Result<Option<Pos>> {
     sqlx::query_scalar("select create_account($1, $2, $3, $4)")
         .bind(id)
@@ -212,4 +215,130 @@ fn outcome((word, pos): (String, Option<Pos>)) -> sqlx::Result<Outcome> {
         "changed_meanwhile" => Outcome::ChangedMeanwhile,
         other => return Err(sqlx::Error::Decode(format!("unknown outcome {other}").into())),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::error::DatabaseError;
+
+    use super::*;
+    use crate::id::SessionId;
+    use crate::store::sessions;
+
+    async fn account(db: &Db, username: &str, role: Role) -> UserId {
+        let id = UserId::new();
+        create(db, id, username, "hash", role).await.unwrap();
+        id
+    }
+
+    async fn database_now(db: &Db) -> OffsetDateTime {
+        sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await.unwrap()
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn a_name_is_given_once_and_a_refused_sign_up_leaves_nothing(db: Db) {
+        account(&db, "ali", Role::User).await;
+        let now = database_now(&db).await;
+        let session = NewSession { id: SessionId::new(), opened_at: now, token_hash: b"1", token_expires_at: now };
+        let refused = register(&db, UserId::new(), "ali", "hash", session).await.unwrap_err();
+        let constraint = refused.as_database_error().and_then(DatabaseError::constraint);
+        assert_eq!(constraint, Some(USERNAME_TAKEN));
+
+        register(&db, UserId::new(), "bo", "hash", session).await.unwrap();
+        let sessions: i64 = sqlx::query_scalar("select count(*) from sessions").fetch_one(&db).await.unwrap();
+        assert_eq!(sessions, 1);
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn an_admins_account_is_told_in_the_log_and_a_users_is_not(db: Db) {
+        assert_eq!(create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap(), None);
+        assert_eq!(create(&db, UserId::new(), "admin", "hash", Role::Admin).await.unwrap(), Some(Pos(1)));
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn names_are_found_by_any_part_with_the_beginning_first(db: Db) {
+        for name in ["carla", "la_la", "lala", "zoe"] {
+            account(&db, name, Role::User).await;
+        }
+        let names = async |part, limit| {
+            let found = list(&db, part, limit).await.unwrap();
+            found.into_iter().map(|account| account.user.username.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("la", 50).await, ["la_la", "lala", "carla"]);
+        assert_eq!(names("a_l", 50).await, ["la_la"], "an underscore means itself");
+        assert_eq!(names("%", 50).await, [""; 0]);
+        assert_eq!(names("", 2).await, ["carla", "la_la"]);
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn changes_of_standing_are_refused_to_those_who_may_not(db: Db) {
+        let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
+        let later = database_now(&db).await + Duration::from_secs(60);
+        assert_eq!(set_role(&db, admin, ali, Role::User).await.unwrap(), Outcome::NotAdmin);
+        assert_eq!(set_mute(&db, admin, ali, Some(later), None).await.unwrap(), Outcome::NotAdmin);
+        assert_eq!(set_ban(&db, admin, ali, true, None).await.unwrap(), Outcome::NotAdmin);
+        assert_eq!(end_sessions(&db, admin, ali).await.unwrap(), Outcome::NotAdmin);
+
+        assert_eq!(set_role(&db, UserId::new(), admin, Role::User).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(end_sessions(&db, UserId::new(), admin).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(set_role(&db, admin, admin, Role::User).await.unwrap(), Outcome::LastAdmin);
+        assert_eq!(set_mute(&db, admin, admin, Some(later), None).await.unwrap(), Outcome::ToSelf);
+        assert_eq!(set_ban(&db, admin, admin, true, None).await.unwrap(), Outcome::ToSelf);
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn of_two_admins_who_ban_each_other_at_once_one_remains(db: Db) {
+        let (one, other) = (account(&db, "one", Role::Admin).await, account(&db, "other", Role::Admin).await);
+        let (first, second) = tokio::join!(set_ban(&db, other, one, true, None), set_ban(&db, one, other, true, None));
+        let mut outcomes = [first.unwrap(), second.unwrap()];
+        outcomes.sort_by_key(|outcome| matches!(outcome, Outcome::NotAdmin));
+        assert!(matches!(outcomes, [Outcome::Done(_), Outcome::NotAdmin]), "{outcomes:?}");
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn a_mute_shows_while_it_lasts_and_a_ban_until_it_is_lifted(db: Db) {
+        let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
+        let until = database_now(&db).await.replace_nanosecond(0).unwrap() + Duration::from_secs(60);
+        set_mute(&db, ali, admin, Some(until), Some("shouting")).await.unwrap();
+        let muted = find(&db, ali).await.unwrap().unwrap();
+        assert_eq!((muted.muted_until, muted.mute_reason.as_deref()), (Some(until), Some("shouting")));
+
+        let past = database_now(&db).await;
+        set_mute(&db, ali, admin, Some(past), Some("shouting")).await.unwrap();
+        let heard_again = find(&db, ali).await.unwrap().unwrap();
+        assert_eq!((heard_again.muted_until, heard_again.mute_reason), (None, None));
+
+        set_ban(&db, ali, admin, true, Some("spam")).await.unwrap();
+        assert_eq!(set_ban(&db, ali, admin, true, None).await.unwrap(), Outcome::Unchanged);
+        assert_eq!(find(&db, ali).await.unwrap().unwrap().ban_reason.as_deref(), Some("spam"));
+        assert!(credentials_by_name(&db, "ali").await.unwrap().unwrap().is_banned);
+        set_ban(&db, ali, admin, false, None).await.unwrap();
+        let back = find(&db, ali).await.unwrap().unwrap();
+        assert_eq!((back.banned_at, back.ban_reason), (None, None));
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn a_new_password_ends_the_other_sessions_and_wins_once(db: Db) {
+        let ali = account(&db, "ali", Role::User).await;
+        let now = database_now(&db).await;
+        let session = |token| NewSession {
+            id: SessionId::new(),
+            opened_at: now,
+            token_hash: token,
+            token_expires_at: now + Duration::from_secs(60),
+        };
+        let (own, other) = (session(b"own".as_slice()), session(b"other"));
+        for session in [own, other] {
+            assert!(sessions::open(&db, ali, "hash", session).await.unwrap());
+        }
+        assert_eq!(change_password(&db, ali, "hash", "new hash", own.id).await.unwrap(), Outcome::Done(Pos(1)));
+        assert_eq!(change_password(&db, ali, "hash", "third", own.id).await.unwrap(), Outcome::ChangedMeanwhile);
+        assert_eq!(change_password(&db, ali, "new hash", "third", own.id).await.unwrap(), Outcome::Unchanged);
+        let open: Vec<SessionId> =
+            sqlx::query_scalar("select id from sessions where ended_at is null").fetch_all(&db).await.unwrap();
+        assert_eq!(open, [own.id]);
+        assert_eq!(password_hash(&db, ali).await.unwrap().as_deref(), Some("third"));
+    }
 }

@@ -1,0 +1,152 @@
+//! What a newcomer finds: two accounts, three rooms, and something to read. Only in demo mode, since the
+//! passwords are known to everybody.
+//!
+//! It is made by the same functions that serve real users, and each piece only where it is missing: a
+//! second start changes nothing, an interrupted first one is completed, and what an admin renamed or
+//! archived stays so.
+
+use secrecy::SecretString;
+use sqlx::error::DatabaseError;
+use uuid::Uuid;
+
+use crate::auth::password::Passwords;
+use crate::event::{Author, Role};
+use crate::id::{ClientId, MessageId, RoomId, UserId};
+use crate::realtime::writer::NewMessage;
+use crate::store::{self, Db};
+
+/// Name, password and role of each account.
+const ACCOUNTS: [(&str, &str, Role); 2] = [(ADMIN, "admin", Role::Admin), (USER, "test", Role::User)];
+const ADMIN: &str = "admin";
+const USER: &str = "ali";
+
+/// Each room with its first messages, by author.
+const ROOMS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "General",
+        &[
+            (ADMIN, "Welcome to Gapless! This is a demo; all of it lives in a database on this machine."),
+            (ADMIN, "Sign in as ali (password: test) or admin (password: admin), or sign up under a name you like."),
+            (USER, "Open a second window beside this one: what you write here is there at once."),
+        ],
+    ),
+    (
+        "Help",
+        &[
+            (ADMIN, "Ask here. Guests read along; to write, sign in."),
+            (
+                ADMIN,
+                "Try this: stop the server while somebody writes, and start it again. Nothing is lost, nothing comes twice.",
+            ),
+        ],
+    ),
+    ("Random", &[(USER, "Tea or coffee?"), (ADMIN, "Yes.")]),
+];
+
+/// Fixed ids tell what is there already, whatever became of it since: version 8 (RFC 9562, for uses of one's
+/// own), in a range that chance does not reach.
+const FIRST_ID: u128 = 0x6761_706c_6573_8000_8000_0000_0000_0000;
+
+/// Makes what is missing.
+///
+/// # Errors
+/// When the database or the password pool fails; started again, it goes on from there.
+pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
+    let mut people = Vec::with_capacity(ACCOUNTS.len());
+    for (username, password, role) in ACCOUNTS {
+        let id = account(db, passwords, username, password, role).await?;
+        people.push(Author { id, username: username.into() });
+    }
+    let [admin, ..] = people.as_slice() else { unreachable!("there are demo accounts") };
+
+    let mut messages = Vec::new();
+    for (room, (name, conversation)) in (1_u128..).zip(ROOMS) {
+        let room_id = RoomId(Uuid::from_u128(FIRST_ID + (room << 16)));
+        if store::rooms::find(db, room_id).await?.is_none() && !create_room(db, room_id, admin.id, name).await? {
+            continue;
+        }
+        for (message, (author, body)) in (1_u128..).zip(conversation) {
+            let id = Uuid::from_u128(FIRST_ID + (room << 16) + message);
+            let author = people.iter().find(|person| *person.username == **author).expect("an account of the demo");
+            messages.push(NewMessage {
+                id: MessageId(id),
+                room_id,
+                author: author.clone(),
+                // Posted again under the same client id, a message is not posted twice.
+                client_id: ClientId(id),
+                body: (*body).into(),
+            });
+        }
+    }
+    store::log::append_messages(db, &messages).await?;
+    Ok(())
+}
+
+async fn account(db: &Db, passwords: &Passwords, username: &str, password: &str, role: Role) -> anyhow::Result<UserId> {
+    if let Some(known) = store::users::credentials_by_name(db, username).await? {
+        return Ok(known.user.id);
+    }
+    let id = UserId::new();
+    let password_hash = passwords.hash(SecretString::from(password)).await?;
+    store::users::create(db, id, username, &password_hash, role).await?;
+    Ok(id)
+}
+
+/// Answers whether the room is there now: not where its name is another room's, or the demo's admin was
+/// relieved of that role.
+async fn create_room(db: &Db, id: RoomId, admin: UserId, name: &str) -> sqlx::Result<bool> {
+    match store::rooms::create(db, id, admin, name).await {
+        Ok(changed) => Ok(changed.outcome == store::rooms::Outcome::Done),
+        Err(error) => match error.as_database_error().and_then(DatabaseError::constraint) {
+            Some(store::rooms::NAME_IN_USE) => Ok(false),
+            _ => Err(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Pos;
+
+    async fn head(db: &Db) -> Pos {
+        store::log::head(db).await.unwrap().pos
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn a_newcomer_finds_accounts_rooms_and_words_and_a_second_start_adds_none(db: Db) {
+        let passwords = Passwords::new();
+        seed(&db, &passwords).await.unwrap();
+        for (username, password, role) in ACCOUNTS {
+            let known = store::users::credentials_by_name(&db, username).await.unwrap().unwrap();
+            assert_eq!(known.user.role, role);
+            assert!(passwords.verify(password.into(), Some(known.password_hash)).await.unwrap());
+        }
+        let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
+        let shown: Vec<_> = rooms.iter().map(|room| (room.name.as_str(), room.head_seq.0)).collect();
+        assert_eq!(shown, [("General", 3), ("Help", 2), ("Random", 2)]);
+
+        let first = head(&db).await;
+        seed(&db, &passwords).await.unwrap();
+        assert_eq!(head(&db).await, first);
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn what_an_admin_changed_stays_and_what_is_missing_is_completed(db: Db) {
+        let passwords = Passwords::new();
+        seed(&db, &passwords).await.unwrap();
+        let admin = store::users::credentials_by_name(&db, ADMIN).await.unwrap().unwrap().user.id;
+        let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
+        store::rooms::rename(&db, rooms[0].id, admin, "Lounge").await.unwrap();
+        store::rooms::set_archived(&db, rooms[1].id, admin, true).await.unwrap();
+        // As after a start that ended before its last step.
+        sqlx::query("delete from messages where room_id = $1").bind(rooms[2].id).execute(&db).await.unwrap();
+
+        seed(&db, &passwords).await.unwrap();
+        let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
+        let shown: Vec<_> = rooms.iter().map(|room| room.name.as_str()).collect();
+        assert_eq!(shown, ["Lounge", "Random"]);
+        let messages: i64 = sqlx::query_scalar("select count(*) from messages").fetch_one(&db).await.unwrap();
+        assert_eq!(messages, 7);
+    }
+}
