@@ -106,6 +106,8 @@ fn argon2() -> Argon2<'static> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     #[tokio::test]
@@ -151,7 +153,7 @@ mod tests {
         let busy = Arc::clone(&passwords.workers).try_acquire_owned().unwrap();
         {
             let mut waiting = std::pin::pin!(passwords.hash("anything".into()));
-            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+            assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             assert_eq!(passwords.places.available_permits(), 0);
         }
         assert_eq!(passwords.places.available_permits(), 1);
