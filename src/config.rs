@@ -20,7 +20,7 @@ pub use signing_key::SigningKey;
 /// Where Vite serves the front end while it is being worked on.
 const DEVELOPMENT_ORIGINS: [&str; 2] = ["http://localhost:5173", "http://127.0.0.1:5173"];
 
-/// The settings as they were said. An empty variable counts as one that is not set.
+/// The settings as they were said. An empty secret, list or directory counts as one that is not set.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
     /// Port to listen on; 0 takes a free one.

@@ -1,0 +1,103 @@
+//! The URL table, and what every request passes on its way to a handler.
+
+mod audit;
+mod auth;
+mod direct_messages;
+mod edge;
+mod health;
+mod messages;
+mod openapi;
+mod rooms;
+mod spa;
+mod sse;
+mod users;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::limits;
+
+/// Every address of the API but the stream's. A request from elsewhere than a health check counts
+/// against its address's share.
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::preamble())
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::logout_all))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(rooms::list_rooms, rooms::create_room))
+        .routes(routes!(rooms::get_room, rooms::rename_room))
+        .routes(routes!(rooms::archive_room))
+        .routes(routes!(rooms::restore_room))
+        .routes(routes!(messages::list_messages, messages::post_message))
+        .routes(routes!(messages::edit_message, messages::delete_message))
+        .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))
+        .routes(routes!(direct_messages::list_conversations))
+        .routes(routes!(users::get_me))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::set_role))
+        .routes(routes!(users::mute_user))
+        .routes(routes!(users::unmute_user))
+        .routes(routes!(users::ban_user))
+        .routes(routes!(users::unban_user))
+        .routes(routes!(users::end_sessions))
+        .routes(routes!(audit::list_audit_entries))
+}
+
+/// What is asked by machines, often, and must be answered when all else is too much.
+fn operation() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The stream: it lasts for hours and is written to by many, so it passes no layer that would time it out,
+/// compress it or wrap its body.
+fn stream() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(sse::open_stream))
+}
+
+/// The OpenAPI document; needs no server.
+pub fn document() -> utoipa::openapi::OpenApi {
+    openapi::complete(api().merge(stream()).merge(operation()).into_openapi())
+}
+
+/// Everything that this program answers.
+pub fn router(app: App) -> Router {
+    let requests = Router::from(api()).layer(from_fn_with_state(app.clone(), limits::limit_requests));
+    let requests = requests
+        .merge(Router::from(operation()))
+        .merge(openapi::router(&document()))
+        .merge(spa::router(app.config.spa_dir.as_deref()))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(
+            ServiceBuilder::new()
+                .layer(edge::compression())
+                .layer(from_fn(edge::give_up_late))
+                .layer(CatchPanicLayer::custom(edge::answer_panic)),
+        );
+    let streams = Router::from(stream()).method_not_allowed_fallback(method_not_allowed);
+
+    requests
+        .merge(streams)
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(edge::observe))
+                .layer(map_response(edge::harden))
+                .layer(edge::cors(&app.config.allowed_origins)),
+        )
+        .with_state(app)
+}
+
+async fn method_not_allowed() -> Error {
+    Error::MethodNotAllowed
+}

@@ -1,0 +1,141 @@
+//! Direct messages: admins begin them, and nobody but sender and recipient ever reads them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::messages::muted;
+use crate::app::App;
+use crate::auth::{SignedIn, banned, not_admin};
+use crate::error::{Error, Result};
+use crate::event::{DirectMessage, User};
+use crate::extract::{Json, Query};
+use crate::id::{ClientId, MessageId, Pos, UserId};
+use crate::input::{Limit, MessageBody};
+use crate::store;
+use crate::store::direct_messages::{Appended, NewDirectMessage, Refusal};
+
+/// A direct message to send.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DirectMessageInput {
+    recipient_id: UserId,
+    body: MessageBody,
+    /// Made by the client for this submit and repeated in each retry of it, which then is safe.
+    client_id: Option<ClientId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichDirectMessages {
+    /// Only those with this user.
+    #[param(value_type = Option<Uuid>)]
+    with: Option<UserId>,
+    /// Only what is older than this `pos`.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    before: Option<Pos>,
+    /// How many; more than 200 is taken for 200.
+    #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 1, default = 50)]
+    limit: Limit<50, 200>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DirectMessages {
+    /// Ascending `pos`.
+    messages: Vec<DirectMessage>,
+    /// A stream opened with it misses nothing after this page.
+    #[schema(example = "5f0c2a9d81be.42")]
+    cursor: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Conversation {
+    /// The other one.
+    user: User,
+    last_message: DirectMessage,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Conversations {
+    /// The one with the newest message first.
+    conversations: Vec<Conversation>,
+}
+
+/// Send a direct message. Only admins begin a conversation; where the operator allows it, users answer.
+#[utoipa::path(
+    post, path = "/direct-messages", tag = "direct messages", security(("bearer" = [])),
+    request_body = DirectMessageInput,
+    responses(
+        (status = 201, body = DirectMessage, description = "sent"),
+        (status = 200, body = DirectMessage, description = "sent before, under this `client_id`"),
+        (status = 403, description = "`not_admin`, `not_allowed`, `muted` or `banned`"),
+        (status = 404, description = "unknown recipient"),
+        (status = 422, description = "`invalid`, or `client_id_reused` for another message"),
+    )
+)]
+pub async fn post_direct_message(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Json(input): Json<DirectMessageInput>,
+) -> Result<(StatusCode, Json<DirectMessage>)> {
+    let message = NewDirectMessage {
+        id: MessageId::new(),
+        sender: caller.author(),
+        recipient: input.recipient_id,
+        client_id: input.client_id.unwrap_or_else(ClientId::new),
+        body: input.body.as_ref(),
+        replies: app.config.dm_replies,
+    };
+    match store::direct_messages::append(&app.db, message).await? {
+        Appended::Accepted(message) => {
+            app.realtime.settle(message.pos).await;
+            Ok((StatusCode::CREATED, Json(message)))
+        }
+        Appended::Duplicate(message) => Ok((StatusCode::OK, Json(message))),
+        Appended::Refused(refusal) => Err(match refusal {
+            Refusal::Conflict => Error::ClientIdReused,
+            Refusal::UnknownSender => Error::InvalidToken,
+            Refusal::UnknownRecipient => Error::NotFound("user"),
+            Refusal::ToSelf => Error::invalid("recipient_id", "must be somebody else"),
+            Refusal::NotAllowed if app.config.dm_replies => {
+                Error::Forbidden { code: "not_allowed", detail: "You may answer an admin who wrote to you first." }
+            }
+            Refusal::NotAllowed => not_admin(),
+            Refusal::Banned => banned(),
+            Refusal::Muted => muted(),
+        }),
+    }
+}
+
+/// Read one's own direct messages, with everybody or with one.
+#[utoipa::path(
+    get, path = "/direct-messages", tag = "direct messages", params(WhichDirectMessages), security(("bearer" = [])),
+    responses((status = 200, body = DirectMessages))
+)]
+pub async fn list_direct_messages(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Query(which): Query<WhichDirectMessages>,
+) -> Result<Json<DirectMessages>> {
+    let page =
+        store::direct_messages::page(&app.db, caller.id, which.with, which.before, which.limit.rows()).await?;
+    let cursor = app.realtime.cursor_at(page.pos).to_string();
+    Ok(Json(DirectMessages { messages: page.messages, cursor }))
+}
+
+/// List with whom one wrote, each with the newest message.
+#[utoipa::path(
+    get, path = "/direct-messages/conversations", tag = "direct messages", security(("bearer" = [])),
+    responses((status = 200, body = Conversations))
+)]
+pub async fn list_conversations(State(app): State<App>, SignedIn(caller): SignedIn) -> Result<Json<Conversations>> {
+    let conversations = store::direct_messages::conversations(&app.db, caller.id)
+        .await?
+        .into_iter()
+        .map(|found| Conversation { user: found.user, last_message: found.last_message })
+        .collect();
+    Ok(Json(Conversations { conversations }))
+}

@@ -1,0 +1,127 @@
+//! What every request passes on its way in and every answer on its way out.
+
+use std::any::Any;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Longer than every limit within (arrival of a body, the database), so that those answer first.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Below this many bytes compressing costs more than it saves.
+const COMPRESS_ABOVE: u64 = 1_024;
+
+/// How long a browser may remember a preflight: what Chromium keeps at most.
+const PREFLIGHT_LIFE: Duration = Duration::from_secs(7_200);
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// What a page of ours may load: its own files, and the API wherever the page's settings say it is.
+const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self'; img-src 'self' data:; \
+     style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
+
+/// What anything else may load, should a browser be made to show it as a page.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// One line and one sample per request: the path's pattern, never the query or a header, which may hold
+/// tokens. A stream counts when it is opened.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let path = path.as_ref().map_or("other", MatchedPath::as_str);
+    let id = Uuid::now_v7();
+    let span = tracing::info_span!("request", %id);
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    let status = response.status();
+    let elapsed = begun.elapsed();
+    if status.is_server_error() {
+        tracing::warn!(parent: &span, %method, path, status = status.as_u16(), ?elapsed, "answered");
+    } else {
+        tracing::info!(parent: &span, %method, path, status = status.as_u16(), ?elapsed, "answered");
+    }
+    let labels = [
+        ("method", known(&method).to_owned()),
+        ("path", path.to_owned()),
+        ("status", status.as_str().to_owned()),
+    ];
+    metrics::histogram!("gapless_http_request_duration_seconds", &labels).record(elapsed);
+    let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Methods are free text; a metric's label must not be.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => method.as_str(),
+        _ => "other",
+    }
+}
+
+/// A handler that takes too long is given up. What it had begun to commit is committed or not, as a whole.
+pub(super) async fn give_up_late(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::unavailable().into_response(),
+    }
+}
+
+/// A panic is a bug of one handler; its caller gets an answer and everybody else notices nothing.
+pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::Internal(anyhow::anyhow!("panicked: {}", said.unwrap_or("without a word"))).into_response()
+}
+
+/// Headers that make browsers careful. What a handler said itself stands.
+pub(super) async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// Pages of the named origins may call; a token travels in a header of their own, so no cookies are allowed.
+pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([header::RETRY_AFTER, header::HeaderName::from_static(REQUEST_ID)])
+        .max_age(PREFLIGHT_LIFE)
+}
+
+/// For everything that is long enough, except event streams, which a compressor would hold back.
+pub(super) fn compression() -> CompressionLayer<impl Predicate> {
+    CompressionLayer::new().compress_when(
+        SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES).and(NotForContentType::SSE),
+    )
+}

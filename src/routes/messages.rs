@@ -1,0 +1,196 @@
+//! Messages: anyone reads them, users post them, authors edit them, authors and admins delete them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::rooms::reads_archived;
+use crate::app::App;
+use crate::auth::{Anyone, SignedIn, banned};
+use crate::error::{Error, Result};
+use crate::event::Message;
+use crate::extract::{Json, Path, Query};
+use crate::id::{ClientId, MessageId, RoomId, Seq};
+use crate::input::{Limit, MessageBody};
+use crate::realtime::writer::{NewMessage, Outcome, WriteError};
+use crate::store;
+use crate::store::messages::{Changed, Outcome as ChangeOutcome, Range};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichMessages {
+    #[param(value_type = Uuid)]
+    room_id: RoomId,
+    /// Only what is older than this `seq`.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    before: Option<Seq>,
+    /// Only what is newer than this `seq`; the page then begins there instead of ending at the newest.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<Seq>,
+    /// How many; more than 200 is taken for 200.
+    #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 1, default = 50)]
+    limit: Limit<50, 200>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Messages {
+    /// Ascending `seq`, without a gap.
+    messages: Vec<Message>,
+    /// `seq` of the room's newest message.
+    head_seq: Seq,
+    /// A stream opened with it misses nothing after this page.
+    #[schema(example = "5f0c2a9d81be.42")]
+    cursor: String,
+}
+
+/// A message to post.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostInput {
+    room_id: RoomId,
+    body: MessageBody,
+    /// Made by the client for this submit and repeated in each retry of it, which then is safe.
+    client_id: Option<ClientId>,
+}
+
+/// Other words for a message.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditInput {
+    body: MessageBody,
+}
+
+/// Read a page of a room: the newest, or what lies before or after a `seq`.
+#[utoipa::path(
+    get, path = "/messages", tag = "messages", params(WhichMessages), security((), ("bearer" = [])),
+    responses(
+        (status = 200, body = Messages),
+        (status = 404, description = "unknown room, or archived and the caller no admin"),
+    )
+)]
+pub async fn list_messages(
+    State(app): State<App>,
+    Anyone(caller): Anyone,
+    Query(which): Query<WhichMessages>,
+) -> Result<Json<Messages>> {
+    let range = Range { before: which.before, after: which.after, limit: which.limit.rows() };
+    let page = store::messages::page(&app.db, which.room_id, range).await?.ok_or(Error::NotFound("room"))?;
+    if page.is_archived && !reads_archived(caller.as_ref()) {
+        return Err(Error::NotFound("room"));
+    }
+    let cursor = app.realtime.cursor_at(page.pos).to_string();
+    Ok(Json(Messages { messages: page.messages, head_seq: page.head_seq, cursor }))
+}
+
+/// Post a message. The answer comes once it is durable; repeating it under the same `client_id` is safe for ever.
+#[utoipa::path(
+    post, path = "/messages", tag = "messages", security(("bearer" = [])), request_body = PostInput,
+    responses(
+        (status = 201, body = Message, description = "posted"),
+        (status = 200, body = Message, description = "posted before, under this `client_id`"),
+        (status = 403, description = "`muted` or `banned`"),
+        (status = 404, description = "unknown room"),
+        (status = 409, description = "`room_archived`"),
+        (status = 422, description = "`invalid`, or `client_id_reused` for another message"),
+    )
+)]
+pub async fn post_message(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Json(input): Json<PostInput>,
+) -> Result<(StatusCode, Json<Message>)> {
+    let message = NewMessage {
+        id: MessageId::new(),
+        room_id: input.room_id,
+        author: caller.author(),
+        client_id: input.client_id.unwrap_or_else(ClientId::new),
+        body: input.body.into_text(),
+    };
+    match app.writer.post(message).await {
+        Ok(Outcome::Accepted(message)) => Ok((StatusCode::CREATED, Json(message))),
+        Ok(Outcome::Duplicate(message)) => Ok((StatusCode::OK, Json(message))),
+        Ok(Outcome::Conflict) => Err(Error::ClientIdReused),
+        Ok(Outcome::UnknownRoom) => Err(Error::NotFound("room")),
+        Ok(Outcome::Archived) => Err(room_archived()),
+        Ok(Outcome::Banned) => Err(banned()),
+        Ok(Outcome::Muted) => Err(muted()),
+        Ok(Outcome::UnknownUser) => Err(Error::InvalidToken),
+        Err(WriteError::Full | WriteError::Unavailable) => Err(Error::unavailable()),
+    }
+}
+
+/// Give one's own message other words.
+#[utoipa::path(
+    patch, path = "/messages/{id}", tag = "messages", security(("bearer" = [])), params(("id" = MessageId, Path)),
+    request_body = EditInput,
+    responses(
+        (status = 200, body = Message),
+        (status = 403, description = "`not_author`, `muted` or `banned`"),
+        (status = 404, description = "unknown"),
+        (status = 409, description = "`room_archived` or `message_deleted`"),
+    )
+)]
+pub async fn edit_message(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<MessageId>,
+    Json(input): Json<EditInput>,
+) -> Result<Json<Message>> {
+    let changed = store::messages::edit(&app.db, id, caller.id, input.body.as_ref()).await?;
+    settle(&app, changed).await?;
+    let message = store::messages::find(&app.db, id).await?.ok_or(Error::NotFound("message"))?;
+    Ok(Json(message))
+}
+
+/// Delete a message: its words are gone for good, its place stays. Doing it twice is not an error.
+#[utoipa::path(
+    delete, path = "/messages/{id}", tag = "messages", security(("bearer" = [])), params(("id" = MessageId, Path)),
+    responses(
+        (status = 204, description = "deleted"),
+        (status = 403, description = "`not_author` (and no admin), or `banned`"),
+        (status = 404, description = "unknown"),
+        (status = 409, description = "`room_archived`"),
+    )
+)]
+pub async fn delete_message(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Path(id): Path<MessageId>,
+) -> Result<StatusCode> {
+    let changed = store::messages::delete(&app.db, id, caller.id).await?;
+    settle(&app, changed).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Waits until this instance has heard of the change, or says why there was none.
+async fn settle(app: &App, changed: Changed) -> Result<()> {
+    match changed.outcome {
+        ChangeOutcome::Done | ChangeOutcome::Unchanged => {}
+        ChangeOutcome::Unknown => return Err(Error::NotFound("message")),
+        ChangeOutcome::Archived => return Err(room_archived()),
+        ChangeOutcome::NotAuthor => {
+            return Err(Error::Forbidden { code: "not_author", detail: "Somebody else wrote this message." });
+        }
+        ChangeOutcome::Deleted => {
+            return Err(Error::Conflict { code: "message_deleted", detail: "This message was deleted." });
+        }
+        ChangeOutcome::Banned => return Err(banned()),
+        ChangeOutcome::Muted => return Err(muted()),
+    }
+    if let Some(pos) = changed.pos {
+        app.realtime.settle(pos).await;
+    }
+    Ok(())
+}
+
+/// 403 for whoever may read but not write for a while.
+pub(super) const fn muted() -> Error {
+    Error::Forbidden { code: "muted", detail: "This account is muted for a while; reading goes on." }
+}
+
+const fn room_archived() -> Error {
+    Error::Conflict { code: "room_archived", detail: "This room is archived; nothing in it changes any more." }
+}

@@ -1,0 +1,165 @@
+//! The contract as a document: OpenAPI 3.1, generated from the handlers.
+//!
+//! Handlers say what is theirs alone. What follows from an operation's shape (a body can be too large, a
+//! token can be bad) is said here once for all of them, and so cannot be forgotten by one.
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::PartialSchema as _;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Components, Content, HeaderBuilder, Info, License, Object, OpenApi, OpenApiBuilder, OpenApiVersion, Ref, RefOr, Tag,
+};
+use utoipa::openapi::tag::TagBuilder;
+
+use crate::error::{FieldError, Problem};
+
+const DESCRIPTION: &str = "\
+A public multi-room chat whose acknowledged messages are never lost, doubled or out of order.
+
+Read with REST, listen with one event stream (`GET /sse`), and join the two by `cursor`: every list answers \
+one, and a stream opened with it misses nothing after that list. Every refusal is a problem (RFC 9457) with \
+a stable `code`. A post repeated under the same `client_id` is the same post.";
+
+const TAGS: [(&str, &str); 8] = [
+    ("auth", "Sign up, sign in, stay signed in, sign out."),
+    ("rooms", "Anyone reads the active rooms; admins run them."),
+    ("messages", "Anyone reads; users post, and change what they posted."),
+    ("direct messages", "For the eyes of sender and recipient only; begun by admins."),
+    ("stream", "Everything that happens, as it happens."),
+    ("users", "Who is here, and what they may do."),
+    ("moderation", "What was changed, and by whom."),
+    ("operation", "For whoever keeps this running."),
+];
+
+/// The document before any operation is added.
+pub(super) fn preamble() -> OpenApi {
+    let mut info = Info::new("Gapless", env!("CARGO_PKG_VERSION"));
+    info.description = Some(DESCRIPTION.to_owned());
+    info.license = Some(License::new("MIT"));
+
+    let mut components = Components::new();
+    components.add_security_scheme(
+        "bearer",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format("JWT")
+                .description(Some("The `access_token` of a session."))
+                .build(),
+        ),
+    );
+    components.schemas.insert("Problem".to_owned(), Problem::schema());
+    components.schemas.insert("FieldError".to_owned(), FieldError::schema());
+
+    let tags: Vec<Tag> =
+        TAGS.into_iter().map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build()).collect();
+    OpenApiBuilder::new().info(info).components(Some(components)).tags(Some(tags)).build()
+}
+
+/// Adds to each operation what its shape implies.
+pub(super) fn complete(mut document: OpenApi) -> OpenApi {
+    document.openapi = OpenApiVersion::Version31;
+    for (path, item) in &mut document.paths.paths {
+        let names_something = path.contains('{');
+        for operation in operations(item) {
+            describe_problems(operation);
+            if path == "/livez" || path == "/metrics" {
+                continue;
+            }
+            if operation.security.is_some() {
+                imply(operation, 401, "`unauthenticated`, or `invalid_token`: expired, forged or of an ended session");
+            }
+            if operation.request_body.is_some() {
+                imply(operation, 400, "`malformed`: not JSON");
+                imply(operation, 408, "`request_timeout`: the body did not arrive in time");
+                imply(operation, 413, "`too_large`: over 64 KiB");
+                imply(operation, 415, "`unsupported_media_type`: not sent as JSON");
+                imply(operation, 422, "`invalid`: `errors` says which field and why");
+            }
+            if operation.parameters.iter().flatten().any(is_in_query) {
+                imply(operation, 400, "`malformed`: the query");
+            }
+            if names_something {
+                imply(operation, 404, "`not_found`");
+            }
+            // A browser gives up an event stream for good on any status but 200, so it is never limited.
+            if path != "/sse" {
+                imply(operation, 429, "`too_many_requests`");
+                imply(operation, 503, "`unavailable`: busy, or the database is away; try again");
+            }
+        }
+    }
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+fn is_in_query(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == utoipa::openapi::path::ParameterIn::Query)
+}
+
+/// A refusal that a handler named without a body is a problem, and a success without words says so.
+fn describe_problems(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let is_refusal = status.starts_with(['4', '5']);
+        if is_refusal && response.content.is_empty() {
+            *response = problem(status, &response.description);
+        }
+        if response.description.is_empty() {
+            "done".clone_into(&mut response.description);
+        }
+    }
+}
+
+/// A response that the operation can give unless it says something more exact itself.
+fn imply(operation: &mut Operation, status: u16, description: &str) {
+    let status = status.to_string();
+    let implied = problem(&status, description);
+    operation.responses.responses.entry(status).or_insert_with(|| implied.into());
+}
+
+fn problem(status: &str, description: &str) -> Response {
+    let mut response = ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build();
+    let header = match status {
+        "401" => Some(("WWW-Authenticate", Type::String, "always `Bearer`")),
+        "429" | "503" => Some(("Retry-After", Type::Integer, "seconds to wait")),
+        _ => None,
+    };
+    if let Some((name, schema, about)) = header {
+        let schema = Object::with_type(schema);
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build();
+        response.headers.insert(name.to_owned(), RefOr::T(header));
+    }
+    response
+}
+
+/// Serves the document, and a page to read it with that needs nothing from elsewhere.
+pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &OpenApi) -> Router<S> {
+    let json = Bytes::from(document.to_json().expect("a document is JSON"));
+    let answer = move || {
+        let json = json.clone();
+        async move { ([(header::CONTENT_TYPE, "application/json")], json) }
+    };
+    let router = Router::new().route("/openapi.json", get(answer));
+    #[cfg(feature = "swagger")]
+    let router = {
+        let config = utoipa_swagger_ui::Config::from("/openapi.json")
+            .persist_authorization(true)
+            .use_base_layout()
+            .validator_url("none");
+        router.merge(utoipa_swagger_ui::SwaggerUi::new("/swagger").config(config))
+    };
+    router
+}

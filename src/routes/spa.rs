@@ -1,0 +1,137 @@
+//! The single-page app, from the directory where it was built. It has addresses of its own, so a page that
+//! is asked for by a name that no file has is the app itself, which then looks at the address.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use tower::ServiceExt;
+use tower_http::services::{ServeDir, ServeFile};
+
+use crate::error::Error;
+
+/// Serves the app for whatever no other route answers. Without an app, `/` leads to the document.
+pub(super) fn router<S: Clone + Send + Sync + 'static>(dir: Option<&Path>) -> Router<S> {
+    let Some(dir) = dir else {
+        let router = Router::new().fallback(not_found);
+        return if cfg!(feature = "swagger") { router.route("/", get(to_document)) } else { router };
+    };
+    let files = ServeDir::new(dir);
+    let app = ServeFile::new(dir.join("index.html"));
+    Router::new().fallback(move |request: Request| serve(files.clone(), app.clone(), request))
+}
+
+async fn to_document() -> Redirect {
+    Redirect::temporary("/swagger")
+}
+
+async fn not_found() -> Error {
+    Error::NotFound("address")
+}
+
+/// A file, or the app for a browser that asks for a page: a program that mistypes an address gets 404.
+async fn serve(files: ServeDir, app: ServeFile, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return not_found().await.into_response();
+    }
+    let (parts, _) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let wants_page = accepts_html(&parts.headers);
+    let ask = || Request::from_parts(parts.clone(), Body::empty());
+
+    let Ok(mut response) = files.oneshot(ask()).await;
+    if !has_answered(response.status()) && wants_page {
+        let Ok(page) = app.oneshot(ask()).await;
+        response = page;
+    }
+    if !has_answered(response.status()) {
+        return not_found().await.into_response();
+    }
+    let mut response = response.map(Body::new);
+    let caching = caching(&path, response.headers());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    response
+}
+
+/// Anything else is an address that names no file, in one way or another.
+fn has_answered(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE)
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/html"))
+}
+
+/// The build puts a digest of their content in the names of the files under `/assets/`, so those never
+/// change. A page and its settings must never be old; the rest may be kept and asked about.
+fn caching(path: &str, headers: &HeaderMap) -> &'static str {
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || path == "/config.js" {
+        "no-store"
+    } else if path.starts_with("/assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn app() -> (tempfile::TempDir, Router) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        std::fs::create_dir(dir.path().join("assets")).expect("a directory");
+        for (name, content) in [("index.html", "<title>app</title>"), ("config.js", "x"), ("assets/app-1a2b.js", "y")] {
+            std::fs::write(dir.path().join(name), content).expect("a file");
+        }
+        let router = router(Some(dir.path()));
+        (dir, router)
+    }
+
+    #[rstest]
+    #[case("GET", "/", "*/*", 200, "no-store")]
+    #[case("GET", "/r/01", "text/html,*/*", 200, "no-store")]
+    #[case("HEAD", "/sign-in", "text/html", 200, "no-store")]
+    #[case("GET", "/config.js", "*/*", 200, "no-store")]
+    #[case("GET", "/assets/app-1a2b.js", "*/*", 200, "public, max-age=31536000, immutable")]
+    #[case("GET", "/r/01", "application/json", 404, "")]
+    #[case("GET", "/assets/gone.js", "*/*", 404, "")]
+    #[case("POST", "/r/01", "text/html", 404, "")]
+    #[case("GET", "/../Cargo.toml", "*/*", 404, "")]
+    #[case("GET", "/%2e%2e/%2e%2e/etc/passwd", "*/*", 404, "")]
+    #[case("GET", "/a%00b", "*/*", 404, "")]
+    #[case("GET", "/%ff", "*/*", 404, "")]
+    #[tokio::test]
+    async fn every_address_gets_a_file_the_app_or_404(
+        #[case] method: &str,
+        #[case] address: &str,
+        #[case] accept: &str,
+        #[case] status: u16,
+        #[case] caching: &str,
+    ) {
+        let (_dir, app) = app();
+        let request = Request::builder().method(method).uri(address).header("accept", accept).body(Body::empty());
+        let response = app.oneshot(request.expect("a request")).await.expect("an answer");
+        assert_eq!(response.status(), status);
+        let told = response.headers().get(header::CACHE_CONTROL).map_or("", |value| value.to_str().expect("text"));
+        assert_eq!(told, caching);
+    }
+
+    #[tokio::test]
+    async fn an_address_of_the_apps_own_is_the_app() {
+        let (_dir, app) = app();
+        let request = Request::builder().uri("/dm/01").header("accept", "text/html").body(Body::empty());
+        let response = app.oneshot(request.expect("a request")).await.expect("an answer");
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(body, "<title>app</title>");
+    }
+}
