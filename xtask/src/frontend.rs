@@ -53,7 +53,10 @@ pub fn npm_run(script: &str, args: &[&str]) -> anyhow::Result<()> {
 
 pub fn npm(script: &str, args: &[&str]) -> Command {
     let mut npm = Command::new("npm");
-    npm.args(["run", "--silent", script, "--"]).args(args).current_dir(dir());
+    npm.args(["run", "--silent", script]).current_dir(dir());
+    if !args.is_empty() {
+        npm.arg("--").args(args);
+    }
     npm
 }
 

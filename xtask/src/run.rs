@@ -30,16 +30,18 @@ pub struct Options {
 
 impl Options {
     pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
-        let port = std::env::var("PORT").ok();
         let mut options = Self {
-            port: port.map_or(Ok(DEFAULT_PORT), |port| port.parse()).context("PORT is not a port")?,
+            port: match std::env::var("PORT") {
+                Ok(port) => parse_port(&port)?,
+                Err(_) => DEFAULT_PORT,
+            },
             release: false,
             browser: true,
             server_args: Vec::new(),
         };
         while let Some(arg) = args.next()? {
             match arg {
-                Long("port") => options.port = args.value()?.parse()?,
+                Long("port") => options.port = parse_port(&args.value()?.string()?)?,
                 Long("release") => options.release = true,
                 Long("no-open") => options.browser = false,
                 Value(first) => {
@@ -50,6 +52,13 @@ impl Options {
             }
         }
         Ok(options)
+    }
+}
+
+fn parse_port(said: &str) -> anyhow::Result<u16> {
+    match said.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => bail!("`{said}` is not a port: name a number from 1 to 65535"),
     }
 }
 
