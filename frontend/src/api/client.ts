@@ -1,0 +1,39 @@
+// Joins the generated client to this deployment's address and to the signed-in session.
+
+import { apiAddress } from "./address";
+import { client } from "./gen/client.gen";
+
+/** Whoever knows the access token. The session does; this module must not know how. */
+export interface TokenSource {
+  /** A token good for the next request, or null for a guest. */
+  accessToken(): Promise<string | null>;
+  /** A token newer than `refused`, or null when the session is over. */
+  replaceToken(refused: string): Promise<string | null>;
+}
+
+export function connectClient(tokens: TokenSource): void {
+  client.setConfig({
+    baseUrl: apiAddress(),
+    fetch: (request) => authorizedFetch(tokens, request as Request),
+  });
+}
+
+/** Sends with the access token; on a 401 renews it and sends once more. */
+async function authorizedFetch(tokens: TokenSource, request: Request): Promise<Response> {
+  // Signing in and refreshing speak for themselves: their 401 is the answer, not a stale token.
+  if (/\/auth\/(login|register|refresh)$/.test(new URL(request.url).pathname)) return fetch(request);
+
+  const token = await tokens.accessToken();
+  if (token === null) return fetch(request);
+  const again = request.clone();
+  const response = await fetch(withToken(request, token));
+  if (response.status !== 401) return response;
+
+  const renewed = await tokens.replaceToken(token);
+  return renewed === null ? response : fetch(withToken(again, renewed));
+}
+
+function withToken(request: Request, token: string): Request {
+  request.headers.set("Authorization", `Bearer ${token}`);
+  return request;
+}

@@ -1,0 +1,95 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Compass } from "lucide-react";
+import { lazy, Suspense } from "react";
+import { BrowserRouter, Link, Navigate, Route, Routes } from "react-router";
+import { ProblemError } from "../api/problem";
+import { RoomPage } from "../features/rooms/RoomPage";
+import { buttonClass } from "../ui/Button";
+import { EmptyState } from "../ui/EmptyState";
+import { Failure } from "./Failure";
+import { HomePage } from "./HomePage";
+import { Shell } from "./Shell";
+
+// A guest who reads needs none of these; each comes when it is gone to.
+const CredentialsPage = lazy(() =>
+  import("../features/session/CredentialsPage").then((module) => ({ default: module.CredentialsPage })),
+);
+const ConversationsPage = lazy(() =>
+  import("../features/direct-messages/ConversationsPage").then((module) => ({
+    default: module.ConversationsPage,
+  })),
+);
+const ConversationPage = lazy(() =>
+  import("../features/direct-messages/ConversationPage").then((module) => ({
+    default: module.ConversationPage,
+  })),
+);
+const WritePage = lazy(() =>
+  import("../features/direct-messages/WritePage").then((module) => ({ default: module.WritePage })),
+);
+const AdminRoomsPage = lazy(() =>
+  import("../features/admin/AdminRoomsPage").then((module) => ({ default: module.AdminRoomsPage })),
+);
+const AdminUsersPage = lazy(() =>
+  import("../features/admin/AdminUsersPage").then((module) => ({ default: module.AdminUsersPage })),
+);
+const SettingsPage = lazy(() =>
+  import("../features/settings/SettingsPage").then((module) => ({ default: module.SettingsPage })),
+);
+
+/** A refusal stays a refusal; only what may be different next time is asked again. */
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      retry: (failures, error) => failures < 3 && !(error instanceof ProblemError && !error.isTemporary),
+      // `navigator.onLine` is a guess, and waiting on it would show a skeleton where a sentence belongs.
+      networkMode: "always",
+      refetchOnWindowFocus: false,
+    },
+  },
+});
+
+export function App() {
+  return (
+    <Failure>
+      <QueryClientProvider client={queries}>
+        <BrowserRouter>
+          <Suspense fallback={null}>
+            <Routes>
+              <Route path="/sign-in" element={<CredentialsPage key="in" isNew={false} />} />
+              <Route path="/sign-up" element={<CredentialsPage key="up" isNew />} />
+              <Route element={<Shell />}>
+                <Route path="/" element={<HomePage />} />
+                <Route path="/r/:roomId" element={<RoomPage />} />
+                <Route path="/dm" element={<ConversationsPage />} />
+                <Route path="/dm/new" element={<WritePage />} />
+                <Route path="/dm/:userId" element={<ConversationPage />} />
+                <Route path="/admin" element={<Navigate to="/admin/rooms" replace />} />
+                <Route path="/admin/rooms" element={<AdminRoomsPage />} />
+                <Route path="/admin/users" element={<AdminUsersPage />} />
+                <Route path="/settings" element={<SettingsPage />} />
+                <Route path="*" element={<NotFound />} />
+              </Route>
+            </Routes>
+          </Suspense>
+        </BrowserRouter>
+      </QueryClientProvider>
+    </Failure>
+  );
+}
+
+function NotFound() {
+  return (
+    <EmptyState
+      icon={Compass}
+      title="Nothing lives here"
+      action={
+        <Link to="/" className={buttonClass()}>
+          To the rooms
+        </Link>
+      }
+    >
+      The address leads nowhere.
+    </EmptyState>
+  );
+}

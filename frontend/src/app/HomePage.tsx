@@ -1,0 +1,55 @@
+import { CloudAlert, Hash } from "lucide-react";
+import { Link, Navigate } from "react-router";
+import { sentence } from "../api/problem";
+import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
+import { useViewer } from "../features/session/use-session";
+import { TimelineSkeleton } from "../features/timeline/separators";
+import { Button, buttonClass } from "../ui/Button";
+import { EmptyState } from "../ui/EmptyState";
+import { PageHeader } from "../ui/PageHeader";
+import { useTitle } from "../ui/use-title";
+import { lastRoom } from "./last-room";
+
+/** Nobody should have to choose before reading: the address alone leads into a room. */
+export function HomePage() {
+  const rooms = useRooms();
+  const { error, refetch } = useRoomsSnapshot();
+  const viewer = useViewer();
+  useTitle("Rooms");
+
+  const last = lastRoom();
+  const room = rooms?.find(({ id }) => id === last) ?? rooms?.[0];
+  if (room) return <Navigate to={`/r/${room.id}`} replace />;
+  return (
+    <>
+      <PageHeader title="Rooms" />
+      {rooms ? (
+        <EmptyState
+          icon={Hash}
+          title="No rooms yet"
+          action={
+            viewer?.role === "admin" && (
+              <Link to="/admin/rooms" className={buttonClass()}>
+                Make the first room
+              </Link>
+            )
+          }
+        >
+          {viewer?.role === "admin"
+            ? "Everyone will see it at once."
+            : "As soon as an admin opens one, it appears here."}
+        </EmptyState>
+      ) : error ? (
+        <EmptyState
+          icon={CloudAlert}
+          title="The rooms cannot be read"
+          action={<Button onClick={() => void refetch()}>Try again</Button>}
+        >
+          {sentence(error)}
+        </EmptyState>
+      ) : (
+        <TimelineSkeleton />
+      )}
+    </>
+  );
+}

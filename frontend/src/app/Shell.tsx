@@ -1,0 +1,124 @@
+import { Menu as MenuIcon } from "lucide-react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { Link, Outlet, useLocation, useMatch } from "react-router";
+import { connection } from "../features/connection/connection";
+import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
+import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
+import { useUnread } from "../features/rooms/use-unread";
+import { session } from "../features/session/session";
+import { useSession } from "../features/session/use-session";
+import { IconButton } from "../ui/Button";
+import { useIsWide } from "../ui/media";
+import { Notice } from "../ui/Notice";
+import { NavigationButton } from "../ui/PageHeader";
+import { useRememberRoom } from "./last-room";
+import { Sidebar } from "./Sidebar";
+
+/** The frame around every screen: the list of rooms beside it, or behind a button where the screen is narrow. */
+export function Shell() {
+  const roomId = useMatch("/r/:roomId")?.params.roomId;
+  const isWide = useIsWide();
+  const [isDrawerOpen, setDrawerOpen] = useState(false);
+  const { pathname } = useLocation();
+  useRoomsSnapshot();
+  useConversationsSnapshot();
+  useRememberRoom();
+
+  useEffect(() => connection.look(roomId ? [roomId] : []), [roomId]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: going anywhere closes the drawer
+  useEffect(() => setDrawerOpen(false), [pathname]);
+
+  return (
+    <div className="flex h-dvh overflow-hidden">
+      <a
+        href="#main"
+        className="absolute top-2 left-2 z-50 -translate-y-20 rounded-xl bg-accent px-4 py-3 font-semibold text-on-accent focus-visible:translate-y-0"
+      >
+        Skip to the messages
+      </a>
+      {isWide && (
+        <aside className="w-68 shrink-0 border-r border-line lg:w-76">
+          <Sidebar />
+        </aside>
+      )}
+      {!isWide && isDrawerOpen && <Drawer onClose={() => setDrawerOpen(false)} />}
+      <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
+        <SessionNotice />
+        <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
+          <Outlet />
+        </NavigationButton>
+      </main>
+    </div>
+  );
+}
+
+function OpenDrawer({ onOpen }: { onOpen(): void }) {
+  const { pathname } = useLocation();
+  const unread = useUnread(useRooms());
+  const unreadPeers = useUnreadPeers();
+  const isElsewhere = useMemo(
+    () =>
+      unreadPeers.size > 0 ||
+      Object.entries(unread).some(([id, count]) => count > 0 && !pathname.endsWith(id)),
+    [unread, unreadPeers, pathname],
+  );
+  return (
+    <IconButton
+      label={isElsewhere ? "Rooms and messages, something unread" : "Rooms and messages"}
+      onClick={onOpen}
+    >
+      <span className="relative">
+        <MenuIcon className="size-5.5" aria-hidden />
+        {isElsewhere && (
+          <span className="absolute -top-0.5 -right-1 size-2.5 rounded-full bg-accent ring-2 ring-ground" />
+        )}
+      </span>
+    </IconButton>
+  );
+}
+
+/** A modal `<dialog>`, so that focus stays inside and Escape closes. */
+function Drawer({ onClose }: { onClose(): void }) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    if (dialog && !dialog.open) dialog.showModal();
+    return () => dialog?.close();
+  }, []);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a modal dialog by itself
+    <dialog
+      ref={ref}
+      aria-label="Rooms and messages"
+      onClose={onClose}
+      onClick={(event) => event.target === event.currentTarget && onClose()}
+      className="m-0 h-dvh max-h-none w-[min(20rem,86vw)] border-r border-line p-0 text-ink shadow-float"
+    >
+      <Sidebar />
+    </dialog>
+  );
+}
+
+/** Why the session ended, when it was not the reader's own doing. */
+function SessionNotice() {
+  const { endedBecause } = useSession();
+  const { pathname } = useLocation();
+  if (!endedBecause) return null;
+  const action = (
+    <span className="flex items-center gap-3">
+      <Link to="/sign-in" state={{ from: pathname }} className="font-semibold underline underline-offset-4">
+        Sign in
+      </Link>
+      <button type="button" className="min-h-9 font-semibold" onClick={() => session.dismissNotice()}>
+        Dismiss
+      </button>
+    </span>
+  );
+  return (
+    <div className="px-3">
+      <Notice tone="waiting" action={action}>
+        {endedBecause}
+      </Notice>
+    </div>
+  );
+}

@@ -1,0 +1,56 @@
+import { EllipsisVertical, LogOut, Settings, SunMoon } from "lucide-react";
+import { Link, useLocation, useNavigate } from "react-router";
+import { session } from "../features/session/session";
+import { useViewer } from "../features/session/use-session";
+import { Avatar } from "../ui/Avatar";
+import { buttonClass } from "../ui/Button";
+import { Menu } from "../ui/Menu";
+
+/** Who is reading: a member with a menu, or a guest with an invitation. */
+export function SidebarFooter() {
+  const viewer = useViewer();
+  const navigate = useNavigate();
+  const { pathname } = useLocation();
+
+  if (!viewer) {
+    return (
+      <div className="flex flex-col gap-2 border-t border-line p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]">
+        <div className="flex gap-2">
+          <Link to="/sign-in" state={{ from: pathname }} className={`${buttonClass("quiet")} flex-1`}>
+            Sign in
+          </Link>
+          <Link to="/sign-up" state={{ from: pathname }} className={`${buttonClass()} flex-1`}>
+            Sign up
+          </Link>
+        </div>
+        <Link
+          to="/settings"
+          className="flex min-h-11 items-center justify-center gap-2 rounded-xl text-sm text-muted hover:text-ink md:min-h-9"
+        >
+          <SunMoon className="size-4" aria-hidden />
+          Appearance
+        </Link>
+      </div>
+    );
+  }
+  return (
+    <div className="flex items-center gap-3 border-t border-line p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] pl-4">
+      <Avatar name={viewer.username} />
+      <div className="min-w-0 flex-1 leading-tight">
+        <p className="truncate font-semibold">{viewer.username}</p>
+        <p className="text-xs text-muted">{viewer.role === "admin" ? "Admin" : "Member"}</p>
+      </div>
+      <Menu
+        label="Your account"
+        placement="above"
+        buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-raised hover:text-ink md:size-9"
+        items={[
+          { label: "Settings", icon: Settings, onSelect: () => navigate("/settings") },
+          { label: "Sign out", icon: LogOut, onSelect: () => void session.signOut() },
+        ]}
+      >
+        <EllipsisVertical className="size-5" aria-hidden />
+      </Menu>
+    </div>
+  );
+}

@@ -1,0 +1,49 @@
+import { ShieldCheck } from "lucide-react";
+import type { ReactNode } from "react";
+import { NavLink } from "react-router";
+import { EmptyState } from "../../ui/EmptyState";
+import { PageHeader } from "../../ui/PageHeader";
+import { useTitle } from "../../ui/use-title";
+import { useViewer } from "../session/use-session";
+
+interface AdminPageProps {
+  title: string;
+  aside?: ReactNode;
+  children: ReactNode;
+}
+
+/** The frame of every admin screen. The server decides who may; this only spares others a useless page. */
+export function AdminPage({ title, aside, children }: AdminPageProps) {
+  const viewer = useViewer();
+  useTitle(title);
+  if (viewer?.role !== "admin") {
+    return (
+      <EmptyState icon={ShieldCheck} title="For admins">
+        This page is for the people who run the rooms.
+      </EmptyState>
+    );
+  }
+  return (
+    <section aria-label={title} className="flex min-h-0 flex-1 flex-col">
+      <PageHeader title={title} subtitle="Administration" aside={aside} />
+      <nav aria-label="Administration" className="flex gap-1 border-b border-line px-3 md:px-5">
+        <Tab to="/admin/rooms">Rooms</Tab>
+        <Tab to="/admin/users">People</Tab>
+      </nav>
+      <div className="min-h-0 flex-1 overflow-y-auto">
+        <div className="mx-auto flex max-w-3xl flex-col px-4 py-4 md:px-5">{children}</div>
+      </div>
+    </section>
+  );
+}
+
+function Tab({ to, children }: { to: string; children: ReactNode }) {
+  return (
+    <NavLink
+      to={to}
+      className="flex min-h-11 items-center border-b-2 border-transparent px-3 font-semibold text-muted hover:text-ink aria-[current=page]:border-accent aria-[current=page]:text-ink"
+    >
+      {children}
+    </NavLink>
+  );
+}

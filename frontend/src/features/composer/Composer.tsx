@@ -1,0 +1,99 @@
+import { SendHorizontal } from "lucide-react";
+import { type KeyboardEvent, useEffect, useId, useRef } from "react";
+import { outboxOf } from "./current-outbox";
+import { type Lane, useDraft } from "./drafts";
+
+/** The server's limit, counted as it counts: in characters, not in UTF-16 units. */
+const LONGEST_MESSAGE = 4_000;
+/** The counter appears when it begins to matter. */
+const COUNT_FROM = 3_500;
+
+interface ComposerProps {
+  userId: string;
+  lane: Lane;
+  /** Read aloud as the field's name, and shown while it is empty. */
+  label: string;
+  isPrivate?: boolean;
+  /** ArrowUp in the empty field. */
+  onEditLast?(): void;
+}
+
+export function Composer({ userId, lane, label, isPrivate = false, onEditLast }: ComposerProps) {
+  const [text, setText] = useDraft(userId, lane);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const countId = useId();
+  const body = text.trim();
+  const length = [...body].length;
+  const isTooLong = length > LONGEST_MESSAGE;
+
+  // A touch keyboard must not jump up by itself; with a real one, typing is what people came for.
+  useEffect(() => {
+    if (window.matchMedia("(hover: hover)").matches) field.current?.focus({ preventScroll: true });
+  }, []);
+
+  function send() {
+    if (body === "" || isTooLong) return;
+    outboxOf(userId).send(lane, body);
+    setText("");
+    field.current?.focus();
+  }
+
+  function onKeyDown(event: KeyboardEvent) {
+    // While an input method composes, Enter chooses a candidate.
+    if (event.nativeEvent.isComposing) return;
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "ArrowUp" && text === "" && onEditLast) {
+      event.preventDefault();
+      onEditLast();
+    }
+  }
+
+  const button = isPrivate ? "bg-private text-on-private" : "bg-accent text-on-accent";
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+      className="px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-4"
+    >
+      <div
+        className={`flex items-end gap-2 rounded-2xl border bg-raised p-1.5 shadow-low transition-colors focus-within:outline-2 focus-within:outline-offset-1 ${isPrivate ? "border-private/50 focus-within:outline-private" : "border-edge/60 focus-within:outline-accent"}`}
+      >
+        <textarea
+          ref={field}
+          value={text}
+          rows={1}
+          dir="auto"
+          aria-label={label}
+          aria-describedby={length >= COUNT_FROM ? countId : undefined}
+          aria-invalid={isTooLong || undefined}
+          placeholder={label}
+          enterKeyHint="send"
+          onChange={(event) => setText(event.target.value)}
+          onKeyDown={onKeyDown}
+          className="max-h-48 min-h-11 min-w-0 flex-1 resize-none bg-transparent px-3 py-2.5 text-base outline-none [field-sizing:content] md:min-h-9 md:py-1.5 md:text-[0.9375rem]"
+        />
+        {length >= COUNT_FROM && (
+          <span
+            id={countId}
+            className={`py-2 text-xs ${isTooLong ? "font-semibold text-danger" : "text-muted"}`}
+          >
+            {length} / {LONGEST_MESSAGE}
+          </span>
+        )}
+        <button
+          type="submit"
+          aria-label="Send"
+          title="Send (Enter)"
+          disabled={body === "" || isTooLong}
+          className={`grid size-11 shrink-0 place-items-center rounded-xl transition-opacity disabled:bg-surface disabled:text-muted md:size-9 ${button}`}
+        >
+          <SendHorizontal className="size-5 md:size-4.5" aria-hidden />
+        </button>
+      </div>
+    </form>
+  );
+}

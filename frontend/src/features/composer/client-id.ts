@@ -1,0 +1,9 @@
+/** A random UUID; `crypto.randomUUID` alone would fail on a plain-HTTP address other than localhost. */
+export function newClientId(): string {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40; // RFC 9562, section 5.4: version 4
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80; // and its variant
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,133 @@
+// Joins the shared stream to the session and to what is known, and tells how the connection fares.
+
+import { useSyncExternalStore } from "react";
+import { apiAddress } from "../../api/address";
+import { getMe } from "../../api/gen/sdk.gen";
+import { answer, ProblemError } from "../../api/problem";
+import type { ServerEvent } from "../../realtime/events";
+import { SharedStream } from "../../realtime/shared-stream";
+import { withViewer } from "../../realtime/snapshots";
+import { chat } from "../../realtime/store";
+import type { ConnectionStatus, StreamPorts } from "../../realtime/stream";
+import { outboxOf } from "../composer/current-outbox";
+import { session } from "../session/session";
+
+/** How long "caught up" stays after a reconnect. */
+const CAUGHT_UP_MS = 3_000;
+/** A session that cannot be renewed just now (no network, server away) is tried again after this. */
+const RENEW_AGAIN_MS = 5_000;
+
+export type ShownStatus = ConnectionStatus | "caught-up";
+
+class LiveConnection {
+  #status: ShownStatus = "connecting";
+  #listeners = new Set<() => void>();
+  #rooms: readonly string[] = [];
+  #token: string | null = null;
+  #calm: ReturnType<typeof setTimeout> | undefined;
+  #userId: string | null = null;
+  readonly #stream: SharedStream;
+
+  constructor() {
+    const ports: StreamPorts = {
+      openSource: (query) => new EventSource(`${apiAddress()}/sse?${query}`),
+      onEvent: (event) => this.#hear(event),
+      onStatus: (status) => this.#onStatus(status),
+      onTokenEnding: (why) => void this.#renew(why),
+    };
+    this.#stream = new SharedStream(ports);
+  }
+
+  get status(): ShownStatus {
+    return this.#status;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Goes live, with the session there is; the token is fetched first, so that nobody is taken for a guest. */
+  async start(): Promise<void> {
+    session.subscribe(() => this.#onSession());
+    this.#adoptViewer();
+    window.addEventListener("online", () => this.#stream.wake());
+    window.addEventListener("offline", () => this.#stream.sleep());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.#stream.wake();
+    });
+    if (!navigator.onLine) this.#onStatus("offline");
+    await this.#takeToken();
+    this.#stream.want(this.#rooms, this.#token);
+    this.#stream.start();
+  }
+
+  /** The rooms on the screen. Asking for a room counts as being in it, so only these are asked for. */
+  look(rooms: readonly string[]): void {
+    this.#rooms = rooms;
+    this.#stream.want(rooms, this.#token);
+  }
+
+  #hear(event: ServerEvent): void {
+    chat.hear(event);
+    if (event.kind === "user.changed") session.noteUser(event.data);
+    const isMessage = event.kind === "message.posted" || event.kind === "direct.posted";
+    if (isMessage && event.data.client_id && this.#userId)
+      outboxOf(this.#userId).remove(event.data.client_id);
+  }
+
+  #onSession(): void {
+    this.#adoptViewer();
+    void this.#takeToken().then(() => this.#stream.want(this.#rooms, this.#token));
+  }
+
+  #adoptViewer(): void {
+    const { user } = session.view;
+    chat.update((state) => withViewer(state, user));
+    if (this.#userId === (user?.id ?? null)) return;
+    if (this.#userId) outboxOf(this.#userId).pause();
+    this.#userId = user?.id ?? null;
+    if (this.#userId) outboxOf(this.#userId).resume();
+  }
+
+  async #takeToken(): Promise<void> {
+    this.#token = await session.accessToken().catch(() => this.#token);
+  }
+
+  /** Gets a newer token; the session then reports itself, and the stream carries on with it. */
+  async #renew(why: "expiring" | "ended" | "revoked"): Promise<void> {
+    if (this.#token === null) return;
+    try {
+      // "Ended" may be a proxy's mood as well as the token's: a request tells, and renews the token if need be.
+      if (why === "ended") await answer(getMe());
+      else await session.replaceToken(this.#token);
+      this.#onSession();
+    } catch (error) {
+      if (error instanceof ProblemError && error.isTemporary)
+        setTimeout(() => void this.#renew(why), RENEW_AGAIN_MS);
+    }
+  }
+
+  #onStatus(status: ConnectionStatus): void {
+    clearTimeout(this.#calm);
+    const wasAway = this.#status === "reconnecting" || this.#status === "offline";
+    if (status === "live" && wasAway) {
+      this.#show("caught-up");
+      this.#calm = setTimeout(() => this.#show("live"), CAUGHT_UP_MS);
+      if (this.#userId) outboxOf(this.#userId).wake();
+    } else if (!(status === "live" && this.#status === "caught-up")) {
+      this.#show(status);
+    }
+  }
+
+  #show(status: ShownStatus): void {
+    this.#status = status;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+export const connection = new LiveConnection();
+
+export function useConnection(): ShownStatus {
+  return useSyncExternalStore(connection.subscribe, () => connection.status);
+}

@@ -1,0 +1,20 @@
+import { useQuery } from "@tanstack/react-query";
+import { apiAddress } from "../../api/address";
+
+interface ServerTraits {
+  /** Demo accounts exist. */
+  demo?: boolean;
+  /** Whoever an admin wrote to may answer. */
+  dm_replies?: boolean;
+}
+
+/** What the server says about its own set-up; everything is absent until it has answered. */
+export function useServerTraits(): ServerTraits {
+  const { data } = useQuery({
+    queryKey: ["traits"],
+    queryFn: async (): Promise<ServerTraits> => (await fetch(`${apiAddress()}/readyz`)).json(),
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+  return data ?? {};
+}

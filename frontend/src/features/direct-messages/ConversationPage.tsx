@@ -1,0 +1,130 @@
+import { CloudAlert, Lock } from "lucide-react";
+import { useCallback, useMemo, useState } from "react";
+import { useLocation, useParams } from "react-router";
+import type { Author, User } from "../../api/gen/types.gen";
+import { sentence } from "../../api/problem";
+import { useChat } from "../../realtime/store";
+import { Avatar } from "../../ui/Avatar";
+import { Button } from "../../ui/Button";
+import { EmptyState } from "../../ui/EmptyState";
+import { PageHeader } from "../../ui/PageHeader";
+import { useTitle } from "../../ui/use-title";
+import { Composer } from "../composer/Composer";
+import { outboxOf, useUnsent } from "../composer/current-outbox";
+import { readDraft, writeDraft } from "../composer/drafts";
+import { ConnectionBadge } from "../connection/ConnectionBadge";
+import { ConnectionBanner } from "../connection/ConnectionBanner";
+import { useServerTraits } from "../connection/use-server-traits";
+import { markRead, readMarks } from "../rooms/read-marks";
+import { useViewer } from "../session/use-session";
+import { directEntry, withUnsent } from "../timeline/entry";
+import type { MessageActions } from "../timeline/MessageRow";
+import { Timeline } from "../timeline/Timeline";
+import { SignInFirst } from "./SignInFirst";
+import { useConversation } from "./use-conversations";
+
+export function ConversationPage() {
+  const { userId = "" } = useParams();
+  const viewer = useViewer();
+  const known = useChat((state) => state.conversations[userId]?.user);
+  // Whoever was just picked from a list has a name before the conversation has a message.
+  const picked: unknown = useLocation().state?.username;
+  const username = known?.username ?? (typeof picked === "string" ? picked : "Private conversation");
+  const peer = useMemo(() => ({ id: userId, username }), [userId, username]);
+  useTitle(username);
+  if (!viewer) return <SignInFirst />;
+  return <OpenConversation key={`${viewer.id} ${userId}`} viewer={viewer} peer={peer} />;
+}
+
+function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
+  const log = useConversation(peer);
+  const place = `direct:${peer.id}` as const;
+  const unsent = useUnsent(viewer.id, place);
+  const { dm_replies: repliesAllowed } = useServerTraits();
+  const [readUpTo] = useState(() => readMarks(viewer.id)[place] ?? null);
+  const messages = log.conversation?.messages;
+  const entries = useMemo(
+    () => withUnsent((messages ?? []).map(directEntry), unsent, viewer),
+    [messages, unsent, viewer],
+  );
+  const onRead = useCallback((pos: number) => markRead(viewer.id, { [place]: pos }), [viewer.id, place]);
+  const canWrite = viewer.role === "admin" || repliesAllowed === true;
+
+  if (log.error && !log.isLoaded) {
+    return (
+      <EmptyState
+        icon={CloudAlert}
+        title="This conversation could not be read"
+        action={<Button onClick={log.retry}>Try again</Button>}
+      >
+        {sentence(log.error)}
+      </EmptyState>
+    );
+  }
+  return (
+    <section
+      aria-label={`Private conversation with ${peer.username}`}
+      className="flex min-h-0 flex-1 flex-col"
+    >
+      <div className="border-t-4 border-private">
+        <PageHeader
+          icon={<Avatar name={peer.username} />}
+          title={peer.username}
+          subtitle="Private: only the two of you can read this"
+          aside={<ConnectionBadge />}
+        />
+      </div>
+      <ConnectionBanner />
+      <Timeline
+        label={`Private messages with ${peer.username}`}
+        entries={entries}
+        viewerId={viewer.id}
+        isLoaded={log.isLoaded}
+        isLoadingOlder={log.isLoadingOlder}
+        hasOlder={log.hasOlder}
+        loadOlder={log.loadOlder}
+        readUpTo={readUpTo}
+        onRead={onRead}
+        actions={directActions(viewer)}
+        beginning={<Beginning peer={peer} />}
+      />
+      {canWrite ? (
+        <Composer userId={viewer.id} lane={place} label={`Write privately to ${peer.username}`} isPrivate />
+      ) : (
+        <p className="m-3 flex items-center gap-3 rounded-2xl bg-private-wash px-4 py-3 text-sm font-medium text-private md:m-4">
+          <Lock className="size-4.5 shrink-0" aria-hidden />
+          Private messages here come from the admins and cannot be answered.
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** A direct message stays as it was sent. */
+function directActions(viewer: User): MessageActions {
+  return {
+    canEdit: () => false,
+    canDelete: () => false,
+    edit: () => {},
+    remove: () => {},
+    retry: ({ clientId }) => outboxOf(viewer.id).retry(clientId),
+    takeBack: ({ clientId, lane, body }) => {
+      const typed = readDraft(viewer.id, lane);
+      writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
+      outboxOf(viewer.id).remove(clientId);
+    },
+    editor: () => null,
+  };
+}
+
+function Beginning({ peer }: { peer: Author }) {
+  return (
+    <div className="px-5 pt-10 pb-4">
+      <span className="mb-3 grid size-12 place-items-center rounded-2xl bg-private-wash text-private">
+        <Lock className="size-6" aria-hidden />
+      </span>
+      <h2 className="text-2xl font-bold [overflow-wrap:anywhere]">{peer.username}</h2>
+      <p className="mt-1 text-muted">Only you and {peer.username} see what is written here.</p>
+    </div>
+  );
+}

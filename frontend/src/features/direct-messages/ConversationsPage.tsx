@@ -1,0 +1,78 @@
+import { Lock, PenLine } from "lucide-react";
+import { Link } from "react-router";
+import { Avatar } from "../../ui/Avatar";
+import { buttonClass } from "../../ui/Button";
+import { briefTime } from "../../ui/dates";
+import { EmptyState } from "../../ui/EmptyState";
+import { PageHeader } from "../../ui/PageHeader";
+import { useTitle } from "../../ui/use-title";
+import { useViewer } from "../session/use-session";
+import { SignInFirst } from "./SignInFirst";
+import { useConversations, useUnreadPeers } from "./use-conversations";
+
+export function ConversationsPage() {
+  const viewer = useViewer();
+  const conversations = useConversations();
+  const unread = useUnreadPeers();
+  useTitle("Private messages");
+  if (!viewer) return <SignInFirst />;
+
+  const isAdmin = viewer.role === "admin";
+  const write = isAdmin && (
+    <Link to="/dm/new" className={buttonClass("private")}>
+      <PenLine className="size-4.5" aria-hidden />
+      New message
+    </Link>
+  );
+  return (
+    <section aria-label="Private messages" className="flex min-h-0 flex-1 flex-col">
+      <div className="border-t-4 border-private">
+        <PageHeader
+          title="Private messages"
+          subtitle="Seen by you and the other person alone"
+          aside={write}
+        />
+      </div>
+      {conversations?.length === 0 ? (
+        <EmptyState icon={Lock} title="Nothing private yet">
+          {isAdmin
+            ? "Write to one person or to several; each gets a message of their own."
+            : "When an admin writes to you, it appears here, and nowhere else."}
+        </EmptyState>
+      ) : (
+        <ul className="min-h-0 flex-1 overflow-y-auto p-2 md:p-4">
+          {(conversations ?? []).map(({ user, messages }) => {
+            const last = messages.at(-1);
+            return (
+              <li key={user.id}>
+                <Link
+                  to={`/dm/${user.id}`}
+                  className="flex items-center gap-3 rounded-xl px-3 py-3 transition-colors hover:bg-surface"
+                >
+                  <Avatar name={user.username} size="large" />
+                  <span className="min-w-0 flex-1">
+                    <span className="flex items-baseline gap-2">
+                      <span className="truncate font-semibold">{user.username}</span>
+                      {unread.has(user.id) && (
+                        <span className="rounded-full bg-private px-2 text-xs font-bold text-on-private">
+                          New
+                        </span>
+                      )}
+                      <span className="ml-auto shrink-0 text-xs text-muted">
+                        {last && briefTime(last.created_at)}
+                      </span>
+                    </span>
+                    <span dir="auto" className="block truncate text-muted">
+                      {last?.sender.id === viewer.id && "You: "}
+                      {last?.body}
+                    </span>
+                  </span>
+                </Link>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}

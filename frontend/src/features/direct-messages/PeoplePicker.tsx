@@ -1,0 +1,78 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { X } from "lucide-react";
+import { useState } from "react";
+import { listUsers } from "../../api/gen/sdk.gen";
+import type { Author } from "../../api/gen/types.gen";
+import { answer, sentence } from "../../api/problem";
+import { Avatar } from "../../ui/Avatar";
+import { Notice } from "../../ui/Notice";
+import { TextField } from "../../ui/TextField";
+
+interface PeoplePickerProps {
+  chosen: readonly Author[];
+  onChange(people: readonly Author[]): void;
+  /** Nobody writes to themselves. */
+  except: string;
+}
+
+export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
+  const [query, setQuery] = useState("");
+  const found = useQuery({
+    queryKey: ["users", "picker", query],
+    queryFn: () => answer(listUsers({ query: { limit: 50, ...(query === "" ? {} : { query }) } })),
+    placeholderData: keepPreviousData,
+  });
+  const people = (found.data?.users ?? []).filter(({ id }) => id !== except);
+  const isChosen = (id: string) => chosen.some((person) => person.id === id);
+  const drop = (id: string) => onChange(chosen.filter((person) => person.id !== id));
+
+  return (
+    <div className="flex flex-col gap-3">
+      <TextField
+        label="To"
+        type="search"
+        placeholder="Search people"
+        autoComplete="off"
+        value={query}
+        onChange={(event) => setQuery(event.target.value)}
+        onKeyDown={(event) => event.key === "Enter" && event.preventDefault()}
+      />
+      {chosen.length > 0 && (
+        <ul aria-label="Chosen people" className="flex flex-wrap gap-2">
+          {chosen.map(({ id, username }) => (
+            <li key={id}>
+              <button
+                type="button"
+                aria-label={`Remove ${username}`}
+                onClick={() => drop(id)}
+                className="flex min-h-11 items-center gap-2 rounded-full bg-private-wash pr-3 pl-1.5 font-medium text-private md:min-h-9"
+              >
+                <Avatar name={username} size="small" />
+                {username}
+                <X className="size-4" aria-hidden />
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {found.error && <Notice tone="danger">{sentence(found.error)}</Notice>}
+      <ul aria-label="People" className="max-h-64 overflow-y-auto rounded-xl border border-line">
+        {people.map(({ id, username }) => (
+          <li key={id}>
+            <label className="flex min-h-11 cursor-pointer items-center gap-3 px-3 py-1.5 hover:bg-surface">
+              <input
+                type="checkbox"
+                checked={isChosen(id)}
+                onChange={() => (isChosen(id) ? drop(id) : onChange([...chosen, { id, username }]))}
+                className="size-5 accent-private"
+              />
+              <Avatar name={username} size="small" />
+              <span className="truncate">{username}</span>
+            </label>
+          </li>
+        ))}
+        {found.data && people.length === 0 && <li className="px-4 py-3 text-muted">Nobody by that name.</li>}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,100 @@
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo, useRef, useState } from "react";
+import { listConversations, listDirectMessages } from "../../api/gen/sdk.gen";
+import type { Author } from "../../api/gen/types.gen";
+import { answer } from "../../api/problem";
+import { withConversations, withDirects } from "../../realtime/snapshots";
+import type { Conversation } from "../../realtime/state";
+import { chat, useChat } from "../../realtime/store";
+import { useReadMarks } from "../rooms/read-marks";
+import { useViewer } from "../session/use-session";
+
+const PAGE = 50;
+
+/** Keeps the list of conversations true. Mounted once, by the shell. */
+export function useConversationsSnapshot(): void {
+  const viewerId = useViewer()?.id;
+  const coverage = useChat((state) => state.coverage.directs);
+  useQuery({
+    queryKey: ["conversations", viewerId, coverage],
+    queryFn: async () => {
+      const { conversations } = await answer(listConversations());
+      chat.update((state) =>
+        state.viewer?.id === viewerId ? withConversations(state, conversations) : state,
+      );
+      return conversations.length;
+    },
+    enabled: viewerId !== undefined,
+  });
+}
+
+/** Conversations, the one last written in first; null until the list came. */
+export function useConversations(): Conversation[] | null {
+  const conversations = useChat((state) => state.conversations);
+  const isLoaded = useChat((state) => state.areConversationsLoaded);
+  return useMemo(() => {
+    if (!isLoaded) return null;
+    const begun = Object.values(conversations).filter(({ messages }) => messages.length > 0);
+    return begun.sort((a, b) => newestPos(b) - newestPos(a));
+  }, [conversations, isLoaded]);
+}
+
+const newestPos = ({ messages }: Conversation) => messages.at(-1)?.pos ?? 0;
+
+/** The people whose last message this viewer has not read here. */
+export function useUnreadPeers(): ReadonlySet<string> {
+  const viewerId = useViewer()?.id;
+  const marks = useReadMarks(viewerId);
+  const conversations = useConversations();
+  return useMemo(() => {
+    const unread = (conversations ?? []).filter(({ user, messages }) => {
+      const last = messages.at(-1);
+      return last && last.sender.id !== viewerId && last.pos > (marks[`direct:${user.id}`] ?? 0);
+    });
+    return new Set(unread.map(({ user }) => user.id));
+  }, [conversations, marks, viewerId]);
+}
+
+/** One conversation, read by page and carried on by the stream. */
+export function useConversation(peer: Author) {
+  const conversation = useChat((state) => state.conversations[peer.id]);
+  const coverage = useChat((state) => state.coverage.directs);
+
+  const read = useCallback(
+    async (before?: number) => {
+      const query = { with: peer.id, limit: PAGE, ...(before === undefined ? {} : { before }) };
+      const { messages } = await answer(listDirectMessages({ query }));
+      const page = { messages, isComplete: messages.length < PAGE, isOlder: before !== undefined };
+      chat.update((state) => withDirects(state, state.conversations[peer.id]?.user ?? peer, page));
+      return messages.length;
+    },
+    [peer],
+  );
+  const newest = useQuery({ queryKey: ["directs", peer.id, coverage], queryFn: () => read() });
+
+  const first = conversation?.messages[0]?.pos;
+  const hasOlder = conversation !== undefined && conversation.isLoaded && !conversation.isComplete;
+  const [isLoadingOlder, setLoadingOlder] = useState(false);
+  const isBusy = useRef(false);
+  const loadOlder = useCallback(() => {
+    if (!hasOlder || first === undefined || isBusy.current) return;
+    isBusy.current = true;
+    setLoadingOlder(true);
+    read(first)
+      .catch(() => {}) // Scrolling up again tries again.
+      .finally(() => {
+        isBusy.current = false;
+        setLoadingOlder(false);
+      });
+  }, [hasOlder, first, read]);
+
+  return {
+    conversation,
+    isLoaded: conversation?.isLoaded ?? false,
+    error: newest.error,
+    retry: () => void newest.refetch(),
+    hasOlder,
+    isLoadingOlder,
+    loadOlder,
+  };
+}

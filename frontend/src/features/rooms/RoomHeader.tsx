@@ -1,0 +1,24 @@
+import { Hash } from "lucide-react";
+import type { Room } from "../../api/gen/types.gen";
+import { PageHeader } from "../../ui/PageHeader";
+import { ConnectionBadge } from "../connection/ConnectionBadge";
+
+export function RoomHeader({ room }: { room: Room }) {
+  return (
+    <PageHeader
+      icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
+      title={room.name}
+      subtitle={onlineSentence(room.online)}
+      aside={<ConnectionBadge />}
+    />
+  );
+}
+
+/** "3 people and 1 guest here" */
+export function onlineSentence({ users, guests }: Room["online"]): string {
+  const people = users === 1 ? "1 person" : `${users} people`;
+  const visitors = guests === 1 ? "1 guest" : `${guests} guests`;
+  if (users === 0 && guests === 0) return "Nobody here right now";
+  if (guests === 0) return `${people} here`;
+  return users === 0 ? `${visitors} here` : `${people} and ${visitors} here`;
+}

@@ -1,0 +1,48 @@
+// How far each room and conversation was read here, per person (guests too), in this browser.
+
+import { useSyncExternalStore } from "react";
+
+/** `room:<id>` to the last read `seq`, `direct:<user id>` to the last read `pos`. */
+type Marks = Readonly<Record<string, number>>;
+
+const listeners = new Set<() => void>();
+const cache = new Map<string, { text: string | null; marks: Marks }>();
+
+const keyOf = (userId: string | undefined) => `gapless.read.${userId ?? "guest"}`;
+
+export function readMarks(userId: string | undefined): Marks {
+  const key = keyOf(userId);
+  const text = localStorage.getItem(key);
+  const known = cache.get(key);
+  if (known && known.text === text) return known.marks;
+  let marks: Marks = {};
+  try {
+    marks = JSON.parse(text ?? "{}") as Marks;
+  } catch {
+    // A damaged mark only makes a room look unread.
+  }
+  cache.set(key, { text, marks });
+  return marks;
+}
+
+/** Moves marks forward, never back. */
+export function markRead(userId: string | undefined, read: Marks): void {
+  const marks = readMarks(userId);
+  const news = Object.entries(read).filter(([place, to]) => to > (marks[place] ?? -1));
+  if (news.length === 0) return;
+  localStorage.setItem(keyOf(userId), JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
+  for (const listener of [...listeners]) listener();
+}
+
+export function useReadMarks(userId: string | undefined): Marks {
+  return useSyncExternalStore(subscribe, () => readMarks(userId));
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  window.addEventListener("storage", listener);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("storage", listener);
+  };
+}

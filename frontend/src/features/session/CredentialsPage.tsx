@@ -1,0 +1,134 @@
+import { type FormEvent, useState } from "react";
+import { Link, Navigate, useLocation, useNavigate } from "react-router";
+import { ProblemError, sentence } from "../../api/problem";
+import { Button } from "../../ui/Button";
+import { Logo } from "../../ui/Logo";
+import { Notice } from "../../ui/Notice";
+import { TextField } from "../../ui/TextField";
+import { useTitle } from "../../ui/use-title";
+import { useServerTraits } from "../connection/use-server-traits";
+import { session } from "./session";
+import { useReturnPath } from "./use-return";
+import { useSession } from "./use-session";
+
+interface Wording {
+  title: string;
+  lead: string;
+  action: string;
+  other: { text: string; link: string; path: string };
+}
+
+const SIGN_IN: Wording = {
+  title: "Welcome back",
+  lead: "Sign in to write, and to read what was written to you alone.",
+  action: "Sign in",
+  other: { text: "New here?", link: "Make an account", path: "/sign-up" },
+};
+
+const SIGN_UP: Wording = {
+  title: "Join the rooms",
+  lead: "A name and a password are all it takes.",
+  action: "Make my account",
+  other: { text: "Already a member?", link: "Sign in", path: "/sign-in" },
+};
+
+/** Signing in and signing up are one form with different words. */
+export function CredentialsPage({ isNew }: { isNew: boolean }) {
+  const words = isNew ? SIGN_UP : SIGN_IN;
+  const back = useReturnPath();
+  const navigate = useNavigate();
+  const { state } = useLocation();
+  const { user, endedBecause } = useSession();
+  const [username, setUsername] = useState("");
+  const [password, setPassword] = useState("");
+  const [problem, setProblem] = useState<unknown>(null);
+  const [isBusy, setBusy] = useState(false);
+  useTitle(words.action);
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await (isNew ? session.signUp(username.trim(), password) : session.signIn(username.trim(), password));
+      navigate(back, { replace: true });
+    } catch (error) {
+      setProblem(error);
+      setBusy(false);
+    }
+  }
+
+  if (user && !isBusy) return <Navigate to={back} replace />;
+  const fields = problem instanceof ProblemError ? problem.fields : {};
+  const hasFieldProblem = Boolean(fields.username || fields.password);
+  return (
+    <main className="grid min-h-dvh place-items-center px-4 py-10">
+      <div className="w-full max-w-sm">
+        <Link to={back} className="mb-8 flex items-center gap-3 font-display text-xl font-bold">
+          <Logo className="size-10" />
+          Gapless
+        </Link>
+        <h1 className="text-3xl font-bold">{words.title}</h1>
+        <p className="mt-1.5 mb-6 text-muted">{words.lead}</p>
+        {endedBecause && <Notice tone="waiting">{endedBecause}</Notice>}
+        {problem !== null && !hasFieldProblem && <Notice tone="danger">{sentence(problem)}</Notice>}
+        <form onSubmit={submit} className="flex flex-col gap-4">
+          <TextField
+            label="Username"
+            name="username"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+            required
+            value={username}
+            onChange={(event) => setUsername(event.target.value)}
+            problem={fields.username}
+            {...(isNew
+              ? { minLength: 3, maxLength: 32, hint: "3 to 32 of a–z, 0–9, dot, dash, underscore" }
+              : {})}
+          />
+          <TextField
+            label="Password"
+            name="password"
+            type="password"
+            autoComplete={isNew ? "new-password" : "current-password"}
+            required
+            value={password}
+            onChange={(event) => setPassword(event.target.value)}
+            problem={fields.password}
+            {...(isNew ? { minLength: 8, maxLength: 128, hint: "At least 8 characters" } : {})}
+          />
+          <Button type="submit" isBusy={isBusy} className="mt-2 w-full">
+            {words.action}
+          </Button>
+        </form>
+        {!isNew && <DemoHint />}
+        <p className="mt-6 text-muted">
+          {words.other.text}{" "}
+          <Link
+            to={words.other.path}
+            state={state}
+            className="font-semibold text-accent underline underline-offset-4"
+          >
+            {words.other.link}
+          </Link>
+        </p>
+        <p className="mt-2 text-muted">
+          or{" "}
+          <Link to={back} className="font-semibold text-accent underline underline-offset-4">
+            go on reading as a guest
+          </Link>
+        </p>
+      </div>
+    </main>
+  );
+}
+
+/** Demo accounts exist only where the server says so. */
+function DemoHint() {
+  if (!useServerTraits().demo) return null;
+  return (
+    <Notice tone="calm">
+      This is a demo. Sign in as <b>ali</b> with password <b>test</b>, or as <b>admin</b> with <b>admin</b>.
+    </Notice>
+  );
+}

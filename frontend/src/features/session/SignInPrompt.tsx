@@ -1,0 +1,23 @@
+import { Link, useLocation } from "react-router";
+import { buttonClass } from "../../ui/Button";
+
+/** Where a member would type, a guest is invited in; afterwards this room is open again. */
+export function SignInPrompt({ roomName }: { roomName: string }) {
+  const { pathname } = useLocation();
+  const back = { from: pathname };
+  return (
+    <div className="m-3 flex flex-wrap items-center justify-between gap-x-4 gap-y-3 rounded-2xl border border-line bg-surface px-4 py-3 md:m-4">
+      <p className="text-muted">
+        You are reading as a guest. <span className="hidden sm:inline">Join to write in {roomName}.</span>
+      </p>
+      <div className="flex gap-2">
+        <Link to="/sign-in" state={back} className={buttonClass("quiet")}>
+          Sign in
+        </Link>
+        <Link to="/sign-up" state={back} className={buttonClass()}>
+          Sign up
+        </Link>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,151 @@
+import { Clock3, Pencil, RotateCw, Trash2, TriangleAlert, Undo2 } from "lucide-react";
+import type { ReactNode } from "react";
+import { Avatar } from "../../ui/Avatar";
+import { IconButton } from "../../ui/Button";
+import { clockTime, fullTime } from "../../ui/dates";
+import type { Unsent } from "../composer/outbox";
+import type { Entry } from "./entry";
+import { MessageText } from "./MessageText";
+
+/** What the reader may do with messages here; what is absent is not offered. */
+export interface MessageActions {
+  canEdit(entry: Entry): boolean;
+  canDelete(entry: Entry): boolean;
+  edit(entry: Entry): void;
+  remove(entry: Entry): void;
+  retry(unsent: Unsent): void;
+  /** Takes a refused message out of the timeline and back to where it was typed. */
+  takeBack(unsent: Unsent): void;
+  /** What stands in a message's place while it is edited. */
+  editor(entry: Entry): ReactNode | null;
+}
+
+interface MessageRowProps {
+  entry: Entry;
+  isFirstOfRun: boolean;
+  isOwn: boolean;
+  isLast: boolean;
+  actions: MessageActions;
+}
+
+export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions }: MessageRowProps) {
+  const editor = actions.editor(entry);
+  const isWaiting = entry.unsent !== null;
+  return (
+    <article
+      // Focus by touch reveals the actions where there is no pointer to hover with.
+      tabIndex={-1}
+      aria-label={`${entry.author.username}, ${clockTime(entry.writtenAt)}`}
+      data-thread={isWaiting ? "pending" : undefined}
+      data-message={entry.confirmed?.id}
+      data-state={entry.unsent ? (entry.unsent.refusal ? "failed" : "pending") : "sent"}
+      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 outline-none hover:bg-surface focus-within:bg-surface ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"}`}
+    >
+      <div className="relative flex justify-center">
+        {isFirstOfRun ? (
+          <span className="h-fit rounded-full ring-4 ring-ground group-focus-within:ring-surface group-hover:ring-surface">
+            <Avatar name={entry.author.username} />
+          </span>
+        ) : (
+          <time
+            aria-hidden
+            className="invisible bg-surface py-0.5 text-[0.6875rem] leading-5 text-muted group-hover:visible"
+          >
+            {clockTime(entry.writtenAt)}
+          </time>
+        )}
+      </div>
+      <div className="relative min-w-0">
+        {isFirstOfRun && (
+          <header className="flex items-baseline gap-2">
+            <span className="truncate font-semibold">{entry.author.username}</span>
+            {isOwn && <span className="text-xs font-medium text-muted">you</span>}
+            <time
+              dateTime={entry.writtenAt}
+              title={fullTime(entry.writtenAt)}
+              className="shrink-0 text-xs text-muted"
+            >
+              {clockTime(entry.writtenAt)}
+            </time>
+          </header>
+        )}
+        {editor ?? <Body entry={entry} />}
+        {entry.unsent && <UnsentNote unsent={entry.unsent} actions={actions} />}
+        {!editor && entry.confirmed && !entry.isDeleted && <Actions entry={entry} actions={actions} />}
+      </div>
+    </article>
+  );
+}
+
+function Body({ entry }: { entry: Entry }) {
+  if (entry.isDeleted) return <p className="italic text-muted">This message was deleted.</p>;
+  return (
+    <div className={`max-w-[72ch] ${entry.unsent ? "text-muted" : ""}`}>
+      <MessageText body={entry.body ?? ""} />
+      {entry.isEdited && <span className="text-xs text-muted">edited</span>}
+    </div>
+  );
+}
+
+function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
+  const canEdit = actions.canEdit(entry);
+  const canDelete = actions.canDelete(entry);
+  if (!canEdit && !canDelete) return null;
+  return (
+    <div className="absolute -top-3 right-0 flex rounded-xl border border-line bg-raised p-0.5 opacity-0 shadow-low transition-opacity focus-within:opacity-100 group-focus-within:opacity-100 group-hover:opacity-100">
+      {canEdit && (
+        <IconButton label="Edit message" className="md:size-8" onClick={() => actions.edit(entry)}>
+          <Pencil className="size-4" aria-hidden />
+        </IconButton>
+      )}
+      {canDelete && (
+        <IconButton
+          label="Delete message"
+          className="hover:text-danger md:size-8"
+          onClick={() => actions.remove(entry)}
+        >
+          <Trash2 className="size-4" aria-hidden />
+        </IconButton>
+      )}
+    </div>
+  );
+}
+
+function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: MessageActions }) {
+  if (unsent.refusal === null) {
+    return (
+      <p className="flex items-center gap-1.5 text-xs text-muted">
+        <Clock3 className="size-3.5" aria-hidden />
+        {navigator.onLine ? "Sending…" : "Kept here; sent when you are back online"}
+      </p>
+    );
+  }
+  return (
+    <div role="alert" className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-danger">
+      <span className="flex items-center gap-1.5">
+        <TriangleAlert className="size-4 shrink-0" aria-hidden />
+        Not sent: {unsent.refusal}
+      </span>
+      <span className="flex gap-1">
+        <SmallButton onClick={() => actions.retry(unsent)}>
+          <RotateCw className="size-3.5" aria-hidden /> Retry
+        </SmallButton>
+        <SmallButton onClick={() => actions.takeBack(unsent)}>
+          <Undo2 className="size-3.5" aria-hidden /> Take back
+        </SmallButton>
+      </span>
+    </div>
+  );
+}
+
+function SmallButton({ onClick, children }: { onClick(): void; children: ReactNode }) {
+  return (
+    <button
+      type="button"
+      onClick={onClick}
+      className="inline-flex min-h-11 items-center gap-1.5 rounded-lg px-2.5 font-semibold hover:bg-danger-wash md:min-h-8"
+    >
+      {children}
+    </button>
+  );
+}

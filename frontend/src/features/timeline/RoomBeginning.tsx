@@ -1,0 +1,17 @@
+import { Hash } from "lucide-react";
+import type { Room } from "../../api/gen/types.gen";
+
+/** Stands above the first message of a room, or alone where there is none yet. */
+export function RoomBeginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
+  return (
+    <div className="px-5 pt-10 pb-4">
+      <span className="mb-3 grid size-12 place-items-center rounded-2xl bg-accent-wash text-accent">
+        <Hash className="size-6" aria-hidden />
+      </span>
+      <h2 className="text-2xl font-bold [overflow-wrap:anywhere]">{room.name}</h2>
+      <p className="mt-1 text-muted">
+        {isEmpty ? "Nobody has written here yet. The first word is free." : "This is where the room begins."}
+      </p>
+    </div>
+  );
+}

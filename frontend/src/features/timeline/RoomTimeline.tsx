@@ -1,0 +1,124 @@
+import { CloudAlert } from "lucide-react";
+import { useCallback, useMemo, useState } from "react";
+import { deleteMessage } from "../../api/gen/sdk.gen";
+import type { Room } from "../../api/gen/types.gen";
+import { answer, sentence } from "../../api/problem";
+import { withDeleted } from "../../realtime/apply";
+import { chat } from "../../realtime/store";
+import { Button } from "../../ui/Button";
+import { ConfirmDialog } from "../../ui/ConfirmDialog";
+import { EmptyState } from "../../ui/EmptyState";
+import { outboxOf, useUnsent } from "../composer/current-outbox";
+import { readDraft, writeDraft } from "../composer/drafts";
+import { markRead, readMarks } from "../rooms/read-marks";
+import { useViewer } from "../session/use-session";
+import { type Entry, roomEntry, withUnsent } from "./entry";
+import { MessageEditor } from "./MessageEditor";
+import type { MessageActions } from "./MessageRow";
+import { RoomBeginning } from "./RoomBeginning";
+import { Timeline } from "./Timeline";
+import { useRoomLog } from "./use-room-log";
+
+interface RoomTimelineProps {
+  room: Room;
+  editing: string | null;
+  onEdit(messageId: string | null): void;
+}
+
+/** The timeline of one public room, with what its reader may do there. */
+export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
+  const viewer = useViewer();
+  const log = useRoomLog(room.id);
+  const unsent = useUnsent(viewer?.id, `room:${room.id}`);
+  const [deleting, setDeleting] = useState<Entry | null>(null);
+  const viewerId = viewer?.id;
+  // Where the reader had got to on the way in; the line stays there while the room is open.
+  const [readUpTo] = useState(() => readMarks(viewerId)[`room:${room.id}`] ?? null);
+
+  const entries = useMemo(
+    () => withUnsent(log.messages.map(roomEntry), unsent, viewer),
+    [log.messages, unsent, viewer],
+  );
+  const onRead = useCallback(
+    (seq: number) => markRead(viewerId, { [`room:${room.id}`]: seq }),
+    [viewerId, room.id],
+  );
+
+  const actions = useMemo((): MessageActions => {
+    const isOwn = (entry: Entry) => viewer !== null && entry.authorId === viewer.id;
+    return {
+      canEdit: isOwn,
+      canDelete: (entry) => isOwn(entry) || viewer?.role === "admin",
+      edit: (entry) => onEdit(entry.confirmed?.id ?? null),
+      remove: setDeleting,
+      retry: ({ clientId }) => viewer && outboxOf(viewer.id).retry(clientId),
+      takeBack: ({ clientId, lane, body }) => {
+        if (!viewer) return;
+        const typed = readDraft(viewer.id, lane);
+        writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
+        outboxOf(viewer.id).remove(clientId);
+      },
+      editor: ({ confirmed, body }) =>
+        viewer && confirmed && confirmed.id === editing && body !== null ? (
+          <MessageEditor
+            userId={viewer.id}
+            messageId={confirmed.id}
+            body={body}
+            onDone={() => onEdit(null)}
+          />
+        ) : null,
+    };
+  }, [viewer, editing, onEdit]);
+
+  async function remove(entry: Entry) {
+    if (!entry.confirmed) return;
+    const { id } = entry.confirmed;
+    await answer(deleteMessage({ path: { id } }));
+    chat.update((state) => withDeleted(state, { id, room_id: room.id }));
+  }
+
+  if (log.error && !log.isLoaded) {
+    return (
+      <EmptyState
+        icon={CloudAlert}
+        title="These messages could not be read"
+        action={<Button onClick={log.retry}>Try again</Button>}
+      >
+        {sentence(log.error)}
+      </EmptyState>
+    );
+  }
+  return (
+    <>
+      <Timeline
+        label={`Messages in ${room.name}`}
+        entries={entries}
+        viewerId={viewerId}
+        isLoaded={log.isLoaded}
+        isLoadingOlder={log.isLoadingOlder}
+        hasOlder={log.hasOlder}
+        loadOlder={log.loadOlder}
+        readUpTo={readUpTo}
+        onRead={onRead}
+        actions={actions}
+        beginning={<RoomBeginning room={room} isEmpty={entries.length === 0} />}
+      />
+      {deleting && (
+        <ConfirmDialog
+          title="Delete this message?"
+          action="Delete message"
+          onConfirm={() => remove(deleting)}
+          onClose={() => setDeleting(null)}
+        >
+          <blockquote dir="auto" className="prose-chat line-clamp-4 rounded-xl bg-surface px-4 py-3 text-ink">
+            {deleting.body}
+          </blockquote>
+          <p>
+            Its text goes for everyone, at once, and cannot be brought back. That something stood here stays
+            visible.
+          </p>
+        </ConfirmDialog>
+      )}
+    </>
+  );
+}

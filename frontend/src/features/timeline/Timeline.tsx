@@ -1,0 +1,185 @@
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { Virtualizer } from "virtua";
+import { LiveRegion } from "../../ui/LiveRegion";
+import type { Entry } from "./entry";
+import { JumpButton } from "./JumpButton";
+import { type MessageActions, MessageRow } from "./MessageRow";
+import { type Row, timelineRows } from "./rows";
+import { DayRow, NewRow, TimelineSkeleton } from "./separators";
+import { useScroll } from "./use-scroll";
+
+interface TimelineProps {
+  /** What the log is called by a screen reader. */
+  label: string;
+  entries: readonly Entry[];
+  viewerId: string | undefined;
+  isLoaded: boolean;
+  isLoadingOlder: boolean;
+  hasOlder: boolean;
+  loadOlder(): void;
+  /** Messages after this place are marked as new. */
+  readUpTo: number | null;
+  /** The reader has seen everything up to this place. */
+  onRead(order: number): void;
+  actions: MessageActions;
+  /** Shown above the very first message. */
+  beginning: ReactNode;
+}
+
+export function Timeline({
+  entries,
+  viewerId,
+  isLoaded,
+  hasOlder,
+  loadOlder,
+  readUpTo,
+  onRead,
+  ...rest
+}: TimelineProps) {
+  const { label, actions, beginning, isLoadingOlder } = rest;
+  const rows = useMemo(() => {
+    const isNew = (entry: Entry) =>
+      readUpTo !== null &&
+      entry.confirmed !== null &&
+      entry.confirmed.order > readUpTo &&
+      entry.authorId !== viewerId;
+    return timelineRows(entries, isNew);
+  }, [entries, readUpTo, viewerId]);
+  const container = useRef<HTMLDivElement>(null);
+  const scroll = useScroll({ rows, isLoaded, loadOlder });
+  const lastOrder = lastConfirmed(entries)?.confirmed?.order ?? 0;
+  const isWatched = useIsWatched();
+
+  useEffect(() => {
+    if (isLoaded && scroll.isAtEnd && isWatched) onRead(lastOrder);
+  }, [isLoaded, scroll.isAtEnd, isWatched, lastOrder, onRead]);
+
+  const unseen = useUnseen(entries, viewerId, scroll.isAtEnd, lastOrder);
+  useScrollToOwn(entries, scroll.toEnd);
+
+  if (!isLoaded) return <TimelineSkeleton />;
+  return (
+    <div className="relative flex min-h-0 flex-1 flex-col">
+      {isLoadingOlder && (
+        <p
+          role="status"
+          className="rise absolute inset-x-0 top-2 z-10 mx-auto w-fit rounded-full bg-raised px-3 py-1 text-sm text-muted shadow-low"
+        >
+          Loading earlier messages…
+        </p>
+      )}
+      {/* The list mounts and unmounts rows as it scrolls, which a live log would read out as news: it is silent,
+          and the region below says what is really new. */}
+      <div
+        ref={container}
+        role="log"
+        aria-label={label}
+        aria-live="off"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
+        tabIndex={0}
+        data-testid="timeline"
+        className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
+      >
+        <div className="flex-1" />
+        {!hasOlder && entries.length === 0 && beginning}
+        <Virtualizer
+          ref={scroll.list}
+          scrollRef={container}
+          shift={scroll.isPrepend}
+          onScroll={scroll.onScroll}
+          onResize={scroll.onResize}
+          data={rows}
+        >
+          {(row, index) => (
+            <div key={row.key}>
+              {index === 0 && !hasOlder && beginning}
+              <TimelineRow
+                row={row}
+                actions={actions}
+                viewerId={viewerId}
+                isLast={index === rows.length - 1}
+              />
+            </div>
+          )}
+        </Virtualizer>
+      </div>
+      <LiveRegion text={newsOf(entries, viewerId)} />
+      {!scroll.isAtEnd && <JumpButton unseen={unseen} onJump={scroll.toEnd} />}
+    </div>
+  );
+}
+
+interface TimelineRowProps {
+  row: Row<Entry>;
+  actions: MessageActions;
+  viewerId: string | undefined;
+  isLast: boolean;
+}
+
+function TimelineRow({ row, actions, viewerId, isLast }: TimelineRowProps) {
+  switch (row.kind) {
+    case "day":
+      return <DayRow date={row.date} />;
+    case "new":
+      return <NewRow />;
+    case "message":
+      return (
+        <MessageRow
+          entry={row.message}
+          isFirstOfRun={row.isFirstOfRun}
+          isOwn={row.message.authorId === viewerId}
+          isLast={isLast}
+          actions={actions}
+        />
+      );
+  }
+}
+
+/** How many messages of others came since the reader left the end. */
+function useUnseen(
+  entries: readonly Entry[],
+  viewerId: string | undefined,
+  isAtEnd: boolean,
+  lastOrder: number,
+): number {
+  const [seen, setSeen] = useState(lastOrder);
+  if (isAtEnd && seen !== lastOrder) setSeen(lastOrder);
+  if (isAtEnd) return 0;
+  return entries.filter(
+    ({ confirmed, authorId }) => confirmed && confirmed.order > seen && authorId !== viewerId,
+  ).length;
+}
+
+/** Whoever writes wants to see it arrive. */
+function useScrollToOwn(entries: readonly Entry[], toEnd: () => void): void {
+  const newest = entries.at(-1);
+  const sending = newest?.unsent ? newest.key : null;
+  const previous = useRef(sending);
+  useEffect(() => {
+    if (sending !== null && sending !== previous.current) toEnd();
+    previous.current = sending;
+  }, [sending, toEnd]);
+}
+
+/** Whether somebody can be looking: a page in the background reads nothing. */
+function useIsWatched(): boolean {
+  const [isWatched, setWatched] = useState(() => document.visibilityState === "visible");
+  useEffect(() => {
+    const update = () => setWatched(document.visibilityState === "visible");
+    document.addEventListener("visibilitychange", update);
+    return () => document.removeEventListener("visibilitychange", update);
+  }, []);
+  return isWatched;
+}
+
+function lastConfirmed(entries: readonly Entry[]): Entry | undefined {
+  return entries.findLast(({ confirmed }) => confirmed !== null);
+}
+
+function newsOf(entries: readonly Entry[], viewerId: string | undefined): string {
+  const last = lastConfirmed(entries);
+  if (!last || last.authorId === viewerId) return "";
+  return last.isDeleted
+    ? `A message by ${last.author.username} was deleted`
+    : `${last.author.username}: ${last.body}`;
+}

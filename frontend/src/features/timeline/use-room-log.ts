@@ -1,0 +1,68 @@
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { listMessages } from "../../api/gen/sdk.gen";
+import { answer } from "../../api/problem";
+import { withNewestMessages, withOlderMessages, withOpenRoom } from "../../realtime/snapshots";
+import { shownMessages, type TimelineMessage } from "../../realtime/state";
+import { chat, useChat } from "../../realtime/store";
+
+const PAGE = 50;
+/** The server's limit of one page. */
+const LONGEST_PAGE = 200;
+
+export interface RoomLogView {
+  messages: readonly TimelineMessage[];
+  isLoaded: boolean;
+  error: Error | null;
+  retry(): void;
+  hasOlder: boolean;
+  isLoadingOlder: boolean;
+  loadOlder(): void;
+}
+
+/** The messages of one room: read by page, then carried on by the stream. */
+export function useRoomLog(roomId: string): RoomLogView {
+  const log = useChat((state) => state.logs[roomId]);
+  const coverage = useChat((state) => state.coverage.rooms[roomId] ?? 0);
+  const messages = useMemo(() => (log ? shownMessages(log) : []), [log]);
+
+  useEffect(() => chat.update((state) => withOpenRoom(state, roomId)), [roomId]);
+
+  // A page read before the stream took the room up is shown at once, then read again: `coverage` changes.
+  const newest = useQuery({
+    queryKey: ["messages", roomId, coverage],
+    queryFn: async () => {
+      const shown = chat.state.logs[roomId] ? shownMessages(chat.state.logs[roomId]).length : 0;
+      const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, shown));
+      const page = await answer(listMessages({ query: { room_id: roomId, limit } }));
+      chat.update((state) => withNewestMessages(state, roomId, page));
+      return page.head_seq;
+    },
+  });
+
+  const from = log?.from ?? null;
+  const [isLoadingOlder, setLoadingOlder] = useState(false);
+  const isBusy = useRef(false);
+  const loadOlder = useCallback(() => {
+    if (from === null || from <= 1 || isBusy.current) return;
+    isBusy.current = true;
+    setLoadingOlder(true);
+    answer(listMessages({ query: { room_id: roomId, before: from, limit: PAGE } }))
+      .then((page) => chat.update((state) => withOlderMessages(state, roomId, page.messages)))
+      .catch(() => {}) // Scrolling up again tries again; the badge tells of the connection.
+      .finally(() => {
+        isBusy.current = false;
+        setLoadingOlder(false);
+      });
+  }, [roomId, from]);
+
+  return {
+    messages,
+    isLoaded: from !== null,
+    error: newest.error,
+    retry: () => void newest.refetch(),
+    hasOlder: from !== null && from > 1,
+    isLoadingOlder,
+    loadOlder,
+  };
+}

@@ -1,0 +1,87 @@
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { VirtualizerHandle } from "virtua";
+import type { Row, RowMessage } from "./rows";
+
+/** Nearer to the end than this counts as being there. */
+const END_SLACK_PX = 48;
+/** Older pages are asked for before the reader reaches the top. */
+const OLDER_AHEAD_PX = 600;
+
+interface ScrollOptions<Message extends RowMessage> {
+  rows: readonly Row<Message>[];
+  isLoaded: boolean;
+  loadOlder(): void;
+}
+
+export interface TimelineScroll {
+  list: RefObject<VirtualizerHandle | null>;
+  isAtEnd: boolean;
+  /** True for the render in which older rows came: the list then keeps its place from the end. */
+  isPrepend: boolean;
+  toEnd(): void;
+  onScroll(): void;
+  onResize(): void;
+}
+
+/** Stays at the end while the reader is there, and stays put while the reader is elsewhere. */
+export function useScroll<Message extends RowMessage>({
+  rows,
+  isLoaded,
+  loadOlder,
+}: ScrollOptions<Message>): TimelineScroll {
+  const list = useRef<VirtualizerHandle>(null);
+  const [isAtEnd, setAtEnd] = useState(true);
+  const sticks = useRef(true);
+  const isPlaced = useRef(false);
+
+  const firstKey = rows.find((row) => row.kind === "message")?.key;
+  const previousFirst = useRef(firstKey);
+  const isPrepend =
+    previousFirst.current !== undefined &&
+    previousFirst.current !== firstKey &&
+    rows.some((row) => row.key === previousFirst.current);
+  useLayoutEffect(() => {
+    previousFirst.current = firstKey;
+  }, [firstKey]);
+
+  const count = rows.length;
+  const toEnd = useCallback(() => {
+    sticks.current = true;
+    list.current?.scrollToIndex(count - 1, { align: "end" });
+  }, [count]);
+
+  const newIndex = rows.findIndex((row) => row.kind === "new");
+  useLayoutEffect(() => {
+    if (!isLoaded || count === 0) return;
+    if (!isPlaced.current) {
+      isPlaced.current = true;
+      if (newIndex > 0) {
+        sticks.current = false;
+        list.current?.scrollToIndex(newIndex, { align: "start", offset: -72 });
+        return;
+      }
+    }
+    if (sticks.current) list.current?.scrollToIndex(count - 1, { align: "end" });
+  }, [count, isLoaded, newIndex]);
+
+  const onScroll = useCallback(() => {
+    const handle = list.current;
+    if (!handle || !isPlaced.current) return;
+    const isEnd = handle.scrollOffset + handle.viewportSize >= handle.scrollSize - END_SLACK_PX;
+    sticks.current = isEnd;
+    setAtEnd(isEnd);
+    if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
+  }, [loadOlder]);
+
+  // A page shorter than the screen cannot be scrolled, so it has to ask by itself.
+  useEffect(() => {
+    if (isLoaded && count > 0) onScroll();
+  }, [isLoaded, count, onScroll]);
+
+  const onResize = useCallback(() => {
+    if (sticks.current) list.current?.scrollToIndex(count - 1, { align: "end" });
+    else onScroll();
+  }, [count, onScroll]);
+
+  return { list, isAtEnd, isPrepend, toEnd, onScroll, onResize };
+}

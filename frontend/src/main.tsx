@@ -1,0 +1,19 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { connectClient } from "./api/client";
+import { App } from "./app/App";
+import "./app/theme.css";
+import { connection } from "./features/connection/connection";
+import { session } from "./features/session/session";
+
+connectClient(session);
+void connection.start();
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}

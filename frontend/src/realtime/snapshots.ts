@@ -1,0 +1,107 @@
+// What was read by REST, joined to what the stream has said meanwhile. Pure, like `apply`.
+
+import type {
+  Conversation as ConversationSummary,
+  DirectMessage,
+  Message,
+  Room,
+  User,
+} from "../api/gen/types.gen";
+import { mergeDirects, mergeMessages } from "./merge";
+import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage } from "./state";
+
+/** How many rooms that are no longer open keep their messages, so that going back is instant. */
+const KEPT_LOGS = 8;
+
+/** Makes a log for a room that is about to be shown. */
+export function withOpenRoom(state: ChatState, roomId: string): ChatState {
+  const { [roomId]: log = EMPTY_LOG, ...others } = state.logs;
+  const kept = Object.entries(others).slice(-(KEPT_LOGS - 1));
+  return { ...state, logs: { ...Object.fromEntries(kept), [roomId]: log } };
+}
+
+/** The list of active rooms, unless the stream has changed it since `version`. */
+export function withRooms(state: ChatState, rooms: readonly Room[], version: number): ChatState {
+  if (state.rooms && state.roomsVersion !== version) return state;
+  const merged = rooms.map((room) => {
+    const head_seq = Math.max(room.head_seq, state.rooms?.[room.id]?.head_seq ?? 0);
+    return [room.id, { ...room, head_seq }] as const;
+  });
+  return { ...state, rooms: Object.fromEntries(merged) };
+}
+
+/** The newest page of a room. Older ones read before are let go: what happened to them meanwhile is unknown. */
+export function withNewestMessages(
+  state: ChatState,
+  roomId: string,
+  page: { messages: readonly Message[]; head_seq: number },
+): ChatState {
+  const log = state.logs[roomId] ?? EMPTY_LOG;
+  const from = page.messages[0]?.seq ?? page.head_seq + 1;
+  const since = { ...log, messages: log.messages.filter((message) => message.seq >= from) };
+  const merged = { ...mergeMessages(since, page.messages.map(timelineMessage)), from };
+  return { ...state, logs: { ...state.logs, [roomId]: merged } };
+}
+
+/** The page before what is shown. */
+export function withOlderMessages(state: ChatState, roomId: string, messages: readonly Message[]): ChatState {
+  const log = state.logs[roomId];
+  if (!log) return state;
+  const from = messages[0]?.seq ?? 1;
+  const merged = {
+    ...mergeMessages(log, messages.map(timelineMessage)),
+    from: Math.min(from, log.from ?? from),
+  };
+  return { ...state, logs: { ...state.logs, [roomId]: merged } };
+}
+
+/**
+ * A room's `seq` has no gap, so a message heard without its predecessor means that one was missed. It should never
+ * happen; where it does, the room is read again instead of shown with a hole.
+ */
+export function withoutHole(state: ChatState, { room_id, seq }: { room_id: string; seq: number }): ChatState {
+  const log = state.logs[room_id];
+  if (!log || log.from === null || seq <= log.from || !state.coverage.rooms[room_id]) return state;
+  if (log.messages.findLast((message) => message.seq < seq)?.seq === seq - 1) return state;
+  const count = state.coverage.count + 1;
+  return {
+    ...state,
+    coverage: { ...state.coverage, count, rooms: { ...state.coverage.rooms, [room_id]: count } },
+  };
+}
+
+export function withConversations(state: ChatState, summaries: readonly ConversationSummary[]): ChatState {
+  const read = summaries.map(({ user, last_message }) => {
+    const known = state.conversations[user.id] ?? { messages: [], isLoaded: false, isComplete: false };
+    return [user.id, { ...known, user, messages: mergeDirects(known.messages, [last_message]) }] as const;
+  });
+  const conversations = { ...state.conversations, ...Object.fromEntries(read) };
+  return { ...state, conversations, areConversationsLoaded: true };
+}
+
+/** A page of one conversation; shorter than was asked for means that nothing is older. */
+export function withDirects(
+  state: ChatState,
+  user: { id: string; username: string },
+  page: { messages: readonly DirectMessage[]; isComplete: boolean; isOlder: boolean },
+): ChatState {
+  const known = state.conversations[user.id]?.messages ?? [];
+  const first = page.messages[0]?.pos ?? 0;
+  // A newest page read anew may leave a gap behind it; older ones come again when they are scrolled to.
+  const joined = page.isOlder ? known : known.filter((message) => message.pos >= first);
+  const conversation = {
+    user,
+    messages: mergeDirects(joined, page.messages),
+    isLoaded: true,
+    isComplete: page.isComplete,
+  };
+  return { ...state, conversations: { ...state.conversations, [user.id]: conversation } };
+}
+
+/** Somebody signed in or out: what was private to the last viewer is forgotten. */
+export function withViewer(state: ChatState, viewer: User | null): ChatState {
+  if (state.viewer?.id === viewer?.id) return { ...state, viewer: viewer && { ...state.viewer, ...viewer } };
+  const { conversations, areConversationsLoaded } = EMPTY_STATE;
+  const coverage = { ...state.coverage, directs: 0 };
+  return { ...state, viewer, conversations, areConversationsLoaded, coverage };
+}

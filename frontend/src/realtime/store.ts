@@ -1,0 +1,69 @@
+// Holds the one `ChatState` of this tab and tells React when it changed.
+
+import { useSyncExternalStore } from "react";
+import type { DirectMessage, Message } from "../api/gen/types.gen";
+import { apply, withDirect, withPosted } from "./apply";
+import type { ServerEvent } from "./events";
+import { withoutHole } from "./snapshots";
+import { type ChatState, EMPTY_STATE, timelineMessage } from "./state";
+
+/** A replay may bring hundreds of events at once; screens follow at most this often. */
+const FRAME_MS = 16;
+
+export class ChatStore {
+  #state = EMPTY_STATE;
+  #listeners = new Set<() => void>();
+  #notifiedAt = 0;
+  #pending: ReturnType<typeof setTimeout> | undefined;
+
+  get state(): ChatState {
+    return this.#state;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly update = (change: (state: ChatState) => ChatState): void => {
+    const next = change(this.#state);
+    if (next === this.#state) return;
+    this.#state = next;
+    this.#notify();
+  };
+
+  /** What the stream said. */
+  readonly hear = (event: ServerEvent): void => {
+    this.update((state) => {
+      const next = apply(state, event);
+      return event.kind === "message.posted" ? withoutHole(next, event.data) : next;
+    });
+  };
+
+  /** The answer to our own post, which may come before the stream tells of it or after. */
+  readonly acknowledge = (message: Message | DirectMessage): void => {
+    this.update((state) =>
+      "room_id" in message ? withPosted(state, timelineMessage(message)) : withDirect(state, message),
+    );
+  };
+
+  #notify(): void {
+    if (this.#pending !== undefined) return;
+    const wait = this.#notifiedAt + FRAME_MS - Date.now();
+    if (wait <= 0) this.#tell();
+    else this.#pending = setTimeout(() => this.#tell(), wait);
+  }
+
+  #tell(): void {
+    this.#pending = undefined;
+    this.#notifiedAt = Date.now();
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+export const chat = new ChatStore();
+
+/** A part of what is known. `select` must answer the same object while nothing it reads has changed. */
+export function useChat<T>(select: (state: ChatState) => T): T {
+  return useSyncExternalStore(chat.subscribe, () => select(chat.state));
+}

@@ -1,0 +1,213 @@
+// One unbroken stream made of many connections: opens, watches, resumes from the last position, hands over to a
+// successor without a gap. Knows nothing of rooms' contents or of React.
+
+import { EVENT_KINDS, type EventKind, isAboutStream, parseEvent, type ServerEvent } from "./events";
+
+export type ConnectionStatus = "connecting" | "live" | "reconnecting" | "offline";
+
+export interface StreamRequest {
+  rooms: readonly string[];
+  token: string | null;
+}
+
+/** What the stream needs from the world around it. */
+export interface StreamPorts {
+  openSource(query: URLSearchParams): EventSource;
+  onEvent(event: ServerEvent): void;
+  onStatus(status: ConnectionStatus): void;
+  /** The token is about to end, has ended, or was refused. A newer one comes back by `want`. */
+  onTokenEnding(why: "expiring" | "ended" | "revoked"): void;
+}
+
+/** Longer gaps than this many events are cheaper to read as a fresh page than to replay. */
+const REPLAY_LIMIT = 500;
+/** A connection that says no hello within this time is given up. */
+const HELLO_TIMEOUT_MS = 15_000;
+/** Added to two heartbeats before silence counts as death: a busy phone may be late. */
+const WATCHDOG_SLACK_MS = 5_000;
+const FIRST_RETRY_MS = 500;
+const LONGEST_RETRY_MS = 15_000;
+/** Two connections overlap for a moment while one hands over; this many ids tell their repeats apart. */
+const REMEMBERED_IDS = 2_000;
+
+class Connection {
+  readonly isFresh: boolean;
+  helloSeen = false;
+  watchdog: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly source: EventSource,
+    cursor: string | null,
+  ) {
+    this.isFresh = cursor === null;
+  }
+
+  close(): void {
+    clearTimeout(this.watchdog);
+    this.source.close();
+  }
+}
+
+export class ChatStream {
+  #request: StreamRequest;
+  #cursor: string | null;
+  /** The connection that speaks now. */
+  #current: Connection | null = null;
+  /** Its successor, until it says hello. */
+  #next: Connection | null = null;
+  #heartbeatMs = 15_000;
+  #heardAt = 0;
+  #failures = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #status: ConnectionStatus = "connecting";
+  #heardIds = new Set<string>();
+
+  constructor(
+    private readonly ports: StreamPorts,
+    request: StreamRequest,
+    cursor: string | null,
+  ) {
+    this.#request = request;
+    this.#cursor = cursor;
+    this.#open();
+  }
+
+  /** Asks for other rooms, or speaks with another token, from where the stream stands. */
+  want(request: StreamRequest): void {
+    const isSame =
+      request.token === this.#request.token && request.rooms.join() === this.#request.rooms.join();
+    if (isSame) return;
+    this.#request = request;
+    this.#open();
+  }
+
+  /** The network or the page came back: trust nothing that has been silent for long. */
+  wake(): void {
+    const isSilent = Date.now() - this.#heardAt > this.#heartbeatMs * 1.5;
+    if (this.#status !== "live" || isSilent) this.#open();
+  }
+
+  /** The browser says that there is no network. An event that comes nevertheless proves it wrong. */
+  sleep(): void {
+    this.#setStatus("offline");
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#current?.close();
+    this.#next?.close();
+    this.#current = this.#next = null;
+  }
+
+  #open(): void {
+    clearTimeout(this.#retry);
+    this.#next?.close();
+    const query = new URLSearchParams(this.#request.rooms.map((room) => ["room", room]));
+    if (this.#request.token !== null) query.set("access_token", this.#request.token);
+    if (this.#cursor !== null) query.set("cursor", this.#cursor);
+    query.set("replay_limit", String(REPLAY_LIMIT));
+
+    const connection = new Connection(this.ports.openSource(query), this.#cursor);
+    this.#next = connection;
+    for (const kind of Object.keys(EVENT_KINDS) as EventKind[]) {
+      connection.source.addEventListener(kind, (frame) => this.#hear(connection, parseEvent(kind, frame)));
+    }
+    connection.source.addEventListener("error", () => this.#onError(connection));
+    this.#watch(connection, HELLO_TIMEOUT_MS);
+  }
+
+  #hear(connection: Connection, event: ServerEvent): void {
+    if (connection !== this.#current && connection !== this.#next) return;
+    if (event.kind === "hello") this.#onHello(connection, event.data.heartbeat_secs * 1000);
+    this.#heardAt = Date.now();
+    this.#watch(connection, this.#heartbeatMs * 2 + WATCHDOG_SLACK_MS);
+    this.#setStatus("live");
+
+    if (event.id !== null) this.#cursor = event.id;
+    if (this.#isRepeat(event)) return;
+    const isFresh = event.kind === "hello" && connection.isFresh && !connection.helloSeen;
+    if (event.kind === "hello") connection.helloSeen = true;
+    this.ports.onEvent(isFresh ? { ...event, data: { ...event.data, fresh: true } } : event);
+
+    if (event.kind === "expiring") this.ports.onTokenEnding("expiring");
+    if (event.kind === "drain") this.#openIn(event.data.retry_ms);
+    if (event.kind === "bye") this.#onBye(connection, event.data.reason);
+  }
+
+  /** The successor speaks: from here on the predecessor is not needed. */
+  #onHello(connection: Connection, heartbeatMs: number): void {
+    this.#heartbeatMs = heartbeatMs;
+    this.#failures = 0;
+    if (connection !== this.#next) return;
+    this.#current?.close();
+    this.#current = connection;
+    this.#next = null;
+  }
+
+  #onBye(connection: Connection, reason: "expired" | "revoked" | "slow" | "shutdown" | "busy"): void {
+    this.#drop(connection);
+    if (reason === "expired" || reason === "revoked")
+      this.ports.onTokenEnding(reason === "revoked" ? reason : "ended");
+    if (reason === "slow") this.#open();
+    else this.#openLater();
+  }
+
+  #onError(connection: Connection): void {
+    if (connection !== this.#current && connection !== this.#next) return;
+    // While it is CONNECTING the browser resumes by itself, with `Last-Event-ID`; the watchdog bounds its patience.
+    if (connection.source.readyState !== EventSource.CLOSED) {
+      if (connection === this.#current) this.#setStatus("reconnecting");
+      return;
+    }
+    this.#drop(connection);
+    // CLOSED means an HTTP status, and a script cannot see which; a stale token is the likeliest.
+    if (this.#request.token !== null) this.ports.onTokenEnding("ended");
+    this.#openLater();
+  }
+
+  #drop(connection: Connection): void {
+    connection.close();
+    if (connection === this.#next) this.#next = null;
+    if (connection === this.#current) this.#current = null;
+    if (this.#current === null) this.#setStatus("reconnecting");
+  }
+
+  #watch(connection: Connection, ms: number): void {
+    clearTimeout(connection.watchdog);
+    connection.watchdog = setTimeout(() => {
+      this.#drop(connection);
+      this.#openLater();
+    }, ms);
+  }
+
+  /** Full jitter: after a server's restart its clients must not return all at once. */
+  #openLater(): void {
+    const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++);
+    this.#openIn(ceiling / 4 + Math.random() * ceiling * 0.75);
+  }
+
+  #openIn(ms: number): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#open(), ms);
+  }
+
+  #isRepeat(event: ServerEvent): boolean {
+    if (event.id === null || isAboutStream(event.kind)) return false;
+    if (this.#heardIds.has(event.id)) return true;
+    this.#heardIds.add(event.id);
+    if (this.#heardIds.size > REMEMBERED_IDS) {
+      const [oldest] = this.#heardIds;
+      if (oldest !== undefined) this.#heardIds.delete(oldest);
+    }
+    return false;
+  }
+
+  /** Until the first hello there is nothing to reconnect to; the word for that is "connecting". */
+  #setStatus(status: ConnectionStatus): void {
+    if (status === "reconnecting" && !navigator.onLine) status = "offline";
+    if (status === "reconnecting" && this.#status === "connecting") return;
+    if (status === this.#status) return;
+    this.#status = status;
+    this.ports.onStatus(status);
+  }
+}

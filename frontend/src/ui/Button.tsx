@@ -1,0 +1,52 @@
+import type { ButtonHTMLAttributes, ReactNode } from "react";
+
+type Look = "solid" | "quiet" | "danger" | "private";
+
+const LOOKS: Record<Look, string> = {
+  solid: "bg-accent text-on-accent hover:bg-accent-strong",
+  quiet: "bg-raised text-ink border border-line hover:border-edge hover:bg-surface",
+  danger: "bg-danger text-on-danger hover:brightness-110",
+  private: "bg-private text-on-private hover:brightness-110",
+};
+
+interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  look?: Look;
+  isBusy?: boolean;
+}
+
+/** The look of a button, for links that act like one. */
+export function buttonClass(look: Look = "solid"): string {
+  return `inline-flex min-h-11 md:min-h-10 items-center justify-center gap-2 rounded-xl px-4 font-semibold whitespace-nowrap transition-colors disabled:opacity-55 ${LOOKS[look]}`;
+}
+
+export function Button({ look = "solid", isBusy = false, className = "", disabled, ...rest }: ButtonProps) {
+  return (
+    <button
+      type="button"
+      aria-busy={isBusy || undefined}
+      disabled={disabled || isBusy}
+      className={`${buttonClass(look)} ${className}`}
+      {...rest}
+    />
+  );
+}
+
+interface IconButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  /** Read aloud, and shown on hover. */
+  label: string;
+  children: ReactNode;
+}
+
+export function IconButton({ label, className = "", children, ...rest }: IconButtonProps) {
+  return (
+    <button
+      type="button"
+      aria-label={label}
+      title={label}
+      className={`inline-grid size-11 md:size-9 shrink-0 place-items-center rounded-lg text-muted transition-colors hover:bg-surface hover:text-ink ${className}`}
+      {...rest}
+    >
+      {children}
+    </button>
+  );
+}

@@ -1,0 +1,61 @@
+import { type ReactNode, useState } from "react";
+import { sentence } from "../api/problem";
+import { Button } from "./Button";
+import { Dialog } from "./Dialog";
+import { Notice } from "./Notice";
+
+interface ConfirmDialogProps {
+  title: string;
+  /** What will happen, and whether it can be undone. */
+  children: ReactNode;
+  action: string;
+  look?: "danger" | "solid";
+  onConfirm(): Promise<unknown>;
+  onClose(): void;
+}
+
+/** Asks before something that cannot be taken back; stays open, with the reason, where it fails. */
+export function ConfirmDialog({
+  title,
+  children,
+  action,
+  look = "danger",
+  onConfirm,
+  onClose,
+}: ConfirmDialogProps) {
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+
+  async function confirm() {
+    setBusy(true);
+    try {
+      await onConfirm();
+      onClose();
+    } catch (error) {
+      setProblem(sentence(error));
+      setBusy(false);
+    }
+  }
+
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void confirm();
+        }}
+      >
+        <div className="flex flex-col gap-4 text-muted">{children}</div>
+        {problem && <Notice tone="danger">{problem}</Notice>}
+        <div className="mt-6 flex flex-wrap justify-end gap-2">
+          <Button look="quiet" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" look={look} isBusy={isBusy}>
+            {action}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,99 @@
+import type { LucideIcon } from "lucide-react";
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+
+export interface MenuItem {
+  label: string;
+  icon: LucideIcon;
+  isDanger?: boolean;
+  onSelect(): void;
+}
+
+interface MenuProps {
+  label: string;
+  /** What the button shows. */
+  children: ReactNode;
+  items: readonly MenuItem[];
+  buttonClassName?: string;
+  placement?: "above" | "below";
+}
+
+/** A button that opens a list of actions; arrows move, Escape closes and gives the focus back. */
+export function Menu({ label, children, items, buttonClassName = "", placement = "below" }: MenuProps) {
+  const [isOpen, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const menuId = useId();
+
+  useEffect(() => {
+    if (!isOpen) return;
+    root.current?.querySelector<HTMLElement>('[role="menuitem"]')?.focus();
+    const closeOutside = (event: PointerEvent) => {
+      if (!root.current?.contains(event.target as Node)) setOpen(false);
+    };
+    document.addEventListener("pointerdown", closeOutside);
+    return () => document.removeEventListener("pointerdown", closeOutside);
+  }, [isOpen]);
+
+  function close() {
+    setOpen(false);
+    button.current?.focus();
+  }
+
+  function onKeyDown(event: KeyboardEvent) {
+    const entries = [...(root.current?.querySelectorAll<HTMLElement>('[role="menuitem"]') ?? [])];
+    const at = entries.indexOf(document.activeElement as HTMLElement);
+    const targets: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
+    const target = targets[event.key];
+    if (event.key === "Escape") close();
+    else if (event.key === "Tab") setOpen(false);
+    else if (target !== undefined) entries.at(target % entries.length)?.focus();
+    else return;
+    if (event.key !== "Tab") event.preventDefault();
+    event.stopPropagation();
+  }
+
+  return (
+    <div ref={root} className="relative">
+      <button
+        ref={button}
+        type="button"
+        aria-label={label}
+        title={label}
+        aria-haspopup="menu"
+        aria-expanded={isOpen}
+        aria-controls={isOpen ? menuId : undefined}
+        className={buttonClassName}
+        onClick={() => setOpen(!isOpen)}
+      >
+        {children}
+      </button>
+      {isOpen && (
+        <div
+          id={menuId}
+          role="menu"
+          aria-label={label}
+          tabIndex={-1}
+          onKeyDown={onKeyDown}
+          className={`rise absolute right-0 z-30 min-w-52 rounded-xl border border-line bg-raised p-1.5 shadow-float ${placement === "above" ? "bottom-full mb-2" : "top-full mt-1"}`}
+        >
+          {items.map(({ label: itemLabel, icon: Icon, isDanger, onSelect }) => (
+            <button
+              key={itemLabel}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              className={`flex min-h-11 w-full items-center gap-3 rounded-lg px-3 text-left font-medium hover:bg-surface focus-visible:bg-surface md:min-h-9 ${isDanger ? "text-danger" : "text-ink"}`}
+              onClick={() => {
+                close();
+                onSelect();
+              }}
+            >
+              <Icon className="size-4.5 shrink-0" aria-hidden />
+              {itemLabel}
+            </button>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}

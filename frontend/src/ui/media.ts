@@ -1,0 +1,15 @@
+import { useSyncExternalStore } from "react";
+
+/** From this width on, the list of rooms stands beside the room. Tailwind's `md`. */
+const WIDE = "(min-width: 48rem)";
+
+export function useIsWide(): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      const media = window.matchMedia(WIDE);
+      media.addEventListener("change", listener);
+      return () => media.removeEventListener("change", listener);
+    },
+    () => window.matchMedia(WIDE).matches,
+  );
+}
