@@ -26,5 +26,6 @@ pub mod routes;
 pub mod app;
 pub mod lifecycle;
 pub mod server;
+pub mod stream;
 
 pub use app::App;

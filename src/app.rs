@@ -1,0 +1,194 @@
+//! Where every part is built and joined: the one place that knows them all.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::auth::password::Passwords;
+use crate::auth::token::Tokens;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::id::Pos;
+use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
+use crate::realtime::Realtime;
+use crate::realtime::log::Log;
+use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
+use crate::store::embedded::EmbeddedPostgres;
+use crate::store::{self, Db};
+use crate::{demo, telemetry};
+
+/// Connections that posts and the log have to themselves, so that a flood of other requests delays neither:
+/// one for each commit in flight, and some for reads of the log.
+const CORE_CONNECTIONS: u32 = 6;
+
+/// How long the log is waited for; longer than the database lets a statement run.
+const LOG_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often sessions are forgotten whose tokens are all expired.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// Everything that a handler may need. It is axum's state, and a clone is another handle to the same.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// See [`App`].
+pub struct Parts {
+    pub config: Config,
+    pub db: Db,
+    pub realtime: Realtime,
+    pub writer: Writer,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub limits: Limits,
+    pub clock: Clock,
+    pub lifecycle: Lifecycle,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Brings the schema up to date, starts the tasks of this instance, and joins the parts.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn start(config: Config, database: PgConnectOptions, clock: Clock) -> anyhow::Result<Self> {
+        store::migrate(&database).await.context("The database's schema cannot be brought up to date")?;
+        let db = store::connect(database.clone(), config.db_pool_size);
+        if !config.demo_mode {
+            store::assert_durable(&db).await?;
+        }
+        let passwords = Passwords::new();
+        if config.demo_mode {
+            demo::seed(&db, &passwords).await.context("The demo accounts and rooms cannot be made")?;
+        }
+
+        let lifecycle = Lifecycle::default();
+        let core = store::connect(database, CORE_CONNECTIONS);
+        let log = log(core.clone(), clock.clone(), config.access_token_ttl);
+        let realtime = Realtime::start(log, config.ring_bytes, &lifecycle.tasks, &lifecycle.stop)
+            .await
+            .context("The log cannot be read")?;
+        let publish: Publish = {
+            let realtime = realtime.clone();
+            Arc::new(move |events| realtime.publish(events))
+        };
+        let writer =
+            Writer::spawn(config.write_queue, commit(core), publish, &lifecycle.tasks, lifecycle.stop.clone());
+        let tokens = Tokens::new(
+            &config.jwt_signing_key,
+            &config.jwt_previous_keys,
+            &config.jwt_issuer,
+            &config.jwt_audience,
+            config.access_token_ttl,
+        );
+        let limits = Limits::new(&config);
+        let app = Self(Arc::new(Parts { config, db, realtime, writer, tokens, passwords, limits, clock, lifecycle }));
+        app.spawn_upkeep();
+        Ok(app)
+    }
+
+    /// Whether this instance is about to leave.
+    pub fn is_draining(&self) -> bool {
+        self.lifecycle.leaving.is_cancelled()
+    }
+
+    fn spawn_upkeep(&self) {
+        let app = self.clone();
+        self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(async move {
+            let mut tick = tokio::time::interval(FORGET_EVERY);
+            loop {
+                tick.tick().await;
+                app.realtime.forget_sessions_before(app.clock.now() - app.config.access_token_ttl - FORGET_EVERY);
+            }
+        }));
+        self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(telemetry::keep_up_metrics()));
+    }
+}
+
+/// Binds the real-time half to the database.
+fn log(db: Db, clock: Clock, token_ttl: Duration) -> Log {
+    Log {
+        read: {
+            let db = db.clone();
+            Arc::new(move |(after, upto): (Pos, Pos)| {
+                let db = db.clone();
+                Box::pin(async move { in_time(store::log::read(&db, after, upto)).await })
+            })
+        },
+        head: {
+            let db = db.clone();
+            Arc::new(move |()| {
+                let db = db.clone();
+                Box::pin(async move { in_time(store::log::head(&db)).await })
+            })
+        },
+        snapshot: Arc::new(move |abandon: Option<Arc<str>>| {
+            let db = db.clone();
+            let ended_since = clock.now() - token_ttl - FORGET_EVERY;
+            Box::pin(async move { in_time(store::log::snapshot(&db, ended_since, abandon.as_deref())).await })
+        }),
+    }
+}
+
+async fn in_time<T>(query: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
+    Ok(tokio::time::timeout(LOG_PATIENCE, query).await.context("the database did not answer in time")??)
+}
+
+/// Binds the writer to the database.
+fn commit(db: Db) -> Commit {
+    Arc::new(move |batch: Arc<[NewMessage]>| {
+        let db = db.clone();
+        Box::pin(async move {
+            store::log::append_messages(&db, &batch).await.map_err(|error| {
+                if store::is_outage(&error) {
+                    CommitError::Outage(error.into())
+                } else {
+                    CommitError::Refused(error.into())
+                }
+            })
+        })
+    })
+}
+
+/// The database that the settings name, or a private one.
+pub struct Database {
+    pub options: PgConnectOptions,
+    embedded: Option<EmbeddedPostgres>,
+}
+
+impl Database {
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        if let Some(url) = &config.database_url {
+            let options = url
+                .expose_secret()
+                .parse()
+                .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/name)")?;
+            return Ok(Self { options, embedded: None });
+        }
+        let bin_dir = config.postgres_bin_dir.as_deref().map(Path::new);
+        let embedded = EmbeddedPostgres::start(&config.data_dir, bin_dir).await?;
+        let options = embedded.url().parse().context("the private database's address")?;
+        Ok(Self { options, embedded: Some(embedded) })
+    }
+
+    /// Stops a private database; any other is not ours to stop.
+    pub async fn close(self) {
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}

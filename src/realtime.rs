@@ -1,0 +1,172 @@
+//! From a committed change to everybody who may hear it. Knows neither HTTP nor SQL.
+//!
+//! A posted message goes [`writer`] (a batch, committed) → [`applier`] (news, in order) → [`feed`] (one event
+//! at a time, under one lock) → [`hub`] (who listens here) → [`mailbox`] (one reader's queue) →
+//! [`subscription`] (what the reader takes). What is lost on the way is read back from the [`log`](mod@log),
+//! whoever falls behind reads the [`ring`] or [`replay`], and the position of an event decides everything.
+
+pub mod applier;
+pub mod cursor;
+pub mod directory;
+pub mod feed;
+pub mod frame;
+pub mod gate;
+pub mod hub;
+pub mod log;
+pub mod mailbox;
+pub mod presence;
+pub mod replay;
+pub mod ring;
+pub mod subscription;
+pub mod topic;
+pub mod writer;
+
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::applier::News;
+use self::cursor::Cursor;
+use self::feed::Feed;
+use self::log::{Log, Snapshot};
+use self::replay::Replay;
+use crate::event::{Event, Online, Role};
+use crate::id::{Pos, RoomId, SessionId, UserId};
+
+/// News waiting for the applier. Full means that it lags; what is dropped then it reads from the log.
+const NEWS_QUEUE: usize = 1024;
+/// How long a handler waits until its own change is heard here.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(1);
+/// How often presence is looked at. Finer than the pace at which it is told, so that a lone arrival shows at once.
+const PRESENCE_TICK: Duration = Duration::from_millis(250);
+
+/// The real-time half of this instance; a handle, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Realtime {
+    shared: Arc<Shared>,
+    news: mpsc::Sender<News>,
+}
+
+/// What the tasks of the real-time half share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Guards everything that changes by position. Held for one step of the feed (a few microseconds, or as
+    /// long as it takes to push one event into its readers' mailboxes), never across an await.
+    feed: Mutex<Feed>,
+    /// Reads of older events; another one for another history.
+    replay: RwLock<Arc<Replay>>,
+    applied: watch::Sender<Pos>,
+}
+
+impl Shared {
+    fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().expect("the feed does not panic")
+    }
+
+    fn replay(&self) -> Arc<Replay> {
+        Arc::clone(&self.replay.read().expect("nothing panics while it holds the replay"))
+    }
+
+    fn restart(&self, log: &Log, snapshot: Snapshot) {
+        *self.replay.write().expect("nothing panics while it holds the replay") =
+            Arc::new(Replay::new(log.clone(), Arc::clone(&snapshot.epoch)));
+        self.feed().restart(snapshot.epoch, snapshot.head, snapshot.directory);
+        self.applied.send_replace(snapshot.head);
+    }
+}
+
+impl Realtime {
+    /// Starts from what the log shows now. Its tasks run until `stop`.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn start(
+        log: Log,
+        ring_bytes: usize,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let Snapshot { epoch, head, directory } = (log.snapshot)(None).await?;
+        let replay = RwLock::new(Arc::new(Replay::new(log.clone(), Arc::clone(&epoch))));
+        let feed = Mutex::new(Feed::new(epoch, head, directory, ring_bytes));
+        let shared = Arc::new(Shared { feed, replay, applied: watch::Sender::new(head) });
+        let (news, received) = mpsc::channel(NEWS_QUEUE);
+        tasks.spawn(applier::run(Arc::clone(&shared), log.clone(), received, stop.clone()));
+        tasks.spawn(applier::watch_head(log, news.clone(), stop.clone()));
+        let realtime = Self { shared, news };
+        tasks.spawn(realtime.clone().tell_presence(stop.clone()));
+        Ok(realtime)
+    }
+
+    /// Says that these events were committed. Does not wait; what does not fit is read from the log.
+    pub fn publish(&self, events: Vec<Event>) {
+        if !events.is_empty() && self.news.try_send(News::Committed(events)).is_err() {
+            metrics::counter!("gapless_news_dropped_total").increment(1);
+        }
+    }
+
+    /// Says that the log has come to `pos`, and waits (a second at most) until it is heard here: for handlers of
+    /// rare changes, whose callers then read what they wrote.
+    pub async fn settle(&self, pos: Pos) {
+        let mut applied = self.shared.applied.subscribe();
+        let demanded = self.news.try_send(News::Demand(pos));
+        if demanded.is_err() {
+            metrics::counter!("gapless_news_dropped_total").increment(1);
+        }
+        let heard = applied.wait_for(|applied| *applied >= pos);
+        if tokio::time::timeout(SETTLE_PATIENCE, heard).await.is_err() {
+            tracing::warn!(%pos, "a change is committed but not heard here yet");
+        }
+    }
+
+    /// The cursor of a position in the present history.
+    pub fn cursor_at(&self, pos: Pos) -> Cursor {
+        Cursor { epoch: Arc::clone(self.shared.feed().epoch()), pos }
+    }
+
+    /// Everything up to here is heard on this instance.
+    pub fn applied(&self) -> Pos {
+        *self.shared.applied.borrow()
+    }
+
+    pub fn online(&self, room: RoomId) -> Online {
+        self.shared.feed().presence.online(room)
+    }
+
+    /// Open streams on this instance.
+    pub fn streams(&self) -> usize {
+        self.shared.feed().hub.len()
+    }
+
+    pub fn role_of(&self, user: UserId) -> Role {
+        if self.shared.feed().directory.admins.contains(&user) { Role::Admin } else { Role::User }
+    }
+
+    pub fn is_banned(&self, user: UserId) -> bool {
+        self.shared.feed().directory.banned.contains(&user)
+    }
+
+    /// Whether a session ended so recently that a token of it may still look alive.
+    pub fn is_ended(&self, session: SessionId) -> bool {
+        self.shared.feed().directory.ended_sessions.contains_key(&session)
+    }
+
+    /// Forgets sessions whose last token expired before now.
+    pub fn forget_sessions_before(&self, cutoff: OffsetDateTime) {
+        self.shared.feed().forget_sessions_before(cutoff);
+    }
+
+    async fn tell_presence(self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(PRESENCE_TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            let mut feed = self.shared.feed();
+            feed.tell_presence(Instant::now());
+            metrics::gauge!("gapless_streams").set(u32::try_from(feed.hub.len()).unwrap_or(u32::MAX));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The one task that changes the feed: news comes in, the gate puts it in order, the feed applies it.
+//!
+//! News is only a hint. Whatever was lost, doubled or reordered on the way, the gate notices by position and
+//! this task reads the log. So a channel that drops, a backplane that is away and a commit whose answer was
+//! lost all heal the same way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::gate::{Gate, Want};
+use super::log::{Head, Log};
+use crate::event::{Change, Event};
+use crate::id::Pos;
+
+/// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
+const TICK: Duration = Duration::from_secs(1);
+/// Positions read at once.
+const READ_MOST: i64 = 2000;
+/// Events applied per hold of the feed's lock, so that readers who register or pull are not kept waiting.
+const APPLY_MOST: usize = 64;
+/// Pause after the log could not be read.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the applier is told.
+#[derive(Debug)]
+pub enum News {
+    /// These were committed.
+    Committed(Vec<Event>),
+    /// The log has come this far and the events themselves are not sent: read them now.
+    Demand(Pos),
+    /// The log's head, as Postgres tells it.
+    Head(Head),
+}
+
+/// Looks at the log's head every [`TICK`] until `stop`. A task of its own, so that a database that hangs
+/// does not keep the applier from news that others send.
+pub async fn watch_head(log: Log, news: mpsc::Sender<News>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        match (log.head)(()).await {
+            // A full channel has newer news than this.
+            Ok(head) => drop(news.try_send(News::Head(head))),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
+        }
+    }
+}
+
+/// Runs until `stop`.
+pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, stop: CancellationToken) {
+    let gate = Gate::new(shared.feed().applied());
+    let mut applier = Applier { gate, shared, log };
+    loop {
+        let patience = match applier.gate.want(Instant::now()) {
+            Want::Wait(until) => Some(until),
+            _ => None,
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            received = news.recv() => match received {
+                Some(received) => applier.take(received).await,
+                None => return,
+            },
+            () = sleep_until(patience) => {}
+        }
+        applier.apply_ready();
+        applier.close_gap().await;
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Applier {
+    gate: Gate,
+    shared: Arc<Shared>,
+    log: Log,
+}
+
+impl Applier {
+    async fn take(&mut self, news: News) {
+        let now = Instant::now();
+        match news {
+            News::Committed(events) => self.offer(events),
+            News::Demand(pos) => self.gate.demand(pos, now),
+            News::Head(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
+                self.gate.saw_head(head.pos, now);
+            }
+            // The head may have been read before events that have passed since; then it is merely old.
+            News::Head(_) => self.look_at_head().await,
+        }
+    }
+
+    fn offer(&mut self, events: Vec<Event>) {
+        let now = Instant::now();
+        events.into_iter().for_each(|event| self.gate.offer(event, now));
+    }
+
+    /// Applies what is in order, a handful per hold of the lock.
+    fn apply_ready(&mut self) {
+        loop {
+            let mut deleted = Vec::new();
+            let mut applied = 0;
+            {
+                let mut feed = self.shared.feed();
+                while applied < APPLY_MOST
+                    && let Some(event) = self.gate.pop(Instant::now())
+                {
+                    if let Change::MessageDeleted { id, .. } = event.change {
+                        deleted.push(id);
+                    }
+                    let readers = feed.apply(event);
+                    metrics::counter!("gapless_deliveries_total").increment(readers as u64);
+                    applied += 1;
+                }
+            }
+            for message in deleted {
+                self.shared.replay().forget_body(message);
+            }
+            if applied == 0 {
+                return;
+            }
+            metrics::counter!("gapless_events_applied_total").increment(applied as u64);
+            self.shared.applied.send_replace(self.gate.passed());
+        }
+    }
+
+    /// Reads what is missing until nothing is, or the log does not answer.
+    async fn close_gap(&mut self) {
+        while let Want::Read { after, upto } = self.gate.want(Instant::now()) {
+            let upto = Pos(upto.0.min(after.0 + READ_MOST));
+            metrics::counter!("gapless_catch_up_reads_total").increment(1);
+            match (self.log.read)((after, upto)).await {
+                Ok(events) if events.last().is_some_and(|event| event.pos == upto) => {
+                    self.offer(events);
+                    self.apply_ready();
+                }
+                Ok(_) => {
+                    // Positions that were announced are not there: the history itself may have changed.
+                    self.look_at_head().await;
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "the log cannot be read; trying again");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn look_at_head(&mut self) {
+        match (self.log.head)(()).await {
+            Ok(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
+                self.gate.saw_head(head.pos, Instant::now());
+            }
+            Ok(head) => self.restart(head).await,
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
+        }
+    }
+
+    /// The database was restored or failed over to a copy that lacks positions already heard: from here on
+    /// it is another history, with another epoch.
+    async fn restart(&mut self, found: Head) {
+        let old = Arc::clone(self.shared.feed().epoch());
+        let same_name = found.epoch == old;
+        tracing::warn!(
+            old_epoch = %old, new_epoch = %found.epoch, applied = %self.gate.passed(), head = %found.pos,
+            "the database's history is not the one known here; every stream is reset"
+        );
+        match (self.log.snapshot)(same_name.then_some(old)).await {
+            Ok(snapshot) => {
+                self.gate.restart(snapshot.head);
+                self.shared.restart(&self.log, snapshot);
+            }
+            Err(error) => tracing::error!(error = format!("{error:#}"), "the new history cannot be read yet"),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What an instance knows by heart: the rooms, who is an admin, who is banned, which sessions have ended.
+//!
+//! Read once from Postgres at a position, and from there on changed only by events, in order: so every
+//! instance knows the same at the same position, and no request needs a query to learn who may.
+
+use std::collections::{HashMap, HashSet};
+
+use time::OffsetDateTime;
+
+use crate::event::{Change, Event, Role, RoomChange};
+use crate::id::{RoomId, Seq, SessionId, UserId};
+
+/// What is known of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomState {
+    pub is_archived: bool,
+    pub head_seq: Seq,
+}
+
+/// See the [module](self).
+#[derive(Debug, Default, Clone)]
+pub struct Directory {
+    pub rooms: HashMap<RoomId, RoomState>,
+    pub admins: HashSet<UserId>,
+    pub banned: HashSet<UserId>,
+    /// Only those that ended within the life of an access token: an older session's tokens are expired.
+    pub ended_sessions: HashMap<SessionId, OffsetDateTime>,
+}
+
+impl Directory {
+    pub fn apply(&mut self, event: &Event) {
+        match &event.change {
+            Change::MessagePosted(message) => {
+                if let Some(room) = self.rooms.get_mut(&message.room_id) {
+                    room.head_seq = room.head_seq.max(message.seq);
+                }
+            }
+            Change::Room { what, room } => {
+                // Later state may ride in an earlier event, so the change itself is believed, not the payload.
+                let known =
+                    self.rooms.entry(room.id).or_insert(RoomState { is_archived: false, head_seq: Seq::default() });
+                match what {
+                    RoomChange::Archived => known.is_archived = true,
+                    RoomChange::Restored => known.is_archived = false,
+                    RoomChange::Created | RoomChange::Renamed => {}
+                }
+            }
+            Change::Standing(standing) => {
+                set(&mut self.admins, standing.id, standing.role == Role::Admin);
+                set(&mut self.banned, standing.id, standing.banned);
+            }
+            Change::SessionsEnded { sessions, .. } => {
+                self.ended_sessions.extend(sessions.iter().map(|session| (*session, event.at)));
+            }
+            Change::MessageEdited(_) | Change::MessageDeleted { .. } | Change::DirectPosted(_) => {}
+        }
+    }
+
+    /// Forgets sessions that ended before `cutoff`, when no token of theirs can be alive.
+    pub fn forget_sessions_before(&mut self, cutoff: OffsetDateTime) {
+        self.ended_sessions.retain(|_, ended_at| *ended_at >= cutoff);
+    }
+
+    /// Whether a stream of this user, opened by this session, must end.
+    pub fn is_revoked(&self, user: Option<UserId>, session: Option<SessionId>) -> bool {
+        user.is_some_and(|user| self.banned.contains(&user))
+            || session.is_some_and(|session| self.ended_sessions.contains_key(&session))
+    }
+
+    /// The room, unless it is unknown or archived.
+    pub fn active_room(&self, room: RoomId) -> Option<RoomState> {
+        self.rooms.get(&room).copied().filter(|room| !room.is_archived)
+    }
+}
+
+fn set(members: &mut HashSet<UserId>, user: UserId, is_member: bool) {
+    if is_member {
+        members.insert(user);
+    } else {
+        members.remove(&user);
+    }
+}

@@ -1,0 +1,264 @@
+//! The state of an instance's real-time half, changed by one event at a time.
+//!
+//! Everything here happens under one lock (see [`super::Realtime`]) and none of it waits, and so "register at
+//! position *h*", "replay up to *h*" and "go live" are exact by construction: between two calls no event can
+//! slip through. The only inputs are events in order, subscribers, and the time.
+//!
+//! **The delivery guarantee.** A stream that starts at cursor *c* is given every event after *c* that its
+//! reader may hear, once, in the order of positions; or it is told `reset`, or it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use super::cursor::Cursor;
+use super::directory::Directory;
+use super::frame::{self, ByeReason, ResetReason, RoomHead};
+use super::hub::{Hub, Subscriber, SubscriberId};
+use super::mailbox::{Letter, Mailbox};
+use super::presence::{Presence, Who};
+use super::ring::{Entry, Ring};
+use super::topic::Interest;
+use crate::event::{Change, Event, Online};
+use crate::id::{Pos, RoomId, SessionId};
+
+/// Frames handed out in one pull: as much as one write takes, so that a resuming crowd shares the lock fairly.
+const PULL_BYTES: usize = 64 * 1024;
+/// Entries looked at in one pull, for the same reason.
+const PULL_ENTRIES: usize = 4096;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Feed {
+    epoch: Arc<str>,
+    /// Everything up to here was delivered.
+    applied: Pos,
+    ring: Ring,
+    ring_bytes: usize,
+    pub directory: Directory,
+    pub hub: Hub,
+    pub presence: Presence,
+    /// The heartbeat of `applied`, shared by all who beat at that position.
+    heartbeat: Option<(Pos, Bytes)>,
+}
+
+/// What a stream asks for when it begins.
+#[derive(Debug)]
+pub struct Ask {
+    pub interest: Interest,
+    pub session: Option<SessionId>,
+    /// Where the reader was; `None` begins now.
+    pub cursor: Option<Cursor>,
+}
+
+/// How a stream begins.
+#[derive(Debug)]
+pub struct Start {
+    pub id: SubscriberId,
+    pub mailbox: Arc<Mailbox>,
+    /// Where it begins.
+    pub cursor: Cursor,
+    pub rooms: Vec<RoomHead>,
+    pub missing: Vec<RoomId>,
+    /// Why it begins later than asked.
+    pub reset: Option<ResetReason>,
+    /// Where the log stood.
+    pub registered_at: Pos,
+}
+
+/// One step of a reader who reads the log.
+#[derive(Debug)]
+pub enum Pull {
+    /// Send these; more may follow.
+    Frames(Vec<Bytes>),
+    /// What follows is no longer in memory, where it begins at `tail`; the log stands at `head`.
+    Older { after: Pos, tail: Pos, head: Pos },
+    /// Nothing more: the mailbox has the rest. Send these counts first.
+    Live { counts: Vec<Bytes> },
+    /// The stream must end.
+    Bye(ByeReason),
+}
+
+/// Decides, for a reader who replays, what of the log it hears: its interest, less the rooms that were
+/// archived or unknown when it came.
+#[derive(Debug, Clone)]
+pub struct ReplayFilter {
+    pub interest: Interest,
+    pub missing: Arc<[RoomId]>,
+    /// Up to here `missing` counts; a room restored later is heard again.
+    pub registered_at: Pos,
+}
+
+impl ReplayFilter {
+    pub fn hears(&self, entry: &Entry) -> bool {
+        let is_missing = matches!(entry.audience, super::topic::Audience::Room(room)
+            if entry.pos <= self.registered_at && self.missing.contains(&room));
+        !is_missing && self.interest.hears(entry.audience)
+    }
+}
+
+impl Feed {
+    pub fn new(epoch: Arc<str>, applied: Pos, directory: Directory, ring_bytes: usize) -> Self {
+        Self {
+            epoch,
+            applied,
+            ring: Ring::new(applied, ring_bytes),
+            ring_bytes,
+            directory,
+            hub: Hub::default(),
+            presence: Presence::default(),
+            heartbeat: None,
+        }
+    }
+
+    pub const fn epoch(&self) -> &Arc<str> {
+        &self.epoch
+    }
+
+    pub const fn applied(&self) -> Pos {
+        self.applied
+    }
+
+    /// The next event of the log: everyone who may hear it is given it, and from here on its change holds.
+    /// Returns how many readers it went to.
+    pub fn apply(&mut self, mut event: Event) -> usize {
+        debug_assert_eq!(event.pos, self.applied.next(), "the gate lets events through in order");
+        if let Change::Room { room, .. } = &mut event.change {
+            room.online = self.presence.online(room.id);
+        }
+        self.directory.apply(&event);
+        if let Change::MessageDeleted { id, .. } = event.change {
+            self.ring.forget_body(&self.epoch, id, event.at);
+        }
+        let entry = Entry::new(&self.epoch, &event);
+        // Rights before delivery: a stream that loses its right at this position does not hear it.
+        match &event.change {
+            Change::SessionsEnded { user_id, sessions } => self.hub.revoke(*user_id, Some(sessions)),
+            Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, None),
+            _ => {}
+        }
+        let readers = self.hub.deliver(&entry);
+        self.ring.push(entry);
+        self.applied = event.pos;
+        readers
+    }
+
+    /// Registers a reader at the present position. It is not live yet: it pulls until it is.
+    pub fn subscribe(&mut self, ask: Ask) -> Start {
+        let now_at = Cursor { epoch: Arc::clone(&self.epoch), pos: self.applied };
+        let (cursor, reset) = match ask.cursor {
+            None => (now_at, None),
+            Some(cursor) if cursor.epoch != self.epoch => (now_at, Some(ResetReason::Epoch)),
+            Some(cursor) if cursor.pos > self.applied => (now_at, Some(ResetReason::UnknownCursor)),
+            Some(cursor) => (cursor, None),
+        };
+        let mut rooms = Vec::new();
+        let mut missing = Vec::new();
+        for &id in ask.interest.rooms() {
+            match self.directory.active_room(id) {
+                Some(room) => rooms.push(RoomHead { id, head_seq: room.head_seq }),
+                None => missing.push(id),
+            }
+        }
+        let who = ask.interest.user().map_or(Who::Guest, Who::User);
+        for &room in ask.interest.rooms() {
+            self.presence.join(room, who);
+        }
+        let mailbox = Arc::new(Mailbox::behind(cursor.pos));
+        // The right may have ended between the look at the token and this moment.
+        if self.directory.is_revoked(ask.interest.user(), ask.session) {
+            mailbox.close(ByeReason::Revoked);
+        }
+        let subscriber = Subscriber { interest: ask.interest, session: ask.session, mailbox: Arc::clone(&mailbox) };
+        let id = self.hub.add(subscriber);
+        Start { id, mailbox, cursor, rooms, missing, reset, registered_at: self.applied }
+    }
+
+    /// The reader is gone.
+    pub fn unsubscribe(&mut self, id: SubscriberId, now: Instant) {
+        let Some(subscriber) = self.hub.remove(id) else { return };
+        let who = subscriber.interest.user().map_or(Who::Guest, Who::User);
+        for &room in subscriber.interest.rooms() {
+            self.presence.leave(room, who, now);
+        }
+    }
+
+    /// What a reader at `from` does next. Once nothing is left to read, it is live when this returns.
+    pub fn pull(&self, mailbox: &Mailbox, filter: &ReplayFilter, from: Pos) -> Pull {
+        if let Some(reason) = mailbox.closed() {
+            return Pull::Bye(reason);
+        }
+        if from == self.applied {
+            mailbox.go_live();
+            let rooms = filter.interest.rooms().iter().filter(|room| self.directory.active_room(**room).is_some());
+            let counts = rooms.map(|&room| frame::presence(room, self.presence.online(room))).collect();
+            return Pull::Live { counts };
+        }
+        let Some(entries) = self.ring.since(from) else {
+            return Pull::Older { after: from, tail: self.ring.tail(), head: self.applied };
+        };
+        let mut frames = Vec::new();
+        let mut bytes = 0;
+        let mut passed = from;
+        for entry in entries.take(PULL_ENTRIES) {
+            passed = entry.pos;
+            if let Some(frame) = entry.frame.as_ref().filter(|_| filter.hears(entry)) {
+                bytes += frame.len();
+                frames.push(frame.clone());
+                if bytes >= PULL_BYTES {
+                    break;
+                }
+            }
+        }
+        Pull::Frames(if mailbox.advance(from, passed) { frames } else { Vec::new() })
+    }
+
+    /// Leaves a heartbeat in a live reader's mailbox, behind every event up to its position.
+    pub fn beat(&mut self, mailbox: &Mailbox) {
+        let applied = self.applied;
+        let frame = match &self.heartbeat {
+            Some((pos, frame)) if *pos == applied => frame.clone(),
+            _ => self.heartbeat.insert((applied, frame::heartbeat(&self.epoch, applied))).1.clone(),
+        };
+        mailbox.push(Letter { pos: None, frame });
+    }
+
+    /// Tells who is here to whom it concerns and is due.
+    pub fn tell_presence(&mut self, now: Instant) {
+        let active = |directory: &Directory, room: RoomId| directory.active_room(room).is_some();
+        for (room, online) in self.presence.due_to_readers(now) {
+            if active(&self.directory, room) {
+                self.hub.tell_room(room, online);
+            }
+        }
+        let mut changed: Vec<(RoomId, Online)> = self.presence.due_to_lobby(now);
+        changed.retain(|(room, _)| active(&self.directory, *room));
+        if !changed.is_empty() {
+            self.hub.tell_lobby(&changed);
+        }
+    }
+
+    /// Another history began (a restored or failed-over database): nothing of the old one is replayed, every
+    /// stream is told, and goes on live in the new one.
+    pub fn restart(&mut self, epoch: Arc<str>, applied: Pos, directory: Directory) {
+        self.ring = Ring::new(applied, self.ring_bytes);
+        self.epoch = epoch;
+        self.applied = applied;
+        self.directory = directory;
+        self.heartbeat = None;
+        for subscriber in self.hub.iter() {
+            if self.directory.is_revoked(subscriber.interest.user(), subscriber.session) {
+                subscriber.mailbox.close(ByeReason::Revoked);
+            } else {
+                subscriber.mailbox.restart(applied, frame::reset(&self.epoch, applied, ResetReason::Epoch));
+            }
+        }
+    }
+
+    /// Drops sessions whose last token has expired.
+    pub fn forget_sessions_before(&mut self, cutoff: OffsetDateTime) {
+        self.directory.forget_sessions_before(cutoff);
+    }
+}

@@ -1,0 +1,201 @@
+//! Events as the bytes of a `text/event-stream` (WHATWG HTML, section 9.2).
+//!
+//! A frame is encoded once, whatever the number of its readers; they share the bytes. JSON escapes CR, LF
+//! and NUL, so `data` is always one line and no text of a user can end a field or begin another.
+
+use bytes::Bytes;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::cursor::Cursor;
+use crate::event::{Change, Event, Message, Online};
+use crate::id::{Pos, RoomId};
+
+/// A frame with an `id`, from which a reader can resume.
+pub fn with_id(name: &str, epoch: &str, pos: Pos, data: &impl Serialize) -> Bytes {
+    let mut frame = Vec::with_capacity(512);
+    frame.extend_from_slice(format!("event: {name}\nid: {epoch}.{pos}\ndata: ").as_bytes());
+    finish(frame, data)
+}
+
+/// A frame that leaves a reader's place in the log alone.
+pub fn without_id(name: &str, data: &impl Serialize) -> Bytes {
+    finish(format!("event: {name}\ndata: ").into_bytes(), data)
+}
+
+fn finish(mut frame: Vec<u8>, data: &impl Serialize) -> Bytes {
+    serde_json::to_writer(&mut frame, data).expect("these types have string keys and write to memory");
+    frame.extend_from_slice(b"\n\n");
+    frame.into()
+}
+
+/// The frame of a durable event, or `None` where no client hears it.
+pub fn of_event(epoch: &str, event: &Event) -> Option<Bytes> {
+    #[derive(Serialize)]
+    struct Deleted<'a> {
+        id: &'a crate::id::MessageId,
+        room_id: &'a RoomId,
+        seq: &'a crate::id::Seq,
+        pos: Pos,
+    }
+    let name = event.change.name()?;
+    Some(match &event.change {
+        Change::MessagePosted(message) | Change::MessageEdited(message) => with_id(name, epoch, event.pos, message),
+        Change::MessageDeleted { id, room_id, seq } => {
+            with_id(name, epoch, event.pos, &Deleted { id, room_id, seq, pos: event.pos })
+        }
+        Change::DirectPosted(message) => with_id(name, epoch, event.pos, message),
+        Change::Room { room, .. } => with_id(name, epoch, event.pos, room),
+        Change::Standing(standing) => with_id(name, epoch, event.pos, standing),
+        Change::SessionsEnded { .. } => return None,
+    })
+}
+
+/// The same frame after its message was deleted: the body is gone, everything else stands.
+pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, deleted_at: OffsetDateTime) -> Option<Bytes> {
+    let text = std::str::from_utf8(frame).ok()?;
+    let name = text.strip_prefix("event: ")?.lines().next()?;
+    let data = text.lines().find_map(|line| line.strip_prefix("data: "))?;
+    let mut message: Message = serde_json::from_str(data).ok()?;
+    message.body = None;
+    message.deleted_at = Some(deleted_at);
+    Some(with_id(name, epoch, pos, &message))
+}
+
+/// What only this reader is told, once, before anything else.
+#[derive(Debug, Serialize)]
+pub struct Hello {
+    /// Where this stream begins: events after it follow.
+    pub cursor: Cursor,
+    pub rooms: Vec<RoomHead>,
+    /// Rooms asked for that are unknown or archived.
+    pub missing: Vec<RoomId>,
+    pub user: Option<crate::event::User>,
+    pub heartbeat_secs: u64,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// How far a room has come.
+#[derive(Debug, Serialize)]
+pub struct RoomHead {
+    pub id: RoomId,
+    pub head_seq: crate::id::Seq,
+}
+
+impl Hello {
+    /// `retry_ms`: how long a browser waits before it comes back; random per connection, so that a crowd
+    /// that was cut at once does not return at once.
+    pub fn encode(&self, retry_ms: u64) -> Bytes {
+        let hello = with_id("hello", &self.cursor.epoch, self.cursor.pos, self);
+        [format!("retry: {retry_ms}\n").as_bytes(), &hello].concat().into()
+    }
+}
+
+/// Nothing happened, up to `pos`.
+pub fn heartbeat(epoch: &str, pos: Pos) -> Bytes {
+    #[derive(Serialize)]
+    struct Empty {}
+    with_id("heartbeat", epoch, pos, &Empty {})
+}
+
+/// The online count of a room that the reader asked for.
+pub fn presence(room_id: RoomId, online: Online) -> Bytes {
+    #[derive(Serialize)]
+    struct Presence {
+        room_id: RoomId,
+        users: u32,
+        guests: u32,
+    }
+    without_id("presence", &Presence { room_id, users: online.users, guests: online.guests })
+}
+
+/// Online counts that changed in rooms that the reader did not ask for.
+pub fn lobby<'a>(rooms: impl IntoIterator<Item = &'a (RoomId, Online)>) -> Bytes {
+    #[derive(Serialize)]
+    struct Count {
+        id: RoomId,
+        users: u32,
+        guests: u32,
+    }
+    #[derive(Serialize)]
+    struct Lobby {
+        rooms: Vec<Count>,
+    }
+    let rooms =
+        rooms.into_iter().map(|&(id, online)| Count { id, users: online.users, guests: online.guests }).collect();
+    without_id("lobby", &Lobby { rooms })
+}
+
+/// Why events were skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetReason {
+    /// The cursor belongs to another history of the database.
+    Epoch,
+    /// More events were missed than the client wanted replayed.
+    ReplayLimit,
+    /// This history has not come that far.
+    UnknownCursor,
+}
+
+/// Events were skipped: reload, the stream is live from `pos`.
+pub fn reset(epoch: &str, pos: Pos, reason: ResetReason) -> Bytes {
+    #[derive(Serialize)]
+    struct Reset {
+        reason: ResetReason,
+    }
+    with_id("reset", epoch, pos, &Reset { reason })
+}
+
+/// The token is about to end.
+pub fn expiring(expires_at: OffsetDateTime) -> Bytes {
+    #[derive(Serialize)]
+    struct Expiring {
+        #[serde(with = "time::serde::rfc3339")]
+        expires_at: OffsetDateTime,
+    }
+    without_id("expiring", &Expiring { expires_at })
+}
+
+/// This instance is leaving; come back to another after `retry_ms`.
+pub fn drain(retry_ms: u64) -> Bytes {
+    #[derive(Serialize)]
+    struct Drain {
+        retry_ms: u64,
+    }
+    let drain = without_id("drain", &Drain { retry_ms });
+    [format!("retry: {retry_ms}\n").as_bytes(), &drain].concat().into()
+}
+
+/// Why a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByeReason {
+    Expired,
+    Revoked,
+    Slow,
+    Shutdown,
+    Busy,
+}
+
+impl ByeReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Slow => "slow",
+            Self::Shutdown => "shutdown",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// The last event of a stream.
+pub fn bye(reason: ByeReason) -> Bytes {
+    #[derive(Serialize)]
+    struct Bye {
+        reason: ByeReason,
+    }
+    without_id("bye", &Bye { reason })
+}

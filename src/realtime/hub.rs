@@ -1,0 +1,173 @@
+//! The subscribers of this instance, and who among them hears what.
+//!
+//! Synchronous and pure: it leaves frames in mailboxes and awaits nobody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::frame::{self, ByeReason};
+use super::mailbox::{Letter, Mailbox};
+use super::ring::Entry;
+use super::topic::{Audience, Interest};
+use crate::event::Online;
+use crate::id::{RoomId, SessionId, UserId};
+
+/// Names a subscriber for as long as it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriberId(u64);
+
+/// One stream.
+#[derive(Debug)]
+pub struct Subscriber {
+    pub interest: Interest,
+    /// The session whose token opened the stream; none for a guest.
+    pub session: Option<SessionId>,
+    pub mailbox: Arc<Mailbox>,
+}
+
+type Listeners = HashMap<SubscriberId, Arc<Mailbox>>;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Hub {
+    last_id: u64,
+    subscribers: HashMap<SubscriberId, Subscriber>,
+    by_room: HashMap<RoomId, Listeners>,
+    by_user: HashMap<UserId, Listeners>,
+}
+
+impl Hub {
+    pub fn len(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.subscribers.is_empty()
+    }
+
+    pub fn get(&self, id: SubscriberId) -> Option<&Subscriber> {
+        self.subscribers.get(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers.values()
+    }
+
+    pub fn add(&mut self, subscriber: Subscriber) -> SubscriberId {
+        self.last_id += 1;
+        let id = SubscriberId(self.last_id);
+        for &room in subscriber.interest.rooms() {
+            self.by_room.entry(room).or_default().insert(id, Arc::clone(&subscriber.mailbox));
+        }
+        if let Some(user) = subscriber.interest.user() {
+            self.by_user.entry(user).or_default().insert(id, Arc::clone(&subscriber.mailbox));
+        }
+        self.subscribers.insert(id, subscriber);
+        self.check();
+        id
+    }
+
+    pub fn remove(&mut self, id: SubscriberId) -> Option<Subscriber> {
+        fn take<K: Eq + std::hash::Hash + Copy>(index: &mut HashMap<K, Listeners>, key: K, id: SubscriberId) {
+            if let Some(listeners) = index.get_mut(&key) {
+                listeners.remove(&id);
+                if listeners.is_empty() {
+                    index.remove(&key);
+                }
+            }
+        }
+        let subscriber = self.subscribers.remove(&id)?;
+        for &room in subscriber.interest.rooms() {
+            take(&mut self.by_room, room, id);
+        }
+        if let Some(user) = subscriber.interest.user() {
+            take(&mut self.by_user, user, id);
+        }
+        self.check();
+        Some(subscriber)
+    }
+
+    /// Gives an event to everyone it is for. Returns how many mailboxes it went to.
+    pub fn deliver(&self, entry: &Entry) -> usize {
+        let Some(frame) = &entry.frame else { return 0 };
+        let letter = || Letter { pos: Some(entry.pos), frame: frame.clone() };
+        let give = |listeners: Option<&Listeners>| {
+            let Some(listeners) = listeners else { return 0 };
+            for mailbox in listeners.values() {
+                mailbox.push(letter());
+            }
+            listeners.len()
+        };
+        match entry.audience {
+            Audience::Room(room) => give(self.by_room.get(&room)),
+            Audience::User(user) => give(self.by_user.get(&user)),
+            Audience::Pair(sender, recipient) => {
+                give(self.by_user.get(&sender))
+                    + if sender == recipient { 0 } else { give(self.by_user.get(&recipient)) }
+            }
+            Audience::Everyone => {
+                for subscriber in self.subscribers.values() {
+                    subscriber.mailbox.push(letter());
+                }
+                self.subscribers.len()
+            }
+            Audience::Nobody => 0,
+        }
+    }
+
+    /// Tells a room's readers its online count.
+    pub fn tell_room(&self, room: RoomId, online: Online) {
+        let Some(listeners) = self.by_room.get(&room) else { return };
+        let frame = frame::presence(room, online);
+        for mailbox in listeners.values() {
+            mailbox.push(Letter { pos: None, frame: frame.clone() });
+        }
+    }
+
+    /// Tells everybody the counts of the rooms that they did not ask for. Readers who asked for the same of
+    /// the changed rooms share a frame.
+    pub fn tell_lobby(&self, changed: &[(RoomId, Online)]) {
+        let mut frames: HashMap<Vec<RoomId>, Option<Bytes>> = HashMap::new();
+        for subscriber in self.subscribers.values() {
+            let asked = |room: RoomId| subscriber.interest.has_room(room);
+            let known: Vec<_> = changed.iter().map(|(room, _)| *room).filter(|room| asked(*room)).collect();
+            let frame = frames.entry(known).or_insert_with(|| {
+                let rest: Vec<_> = changed.iter().filter(|(room, _)| !asked(*room)).collect();
+                (!rest.is_empty()).then(|| frame::lobby(rest))
+            });
+            if let Some(frame) = frame {
+                subscriber.mailbox.push(Letter { pos: None, frame: frame.clone() });
+            }
+        }
+    }
+
+    /// Ends the streams of a user, or only those opened by one of `sessions`.
+    pub fn revoke(&self, user: UserId, sessions: Option<&[SessionId]>) {
+        let Some(listeners) = self.by_user.get(&user) else { return };
+        for (id, mailbox) in listeners {
+            let session = self.subscribers.get(id).and_then(|subscriber| subscriber.session);
+            let is_meant = sessions.is_none_or(|sessions| session.is_some_and(|session| sessions.contains(&session)));
+            if is_meant {
+                mailbox.close(ByeReason::Revoked);
+            }
+        }
+    }
+
+    /// What must hold after every mutation; looked at in debug builds while the hub is small enough.
+    fn check(&self) {
+        #[cfg(debug_assertions)]
+        if self.subscribers.len() < 64 {
+            for (id, subscriber) in &self.subscribers {
+                for room in subscriber.interest.rooms() {
+                    assert!(self.by_room[room].contains_key(id), "a reader is listed in each of its rooms");
+                }
+            }
+            let listed: usize = self.by_room.values().map(HashMap::len).sum();
+            let asked: usize = self.iter().map(|subscriber| subscriber.interest.rooms().len()).sum();
+            assert_eq!(listed, asked, "no room lists a reader that is gone");
+            assert!(self.by_user.values().all(|listeners| !listeners.is_empty()), "no empty lists remain");
+        }
+    }
+}

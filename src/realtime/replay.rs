@@ -1,0 +1,184 @@
+//! Events older than the ring, read from Postgres once for everybody who asks.
+//!
+//! After an outage a thousand readers resume from nearly the same place. The log is therefore read in fixed
+//! segments, identical reads in flight are shared, and the newest segments are kept.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::OnceCell;
+
+use super::log::Log;
+use super::ring::Entry;
+use crate::id::{MessageId, Pos};
+
+/// Positions in a segment: one query of a few milliseconds.
+const SEGMENT: i64 = 512;
+/// Segments kept: some 10 MiB of ordinary messages.
+const MOST_SEGMENTS: usize = 64;
+
+/// The positions `(after, ..=upto]`, all of one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    after: Pos,
+    upto: Pos,
+}
+
+type Entries = Arc<[Entry]>;
+
+/// One query, shared by all who want its span.
+#[derive(Debug, Default)]
+struct Read {
+    entries: OnceCell<Entries>,
+    /// A body was deleted that the query may have seen: its answer must not be used any more.
+    is_stale: AtomicBool,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Replay {
+    log: Log,
+    epoch: Arc<str>,
+    /// Guards the list of reads, finished or in flight, the most recently asked last. Held to look up and to
+    /// change the list, never while reading.
+    reads: Mutex<VecDeque<(Span, Arc<Read>)>>,
+}
+
+impl Replay {
+    pub const fn new(log: Log, epoch: Arc<str>) -> Self {
+        Self { log, epoch, reads: Mutex::new(VecDeque::new()) }
+    }
+
+    /// The entries after `after`, to the end of their segment, or to `tail` where the log has not come that
+    /// far. `tail`: from here on entries are in the ring. `head`: how far the log has come.
+    ///
+    /// The first entries may lie before `after`: spans are rounded so that readers of different cursors share.
+    ///
+    /// # Errors
+    /// When the log cannot be read now. Nobody else's read is harmed; asking again is right.
+    pub async fn read(&self, after: Pos, tail: Pos, head: Pos) -> anyhow::Result<Entries> {
+        let begin = after.0 - after.0.rem_euclid(SEGMENT);
+        let end = begin + SEGMENT;
+        let span = Span { after: Pos(begin), upto: if end <= head.0 { Pos(end) } else { tail } };
+        loop {
+            let read = self.join(span);
+            let entries = read.entries.get_or_try_init(|| self.fetch(span)).await?;
+            if !read.is_stale.load(Ordering::Acquire) {
+                return Ok(Arc::clone(entries));
+            }
+        }
+    }
+
+    /// Strikes every read that holds, or may come to hold, a body that has been deleted.
+    pub fn forget_body(&self, message: MessageId) {
+        self.lock().retain(|(_, read)| {
+            let is_free_of_it =
+                read.entries.get().is_some_and(|entries| !entries.iter().any(|entry| entry.carries(message)));
+            if !is_free_of_it {
+                read.is_stale.store(true, Ordering::Release);
+            }
+            is_free_of_it
+        });
+    }
+
+    async fn fetch(&self, span: Span) -> anyhow::Result<Entries> {
+        metrics::counter!("gapless_replay_reads_total").increment(1);
+        let events = (self.log.read)((span.after, span.upto)).await?;
+        Ok(events.iter().map(|event| Entry::new(&self.epoch, event)).collect())
+    }
+
+    fn join(&self, span: Span) -> Arc<Read> {
+        let mut reads = self.lock();
+        if let Some(place) = reads.iter().position(|(of, _)| *of == span) {
+            let found = reads.remove(place).expect("it was just found there");
+            let read = Arc::clone(&found.1);
+            reads.push_back(found);
+            return read;
+        }
+        let read = Arc::<Read>::default();
+        reads.push_back((span, Arc::clone(&read)));
+        if reads.len() > MOST_SEGMENTS {
+            reads.pop_front();
+        }
+        read
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Span, Arc<Read>)>> {
+        self.reads.lock().expect("nothing panics while it holds the list")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::event::{Author, Change, Event, Message};
+    use crate::id::{ClientId, RoomId, Seq, UserId};
+
+    fn message(pos: i64) -> Event {
+        let message = Message {
+            id: MessageId(Uuid::from_u128(pos.unsigned_abs().into())),
+            room_id: RoomId(Uuid::nil()),
+            pos: Pos(pos),
+            seq: Seq(pos),
+            client_id: ClientId(Uuid::nil()),
+            author: Author { id: UserId(Uuid::nil()), username: "ali".into() },
+            body: Some("a secret".into()),
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            edited_at: None,
+            deleted_at: None,
+        };
+        Event { pos: Pos(pos), at: OffsetDateTime::UNIX_EPOCH, change: Change::MessagePosted(message) }
+    }
+
+    fn replay_counting(reads: &Arc<AtomicUsize>) -> Replay {
+        let reads = Arc::clone(reads);
+        let log = Log {
+            read: Arc::new(move |(after, upto)| {
+                reads.fetch_add(1, Ordering::SeqCst);
+                Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    Ok((after.0 + 1..=upto.0).map(message).collect())
+                })
+            }),
+            head: Arc::new(|()| unreachable!("replay asks only for events")),
+            snapshot: Arc::new(|_| unreachable!("replay asks only for events")),
+        };
+        Replay::new(log, "e".into())
+    }
+
+    #[tokio::test]
+    async fn a_crowd_shares_one_read() {
+        let reads = Arc::new(AtomicUsize::new(0));
+        let replay = Arc::new(replay_counting(&reads));
+        let crowd: Vec<_> = (0..100)
+            .map(|n| {
+                let replay = Arc::clone(&replay);
+                tokio::spawn(async move { replay.read(Pos(600 + n), Pos(5000), Pos(5000)).await })
+            })
+            .collect();
+        for reader in crowd {
+            let entries = reader.await.unwrap().unwrap();
+            assert_eq!((entries[0].pos, entries[entries.len() - 1].pos), (Pos(513), Pos(1024)));
+        }
+        assert_eq!(reads.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_deleted_body_is_read_again() {
+        let reads = Arc::new(AtomicUsize::new(0));
+        let replay = replay_counting(&reads);
+        replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
+        replay.forget_body(MessageId(Uuid::from_u128(1000)));
+        replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
+        assert_eq!(reads.load(Ordering::SeqCst), 1, "another message's deletion changes nothing");
+        replay.forget_body(MessageId(Uuid::from_u128(50)));
+        replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
+        assert_eq!(reads.load(Ordering::SeqCst), 2);
+    }
+}

@@ -1,0 +1,132 @@
+//! The newest part of the log, as frames in memory, bounded by bytes.
+//!
+//! Positions have no gap, so neither has the ring: an event's place follows from its position.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use super::frame;
+use super::topic::Audience;
+use crate::event::{Change, Event};
+use crate::id::{MessageId, Pos};
+
+/// One event, ready to be sent to whoever may hear it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub pos: Pos,
+    pub audience: Audience,
+    /// `None` for what no client hears.
+    pub frame: Option<Bytes>,
+    /// The public message whose body the frame carries.
+    message: Option<MessageId>,
+}
+
+impl Entry {
+    pub fn new(epoch: &str, event: &Event) -> Self {
+        let message = match &event.change {
+            Change::MessagePosted(message) | Change::MessageEdited(message) => Some(message.id),
+            _ => None,
+        };
+        Self { pos: event.pos, audience: Audience::of(event), frame: frame::of_event(epoch, event), message }
+    }
+
+    /// Whether the frame carries the body of this message.
+    pub fn carries(&self, message: MessageId) -> bool {
+        self.message == Some(message)
+    }
+
+    fn cost(&self) -> usize {
+        size_of::<Self>() + self.frame.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Ring {
+    entries: VecDeque<Entry>,
+    /// Position of the newest entry, or of the last event before the ring began.
+    head: Pos,
+    bytes: usize,
+    most_bytes: usize,
+}
+
+impl Ring {
+    /// An empty ring whose first entry will be the one after `head`.
+    pub const fn new(head: Pos, most_bytes: usize) -> Self {
+        Self { entries: VecDeque::new(), head, bytes: 0, most_bytes }
+    }
+
+    /// Entries after this position are here.
+    pub fn tail(&self) -> Pos {
+        Pos(self.head.0 - i64::try_from(self.entries.len()).expect("memory holds fewer entries than 2^63"))
+    }
+
+    pub fn push(&mut self, entry: Entry) {
+        debug_assert_eq!(entry.pos, self.head.next(), "the gate lets events through in order");
+        self.head = entry.pos;
+        self.bytes += entry.cost();
+        self.entries.push_back(entry);
+        while self.bytes > self.most_bytes
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bytes -= oldest.cost();
+        }
+    }
+
+    /// What follows `after`, oldest first, or `None` when that is no longer (or not yet) here.
+    pub fn since(&self, after: Pos) -> Option<impl Iterator<Item = &Entry>> {
+        let offset = usize::try_from(after.0 - self.tail().0).ok()?;
+        (offset <= self.entries.len()).then(|| self.entries.range(offset..))
+    }
+
+    /// Takes a deleted message's body out of what may still be replayed.
+    pub fn forget_body(&mut self, epoch: &str, message: MessageId, deleted_at: OffsetDateTime) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.message == Some(message)) {
+            self.bytes -= entry.cost();
+            entry.frame =
+                entry.frame.take().and_then(|frame| frame::without_body(epoch, entry.pos, &frame, deleted_at));
+            self.bytes += entry.cost();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(pos: i64) -> Entry {
+        let frame = Some(Bytes::from(vec![b'x'; 100]));
+        Entry { pos: Pos(pos), audience: Audience::Everyone, frame, message: None }
+    }
+
+    fn since(ring: &Ring, after: i64) -> Option<Vec<i64>> {
+        Some(ring.since(Pos(after))?.map(|entry| entry.pos.0).collect())
+    }
+
+    #[test]
+    fn knows_what_it_has() {
+        let mut ring = Ring::new(Pos(10), 1_000_000);
+        assert_eq!(since(&ring, 10), Some(vec![]));
+        ring.push(entry(11));
+        ring.push(entry(12));
+        assert_eq!(since(&ring, 9), None, "before its time");
+        assert_eq!(since(&ring, 10), Some(vec![11, 12]));
+        assert_eq!(since(&ring, 11), Some(vec![12]));
+        assert_eq!(since(&ring, 12), Some(vec![]));
+        assert_eq!(since(&ring, 13), None, "the future");
+    }
+
+    #[test]
+    fn is_bounded_by_bytes() {
+        let most = 10 * entry(1).cost();
+        let mut ring = Ring::new(Pos(0), most);
+        for pos in 1..=25 {
+            ring.push(entry(pos));
+        }
+        assert_eq!(ring.tail(), Pos(15));
+        assert!(ring.bytes <= most);
+        assert_eq!(since(&ring, 23), Some(vec![24, 25]));
+    }
+}

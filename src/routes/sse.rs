@@ -1,0 +1,133 @@
+//! `GET /sse`: who may hear what, from where. The stream itself is [`crate::stream`]'s.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
+use rand::Rng as _;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::App;
+use crate::auth::{Caller, bearer_token};
+use crate::error::{Error, Problem, Result};
+use crate::event::User;
+use crate::extract::Query;
+use crate::id::RoomId;
+use crate::limits::Address;
+use crate::realtime::cursor::Cursor;
+use crate::realtime::feed::Ask;
+use crate::realtime::frame::Hello;
+use crate::realtime::topic::Interest;
+use crate::stream::{OpenStream, RETRY_MS, Stream};
+
+/// Rooms of one stream.
+const MOST_ROOMS: usize = 100;
+/// Where a browser says how far it had come.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What to hear, as whom, and from where.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// A room to hear; repeat it for more, at most 100.
+    #[serde(default)]
+    #[param(value_type = Vec<uuid::Uuid>, style = Form, explode = true, max_items = 100, required = false)]
+    room: Vec<RoomId>,
+    /// The access token, since `EventSource` cannot send a header. `Authorization: Bearer` works too.
+    #[param(required = false, example = json!(null))]
+    access_token: Option<String>,
+    /// Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` wins over it.
+    #[param(required = false, max_length = 64, pattern = r"^[A-Za-z0-9._-]+\.[0-9]+$")]
+    cursor: Option<String>,
+    /// More missed events than this are not replayed; a `reset` says so.
+    #[param(required = false, minimum = 0)]
+    replay_limit: Option<u32>,
+}
+
+/// Hear rooms, the lobby and, with a token, one's own direct messages
+///
+/// An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
+/// stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so.
+#[utoipa::path(
+    get,
+    path = "/sse",
+    tag = "stream",
+    params(StreamQuery, ("last-event-id" = Option<String>, Header, description = "Sent by a browser that reconnects")),
+    responses(
+        (status = 200, description = "The stream", content_type = "text/event-stream", body = String),
+        (status = 400, description = "Malformed query or cursor", content_type = "application/problem+json", body = Problem),
+        (status = 401, description = "Bad or expired token", content_type = "application/problem+json", body = Problem),
+        (status = 405, description = "Only GET is answered", content_type = "application/problem+json", body = Problem),
+        (status = 429, description = "Too many requests", content_type = "application/problem+json", body = Problem),
+    ),
+    security((), ("bearer" = [])),
+)]
+pub async fn open_stream(
+    State(app): State<App>,
+    address: Address,
+    method: Method,
+    headers: HeaderMap,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response> {
+    let caller = caller(&app, &headers, query.access_token.as_deref())?;
+    let cursor = cursor(&headers, query.cursor.as_deref())?;
+    if query.room.len() > MOST_ROOMS {
+        return Err(Error::Malformed(format!("A stream carries at most {MOST_ROOMS} rooms.")));
+    }
+    if method == Method::HEAD {
+        return Ok(event_stream().into_response());
+    }
+
+    let user = caller.as_ref().map(|caller| caller.id);
+    let expires_at = caller.as_ref().map(|caller| caller.expires_at);
+    let Ok(place) = app.limits.open_stream(address, user) else {
+        let retry = format!("retry: {}\n", 2 * RETRY_MS.end + rand::rng().random_range(RETRY_MS));
+        return Ok(granted(Stream::new(app.clone(), retry.into(), None, None)));
+    };
+    let ask = Ask {
+        interest: Interest::new(query.room, user),
+        session: caller.as_ref().map(|caller| caller.session),
+        cursor,
+    };
+    let limit = query.replay_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut subscription = app.realtime.subscribe(ask, limit).await;
+    let hello = Hello {
+        cursor: subscription.cursor.clone(),
+        rooms: std::mem::take(&mut subscription.rooms),
+        missing: subscription.missing.to_vec(),
+        user: caller.map(|Caller { id, username, role, .. }| User { id, username, role }),
+        heartbeat_secs: app.config.heartbeat.as_secs(),
+        expires_at,
+    };
+    let greeting = hello.encode(rand::rng().random_range(RETRY_MS));
+    Ok(granted(Stream::new(app.clone(), greeting, Some((subscription, place)), expires_at)))
+}
+
+/// A header and a query may both name a caller; then both must hold, and the header counts.
+fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Option<Caller>> {
+    let token = bearer_token(headers)?.or(in_query);
+    token.map(|token| app.authenticate(token)).transpose()
+}
+
+fn cursor(headers: &HeaderMap, in_query: Option<&str>) -> Result<Option<Cursor>> {
+    let in_header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map_err(|_| Error::MalformedCursor));
+    // A browser that never heard an id sends an empty one, if any.
+    let said = in_header.transpose()?.filter(|text| !text.is_empty()).or(in_query);
+    said.map(|text| text.parse().map_err(|_| Error::MalformedCursor)).transpose()
+}
+
+fn granted(stream: Stream) -> Response {
+    let mut response = event_stream().into_response();
+    response.extensions_mut().insert(OpenStream::new(stream));
+    response
+}
+
+/// The head of a stream: no cache may keep it, no proxy may hold it back or change it.
+fn event_stream() -> impl IntoResponse {
+    [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ]
+}

@@ -1,0 +1,99 @@
+//! What is kept: SQL by table. Knows nothing of HTTP; of the real-time half, only the plain types that it
+//! fills and empties.
+//!
+//! Every durable change is a function of the database (see `migrations/0003_changes.sql`), called in
+//! autocommit: one round trip, one transaction. [`log`](mod@log) reads and writes the log itself;
+//! [`embedded`] is the PostgreSQL that a newcomer gets.
+
+pub mod audit;
+pub mod direct_messages;
+pub mod embedded;
+pub mod log;
+pub mod messages;
+pub mod rooms;
+pub mod sessions;
+pub mod users;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// A pool of connections to the database.
+pub type Db = sqlx::PgPool;
+
+/// The schema, embedded in the program.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How long a caller waits for a connection. With [`STATEMENT_TIMEOUT`] below the three seconds after which
+/// a caller must know that the database is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(2000);
+/// No statement of ours is honest work after this long.
+const STATEMENT_TIMEOUT: &str = "2500ms";
+/// The log's lock is held for one commit; whoever waits longer than this waits for something broken.
+const LOCK_TIMEOUT: &str = "2000ms";
+
+/// Opens the pool. Connections are made when they are needed.
+pub fn connect(options: PgConnectOptions, size: u32) -> Db {
+    let options = options.application_name("gapless").options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("lock_timeout", LOCK_TIMEOUT),
+        ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+    ]);
+    PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(options)
+}
+
+/// Brings the schema up to date. Several instances may do so at once; one does the work.
+///
+/// # Errors
+/// When the database cannot be reached or a migration fails.
+pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
+    // A connection of its own: a migration may take longer than a statement may.
+    let db = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.context("connecting")?;
+    MIGRATIONS.run(&db).await.context("migrating")?;
+    db.close().await;
+    Ok(())
+}
+
+/// An acknowledgement means durable only where the database makes it so.
+///
+/// # Errors
+/// Names the setting that would lose acknowledged messages.
+pub async fn assert_durable(db: &Db) -> anyhow::Result<()> {
+    for (setting, refused) in [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")] {
+        let value: String = sqlx::query_scalar("select current_setting($1)").bind(setting).fetch_one(db).await?;
+        if value == refused {
+            bail!(
+                "The database runs with {setting} = {value}, so it may lose messages that were acknowledged. \
+                 Turn {setting} on, or run in demo mode (DEMO_MODE=true) if that is meant."
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether the database is away or too slow, as opposed to having refused what it was asked.
+pub fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // SQLSTATE classes: connection exceptions, too little of something, operator intervention (shut
+            // down, statement timed out), disk errors; and a lock that was not had in time, a standby that
+            // cannot write, a deadlock or serialisation failure.
+            ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+                || ["55P03", "25006", "40001", "40P01"].contains(&code.as_ref())
+        }),
+        _ => false,
+    }
+}
+
+/// Whether the database refused something because of this named constraint.
+pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(constraint)
+}
