@@ -6,7 +6,7 @@ mod direct_messages;
 mod edge;
 mod health;
 mod messages;
-mod openapi;
+pub mod openapi;
 mod rooms;
 mod spa;
 mod sse;

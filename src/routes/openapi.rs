@@ -3,6 +3,9 @@
 //! Handlers say what is theirs alone. What follows from an operation's shape (a body can be too large, a
 //! token can be bad) is said here once for all of them, and so cannot be forgotten by one.
 
+use std::io::Write as _;
+
+use anyhow::Context as _;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -143,6 +146,16 @@ fn problem(status: &str, description: &str) -> Response {
         response.headers.insert(name.to_owned(), RefOr::T(header));
     }
     response
+}
+
+/// Writes the document to standard output, for the front end's generator.
+///
+/// # Errors
+///
+/// When standard output takes nothing.
+pub fn print() -> anyhow::Result<()> {
+    let json = super::document().to_pretty_json().context("the document as JSON")?;
+    writeln!(std::io::stdout().lock(), "{json}").context("Standard output takes nothing")
 }
 
 /// Serves the document, and a page to read it with that needs nothing from elsewhere.

@@ -77,3 +77,40 @@ impl From<EntryRow> for Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn the_trail_says_who_did_what_to_whom_and_nothing_of_what_was_said(db: Db) {
+        let (admin, ali) = (UserId::new(), UserId::new());
+        for (id, name, role) in [(admin, "admin", "admin"), (ali, "ali", "user")] {
+            sqlx::query("insert into users (id, username, password_hash, role) values ($1, $2, '', $3)")
+                .bind(id)
+                .bind(name)
+                .bind(role)
+                .execute(&db)
+                .await
+                .expect("a user");
+        }
+        for change in [
+            "select from create_room(gen_random_uuid(), $1, 'general') where $2 is not null",
+            "select from append_direct_message(gen_random_uuid(), $1, $2, gen_random_uuid(), '\\x00', 'psst', false)",
+            "select from set_mute($2, $1, now() + interval '1 hour', 'shouting')",
+        ] {
+            sqlx::query(change).bind(admin).bind(ali).execute(&db).await.expect("a change");
+        }
+
+        let entries = list(&db, None, 50).await.expect("a trail");
+        let told: Vec<_> = entries.iter().map(|entry| (entry.pos.0, entry.kind.as_str())).collect();
+        assert_eq!(told, [(3, "user.muted"), (1, "room.created")]);
+        assert_eq!(entries[0].actor.as_ref().expect("an actor").username.as_ref(), "admin");
+        assert_eq!(entries[0].user.as_ref().expect("a user").id, ali);
+        assert_eq!(entries[0].detail.as_ref().expect("a detail")["reason"], "shouting");
+        assert_eq!(entries[1].room.as_ref().expect("a room").name, "general");
+
+        let older = list(&db, Some(Pos(3)), 50).await.expect("a trail");
+        assert_eq!(older.len(), 1);
+    }
+}

@@ -241,3 +241,146 @@ impl From<DirectMessageRow> for DirectMessage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Mail {
+        db: Db,
+        people: [UserId; 4],
+    }
+
+    const ADMIN: usize = 0;
+    const ALI: usize = 1;
+    const ZOE: usize = 2;
+    const OTHER_ADMIN: usize = 3;
+    const NAMES: [&str; 4] = ["admin", "ali", "zoe", "root"];
+
+    impl Mail {
+        async fn new(db: Db) -> Self {
+            let people = std::array::from_fn(|_| UserId::new());
+            for (id, name) in people.iter().zip(NAMES) {
+                let role = if matches!(name, "admin" | "root") { "admin" } else { "user" };
+                sqlx::query("insert into users (id, username, password_hash, role) values ($1, $2, '', $3)")
+                    .bind(id)
+                    .bind(name)
+                    .bind(role)
+                    .execute(&db)
+                    .await
+                    .expect("a user");
+            }
+            Self { db, people }
+        }
+
+        async fn send(&self, from: usize, to: usize, client_id: ClientId, body: &str, replies: bool) -> Appended {
+            let sender = Author { id: self.people[from], username: NAMES[from].into() };
+            let id = MessageId::new();
+            let new = NewDirectMessage { id, sender, recipient: self.people[to], client_id, body, replies };
+            append(&self.db, new).await.expect("an answer")
+        }
+
+        async fn refused(&self, from: usize, to: usize, replies: bool) -> Refusal {
+            match self.send(from, to, ClientId::new(), "psst", replies).await {
+                Appended::Refused(refusal) => refusal,
+                other => panic!("{other:?} should be refused"),
+            }
+        }
+
+        async fn sent(&self, from: usize, to: usize, body: &str) -> DirectMessage {
+            match self.send(from, to, ClientId::new(), body, true).await {
+                Appended::Accepted(message) => message,
+                other => panic!("{other:?} should be accepted"),
+            }
+        }
+
+        async fn read(&self, me: usize, with: Option<usize>, before: Option<Pos>, limit: i64) -> Vec<String> {
+            let with = with.map(|other| self.people[other]);
+            let page = page(&self.db, self.people[me], with, before, limit).await.expect("a page");
+            page.messages.into_iter().map(|message| message.body.to_string()).collect()
+        }
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn only_the_two_of_them_ever_read_it(db: Db) {
+        let mail = Mail::new(db).await;
+        mail.sent(ADMIN, ALI, "to ali").await;
+        mail.sent(ADMIN, ZOE, "to zoe").await;
+        mail.sent(ALI, ADMIN, "from ali").await;
+
+        assert_eq!(mail.read(ADMIN, None, None, 50).await, ["to ali", "to zoe", "from ali"]);
+        assert_eq!(mail.read(ALI, None, None, 50).await, ["to ali", "from ali"]);
+        assert_eq!(mail.read(ALI, Some(ADMIN), None, 50).await, ["to ali", "from ali"]);
+        assert_eq!(mail.read(ZOE, Some(ALI), None, 50).await, Vec::<String>::new());
+        assert_eq!(mail.read(ZOE, None, None, 50).await, ["to zoe"]);
+        assert_eq!(mail.read(OTHER_ADMIN, None, None, 50).await, Vec::<String>::new());
+        assert_eq!(mail.read(OTHER_ADMIN, Some(ALI), None, 50).await, Vec::<String>::new());
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn pages_go_back_by_position(db: Db) {
+        let mail = Mail::new(db).await;
+        for n in 1..=5 {
+            mail.sent(ADMIN, ALI, &n.to_string()).await;
+        }
+        assert_eq!(mail.read(ALI, None, None, 2).await, ["4", "5"]);
+        assert_eq!(mail.read(ALI, None, Some(Pos(4)), 2).await, ["2", "3"]);
+        assert_eq!(mail.read(ALI, Some(ADMIN), Some(Pos(2)), 2).await, ["1"]);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn a_conversation_is_listed_once_for_each_side_newest_first(db: Db) {
+        let mail = Mail::new(db).await;
+        mail.sent(ADMIN, ALI, "one").await;
+        mail.sent(ADMIN, ZOE, "two").await;
+        mail.sent(ALI, ADMIN, "three").await;
+        let list = async |me: usize| -> Vec<(String, String)> {
+            let found = conversations(&mail.db, mail.people[me]).await.expect("a list");
+            found.into_iter().map(|c| (c.user.username.to_string(), c.last_message.body.to_string())).collect()
+        };
+        let pair = |user: &str, body: &str| (user.to_owned(), body.to_owned());
+        assert_eq!(list(ADMIN).await, [pair("ali", "three"), pair("zoe", "two")]);
+        assert_eq!(list(ZOE).await, [pair("admin", "two")]);
+        assert_eq!(list(OTHER_ADMIN).await, []);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn a_repeat_is_the_same_message_and_other_words_are_a_conflict(db: Db) {
+        let mail = Mail::new(db).await;
+        let client_id = ClientId::new();
+        let Appended::Accepted(first) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
+            panic!("the first is accepted");
+        };
+        let Appended::Duplicate(again) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
+            panic!("the second is a duplicate");
+        };
+        assert_eq!(first, again);
+        for (to, body) in [(ALI, "goodbye"), (ZOE, "hello")] {
+            let answer = mail.send(ADMIN, to, client_id, body, false).await;
+            assert!(matches!(answer, Appended::Refused(Refusal::Conflict)), "{answer:?}");
+        }
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn only_admins_begin_and_answers_are_only_for_admins_who_wrote(db: Db) {
+        let mail = Mail::new(db).await;
+        assert_eq!(mail.refused(ALI, ADMIN, true).await, Refusal::NotAllowed);
+        mail.sent(ADMIN, ALI, "hello").await;
+        assert_eq!(mail.refused(ALI, ADMIN, false).await, Refusal::NotAllowed);
+        mail.sent(ALI, ADMIN, "an answer").await;
+        assert_eq!(mail.refused(ALI, ZOE, true).await, Refusal::NotAllowed);
+        assert_eq!(mail.refused(ALI, OTHER_ADMIN, true).await, Refusal::NotAllowed);
+        assert_eq!(mail.refused(ADMIN, ADMIN, true).await, Refusal::ToSelf);
+
+        let stranger = NewDirectMessage {
+            id: MessageId::new(),
+            sender: Author { id: mail.people[ADMIN], username: "admin".into() },
+            recipient: UserId::new(),
+            client_id: ClientId::new(),
+            body: "anybody there?",
+            replies: false,
+        };
+        let answer = append(&mail.db, stranger).await.expect("an answer");
+        assert!(matches!(answer, Appended::Refused(Refusal::UnknownRecipient)), "{answer:?}");
+    }
+}

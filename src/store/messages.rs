@@ -158,3 +158,134 @@ impl From<MessageRow> for Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::writer::{NewMessage, Outcome as Posted};
+    use crate::store::log::append_messages;
+
+    /// A room in which `ali` said "1", "2", "3" and so on.
+    struct Room {
+        db: Db,
+        id: RoomId,
+        ali: UserId,
+    }
+
+    impl Room {
+        async fn with(db: Db, messages: usize) -> Self {
+            let (id, ali) = (RoomId::new(), UserId::new());
+            sqlx::query("insert into users (id, username, password_hash) values ($1, 'ali', '')")
+                .bind(ali)
+                .execute(&db)
+                .await
+                .expect("a user");
+            sqlx::query("insert into rooms (id, name, created_at) values ($1, 'general', now())")
+                .bind(id)
+                .execute(&db)
+                .await
+                .expect("a room");
+            let room = Self { db, id, ali };
+            let batch: Vec<NewMessage> = (1..=messages)
+                .map(|n| NewMessage {
+                    id: MessageId::new(),
+                    room_id: id,
+                    author: Author { id: ali, username: "ali".into() },
+                    client_id: ClientId::new(),
+                    body: n.to_string().into(),
+                })
+                .collect();
+            for outcome in append_messages(&room.db, &batch).await.expect("a batch") {
+                assert!(matches!(outcome, Posted::Accepted(_)));
+            }
+            room
+        }
+
+        async fn page(&self, before: Option<i64>, after: Option<i64>, limit: i64) -> Page {
+            let range = Range { before: before.map(Seq), after: after.map(Seq), limit };
+            page(&self.db, self.id, range).await.expect("a page").expect("the room")
+        }
+
+        async fn newest(&self) -> MessageId {
+            self.page(None, None, 1).await.messages[0].id
+        }
+    }
+
+    fn seqs(page: &Page) -> Vec<i64> {
+        page.messages.iter().map(|message| message.seq.0).collect()
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn a_page_is_the_newest_or_lies_beside_a_seq_and_always_ascends(db: Db) {
+        let room = Room::with(db, 10).await;
+        for (before, after, limit, expected) in [
+            (None, None, 3, vec![8, 9, 10]),
+            (Some(8), None, 3, vec![5, 6, 7]),
+            (Some(1), None, 3, vec![]),
+            (None, Some(0), 3, vec![1, 2, 3]),
+            (None, Some(8), 3, vec![9, 10]),
+            (None, Some(10), 3, vec![]),
+            (Some(6), Some(2), 2, vec![3, 4]),
+            (None, None, 200, (1..=10).collect()),
+        ] {
+            let page = room.page(before, after, limit).await;
+            assert_eq!(seqs(&page), expected, "before {before:?} after {after:?}");
+            assert_eq!((page.pos, page.head_seq), (Pos(10), Seq(10)));
+        }
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn an_empty_room_has_a_page_and_no_room_has_none(db: Db) {
+        let room = Room::with(db, 0).await;
+        let page = room.page(None, None, 50).await;
+        assert_eq!((page.pos, page.head_seq, page.messages.len()), (Pos(0), Seq(0), 0));
+        let range = Range { before: None, after: None, limit: 50 };
+        assert!(super::page(&room.db, RoomId::new(), range).await.expect("an answer").is_none());
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn an_edit_takes_a_position_once_and_a_deletion_forgets_the_words(db: Db) {
+        let room = Room::with(db, 1).await;
+        let id = room.newest().await;
+
+        let edited = edit(&room.db, id, room.ali, "one").await.expect("edited");
+        assert_eq!((edited.outcome, edited.pos), (Outcome::Done, Some(Pos(2))));
+        let same = edit(&room.db, id, room.ali, "one").await.expect("nothing to do");
+        assert_eq!((same.outcome, same.pos), (Outcome::Unchanged, None));
+        let message = find(&room.db, id).await.expect("an answer").expect("the message");
+        assert_eq!((message.body.as_deref(), message.pos), (Some("one"), Pos(1)));
+        assert!(message.edited_at.is_some());
+
+        let deleted = delete(&room.db, id, room.ali).await.expect("deleted");
+        assert_eq!((deleted.outcome, deleted.pos), (Outcome::Done, Some(Pos(3))));
+        let again = delete(&room.db, id, room.ali).await.expect("nothing to do");
+        assert_eq!((again.outcome, again.pos), (Outcome::Unchanged, None));
+        let message = find(&room.db, id).await.expect("an answer").expect("its place");
+        assert_eq!((message.body, message.seq), (None, Seq(1)));
+        assert_eq!(edit(&room.db, id, room.ali, "two").await.expect("an answer").outcome, Outcome::Deleted);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn who_may_not_change_a_message_is_told_why(db: Db) {
+        let room = Room::with(db, 1).await;
+        let id = room.newest().await;
+        let stranger = UserId::new();
+        sqlx::query("insert into users (id, username, password_hash) values ($1, 'zoe', '')")
+            .bind(stranger)
+            .execute(&room.db)
+            .await
+            .expect("a user");
+        assert_eq!(edit(&room.db, id, stranger, "x").await.expect("an answer").outcome, Outcome::NotAuthor);
+        assert_eq!(delete(&room.db, id, stranger).await.expect("an answer").outcome, Outcome::NotAuthor);
+        assert_eq!(delete(&room.db, MessageId::new(), room.ali).await.expect("an answer").outcome, Outcome::Unknown);
+
+        for (state, outcome) in [
+            ("update users set muted_until = now() + interval '1 hour'", Outcome::Muted),
+            ("update rooms set is_archived = true", Outcome::Archived),
+            ("update users set banned_at = now()", Outcome::Banned),
+        ] {
+            sqlx::raw_sql(state).execute(&room.db).await.expect("a state");
+            assert_eq!(edit(&room.db, id, room.ali, "x").await.expect("an answer").outcome, outcome, "{state}");
+        }
+    }
+}

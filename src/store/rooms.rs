@@ -117,3 +117,77 @@ impl From<RoomRow> for Room {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn user(db: &Db, username: &str, role: &str) -> UserId {
+        let id = UserId::new();
+        sqlx::query("insert into users (id, username, password_hash, role) values ($1, $2, '', $3)")
+            .bind(id)
+            .bind(username)
+            .bind(role)
+            .execute(db)
+            .await
+            .expect("a user");
+        id
+    }
+
+    async fn names(db: &Db, archived: bool) -> (Pos, Vec<String>) {
+        let list = list(db, archived).await.expect("a list");
+        (list.pos, list.rooms.into_iter().map(|room| room.name).collect())
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn a_room_is_created_renamed_archived_and_restored_each_at_its_position(db: Db) {
+        let admin = user(&db, "admin", "admin").await;
+        let room = RoomId::new();
+        assert_eq!(names(&db, false).await, (Pos(0), vec![]));
+
+        let created = create(&db, room, admin, "general").await.expect("created");
+        assert_eq!((created.outcome, created.pos), (Outcome::Done, Some(Pos(1))));
+        let renamed = rename(&db, room, admin, "General").await.expect("renamed");
+        assert_eq!((renamed.outcome, renamed.pos), (Outcome::Done, Some(Pos(2))));
+        let same = rename(&db, room, admin, "General").await.expect("nothing to do");
+        assert_eq!((same.outcome, same.pos), (Outcome::Unchanged, None));
+
+        let archived = set_archived(&db, room, admin, true).await.expect("archived");
+        assert_eq!((archived.outcome, archived.pos), (Outcome::Done, Some(Pos(3))));
+        assert_eq!(names(&db, false).await, (Pos(3), vec![]));
+        assert_eq!(names(&db, true).await, (Pos(3), vec!["General".to_owned()]));
+        assert!(find(&db, room).await.expect("found").expect("there").is_archived);
+
+        let restored = set_archived(&db, room, admin, false).await.expect("restored");
+        assert_eq!((restored.outcome, restored.pos), (Outcome::Done, Some(Pos(4))));
+        let again = set_archived(&db, room, admin, false).await.expect("nothing to do");
+        assert_eq!((again.outcome, again.pos), (Outcome::Unchanged, None));
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn active_rooms_never_share_a_name_whatever_its_case(db: Db) {
+        let admin = user(&db, "admin", "admin").await;
+        let (first, second) = (RoomId::new(), RoomId::new());
+        create(&db, first, admin, "garden").await.expect("created");
+        let in_use = |result: sqlx::Result<Changed>| {
+            let error = result.expect_err("the name is in use");
+            assert_eq!(error.as_database_error().and_then(|error| error.constraint()), Some(NAME_IN_USE));
+        };
+        in_use(create(&db, second, admin, "GARDEN").await);
+
+        set_archived(&db, first, admin, true).await.expect("archived");
+        create(&db, second, admin, "Garden").await.expect("the name is free");
+        in_use(set_archived(&db, first, admin, false).await);
+        assert_eq!(names(&db, false).await.0, Pos(3), "a refused change takes no position");
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn only_admins_change_rooms_and_only_rooms_that_are(db: Db) {
+        let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
+        let room = RoomId::new();
+        assert_eq!(create(&db, room, ali, "mine").await.expect("an answer").outcome, Outcome::NotAdmin);
+        assert_eq!(rename(&db, room, admin, "x").await.expect("an answer").outcome, Outcome::Unknown);
+        assert_eq!(set_archived(&db, room, admin, true).await.expect("an answer").outcome, Outcome::Unknown);
+        assert!(find(&db, room).await.expect("an answer").is_none());
+    }
+}
