@@ -33,6 +33,9 @@ const AdminRoomsPage = lazy(() =>
 const AdminUsersPage = lazy(() =>
   import("../features/admin/AdminUsersPage").then((module) => ({ default: module.AdminUsersPage })),
 );
+const AdminAuditPage = lazy(() =>
+  import("../features/admin/AdminAuditPage").then((module) => ({ default: module.AdminAuditPage })),
+);
 const SettingsPage = lazy(() =>
   import("../features/settings/SettingsPage").then((module) => ({ default: module.SettingsPage })),
 );
@@ -67,6 +70,7 @@ export function App() {
                 <Route path="/admin" element={<Navigate to="/admin/rooms" replace />} />
                 <Route path="/admin/rooms" element={<AdminRoomsPage />} />
                 <Route path="/admin/users" element={<AdminUsersPage />} />
+                <Route path="/admin/audit" element={<AdminAuditPage />} />
                 <Route path="/settings" element={<SettingsPage />} />
                 <Route path="*" element={<NotFound />} />
               </Route>

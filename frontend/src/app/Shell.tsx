@@ -7,6 +7,7 @@ import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
 import { useUnread } from "../features/rooms/use-unread";
 import { session } from "../features/session/session";
 import { useSession } from "../features/session/use-session";
+import { useViewerSnapshot } from "../features/session/use-viewer-snapshot";
 import { IconButton } from "../ui/Button";
 import { useIsWide } from "../ui/media";
 import { Notice } from "../ui/Notice";
@@ -22,6 +23,7 @@ export function Shell() {
   const { pathname } = useLocation();
   useRoomsSnapshot();
   useConversationsSnapshot();
+  useViewerSnapshot();
   useRememberRoom();
 
   useEffect(() => connection.look(roomId ? [roomId] : []), [roomId]);

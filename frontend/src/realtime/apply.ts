@@ -1,6 +1,6 @@
 // The one place where the stream changes what is known: pure, and exhaustive over every kind of event.
 
-import type { DirectMessage, Room, User } from "../api/gen/types.gen";
+import type { DirectMessage, Room } from "../api/gen/types.gen";
 import type { Hello, ServerEvent } from "./events";
 import { buryMessage, mergeDirects, mergeMessages } from "./merge";
 import {
@@ -10,6 +10,7 @@ import {
   type RoomLog,
   type TimelineMessage,
   timelineMessage,
+  type Viewer,
 } from "./state";
 
 export function apply(state: ChatState, event: ServerEvent): ChatState {
@@ -144,7 +145,7 @@ function withArchivedRoom(state: ChatState, room: Room): ChatState {
   };
 }
 
-function withViewerChange(state: ChatState, user: User): ChatState {
+function withViewerChange(state: ChatState, user: Viewer): ChatState {
   if (state.viewer?.id !== user.id) return state;
   return { ...state, viewer: { ...state.viewer, ...user } };
 }

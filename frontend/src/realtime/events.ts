@@ -1,6 +1,7 @@
 // Everything the stream can say, as types. `apply` and `ChatStream` read these; nothing else parses frames.
 
 import type { DirectMessage, Message, Room, User } from "../api/gen/types.gen";
+import type { Viewer } from "./state";
 
 export interface Hello {
   cursor: string;
@@ -27,7 +28,7 @@ interface EventData {
   "room.renamed": Room;
   "room.archived": Room;
   "room.restored": Room;
-  "user.changed": User;
+  "user.changed": Viewer;
   presence: { room_id: string; users: number; guests: number };
   lobby: { rooms: { id: string; users: number; guests: number }[] };
   heartbeat: Record<string, never>;

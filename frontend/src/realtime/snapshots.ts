@@ -1,14 +1,8 @@
 // What was read by REST, joined to what the stream has said meanwhile. Pure, like `apply`.
 
-import type {
-  Conversation as ConversationSummary,
-  DirectMessage,
-  Message,
-  Room,
-  User,
-} from "../api/gen/types.gen";
+import type { Conversation as ConversationSummary, DirectMessage, Message, Room } from "../api/gen/types.gen";
 import { mergeDirects, mergeMessages } from "./merge";
-import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage } from "./state";
+import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage, type Viewer } from "./state";
 
 /** How many rooms that are no longer open keep their messages, so that going back is instant. */
 const KEPT_LOGS = 8;
@@ -99,7 +93,7 @@ export function withDirects(
 }
 
 /** Somebody signed in or out: what was private to the last viewer is forgotten. */
-export function withViewer(state: ChatState, viewer: User | null): ChatState {
+export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
   if (state.viewer?.id === viewer?.id) return { ...state, viewer: viewer && { ...state.viewer, ...viewer } };
   const { conversations, areConversationsLoaded } = EMPTY_STATE;
   const coverage = { ...state.coverage, directs: 0 };

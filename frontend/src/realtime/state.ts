@@ -3,7 +3,13 @@
 import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
 
 /** A message as it is shown. Of a deletion only the fact is kept: the event does not tell its time. */
-export type TimelineMessage = Omit<Message, "deleted_at"> & { isDeleted: boolean };
+export type TimelineMessage = Omit<Message, "body" | "deleted_at"> & {
+  body: string | null;
+  isDeleted: boolean;
+};
+
+/** Whoever is signed in, with the mute in force; what is not known yet is absent. */
+export type Viewer = User & { muted_until?: string | null; mute_reason?: string | null };
 
 /** What is known of one room's messages. */
 export interface RoomLog {
@@ -38,7 +44,7 @@ export interface Coverage {
 }
 
 export interface ChatState {
-  viewer: User | null;
+  viewer: Viewer | null;
   /** Active rooms; null until the first list came. */
   rooms: Readonly<Record<string, Room>> | null;
   /** Grows with every `room.*` event, so that a list read before one is not taken for newer. */
@@ -69,7 +75,7 @@ export const EMPTY_LOG: RoomLog = { messages: [], from: null, tombstones: new Se
 
 export function timelineMessage({ deleted_at, ...message }: Message): TimelineMessage {
   const isDeleted = deleted_at !== null;
-  return { ...message, body: isDeleted ? null : message.body, isDeleted };
+  return { ...message, body: isDeleted ? null : (message.body ?? null), isDeleted };
 }
 
 /** The gap-free part of a log, which is all that may be shown. */

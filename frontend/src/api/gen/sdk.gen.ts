@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MuteUserData, MuteUserErrors, MuteUserResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, SetRoleData, SetRoleErrors, SetRoleResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses } from './types.gen';
+import type { ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MetricsData, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, SetRoleData, SetRoleErrors, SetRoleResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -19,19 +19,16 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 };
 
 /**
- * Make an account
+ * Read the audit trail, newest first.
  */
-export const register = <ThrowOnError extends boolean = false>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
-    url: '/auth/register',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
+export const listAuditEntries = <ThrowOnError extends boolean = false>(options?: Options<ListAuditEntriesData, ThrowOnError>) => (options?.client ?? client).get<ListAuditEntriesResponses, ListAuditEntriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/audit',
+    ...options
 });
 
 /**
- * Sign in
+ * Sign in.
  */
 export const login = <ThrowOnError extends boolean = false>(options: Options<LoginData, ThrowOnError>) => (options.client ?? client).post<LoginResponses, LoginErrors, ThrowOnError>({
     url: '/auth/login',
@@ -43,19 +40,10 @@ export const login = <ThrowOnError extends boolean = false>(options: Options<Log
 });
 
 /**
- * Spend a refresh token for a new session
- */
-export const refresh = <ThrowOnError extends boolean = false>(options: Options<RefreshData, ThrowOnError>) => (options.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
-    url: '/auth/refresh',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * End this session
+ * Sign out.
+ *
+ * Ends the session that the refresh token belongs to. A token that is not the caller's, or not known any
+ * more, leaves nothing to do.
  */
 export const logout = <ThrowOnError extends boolean = false>(options: Options<LogoutData, ThrowOnError>) => (options.client ?? client).post<LogoutResponses, LogoutErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -68,7 +56,9 @@ export const logout = <ThrowOnError extends boolean = false>(options: Options<Lo
 });
 
 /**
- * End every session
+ * Sign out everywhere.
+ *
+ * Ends all sessions of the caller, this one too.
  */
 export const logoutAll = <ThrowOnError extends boolean = false>(options?: Options<LogoutAllData, ThrowOnError>) => (options?.client ?? client).post<LogoutAllResponses, LogoutAllErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -77,7 +67,9 @@ export const logoutAll = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Change the password
+ * Change the password.
+ *
+ * All other sessions of the caller end.
  */
 export const changePassword = <ThrowOnError extends boolean = false>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).put<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -90,29 +82,12 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * Who is asking
+ * Exchange a refresh token for a new session pair.
+ *
+ * The token is spent by this. Showing a spent one again ends the whole session, since two must be holding it.
  */
-export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/me',
-    ...options
-});
-
-/**
- * Find users
- */
-export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users',
-    ...options
-});
-
-/**
- * Change a role
- */
-export const setRole = <ThrowOnError extends boolean = false>(options: Options<SetRoleData, ThrowOnError>) => (options.client ?? client).patch<SetRoleResponses, SetRoleErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/{id}',
+export const refresh = <ThrowOnError extends boolean = false>(options: Options<RefreshData, ThrowOnError>) => (options.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
+    url: '/auth/refresh',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -121,11 +96,12 @@ export const setRole = <ThrowOnError extends boolean = false>(options: Options<S
 });
 
 /**
- * Mute for a time
+ * Sign up.
+ *
+ * Makes an account and signs it in.
  */
-export const muteUser = <ThrowOnError extends boolean = false>(options: Options<MuteUserData, ThrowOnError>) => (options.client ?? client).post<MuteUserResponses, MuteUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/{id}/mute',
+export const register = <ThrowOnError extends boolean = false>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
+    url: '/auth/register',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -134,150 +110,16 @@ export const muteUser = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Lift a mute
+ * Read one's own direct messages, with everybody or with one.
  */
-export const unmuteUser = <ThrowOnError extends boolean = false>(options: Options<UnmuteUserData, ThrowOnError>) => (options.client ?? client).post<UnmuteUserResponses, UnmuteUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/{id}/unmute',
-    ...options
-});
-
-/**
- * Ban
- */
-export const banUser = <ThrowOnError extends boolean = false>(options: Options<BanUserData, ThrowOnError>) => (options.client ?? client).post<BanUserResponses, BanUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/{id}/ban',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Lift a ban
- */
-export const unbanUser = <ThrowOnError extends boolean = false>(options: Options<UnbanUserData, ThrowOnError>) => (options.client ?? client).post<UnbanUserResponses, UnbanUserErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/{id}/unban',
-    ...options
-});
-
-/**
- * End every session of a user
- */
-export const endSessions = <ThrowOnError extends boolean = false>(options: Options<EndSessionsData, ThrowOnError>) => (options.client ?? client).post<EndSessionsResponses, EndSessionsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/users/{id}/end-sessions',
-    ...options
-});
-
-/**
- * Rooms
- */
-export const listRooms = <ThrowOnError extends boolean = false>(options?: Options<ListRoomsData, ThrowOnError>) => (options?.client ?? client).get<ListRoomsResponses, ListRoomsErrors, ThrowOnError>({ url: '/rooms', ...options });
-
-/**
- * Create a room
- */
-export const createRoom = <ThrowOnError extends boolean = false>(options: Options<CreateRoomData, ThrowOnError>) => (options.client ?? client).post<CreateRoomResponses, CreateRoomErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/rooms',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * One room
- */
-export const getRoom = <ThrowOnError extends boolean = false>(options: Options<GetRoomData, ThrowOnError>) => (options.client ?? client).get<GetRoomResponses, GetRoomErrors, ThrowOnError>({ url: '/rooms/{id}', ...options });
-
-/**
- * Rename a room
- */
-export const renameRoom = <ThrowOnError extends boolean = false>(options: Options<RenameRoomData, ThrowOnError>) => (options.client ?? client).patch<RenameRoomResponses, RenameRoomErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/rooms/{id}',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Archive a room
- */
-export const archiveRoom = <ThrowOnError extends boolean = false>(options: Options<ArchiveRoomData, ThrowOnError>) => (options.client ?? client).post<ArchiveRoomResponses, ArchiveRoomErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/rooms/{id}/archive',
-    ...options
-});
-
-/**
- * Restore a room
- */
-export const restoreRoom = <ThrowOnError extends boolean = false>(options: Options<RestoreRoomData, ThrowOnError>) => (options.client ?? client).post<RestoreRoomResponses, RestoreRoomErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/rooms/{id}/restore',
-    ...options
-});
-
-/**
- * A page of a room, ascending by seq
- */
-export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({ url: '/messages', ...options });
-
-/**
- * Post a message
- */
-export const postMessage = <ThrowOnError extends boolean = false>(options: Options<PostMessageData, ThrowOnError>) => (options.client ?? client).post<PostMessageResponses, PostMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/messages',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * Delete a message
- */
-export const deleteMessage = <ThrowOnError extends boolean = false>(options: Options<DeleteMessageData, ThrowOnError>) => (options.client ?? client).delete<DeleteMessageResponses, DeleteMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/messages/{id}',
-    ...options
-});
-
-/**
- * Edit a message
- */
-export const editMessage = <ThrowOnError extends boolean = false>(options: Options<EditMessageData, ThrowOnError>) => (options.client ?? client).patch<EditMessageResponses, EditMessageErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/messages/{id}',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
- * A page of one conversation
- */
-export const listDirectMessages = <ThrowOnError extends boolean = false>(options: Options<ListDirectMessagesData, ThrowOnError>) => (options.client ?? client).get<ListDirectMessagesResponses, ListDirectMessagesErrors, ThrowOnError>({
+export const listDirectMessages = <ThrowOnError extends boolean = false>(options?: Options<ListDirectMessagesData, ThrowOnError>) => (options?.client ?? client).get<ListDirectMessagesResponses, ListDirectMessagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/direct-messages',
     ...options
 });
 
 /**
- * Write to one person
+ * Send a direct message. Only admins begin a conversation; where the operator allows it, users answer.
  */
 export const postDirectMessage = <ThrowOnError extends boolean = false>(options: Options<PostDirectMessageData, ThrowOnError>) => (options.client ?? client).post<PostDirectMessageResponses, PostDirectMessageErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -290,10 +132,236 @@ export const postDirectMessage = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * Who wrote with me
+ * List with whom one wrote, each with the newest message.
  */
 export const listConversations = <ThrowOnError extends boolean = false>(options?: Options<ListConversationsData, ThrowOnError>) => (options?.client ?? client).get<ListConversationsResponses, ListConversationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/direct-messages/conversations',
+    ...options
+});
+
+/**
+ * The process runs. It says nothing of the database, whose absence no restart of this process mends.
+ */
+export const livez = <ThrowOnError extends boolean = false>(options?: Options<LivezData, ThrowOnError>) => (options?.client ?? client).get<LivezResponses, unknown, ThrowOnError>({ url: '/livez', ...options });
+
+/**
+ * Read a page of a room: the newest, or what lies before or after a `seq`.
+ */
+export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages',
+    ...options
+});
+
+/**
+ * Post a message. The answer comes once it is durable; repeating it under the same `client_id` is safe for ever.
+ */
+export const postMessage = <ThrowOnError extends boolean = false>(options: Options<PostMessageData, ThrowOnError>) => (options.client ?? client).post<PostMessageResponses, PostMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a message: its words are gone for good, its place stays. Doing it twice is not an error.
+ */
+export const deleteMessage = <ThrowOnError extends boolean = false>(options: Options<DeleteMessageData, ThrowOnError>) => (options.client ?? client).delete<DeleteMessageResponses, DeleteMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages/{id}',
+    ...options
+});
+
+/**
+ * Give one's own message other words.
+ */
+export const editMessage = <ThrowOnError extends boolean = false>(options: Options<EditMessageData, ThrowOnError>) => (options.client ?? client).patch<EditMessageResponses, EditMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Everything that is counted, in the text format of Prometheus.
+ */
+export const metrics = <ThrowOnError extends boolean = false>(options?: Options<MetricsData, ThrowOnError>) => (options?.client ?? client).get<MetricsResponses, unknown, ThrowOnError>({ url: '/metrics', ...options });
+
+/**
+ * Whether this instance takes traffic: it is not leaving, the database answers, and every change that is
+ * in the log has been heard of here.
+ */
+export const readyz = <ThrowOnError extends boolean = false>(options?: Options<ReadyzData, ThrowOnError>) => (options?.client ?? client).get<ReadyzResponses, ReadyzErrors, ThrowOnError>({ url: '/readyz', ...options });
+
+/**
+ * List the rooms, with how many are in each now.
+ */
+export const listRooms = <ThrowOnError extends boolean = false>(options?: Options<ListRoomsData, ThrowOnError>) => (options?.client ?? client).get<ListRoomsResponses, ListRoomsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms',
+    ...options
+});
+
+/**
+ * Create a room.
+ */
+export const createRoom = <ThrowOnError extends boolean = false>(options: Options<CreateRoomData, ThrowOnError>) => (options.client ?? client).post<CreateRoomResponses, CreateRoomErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read one room.
+ */
+export const getRoom = <ThrowOnError extends boolean = false>(options: Options<GetRoomData, ThrowOnError>) => (options.client ?? client).get<GetRoomResponses, GetRoomErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}',
+    ...options
+});
+
+/**
+ * Rename a room.
+ */
+export const renameRoom = <ThrowOnError extends boolean = false>(options: Options<RenameRoomData, ThrowOnError>) => (options.client ?? client).patch<RenameRoomResponses, RenameRoomErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Archive a room: it leaves every list and takes no more messages. Doing it twice is not an error.
+ */
+export const archiveRoom = <ThrowOnError extends boolean = false>(options: Options<ArchiveRoomData, ThrowOnError>) => (options.client ?? client).post<ArchiveRoomResponses, ArchiveRoomErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/archive',
+    ...options
+});
+
+/**
+ * Bring an archived room back. Doing it twice is not an error.
+ */
+export const restoreRoom = <ThrowOnError extends boolean = false>(options: Options<RestoreRoomData, ThrowOnError>) => (options.client ?? client).post<RestoreRoomResponses, RestoreRoomErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/restore',
+    ...options
+});
+
+/**
+ * Hear rooms, the lobby and, with a token, one's own direct messages
+ *
+ * An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
+ * stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so.
+ */
+export const openStream = <ThrowOnError extends boolean = false>(options?: Options<OpenStreamData, ThrowOnError, OpenStreamResponse>) => (options?.client ?? client).sse.get<OpenStreamResponses, OpenStreamErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/sse',
+    ...options
+});
+
+/**
+ * Find users.
+ *
+ * Those whose name begins with the query come first.
+ */
+export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users',
+    ...options
+});
+
+/**
+ * Who is asking.
+ */
+export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/me',
+    ...options
+});
+
+/**
+ * Give a user a role.
+ */
+export const setRole = <ThrowOnError extends boolean = false>(options: Options<SetRoleData, ThrowOnError>) => (options.client ?? client).patch<SetRoleResponses, SetRoleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ban a user.
+ *
+ * Ends all their sessions; they cannot sign in until the ban is lifted.
+ */
+export const banUser = <ThrowOnError extends boolean = false>(options: Options<BanUserData, ThrowOnError>) => (options.client ?? client).post<BanUserResponses, BanUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}/ban',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * End a user's sessions.
+ *
+ * They may sign in again at once.
+ */
+export const endSessions = <ThrowOnError extends boolean = false>(options: Options<EndSessionsData, ThrowOnError>) => (options.client ?? client).post<EndSessionsResponses, EndSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}/end-sessions',
+    ...options
+});
+
+/**
+ * Mute a user for a time.
+ *
+ * A muted user reads, and posts and edits nothing.
+ */
+export const muteUser = <ThrowOnError extends boolean = false>(options: Options<MuteUserData, ThrowOnError>) => (options.client ?? client).post<MuteUserResponses, MuteUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}/mute',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Lift a user's ban.
+ */
+export const unbanUser = <ThrowOnError extends boolean = false>(options: Options<UnbanUserData, ThrowOnError>) => (options.client ?? client).post<UnbanUserResponses, UnbanUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}/unban',
+    ...options
+});
+
+/**
+ * End a user's mute.
+ */
+export const unmuteUser = <ThrowOnError extends boolean = false>(options: Options<UnmuteUserData, ThrowOnError>) => (options.client ?? client).post<UnmuteUserResponses, UnmuteUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}/unmute',
     ...options
 });

@@ -4,182 +4,448 @@ export type ClientOptions = {
     baseUrl: `${string}://${string}` | (string & {});
 };
 
-export type Role = 'user' | 'admin';
+/**
+ * One change that somebody made.
+ */
+export type AuditEntry = {
+    actor: Author | null;
+    at: string;
+    /**
+     * What else there is to know, such as the reason of a mute.
+     */
+    detail: {
+        [key: string]: unknown;
+    } | null;
+    kind: string;
+    message_id: MessageId | null;
+    pos: Pos;
+    room: AuditedRoom | null;
+    user: Author | null;
+};
 
+export type AuditTrail = {
+    /**
+     * Newest first.
+     */
+    entries: Array<AuditEntry>;
+};
+
+/**
+ * A room by its present name.
+ */
+export type AuditedRoom = {
+    id: RoomId;
+    name: string;
+};
+
+/**
+ * Who wrote, sent or received something.
+ */
 export type Author = {
-    id: string;
+    id: UserId;
     username: string;
 };
 
-export type User = {
-    id: string;
-    username: string;
-    role: Role;
-    muted_until?: string | null;
-    mute_reason?: string | null;
-    banned_at?: string | null;
-    ban_reason?: string | null;
+/**
+ * A ban and its reason.
+ */
+export type Ban = {
+    /**
+     * Told to the admins.
+     */
+    reason?: Reason;
 };
 
-export type Session = {
-    access_token: string;
-    token_type: 'Bearer';
-    expires_in: number;
-    refresh_token: string;
+/**
+ * Chosen by the client for one submit; repeated in each retry of it.
+ */
+export type ClientId = string;
+
+export type Conversation = {
+    last_message: DirectMessage;
+    /**
+     * The other one.
+     */
     user: User;
 };
 
-export type Online = {
-    users: number;
-    guests: number;
+export type Conversations = {
+    /**
+     * The one with the newest message first.
+     */
+    conversations: Array<Conversation>;
 };
 
-export type Room = {
-    id: string;
-    name: string;
-    is_archived: boolean;
-    created_at: string;
-    head_seq: number;
-    online: Online;
+/**
+ * A name and its password. Any text may be tried.
+ */
+export type Credentials = {
+    password: string;
+    username: string;
 };
 
-export type Message = {
-    id: string;
-    room_id: string;
-    pos: number;
-    seq: number;
-    client_id: string | null;
-    author: Author;
-    body: string | null;
-    created_at: string;
-    edited_at: string | null;
-    deleted_at: string | null;
-};
-
+/**
+ * A message for one person's eyes: nobody but sender and recipient ever receives it.
+ */
 export type DirectMessage = {
-    id: string;
-    pos: number;
-    client_id: string | null;
-    sender: Author;
-    recipient: Author;
     body: string;
+    client_id: ClientId;
     created_at: string;
+    id: MessageId;
+    pos: Pos;
+    recipient: Author;
+    sender: Author;
 };
 
+/**
+ * A direct message to send.
+ */
+export type DirectMessageInput = {
+    body: MessageBody;
+    client_id?: ClientId | null;
+    recipient_id: UserId;
+};
+
+export type DirectMessages = {
+    /**
+     * A stream opened with it misses nothing after this page.
+     */
+    cursor: string;
+    /**
+     * Ascending `pos`.
+     */
+    messages: Array<DirectMessage>;
+};
+
+/**
+ * Other words for a message.
+ */
+export type EditInput = {
+    body: MessageBody;
+};
+
+/**
+ * One field of the input and what is wrong with it.
+ */
 export type FieldError = {
     field: string;
     message: string;
 };
 
-export type Problem = {
-    type: string;
-    title: string;
-    status: number;
-    code: string;
-    detail: string;
-    errors?: Array<FieldError>;
+/**
+ * A public message. A deleted one keeps its place; its body is gone for good.
+ */
+export type Message = {
+    author: Author;
+    body?: string | null;
+    client_id: ClientId;
+    created_at: string;
+    deleted_at: string | null;
+    edited_at: string | null;
+    id: MessageId;
+    /**
+     * Where it was posted, and stays.
+     */
+    pos: Pos;
+    room_id: RoomId;
+    seq: Seq;
 };
 
-export type Credentials = {
-    username: string;
-    password: string;
+/**
+ * The words of a message: trimmed, newlines as LF, 1 to 4,000 characters.
+ */
+export type MessageBody = string;
+
+/**
+ * A message, public or direct.
+ */
+export type MessageId = string;
+
+export type Messages = {
+    /**
+     * A stream opened with it misses nothing after this page.
+     */
+    cursor: string;
+    /**
+     * `seq` of the room's newest message.
+     */
+    head_seq: Seq;
+    /**
+     * Ascending `seq`, without a gap.
+     */
+    messages: Array<Message>;
 };
 
-export type RefreshToken = {
-    refresh_token: string;
+/**
+ * A mute: for how long, and why.
+ */
+export type Mute = {
+    /**
+     * Told to the user.
+     */
+    reason?: Reason;
+    seconds: MuteSeconds;
 };
 
+/**
+ * Seconds from 1 to a year.
+ */
+export type MuteSeconds = number;
+
+/**
+ * A name and a password for a new account.
+ */
+export type NewAccount = {
+    password: Password;
+    username: Username;
+};
+
+/**
+ * How many are in a room now: distinct users, and guests counted by connection.
+ */
+export type Online = {
+    guests: number;
+    users: number;
+};
+
+/**
+ * A new password: 8 to 128 characters of any kind. It never shows.
+ */
+export type Password = string;
+
+/**
+ * The password now and the one to come.
+ */
 export type PasswordChange = {
     current_password: string;
-    new_password: string;
+    new_password: Password;
 };
 
-export type RoomName = {
-    name: string;
+/**
+ * A position in the global log: 1 for the first change ever, without a gap.
+ */
+export type Pos = number;
+
+/**
+ * A message to post.
+ */
+export type PostInput = {
+    body: MessageBody;
+    client_id?: ClientId | null;
+    room_id: RoomId;
 };
 
-export type NewMessage = {
-    room_id: string;
-    body: string;
-    client_id?: string;
+/**
+ * The body of every error: RFC 9457.
+ */
+export type Problem = {
+    /**
+     * Stable: programs may compare it.
+     */
+    code: string;
+    /**
+     * For people: may change.
+     */
+    detail: string;
+    errors?: Array<FieldError>;
+    status: number;
+    title: string;
+    type: string;
 };
 
-export type NewDirectMessage = {
-    recipient_id: string;
-    body: string;
-    client_id?: string;
+export type Readiness = {
+    /**
+     * Whether the demo accounts `ali` and `admin` exist.
+     */
+    demo: boolean;
+    status: string;
+    version: string;
 };
 
-export type MessageBody = {
-    body: string;
-};
+/**
+ * Why an admin did something: one trimmed line of at most 200 characters, which may be empty.
+ */
+export type Reason = string;
 
+/**
+ * What a user may do beyond reading and writing.
+ */
+export type Role = 'user' | 'admin';
+
+/**
+ * A role to give.
+ */
 export type RoleChange = {
     role: Role;
 };
 
-export type Mute = {
-    seconds: number;
-    reason: string;
+/**
+ * A room.
+ */
+export type Room = {
+    created_at: string;
+    /**
+     * `seq` of the newest message; 0 in a room without any.
+     */
+    head_seq: Seq;
+    id: RoomId;
+    is_archived: boolean;
+    name: string;
+    online: Online;
 };
 
-export type Ban = {
-    reason: string;
+/**
+ * A room.
+ */
+export type RoomId = string;
+
+/**
+ * What an admin says about a room.
+ */
+export type RoomInput = {
+    name: RoomName;
 };
 
-export type RoomList = {
+/**
+ * The name of a room: one trimmed line of 1 to 80 characters.
+ */
+export type RoomName = string;
+
+export type Rooms = {
+    /**
+     * A stream opened with it misses no change of a room after this list.
+     */
+    cursor: string;
+    /**
+     * By name.
+     */
     rooms: Array<Room>;
-    cursor: string;
 };
 
+/**
+ * A message's number within its room: 1 for the first, without a gap.
+ */
+export type Seq = number;
+
+/**
+ * A session as its holder receives it. Not `Debug`: both tokens are secrets.
+ */
+export type Session = {
+    /**
+     * Send it as `Authorization: Bearer …`.
+     */
+    access_token: string;
+    /**
+     * Seconds until the access token expires.
+     */
+    expires_in: number;
+    /**
+     * Good for one use; using it again ends the session.
+     */
+    refresh_token: string;
+    token_type: TokenType;
+    user: User;
+};
+
+/**
+ * The refresh token that came with a session.
+ */
+export type SessionHolder = {
+    refresh_token: string;
+};
+
+/**
+ * How the access token is shown: RFC 6750.
+ */
+export type TokenType = 'Bearer';
+
+/**
+ * An account as everybody may see it.
+ */
+export type User = {
+    id: UserId;
+    role: Role;
+    username: string;
+};
+
+/**
+ * A user with the restrictions that are in force.
+ */
+export type UserDetails = User & {
+    ban_reason: string | null;
+    banned_at: string | null;
+    mute_reason: string | null;
+    muted_until: string | null;
+};
+
+/**
+ * A user's account.
+ */
+export type UserId = string;
+
+/**
+ * Users found.
+ */
 export type UserList = {
-    users: Array<User>;
+    users: Array<UserDetails>;
 };
 
-export type MessagePage = {
-    messages: Array<Message>;
-    head_seq: number;
-    cursor: string;
-};
+/**
+ * A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, folded to lower case.
+ */
+export type Username = string;
 
-export type DirectMessagePage = {
-    messages: Array<DirectMessage>;
-    cursor: string;
-};
+export type SearchText = string;
 
-export type Conversation = {
-    user: Author;
-    last_message: DirectMessage;
-};
-
-export type ConversationList = {
-    conversations: Array<Conversation>;
-};
-
-export type RegisterData = {
-    body: Credentials;
+export type ListAuditEntriesData = {
+    body?: never;
     path?: never;
-    query?: never;
-    url: '/auth/register';
+    query?: {
+        /**
+         * Only what is older than this `pos`.
+         */
+        before?: number;
+        /**
+         * How many; more than 200 is taken for 200.
+         */
+        limit?: number;
+    };
+    url: '/audit';
 };
 
-export type RegisterErrors = {
+export type ListAuditEntriesErrors = {
     /**
-     * The request was refused.
+     * `malformed`: the query
      */
-    default: Problem;
-};
-
-export type RegisterError = RegisterErrors[keyof RegisterErrors];
-
-export type RegisterResponses = {
+    400: Problem;
     /**
-     * Done.
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
      */
-    201: Session;
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
-export type RegisterResponse = RegisterResponses[keyof RegisterResponses];
+export type ListAuditEntriesError = ListAuditEntriesErrors[keyof ListAuditEntriesErrors];
+
+export type ListAuditEntriesResponses = {
+    /**
+     * done
+     */
+    200: AuditTrail;
+};
+
+export type ListAuditEntriesResponse = ListAuditEntriesResponses[keyof ListAuditEntriesResponses];
 
 export type LoginData = {
     body: Credentials;
@@ -190,49 +456,56 @@ export type LoginData = {
 
 export type LoginErrors = {
     /**
-     * The request was refused.
+     * `malformed`: not JSON
      */
-    default: Problem;
+    400: Problem;
+    /**
+     * `wrong_credentials`: says not which half
+     */
+    401: Problem;
+    /**
+     * `banned`, and the password was right
+     */
+    403: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type LoginError = LoginErrors[keyof LoginErrors];
 
 export type LoginResponses = {
     /**
-     * Done.
+     * A new session.
      */
     200: Session;
 };
 
 export type LoginResponse = LoginResponses[keyof LoginResponses];
 
-export type RefreshData = {
-    body: RefreshToken;
-    path?: never;
-    query?: never;
-    url: '/auth/refresh';
-};
-
-export type RefreshErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type RefreshError = RefreshErrors[keyof RefreshErrors];
-
-export type RefreshResponses = {
-    /**
-     * Done.
-     */
-    200: Session;
-};
-
-export type RefreshResponse = RefreshResponses[keyof RefreshResponses];
-
 export type LogoutData = {
-    body: RefreshToken;
+    body: SessionHolder;
     path?: never;
     query?: never;
     url: '/auth/logout';
@@ -240,16 +513,44 @@ export type LogoutData = {
 
 export type LogoutErrors = {
     /**
-     * The request was refused.
+     * `malformed`: not JSON
      */
-    default: Problem;
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type LogoutError = LogoutErrors[keyof LogoutErrors];
 
 export type LogoutResponses = {
     /**
-     * Done.
+     * The session has ended.
      */
     204: void;
 };
@@ -265,16 +566,24 @@ export type LogoutAllData = {
 
 export type LogoutAllErrors = {
     /**
-     * The request was refused.
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
      */
-    default: Problem;
+    401: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type LogoutAllError = LogoutAllErrors[keyof LogoutAllErrors];
 
 export type LogoutAllResponses = {
     /**
-     * Done.
+     * All sessions have ended.
      */
     204: void;
 };
@@ -290,516 +599,175 @@ export type ChangePasswordData = {
 
 export type ChangePasswordErrors = {
     /**
-     * The request was refused.
+     * `malformed`: not JSON
      */
-    default: Problem;
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `changed_meanwhile`: by another request at the same time
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type ChangePasswordError = ChangePasswordErrors[keyof ChangePasswordErrors];
 
 export type ChangePasswordResponses = {
     /**
-     * Done.
+     * The password is changed.
      */
     204: void;
 };
 
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
-export type GetMeData = {
-    body?: never;
+export type RefreshData = {
+    body: SessionHolder;
     path?: never;
     query?: never;
-    url: '/users/me';
+    url: '/auth/refresh';
 };
 
-export type GetMeErrors = {
+export type RefreshErrors = {
     /**
-     * The request was refused.
+     * `malformed`: not JSON
      */
-    default: Problem;
-};
-
-export type GetMeError = GetMeErrors[keyof GetMeErrors];
-
-export type GetMeResponses = {
+    400: Problem;
     /**
-     * Done.
+     * `invalid_refresh_token`: unknown, expired, spent, or its session has ended
      */
-    200: User;
-};
-
-export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
-
-export type ListUsersData = {
-    body?: never;
-    path?: never;
-    query?: {
-        query?: string;
-        limit?: number;
-    };
-    url: '/users';
-};
-
-export type ListUsersErrors = {
+    401: Problem;
     /**
-     * The request was refused.
+     * `request_timeout`: the body did not arrive in time
      */
-    default: Problem;
-};
-
-export type ListUsersError = ListUsersErrors[keyof ListUsersErrors];
-
-export type ListUsersResponses = {
+    408: Problem;
     /**
-     * Done.
+     * `too_large`: over 64 KiB
      */
-    200: UserList;
-};
-
-export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
-
-export type SetRoleData = {
-    body: RoleChange;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/users/{id}';
-};
-
-export type SetRoleErrors = {
+    413: Problem;
     /**
-     * The request was refused.
+     * `unsupported_media_type`: not sent as JSON
      */
-    default: Problem;
-};
-
-export type SetRoleError = SetRoleErrors[keyof SetRoleErrors];
-
-export type SetRoleResponses = {
+    415: Problem;
     /**
-     * Done.
+     * `invalid`: `errors` says which field and why
      */
-    200: User;
-};
-
-export type SetRoleResponse = SetRoleResponses[keyof SetRoleResponses];
-
-export type MuteUserData = {
-    body: Mute;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/users/{id}/mute';
-};
-
-export type MuteUserErrors = {
+    422: Problem;
     /**
-     * The request was refused.
+     * `too_many_requests`
      */
-    default: Problem;
-};
-
-export type MuteUserError = MuteUserErrors[keyof MuteUserErrors];
-
-export type MuteUserResponses = {
+    429: Problem;
     /**
-     * Done.
+     * `unavailable`: busy, or the database is away; try again
      */
-    200: User;
+    503: Problem;
 };
 
-export type MuteUserResponse = MuteUserResponses[keyof MuteUserResponses];
+export type RefreshError = RefreshErrors[keyof RefreshErrors];
 
-export type UnmuteUserData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/users/{id}/unmute';
-};
-
-export type UnmuteUserErrors = {
+export type RefreshResponses = {
     /**
-     * The request was refused.
+     * The same session with new tokens.
      */
-    default: Problem;
+    200: Session;
 };
 
-export type UnmuteUserError = UnmuteUserErrors[keyof UnmuteUserErrors];
+export type RefreshResponse = RefreshResponses[keyof RefreshResponses];
 
-export type UnmuteUserResponses = {
-    /**
-     * Done.
-     */
-    200: User;
-};
-
-export type UnmuteUserResponse = UnmuteUserResponses[keyof UnmuteUserResponses];
-
-export type BanUserData = {
-    body: Ban;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/users/{id}/ban';
-};
-
-export type BanUserErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type BanUserError = BanUserErrors[keyof BanUserErrors];
-
-export type BanUserResponses = {
-    /**
-     * Done.
-     */
-    200: User;
-};
-
-export type BanUserResponse = BanUserResponses[keyof BanUserResponses];
-
-export type UnbanUserData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/users/{id}/unban';
-};
-
-export type UnbanUserErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type UnbanUserError = UnbanUserErrors[keyof UnbanUserErrors];
-
-export type UnbanUserResponses = {
-    /**
-     * Done.
-     */
-    200: User;
-};
-
-export type UnbanUserResponse = UnbanUserResponses[keyof UnbanUserResponses];
-
-export type EndSessionsData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/users/{id}/end-sessions';
-};
-
-export type EndSessionsErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type EndSessionsError = EndSessionsErrors[keyof EndSessionsErrors];
-
-export type EndSessionsResponses = {
-    /**
-     * Done.
-     */
-    200: User;
-};
-
-export type EndSessionsResponse = EndSessionsResponses[keyof EndSessionsResponses];
-
-export type ListRoomsData = {
-    body?: never;
-    path?: never;
-    query?: {
-        archived?: boolean;
-    };
-    url: '/rooms';
-};
-
-export type ListRoomsErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type ListRoomsError = ListRoomsErrors[keyof ListRoomsErrors];
-
-export type ListRoomsResponses = {
-    /**
-     * Done.
-     */
-    200: RoomList;
-};
-
-export type ListRoomsResponse = ListRoomsResponses[keyof ListRoomsResponses];
-
-export type CreateRoomData = {
-    body: RoomName;
+export type RegisterData = {
+    body: NewAccount;
     path?: never;
     query?: never;
-    url: '/rooms';
+    url: '/auth/register';
 };
 
-export type CreateRoomErrors = {
+export type RegisterErrors = {
     /**
-     * The request was refused.
+     * `malformed`: not JSON
      */
-    default: Problem;
-};
-
-export type CreateRoomError = CreateRoomErrors[keyof CreateRoomErrors];
-
-export type CreateRoomResponses = {
+    400: Problem;
     /**
-     * Done.
+     * `request_timeout`: the body did not arrive in time
      */
-    201: Room;
-};
-
-export type CreateRoomResponse = CreateRoomResponses[keyof CreateRoomResponses];
-
-export type GetRoomData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/rooms/{id}';
-};
-
-export type GetRoomErrors = {
+    408: Problem;
     /**
-     * The request was refused.
+     * `username_taken`
      */
-    default: Problem;
-};
-
-export type GetRoomError = GetRoomErrors[keyof GetRoomErrors];
-
-export type GetRoomResponses = {
+    409: Problem;
     /**
-     * Done.
+     * `too_large`: over 64 KiB
      */
-    200: Room;
-};
-
-export type GetRoomResponse = GetRoomResponses[keyof GetRoomResponses];
-
-export type RenameRoomData = {
-    body: RoomName;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/rooms/{id}';
-};
-
-export type RenameRoomErrors = {
+    413: Problem;
     /**
-     * The request was refused.
+     * `unsupported_media_type`: not sent as JSON
      */
-    default: Problem;
-};
-
-export type RenameRoomError = RenameRoomErrors[keyof RenameRoomErrors];
-
-export type RenameRoomResponses = {
+    415: Problem;
     /**
-     * Done.
+     * `invalid`: `errors` says which field and why
      */
-    200: Room;
-};
-
-export type RenameRoomResponse = RenameRoomResponses[keyof RenameRoomResponses];
-
-export type ArchiveRoomData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/rooms/{id}/archive';
-};
-
-export type ArchiveRoomErrors = {
+    422: Problem;
     /**
-     * The request was refused.
+     * `too_many_requests`
      */
-    default: Problem;
-};
-
-export type ArchiveRoomError = ArchiveRoomErrors[keyof ArchiveRoomErrors];
-
-export type ArchiveRoomResponses = {
+    429: Problem;
     /**
-     * Done.
+     * `unavailable`: busy, or the database is away; try again
      */
-    200: Room;
+    503: Problem;
 };
 
-export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
+export type RegisterError = RegisterErrors[keyof RegisterErrors];
 
-export type RestoreRoomData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/rooms/{id}/restore';
-};
-
-export type RestoreRoomErrors = {
+export type RegisterResponses = {
     /**
-     * The request was refused.
+     * The account's first session.
      */
-    default: Problem;
+    201: Session;
 };
 
-export type RestoreRoomError = RestoreRoomErrors[keyof RestoreRoomErrors];
-
-export type RestoreRoomResponses = {
-    /**
-     * Done.
-     */
-    200: Room;
-};
-
-export type RestoreRoomResponse = RestoreRoomResponses[keyof RestoreRoomResponses];
-
-export type ListMessagesData = {
-    body?: never;
-    path?: never;
-    query: {
-        room_id: string;
-        before?: number;
-        after?: number;
-        limit?: number;
-    };
-    url: '/messages';
-};
-
-export type ListMessagesErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type ListMessagesError = ListMessagesErrors[keyof ListMessagesErrors];
-
-export type ListMessagesResponses = {
-    /**
-     * Done.
-     */
-    200: MessagePage;
-};
-
-export type ListMessagesResponse = ListMessagesResponses[keyof ListMessagesResponses];
-
-export type PostMessageData = {
-    body: NewMessage;
-    path?: never;
-    query?: never;
-    url: '/messages';
-};
-
-export type PostMessageErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type PostMessageError = PostMessageErrors[keyof PostMessageErrors];
-
-export type PostMessageResponses = {
-    /**
-     * Done.
-     */
-    200: Message;
-    /**
-     * Done.
-     */
-    201: Message;
-};
-
-export type PostMessageResponse = PostMessageResponses[keyof PostMessageResponses];
-
-export type DeleteMessageData = {
-    body?: never;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/messages/{id}';
-};
-
-export type DeleteMessageErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type DeleteMessageError = DeleteMessageErrors[keyof DeleteMessageErrors];
-
-export type DeleteMessageResponses = {
-    /**
-     * Done.
-     */
-    204: void;
-};
-
-export type DeleteMessageResponse = DeleteMessageResponses[keyof DeleteMessageResponses];
-
-export type EditMessageData = {
-    body: MessageBody;
-    path: {
-        id: string;
-    };
-    query?: never;
-    url: '/messages/{id}';
-};
-
-export type EditMessageErrors = {
-    /**
-     * The request was refused.
-     */
-    default: Problem;
-};
-
-export type EditMessageError = EditMessageErrors[keyof EditMessageErrors];
-
-export type EditMessageResponses = {
-    /**
-     * Done.
-     */
-    200: Message;
-};
-
-export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];
+export type RegisterResponse = RegisterResponses[keyof RegisterResponses];
 
 export type ListDirectMessagesData = {
     body?: never;
     path?: never;
-    query: {
-        with: string;
+    query?: {
+        /**
+         * Only those with this user.
+         */
+        with?: string;
+        /**
+         * Only what is older than this `pos`.
+         */
         before?: number;
+        /**
+         * How many; more than 200 is taken for 200.
+         */
         limit?: number;
     };
     url: '/direct-messages';
@@ -807,24 +775,36 @@ export type ListDirectMessagesData = {
 
 export type ListDirectMessagesErrors = {
     /**
-     * The request was refused.
+     * `malformed`: the query
      */
-    default: Problem;
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type ListDirectMessagesError = ListDirectMessagesErrors[keyof ListDirectMessagesErrors];
 
 export type ListDirectMessagesResponses = {
     /**
-     * Done.
+     * done
      */
-    200: DirectMessagePage;
+    200: DirectMessages;
 };
 
 export type ListDirectMessagesResponse = ListDirectMessagesResponses[keyof ListDirectMessagesResponses];
 
 export type PostDirectMessageData = {
-    body: NewDirectMessage;
+    body: DirectMessageInput;
     path?: never;
     query?: never;
     url: '/direct-messages';
@@ -832,20 +812,56 @@ export type PostDirectMessageData = {
 
 export type PostDirectMessageErrors = {
     /**
-     * The request was refused.
+     * `malformed`: not JSON
      */
-    default: Problem;
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`, `not_allowed`, `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown recipient
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`, or `client_id_reused` for another message
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type PostDirectMessageError = PostDirectMessageErrors[keyof PostDirectMessageErrors];
 
 export type PostDirectMessageResponses = {
     /**
-     * Done.
+     * sent before, under this `client_id`
      */
     200: DirectMessage;
     /**
-     * Done.
+     * sent
      */
     201: DirectMessage;
 };
@@ -861,18 +877,1093 @@ export type ListConversationsData = {
 
 export type ListConversationsErrors = {
     /**
-     * The request was refused.
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
      */
-    default: Problem;
+    401: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
 };
 
 export type ListConversationsError = ListConversationsErrors[keyof ListConversationsErrors];
 
 export type ListConversationsResponses = {
     /**
-     * Done.
+     * done
      */
-    200: ConversationList;
+    200: Conversations;
 };
 
 export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
+
+export type LivezData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/livez';
+};
+
+export type LivezResponses = {
+    /**
+     * done
+     */
+    200: string;
+};
+
+export type LivezResponse = LivezResponses[keyof LivezResponses];
+
+export type ListMessagesData = {
+    body?: never;
+    path?: never;
+    query: {
+        room_id: string;
+        /**
+         * Only what is older than this `seq`.
+         */
+        before?: number;
+        /**
+         * Only what is newer than this `seq`; the page then begins there instead of ending at the newest.
+         */
+        after?: number;
+        /**
+         * How many; more than 200 is taken for 200.
+         */
+        limit?: number;
+    };
+    url: '/messages';
+};
+
+export type ListMessagesErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown room, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListMessagesError = ListMessagesErrors[keyof ListMessagesErrors];
+
+export type ListMessagesResponses = {
+    /**
+     * done
+     */
+    200: Messages;
+};
+
+export type ListMessagesResponse = ListMessagesResponses[keyof ListMessagesResponses];
+
+export type PostMessageData = {
+    body: PostInput;
+    path?: never;
+    query?: never;
+    url: '/messages';
+};
+
+export type PostMessageErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown room
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `room_archived`
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`, or `client_id_reused` for another message
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type PostMessageError = PostMessageErrors[keyof PostMessageErrors];
+
+export type PostMessageResponses = {
+    /**
+     * posted before, under this `client_id`
+     */
+    200: Message;
+    /**
+     * posted
+     */
+    201: Message;
+};
+
+export type PostMessageResponse = PostMessageResponses[keyof PostMessageResponses];
+
+export type DeleteMessageData = {
+    body?: never;
+    path: {
+        id: MessageId;
+    };
+    query?: never;
+    url: '/messages/{id}';
+};
+
+export type DeleteMessageErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_author` (and no admin), or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `room_archived`
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type DeleteMessageError = DeleteMessageErrors[keyof DeleteMessageErrors];
+
+export type DeleteMessageResponses = {
+    /**
+     * deleted
+     */
+    204: void;
+};
+
+export type DeleteMessageResponse = DeleteMessageResponses[keyof DeleteMessageResponses];
+
+export type EditMessageData = {
+    body: EditInput;
+    path: {
+        id: MessageId;
+    };
+    query?: never;
+    url: '/messages/{id}';
+};
+
+export type EditMessageErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_author`, `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `room_archived` or `message_deleted`
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type EditMessageError = EditMessageErrors[keyof EditMessageErrors];
+
+export type EditMessageResponses = {
+    /**
+     * done
+     */
+    200: Message;
+};
+
+export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];
+
+export type MetricsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/metrics';
+};
+
+export type MetricsResponses = {
+    /**
+     * done
+     */
+    200: string;
+};
+
+export type MetricsResponse = MetricsResponses[keyof MetricsResponses];
+
+export type ReadyzData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/readyz';
+};
+
+export type ReadyzErrors = {
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ReadyzError = ReadyzErrors[keyof ReadyzErrors];
+
+export type ReadyzResponses = {
+    /**
+     * done
+     */
+    200: Readiness;
+};
+
+export type ReadyzResponse = ReadyzResponses[keyof ReadyzResponses];
+
+export type ListRoomsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * The archived rooms instead of the active ones; for admins.
+         */
+        archived?: boolean;
+    };
+    url: '/rooms';
+};
+
+export type ListRoomsErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`: archived rooms are for admins
+     */
+    403: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListRoomsError = ListRoomsErrors[keyof ListRoomsErrors];
+
+export type ListRoomsResponses = {
+    /**
+     * done
+     */
+    200: Rooms;
+};
+
+export type ListRoomsResponse = ListRoomsResponses[keyof ListRoomsResponses];
+
+export type CreateRoomData = {
+    body: RoomInput;
+    path?: never;
+    query?: never;
+    url: '/rooms';
+};
+
+export type CreateRoomErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `name_in_use`
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type CreateRoomError = CreateRoomErrors[keyof CreateRoomErrors];
+
+export type CreateRoomResponses = {
+    /**
+     * done
+     */
+    201: Room;
+};
+
+export type CreateRoomResponse = CreateRoomResponses[keyof CreateRoomResponses];
+
+export type GetRoomData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}';
+};
+
+export type GetRoomErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type GetRoomError = GetRoomErrors[keyof GetRoomErrors];
+
+export type GetRoomResponses = {
+    /**
+     * done
+     */
+    200: Room;
+};
+
+export type GetRoomResponse = GetRoomResponses[keyof GetRoomResponses];
+
+export type RenameRoomData = {
+    body: RoomInput;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}';
+};
+
+export type RenameRoomErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `name_in_use`
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type RenameRoomError = RenameRoomErrors[keyof RenameRoomErrors];
+
+export type RenameRoomResponses = {
+    /**
+     * done
+     */
+    200: Room;
+};
+
+export type RenameRoomResponse = RenameRoomResponses[keyof RenameRoomResponses];
+
+export type ArchiveRoomData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/archive';
+};
+
+export type ArchiveRoomErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ArchiveRoomError = ArchiveRoomErrors[keyof ArchiveRoomErrors];
+
+export type ArchiveRoomResponses = {
+    /**
+     * done
+     */
+    200: Room;
+};
+
+export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
+
+export type RestoreRoomData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/restore';
+};
+
+export type RestoreRoomErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `name_in_use`: another room took the name meanwhile
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type RestoreRoomError = RestoreRoomErrors[keyof RestoreRoomErrors];
+
+export type RestoreRoomResponses = {
+    /**
+     * done
+     */
+    200: Room;
+};
+
+export type RestoreRoomResponse = RestoreRoomResponses[keyof RestoreRoomResponses];
+
+export type OpenStreamData = {
+    body?: never;
+    headers?: {
+        /**
+         * Sent by a browser that reconnects
+         */
+        'last-event-id'?: string | null;
+    };
+    path?: never;
+    query?: {
+        /**
+         * A room to hear; repeat it for more, at most 100.
+         */
+        room?: Array<string>;
+        /**
+         * The access token, since `EventSource` cannot send a header. `Authorization: Bearer` works too.
+         */
+        access_token?: string;
+        /**
+         * Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` wins over it.
+         */
+        cursor?: string;
+        /**
+         * More missed events than this are not replayed; a `reset` says so.
+         */
+        replay_limit?: number;
+    };
+    url: '/sse';
+};
+
+export type OpenStreamErrors = {
+    /**
+     * Malformed query or cursor
+     */
+    400: Problem;
+    /**
+     * Bad or expired token
+     */
+    401: Problem;
+    /**
+     * Only GET is answered
+     */
+    405: Problem;
+    /**
+     * Too many requests
+     */
+    429: Problem;
+};
+
+export type OpenStreamError = OpenStreamErrors[keyof OpenStreamErrors];
+
+export type OpenStreamResponses = {
+    /**
+     * The stream
+     */
+    200: string;
+};
+
+export type OpenStreamResponse = OpenStreamResponses[keyof OpenStreamResponses];
+
+export type ListUsersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * A part of the username; all users where it is empty.
+         */
+        query?: SearchText;
+        /**
+         * At most so many.
+         */
+        limit?: number;
+    };
+    url: '/users';
+};
+
+export type ListUsersErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListUsersError = ListUsersErrors[keyof ListUsersErrors];
+
+export type ListUsersResponses = {
+    /**
+     * Users, by name.
+     */
+    200: UserList;
+};
+
+export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
+
+export type GetMeData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/users/me';
+};
+
+export type GetMeErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type GetMeError = GetMeErrors[keyof GetMeErrors];
+
+export type GetMeResponses = {
+    /**
+     * The caller.
+     */
+    200: UserDetails;
+};
+
+export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
+
+export type SetRoleData = {
+    body: RoleChange;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}';
+};
+
+export type SetRoleErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `last_admin`: nobody would be left to run the chat
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SetRoleError = SetRoleErrors[keyof SetRoleErrors];
+
+export type SetRoleResponses = {
+    /**
+     * The user with that role.
+     */
+    200: UserDetails;
+};
+
+export type SetRoleResponse = SetRoleResponses[keyof SetRoleResponses];
+
+export type BanUserData = {
+    body: Ban;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}/ban';
+};
+
+export type BanUserErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`; `not_allowed` to oneself
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type BanUserError = BanUserErrors[keyof BanUserErrors];
+
+export type BanUserResponses = {
+    /**
+     * The user, banned.
+     */
+    200: UserDetails;
+};
+
+export type BanUserResponse = BanUserResponses[keyof BanUserResponses];
+
+export type EndSessionsData = {
+    body?: never;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}/end-sessions';
+};
+
+export type EndSessionsErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type EndSessionsError = EndSessionsErrors[keyof EndSessionsErrors];
+
+export type EndSessionsResponses = {
+    /**
+     * The user, signed out everywhere.
+     */
+    200: UserDetails;
+};
+
+export type EndSessionsResponse = EndSessionsResponses[keyof EndSessionsResponses];
+
+export type MuteUserData = {
+    body: Mute;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}/mute';
+};
+
+export type MuteUserErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`; `not_allowed` to oneself
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type MuteUserError = MuteUserErrors[keyof MuteUserErrors];
+
+export type MuteUserResponses = {
+    /**
+     * The user, muted.
+     */
+    200: UserDetails;
+};
+
+export type MuteUserResponse = MuteUserResponses[keyof MuteUserResponses];
+
+export type UnbanUserData = {
+    body?: never;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}/unban';
+};
+
+export type UnbanUserErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type UnbanUserError = UnbanUserErrors[keyof UnbanUserErrors];
+
+export type UnbanUserResponses = {
+    /**
+     * The user, not banned.
+     */
+    200: UserDetails;
+};
+
+export type UnbanUserResponse = UnbanUserResponses[keyof UnbanUserResponses];
+
+export type UnmuteUserData = {
+    body?: never;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}/unmute';
+};
+
+export type UnmuteUserErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type UnmuteUserError = UnmuteUserErrors[keyof UnmuteUserErrors];
+
+export type UnmuteUserResponses = {
+    /**
+     * The user, not muted.
+     */
+    200: UserDetails;
+};
+
+export type UnmuteUserResponse = UnmuteUserResponses[keyof UnmuteUserResponses];

@@ -29,6 +29,7 @@ export function AdminPage({ title, aside, children }: AdminPageProps) {
       <nav aria-label="Administration" className="flex gap-1 border-b border-line px-3 md:px-5">
         <Tab to="/admin/rooms">Rooms</Tab>
         <Tab to="/admin/users">People</Tab>
+        <Tab to="/admin/audit">Audit trail</Tab>
       </nav>
       <div className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto flex max-w-3xl flex-col px-4 py-4 md:px-5">{children}</div>

@@ -10,7 +10,7 @@ import {
 } from "lucide-react";
 import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
-import type { User } from "../../api/gen/types.gen";
+import type { UserDetails } from "../../api/gen/types.gen";
 import { Avatar } from "../../ui/Avatar";
 import { shortTime } from "../../ui/dates";
 import { Menu, type MenuItem } from "../../ui/Menu";
@@ -18,7 +18,7 @@ import { useViewer } from "../session/use-session";
 import type { UserTask } from "./UserDialog";
 
 interface UserRowProps {
-  user: User;
+  user: UserDetails;
   onTask(kind: UserTask["kind"]): void;
 }
 

@@ -73,7 +73,7 @@ export function useConversation(peer: Author) {
   const newest = useQuery({ queryKey: ["directs", peer.id, coverage], queryFn: () => read() });
 
   const first = conversation?.messages[0]?.pos;
-  const hasOlder = conversation !== undefined && conversation.isLoaded && !conversation.isComplete;
+  const hasOlder = conversation?.isLoaded === true && !conversation.isComplete;
   const [isLoadingOlder, setLoadingOlder] = useState(false);
   const isBusy = useRef(false);
   const loadOlder = useCallback(() => {

@@ -8,7 +8,7 @@ const isPlain = (body: string) => !/[*_`~[\]<>&\\]|https?:|www\.|@|\n/.test(body
 
 /** Nothing but a few emoji: shown large, as they are meant. */
 const isEmojiOnly = (body: string) =>
-  /^(?:\p{Extended_Pictographic}[\p{Emoji_Modifier}\u200d\ufe0f]*\s?){1,6}$/u.test(body);
+  /^(?:\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\u200d|\ufe0f)*\s?){1,6}$/u.test(body);
 
 /** What somebody wrote, formatted; plain until the formatter is there. */
 export function MessageText({ body }: { body: string }) {

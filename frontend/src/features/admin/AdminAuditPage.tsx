@@ -1,0 +1,64 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { ScrollText } from "lucide-react";
+import { listAuditEntries } from "../../api/gen/sdk.gen";
+import type { AuditEntry } from "../../api/gen/types.gen";
+import { answer, sentence } from "../../api/problem";
+import { Avatar } from "../../ui/Avatar";
+import { Button } from "../../ui/Button";
+import { shortTime } from "../../ui/dates";
+import { EmptyState } from "../../ui/EmptyState";
+import { Notice } from "../../ui/Notice";
+import { AdminPage } from "./AdminPage";
+
+const PAGE = 50;
+
+/** Who changed what, newest first. */
+export function AdminAuditPage() {
+  const trail = useInfiniteQuery({
+    queryKey: ["audit"],
+    queryFn: ({ pageParam }) => {
+      const query = { limit: PAGE, ...(pageParam === null ? {} : { before: pageParam }) };
+      return answer(listAuditEntries({ query }));
+    },
+    initialPageParam: null as number | null,
+    getNextPageParam: ({ entries }) => (entries.length < PAGE ? null : (entries.at(-1)?.pos ?? null)),
+  });
+  const entries = trail.data?.pages.flatMap((page) => page.entries) ?? [];
+
+  return (
+    <AdminPage title="Audit trail">
+      {trail.error && <Notice tone="danger">{sentence(trail.error)}</Notice>}
+      {trail.data && entries.length === 0 && (
+        <EmptyState icon={ScrollText} title="Nothing happened yet">
+          What admins change is written down here.
+        </EmptyState>
+      )}
+      <ol aria-label="Changes" className="divide-y divide-line">
+        {entries.map((entry) => (
+          <li key={`${entry.pos} ${entry.kind}`} className="flex items-center gap-3 py-2.5">
+            <Avatar name={entry.actor?.username ?? "system"} size="small" />
+            <p className="min-w-0 flex-1 [overflow-wrap:anywhere]">{told(entry)}</p>
+            <time dateTime={entry.at} className="shrink-0 text-xs text-muted">
+              {shortTime(entry.at)}
+            </time>
+          </li>
+        ))}
+      </ol>
+      {trail.hasNextPage && (
+        <Button look="quiet" className="mt-4 self-center" onClick={() => void trail.fetchNextPage()}>
+          Show older changes
+        </Button>
+      )}
+    </AdminPage>
+  );
+}
+
+/** One change as a sentence; an unknown kind still tells who, what and whom. */
+function told({ kind, actor, room, user, detail }: AuditEntry): string {
+  const who = actor?.username ?? "The system";
+  const what = kind.replace(/[._]/g, " ");
+  const whom = [user?.username, room && `“${room.name}”`].filter(Boolean).join(", ");
+  const reason =
+    detail && typeof detail === "object" && "reason" in detail ? ` (${String(detail.reason)})` : "";
+  return `${who}: ${what}${whom ? `, ${whom}` : ""}${reason}`;
+}

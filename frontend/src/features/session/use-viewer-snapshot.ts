@@ -1,0 +1,20 @@
+import { useQuery } from "@tanstack/react-query";
+import { getMe } from "../../api/gen/sdk.gen";
+import { answer } from "../../api/problem";
+import { withViewer } from "../../realtime/snapshots";
+import { chat, useChat } from "../../realtime/store";
+
+/** Keeps role and mute of whoever is signed in true: read once, then carried on by `user.changed`. */
+export function useViewerSnapshot(): void {
+  const viewerId = useChat((state) => state.viewer?.id);
+  const coverage = useChat((state) => state.coverage.directs);
+  useQuery({
+    queryKey: ["viewer", viewerId, coverage],
+    queryFn: async () => {
+      const me = await answer(getMe());
+      chat.update((state) => (state.viewer?.id === me.id ? withViewer(state, me) : state));
+      return me.id;
+    },
+    enabled: viewerId !== undefined && coverage > 0,
+  });
+}
