@@ -34,11 +34,11 @@ pub struct WhichDirectMessages {
     #[param(value_type = Option<Uuid>)]
     with: Option<UserId>,
     /// Only what is older than this `pos`.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     before: Option<Pos>,
     /// How many; more than 200 is taken for 200.
     #[serde(default)]
-    #[param(value_type = Option<i64>, minimum = 1, default = 50)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
     limit: Limit<50, 200>,
 }
 

@@ -34,7 +34,10 @@ pub async fn livez() -> &'static str {
 
 /// Whether this instance takes traffic: it is not leaving, the database answers, and every change that is
 /// in the log has been heard of here.
-#[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = 200, body = Readiness)))]
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+    (status = 200, body = Readiness),
+    (status = 503, description = "`unavailable`: leaving, or behind, or the database is away"),
+))]
 pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     if app.is_draining() {
         return Err(Error::unavailable());

@@ -24,14 +24,14 @@ pub struct WhichMessages {
     #[param(value_type = Uuid)]
     room_id: RoomId,
     /// Only what is older than this `seq`.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     before: Option<Seq>,
     /// Only what is newer than this `seq`; the page then begins there instead of ending at the newest.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<Seq>,
     /// How many; more than 200 is taken for 200.
     #[serde(default)]
-    #[param(value_type = Option<i64>, minimum = 1, default = 50)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
     limit: Limit<50, 200>,
 }
 

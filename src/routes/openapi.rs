@@ -21,6 +21,7 @@ use utoipa::openapi::{
 use utoipa::openapi::tag::TagBuilder;
 
 use crate::error::{FieldError, Problem};
+use crate::input::SearchText;
 
 const DESCRIPTION: &str = "\
 A public multi-room chat whose acknowledged messages are never lost, doubled or out of order.
@@ -59,6 +60,8 @@ pub(super) fn preamble() -> OpenApi {
     );
     components.schemas.insert("Problem".to_owned(), Problem::schema());
     components.schemas.insert("FieldError".to_owned(), FieldError::schema());
+    // Parameters do not bring their schemas along, as bodies do.
+    components.schemas.insert("SearchText".to_owned(), SearchText::schema());
 
     let tags: Vec<Tag> =
         TAGS.into_iter().map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build()).collect();
@@ -72,9 +75,6 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
         let names_something = path.contains('{');
         for operation in operations(item) {
             describe_problems(operation);
-            if path == "/livez" || path == "/metrics" {
-                continue;
-            }
             if operation.security.is_some() {
                 imply(operation, 401, "`unauthenticated`, or `invalid_token`: expired, forged or of an ended session");
             }
@@ -91,8 +91,9 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
             if names_something {
                 imply(operation, 404, "`not_found`");
             }
-            // A browser gives up an event stream for good on any status but 200, so it is never limited.
-            if path != "/sse" {
+            // What is asked by machines is not limited, and a browser gives up a stream for good on any status but 200.
+            let is_limited = !operation.tags.iter().flatten().any(|tag| tag == "operation" || tag == "stream");
+            if is_limited {
                 imply(operation, 429, "`too_many_requests`");
                 imply(operation, 503, "`unavailable`: busy, or the database is away; try again");
             }
