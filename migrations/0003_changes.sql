@@ -33,7 +33,8 @@ end $$;
 -- A repeat is recognised before rights are checked: what was accepted once stays accepted.
 --
 -- Plans are pinned to index look-ups. A plan made while the tables were empty would otherwise scan them,
--- and be kept by the session while they grow.
+-- and be kept by the session while they grow. What is switched off is priced so high that the planner would
+-- also compile the plan, which takes over a second: hence `jit`.
 create function append_messages(
     p_ids uuid[], p_rooms uuid[], p_authors uuid[], p_clients uuid[], p_fingerprints bytea[], p_bodies text[]
 ) returns table (
@@ -44,6 +45,7 @@ language plpgsql
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

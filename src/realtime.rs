@@ -15,6 +15,8 @@ pub mod hub;
 pub mod log;
 pub mod mailbox;
 pub mod presence;
+#[cfg(test)]
+mod races;
 pub mod replay;
 pub mod ring;
 pub mod subscription;

@@ -37,6 +37,8 @@ const LOCK_TIMEOUT: &str = "2000ms";
 /// Opens the pool. Connections are made when they are needed.
 pub fn connect(options: PgConnectOptions, size: u32) -> Db {
     let options = options.application_name("gapless").options([
+        // Every statement here is short: compiling one takes longer than running it.
+        ("jit", "off"),
         ("statement_timeout", STATEMENT_TIMEOUT),
         ("lock_timeout", LOCK_TIMEOUT),
         ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),

@@ -97,6 +97,17 @@ impl ReplayFilter {
             if entry.pos <= self.registered_at && self.missing.contains(&room));
         !is_missing && self.interest.hears(entry.audience)
     }
+
+    /// What a reader at `after` sends of entries that were read for it, and moves it on behind them. Nothing,
+    /// when its place or its right changed while they were read.
+    pub fn take_over(&self, mailbox: &Mailbox, after: Pos, entries: &[Entry]) -> Vec<Bytes> {
+        let upto = entries.last().map_or(after, |newest| newest.pos);
+        if upto <= after || mailbox.closed().is_some() || !mailbox.advance(after, upto) {
+            return Vec::new();
+        }
+        let heard = entries.iter().filter(|entry| entry.pos > after && self.hears(entry));
+        heard.filter_map(|entry| entry.frame.clone()).collect()
+    }
 }
 
 impl Feed {

@@ -11,7 +11,6 @@ use super::feed::{Ask, Pull, ReplayFilter};
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::SubscriberId;
 use super::mailbox::{Letter, Mailbox, Next};
-use super::ring::Entry;
 use super::{Realtime, Shared};
 use crate::id::{Pos, RoomId};
 
@@ -152,18 +151,12 @@ impl Subscription {
                 Err(_) => tokio::time::sleep(READ_PAUSE).await,
             }
         };
-        if self.mailbox.closed().is_some() {
-            return Some(Vec::new());
-        }
-        let upto = entries.last().map_or(after, |entry| entry.pos);
-        if upto <= after {
+        let frames = self.filter.take_over(&self.mailbox, after, &entries);
+        if entries.last().is_none_or(|newest| newest.pos <= after) {
             // What was applied is not in the log: the applier is about to find another history.
             tokio::time::sleep(READ_PAUSE).await;
-            return Some(Vec::new());
         }
-        let heard = |entry: &&Entry| entry.pos > after && self.filter.hears(entry);
-        let frames = entries.iter().filter(heard).filter_map(|entry| entry.frame.clone()).collect();
-        Some(if self.mailbox.advance(after, upto) { frames } else { Vec::new() })
+        Some(frames)
     }
 
     /// Reads all that was missed before anything is sent; when it is too much, the stream begins now instead.

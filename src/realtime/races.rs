@@ -1,0 +1,388 @@
+//! The gate, the feed, the mailboxes and the replay, driven together through random interleavings.
+//!
+//! Commits, their news, readers and their connections each go at their own pace; every step of each is one
+//! step of the test. The code is the real one; only what surrounds it is played: the log is a list, and a
+//! connection's socket is a list of what was sent.
+//!
+//! | race | how it comes about here |
+//! |---|---|
+//! | news overtakes news | `Arrive` takes any of the news under way |
+//! | news is lost | `Lose` |
+//! | news comes twice | `Arrive` may leave what it delivers under way |
+//! | news comes after the read that replaced it | `CatchUp`, then `Arrive` |
+//! | a commit between cursor and registration | `Commit` before `Connect` |
+//! | an event between registration and going live | `Connect`, `Arrive`, `Read` |
+//! | an event while older ones are read from Postgres | `Read` begins a read, `Arrive`, the next `Read` ends it |
+//! | a reader slower than the events | many `Arrive` without `Read`: the mailbox overflows |
+//! | a slow reader falls out of the ring while it catches up | the ring holds a handful of entries |
+//! | the connection is cut with frames on the way | `Cut` drops what was not read |
+//! | a cursor ahead of the instance | `Restart` comes back behind the readers |
+//! | the instance is killed | `Restart` loses ring, mailboxes and news |
+//! | a right ends while frames wait, or while a replay runs | `Revoke` |
+//! | a body is deleted while it may be replayed | `Delete` |
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::cursor::Cursor;
+use super::directory::{Directory, RoomState};
+use super::feed::{Ask, Feed, Pull, ReplayFilter};
+use super::gate::{Gate, HOLD, Want};
+use super::hub::SubscriberId;
+use super::mailbox::{Mailbox, Next};
+use super::ring::Entry;
+use super::topic::{Audience, Interest};
+use crate::event::{Author, Change, DirectMessage, Event, Message};
+use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
+
+const EPOCH: &str = "e";
+/// A few entries, so that a replay often begins before them.
+const RING_BYTES: usize = 3_000;
+/// Rooms 0 and 1; readers 0 to 2, of whom 0 is a guest.
+const ROOMS: u8 = 2;
+const READERS: usize = 3;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(Kind),
+    Arrive { nth: usize, again: bool },
+    Lose { nth: usize },
+    CatchUp,
+    Connect(usize),
+    Read(usize),
+    Cut(usize),
+    Restart,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Message(u8),
+    Direct { to: usize },
+    /// Deletes the nth message, if there is one.
+    Delete(usize),
+    Revoke(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![
+        10 => (0..ROOMS).prop_map(Kind::Message),
+        2 => (1..READERS).prop_map(|to| Kind::Direct { to }),
+        2 => any::<usize>().prop_map(Kind::Delete),
+        1 => (1..READERS).prop_map(Kind::Revoke),
+    ];
+    let step = prop_oneof![
+        8 => kind.prop_map(Step::Commit),
+        8 => (any::<usize>(), any::<bool>()).prop_map(|(nth, again)| Step::Arrive { nth, again }),
+        2 => any::<usize>().prop_map(|nth| Step::Lose { nth }),
+        1 => Just(Step::CatchUp),
+        3 => (0..READERS).prop_map(Step::Connect),
+        8 => (0..READERS).prop_map(Step::Read),
+        1 => (0..READERS).prop_map(Step::Cut),
+        1 => Just(Step::Restart),
+    ];
+    prop::collection::vec(step, 0..300)
+}
+
+fn room(n: u8) -> RoomId {
+    RoomId(Uuid::from_u128(u128::from(n)))
+}
+
+fn user(n: usize) -> UserId {
+    UserId(Uuid::from_u128(n as u128 + 100))
+}
+
+fn message_id(pos: i64) -> MessageId {
+    MessageId(Uuid::from_u128(u128::from(pos.unsigned_abs())))
+}
+
+/// A reader as its own program knows itself.
+#[derive(Default)]
+struct Reader {
+    /// Positions of the events it was sent, over all of its connections.
+    heard: Vec<i64>,
+    /// Where its first connection began.
+    began: Option<i64>,
+    /// Where the next one begins.
+    cursor: Option<i64>,
+    connection: Option<Connection>,
+    /// The position at which its session ended.
+    revoked_at: Option<i64>,
+}
+
+struct Connection {
+    id: SubscriberId,
+    mailbox: Arc<Mailbox>,
+    filter: ReplayFilter,
+    /// A read from Postgres under way.
+    reading: Option<(Pos, Vec<Entry>)>,
+}
+
+/// The whole: one instance, its database and its readers.
+struct Play {
+    log: Vec<Event>,
+    news: Vec<Event>,
+    now: Instant,
+    gate: Gate,
+    feed: Feed,
+    readers: [Reader; READERS],
+}
+
+impl Play {
+    fn new() -> Self {
+        let mut play = Self {
+            log: Vec::new(),
+            news: Vec::new(),
+            now: Instant::now(),
+            gate: Gate::new(Pos(0)),
+            feed: Feed::new(EPOCH.into(), Pos(0), Directory::default(), RING_BYTES),
+            readers: std::array::from_fn(|_| Reader::default()),
+        };
+        play.restart();
+        play
+    }
+
+    fn step(&mut self, step: Step) {
+        self.now += Duration::from_millis(1);
+        match step {
+            Step::Commit(kind) => self.commit(kind),
+            Step::Arrive { nth, again } => {
+                if let Some(nth) = nth.checked_rem(self.news.len()) {
+                    let event = if again { self.news[nth].clone() } else { self.news.swap_remove(nth) };
+                    self.gate.offer(event, self.now);
+                    self.apply();
+                }
+            }
+            Step::Lose { nth } => {
+                if let Some(nth) = nth.checked_rem(self.news.len()) {
+                    self.news.swap_remove(nth);
+                }
+            }
+            Step::CatchUp => self.catch_up(),
+            Step::Connect(reader) => self.connect(reader),
+            Step::Read(reader) => self.read(reader),
+            Step::Cut(reader) => self.cut(reader),
+            Step::Restart => self.restart(),
+        }
+    }
+
+    fn commit(&mut self, kind: Kind) {
+        let pos = Pos(i64::try_from(self.log.len()).unwrap() + 1);
+        let change = match kind {
+            Kind::Message(in_room) => Change::MessagePosted(Message {
+                id: message_id(pos.0),
+                room_id: room(in_room),
+                pos,
+                seq: Seq(pos.0),
+                client_id: ClientId(Uuid::nil()),
+                author: Author { id: user(9), username: "ali".into() },
+                body: Some(format!("body {}", pos.0).into()),
+                created_at: OffsetDateTime::UNIX_EPOCH,
+                edited_at: None,
+                deleted_at: None,
+            }),
+            Kind::Direct { to } => Change::DirectPosted(DirectMessage {
+                id: message_id(pos.0),
+                pos,
+                client_id: ClientId(Uuid::nil()),
+                sender: Author { id: user(9), username: "admin".into() },
+                recipient: Author { id: user(to), username: "reader".into() },
+                body: "psst".into(),
+                created_at: OffsetDateTime::UNIX_EPOCH,
+            }),
+            Kind::Delete(nth) => {
+                let alive = |event: &&Event| matches!(&event.change, Change::MessagePosted(m) if m.body.is_some());
+                let candidates: Vec<_> = self.log.iter().filter(alive).map(|event| event.pos).collect();
+                let Some(nth) = nth.checked_rem(candidates.len()) else { return };
+                let place = usize::try_from(candidates[nth].0 - 1).unwrap();
+                let Change::MessagePosted(message) = &mut self.log[place].change else { unreachable!() };
+                message.body = None;
+                message.deleted_at = Some(OffsetDateTime::UNIX_EPOCH);
+                Change::MessageDeleted { id: message.id, room_id: message.room_id, seq: message.seq }
+            }
+            Kind::Revoke(reader) => {
+                if self.readers[reader].revoked_at.is_some() {
+                    return;
+                }
+                self.readers[reader].revoked_at = Some(pos.0);
+                Change::SessionsEnded { user_id: user(reader), sessions: vec![session(reader)] }
+            }
+        };
+        let event = Event { pos, at: OffsetDateTime::UNIX_EPOCH, change };
+        self.log.push(event.clone());
+        self.news.push(event);
+    }
+
+    fn read_log(&self, after: Pos, upto: Pos) -> Vec<Event> {
+        self.log.iter().filter(|event| event.pos > after && event.pos <= upto).cloned().collect()
+    }
+
+    fn apply(&mut self) {
+        while let Some(event) = self.gate.pop(self.now) {
+            self.feed.apply(event);
+        }
+    }
+
+    fn catch_up(&mut self) {
+        self.gate.saw_head(Pos(i64::try_from(self.log.len()).unwrap()), self.now);
+        self.now += HOLD;
+        while let Want::Read { after, upto } = self.gate.want(self.now) {
+            for event in self.read_log(after, upto) {
+                self.gate.offer(event, self.now);
+            }
+            self.apply();
+            self.now += HOLD;
+        }
+    }
+
+    /// Killed and started again: it knows what the log shows, and nothing of what was under way.
+    fn restart(&mut self) {
+        let head = Pos(i64::try_from(self.log.len()).unwrap());
+        let mut directory = Directory::default();
+        for n in 0..ROOMS {
+            directory.rooms.insert(room(n), RoomState { is_archived: false, head_seq: Seq(0) });
+        }
+        self.log.iter().for_each(|event| directory.apply(event));
+        self.news.clear();
+        self.gate = Gate::new(head);
+        self.feed = Feed::new(EPOCH.into(), head, directory, RING_BYTES);
+        for reader in &mut self.readers {
+            reader.connection = None;
+        }
+    }
+
+    fn connect(&mut self, n: usize) {
+        self.cut(n);
+        // A cursor that this instance has not reached waits for it, as `Realtime::subscribe` does.
+        if self.readers[n].cursor.is_some_and(|cursor| cursor > self.feed.applied().0) {
+            self.catch_up();
+        }
+        let reader = &mut self.readers[n];
+        let interest = match n {
+            0 => Interest::new(vec![room(0)], None),
+            1 => Interest::new(vec![room(0), room(1)], Some(user(1))),
+            _ => Interest::new(vec![room(1)], Some(user(n))),
+        };
+        let cursor = reader.cursor.map(|pos| Cursor { epoch: EPOCH.into(), pos: Pos(pos) });
+        let session = (n > 0).then(|| session(n));
+        let start = self.feed.subscribe(Ask { interest: interest.clone(), session, cursor });
+        assert_eq!(start.reset, None, "every cursor here is a good one");
+        reader.began.get_or_insert(start.cursor.pos.0);
+        reader.cursor = Some(start.cursor.pos.0);
+        let filter = ReplayFilter { interest, missing: start.missing.into(), registered_at: start.registered_at };
+        reader.connection = Some(Connection { id: start.id, mailbox: start.mailbox, filter, reading: None });
+    }
+
+    fn cut(&mut self, n: usize) {
+        if let Some(connection) = self.readers[n].connection.take() {
+            self.feed.unsubscribe(connection.id, self.now);
+        }
+    }
+
+    /// One step of a connection's task.
+    fn read(&mut self, n: usize) {
+        let Some(connection) = &mut self.readers[n].connection else { return };
+        if let Some((after, entries)) = connection.reading.take() {
+            let frames = connection.filter.take_over(&connection.mailbox, after, &entries);
+            return self.send(n, &frames);
+        }
+        let context = std::task::Context::from_waker(std::task::Waker::noop());
+        match connection.mailbox.poll_next(&context) {
+            std::task::Poll::Pending => {}
+            std::task::Poll::Ready(Next::Letters(letters)) => {
+                let frames: Vec<_> = letters.into_iter().map(|letter| letter.frame).collect();
+                self.send(n, &frames);
+            }
+            std::task::Poll::Ready(Next::Bye(_)) => self.cut(n),
+            std::task::Poll::Ready(Next::Behind(from)) => {
+                match self.feed.pull(&connection.mailbox, &connection.filter, from) {
+                    Pull::Frames(frames) => self.send(n, &frames),
+                    Pull::Live { .. } => {}
+                    Pull::Bye(_) => self.cut(n),
+                    Pull::Older { after, tail, .. } => {
+                        let events: Vec<_> =
+                            self.log.iter().filter(|event| event.pos > after && event.pos <= tail).collect();
+                        let entries = events.into_iter().map(|event| Entry::new(EPOCH, event)).collect();
+                        connection.reading = Some((after, entries));
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, n: usize, frames: &[Bytes]) {
+        let deleted: Vec<_> = self.deleted_and_applied();
+        let reader = &mut self.readers[n];
+        for frame in frames {
+            let text = std::str::from_utf8(frame).unwrap();
+            let Some(id) = text.lines().find_map(|line| line.strip_prefix("id: e.")) else { continue };
+            let pos: i64 = id.parse().unwrap();
+            reader.cursor = Some(pos);
+            reader.heard.push(pos);
+            let is_replay = reader.connection.as_ref().is_some_and(|c| pos <= c.filter.registered_at.0);
+            if is_replay && deleted.contains(&pos) {
+                assert!(!text.contains("body "), "a deleted body was replayed: {text}");
+            }
+        }
+    }
+
+    /// Positions of messages whose deletion was heard before any connection open now began.
+    fn deleted_and_applied(&self) -> Vec<i64> {
+        let oldest = self.readers.iter().flat_map(|r| &r.connection).map(|c| c.filter.registered_at).min();
+        let is_heard = |event: &&Event| oldest.is_some_and(|oldest| event.pos <= oldest);
+        let heard = self.log.iter().filter(is_heard);
+        heard.filter_map(|event| if let Change::MessageDeleted { seq, .. } = event.change { Some(seq.0) } else { None }).collect()
+    }
+
+    /// Lets everybody come, read to the end, and compares with the log.
+    fn judge(mut self) {
+        self.catch_up();
+        for n in 0..READERS {
+            if self.readers[n].connection.is_none() {
+                self.connect(n);
+            }
+            for _ in 0..2_000 {
+                self.read(n);
+            }
+            let reader = &self.readers[n];
+            let began = reader.began.expect("everybody connected");
+            let interest = match n {
+                0 => Interest::new(vec![room(0)], None),
+                1 => Interest::new(vec![room(0), room(1)], Some(user(1))),
+                _ => Interest::new(vec![room(1)], Some(user(n))),
+            };
+            let audible = |event: &&Event| event.pos.0 > began && interest.hears(Audience::of(event));
+            let all: Vec<_> = self.log.iter().filter(audible).map(|event| event.pos.0).collect();
+            match reader.revoked_at {
+                None => assert_eq!(reader.heard, all, "reader {n} hears everything once, in order"),
+                Some(revoked_at) => {
+                    assert!(all.starts_with(&reader.heard), "reader {n} hears no gap before its right ends");
+                    assert!(reader.heard.iter().all(|pos| *pos < revoked_at), "and nothing after");
+                }
+            }
+        }
+    }
+}
+
+fn session(n: usize) -> SessionId {
+    SessionId(Uuid::from_u128(n as u128 + 200))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Invariants 4, 5 and 7: every event once, in order, across reconnects and restarts; resume is exact;
+    /// nothing after a right has ended.
+    #[test]
+    fn every_reader_hears_its_events_once_in_order(steps in steps()) {
+        let mut play = Play::new();
+        for step in steps {
+            play.step(step);
+        }
+        play.judge();
+    }
+}
