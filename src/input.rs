@@ -162,6 +162,27 @@ impl AsRef<str> for SearchText {
     }
 }
 
+/// A number from 0 to the greatest that every reader of JSON keeps exactly (RFC 8259, section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Natural(i64);
+
+impl Natural {
+    pub const MAX: i64 = (1 << 53) - 1;
+
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Natural {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match i64::deserialize(deserializer)? {
+            number @ 0..=Self::MAX => Ok(Self(number)),
+            _ => Err(de::Error::custom("a number from 0 to 9007199254740991 was expected")),
+        }
+    }
+}
+
 /// How many at once: `DEFAULT` where nothing is said, and `MAX` where more is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit<const DEFAULT: u16, const MAX: u16>(u16);
@@ -180,11 +201,17 @@ impl<const DEFAULT: u16, const MAX: u16> Default for Limit<DEFAULT, MAX> {
 
 impl<'de, const DEFAULT: u16, const MAX: u16> Deserialize<'de> for Limit<DEFAULT, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u64::deserialize(deserializer)? {
-            0 => Err(de::Error::custom("limit must be at least 1")),
+        match Natural::deserialize(deserializer)?.get() {
+            0 => Err(de::Error::custom("a limit of at least 1 was expected")),
             asked => Ok(Self(u16::try_from(asked).map_or(MAX, |asked| asked.min(MAX)))),
         }
     }
+}
+
+/// For an optional value of a query: left out it is `None`, and left empty (`?before=`) it is refused, where
+/// the reader of queries by itself would take it for left out.
+pub fn not_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Trimmed text without control characters and of at most `max` characters.
@@ -267,6 +294,8 @@ mod tests {
         assert_eq!(parse("70000"), Some(200));
         assert_eq!(parse("0"), None);
         assert_eq!(parse("-1"), None);
+        assert_eq!(parse("9007199254740991"), Some(200));
+        assert_eq!(parse("9007199254740992"), None);
         assert_eq!(Rows::default().rows(), 50);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Neither ever holds a token, a password or a message's words; the places that have them do not log them.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Starts log lines on standard error. A second call changes nothing, so that tests may all call it.
 pub fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(filter);
     let _already_started = match format {
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),

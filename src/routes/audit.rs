@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::event::Author;
 use crate::extract::{Json, Query};
 use crate::id::{MessageId, Pos, RoomId};
-use crate::input::Limit;
+use crate::input::{Limit, Natural, not_empty};
 use crate::store;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -19,8 +19,9 @@ use crate::store;
 #[into_params(parameter_in = Query)]
 pub struct WhichEntries {
     /// Only what is older than this `pos`.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
-    before: Option<Pos>,
+    before: Option<Natural>,
     /// How many; more than 200 is taken for 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
@@ -73,7 +74,8 @@ pub async fn list_audit_entries(
     AsAdmin(_admin): AsAdmin,
     Query(which): Query<WhichEntries>,
 ) -> Result<Json<AuditTrail>> {
-    let entries = store::audit::list(&app.db, which.before, which.limit.rows()).await?;
+    let before = which.before.map(|number| Pos(number.get()));
+    let entries = store::audit::list(&app.db, before, which.limit.rows()).await?;
     let entries = entries.into_iter().map(AuditEntry::from).collect();
     Ok(Json(AuditTrail { entries }))
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::{DirectMessage, User};
 use crate::extract::{Json, Query};
 use crate::id::{ClientId, MessageId, Pos, UserId};
-use crate::input::{Limit, MessageBody};
+use crate::input::{Limit, MessageBody, Natural, not_empty};
 use crate::store;
 use crate::store::direct_messages::{Appended, NewDirectMessage, Refusal};
 
@@ -31,11 +31,13 @@ pub struct DirectMessageInput {
 #[into_params(parameter_in = Query)]
 pub struct WhichDirectMessages {
     /// Only those with this user.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<Uuid>)]
     with: Option<UserId>,
     /// Only what is older than this `pos`.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
-    before: Option<Pos>,
+    before: Option<Natural>,
     /// How many; more than 200 is taken for 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
@@ -120,8 +122,8 @@ pub async fn list_direct_messages(
     SignedIn(caller): SignedIn,
     Query(which): Query<WhichDirectMessages>,
 ) -> Result<Json<DirectMessages>> {
-    let page =
-        store::direct_messages::page(&app.db, caller.id, which.with, which.before, which.limit.rows()).await?;
+    let before = which.before.map(|number| Pos(number.get()));
+    let page = store::direct_messages::page(&app.db, caller.id, which.with, before, which.limit.rows()).await?;
     let cursor = app.realtime.cursor_at(page.pos).to_string();
     Ok(Json(DirectMessages { messages: page.messages, cursor }))
 }

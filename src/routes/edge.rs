@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const COMPRESS_ABOVE: u64 = 1_024;
 
 /// How long a browser may remember a preflight: what Chromium keeps at most.
-const PREFLIGHT_LIFE: Duration = Duration::from_secs(7_200);
+const PREFLIGHT_LIFE: Duration = Duration::from_hours(2);
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -53,11 +53,8 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     } else {
         tracing::info!(parent: &span, %method, path, status = status.as_u16(), ?elapsed, "answered");
     }
-    let labels = [
-        ("method", known(&method).to_owned()),
-        ("path", path.to_owned()),
-        ("status", status.as_str().to_owned()),
-    ];
+    let labels =
+        [("method", known(&method).to_owned()), ("path", path.to_owned()), ("status", status.as_str().to_owned())];
     metrics::histogram!("gapless_http_request_duration_seconds", &labels).record(elapsed);
     let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
     response.headers_mut().insert(REQUEST_ID, id);
@@ -67,13 +64,9 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 /// Methods are free text; a metric's label must not be.
 fn known(method: &Method) -> &str {
     match *method {
-        Method::GET
-        | Method::HEAD
-        | Method::POST
-        | Method::PUT
-        | Method::PATCH
-        | Method::DELETE
-        | Method::OPTIONS => method.as_str(),
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
         _ => "other",
     }
 }
@@ -110,18 +103,13 @@ pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::HeaderName::from_static("last-event-id"),
-        ])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::HeaderName::from_static("last-event-id")])
         .expose_headers([header::RETRY_AFTER, header::HeaderName::from_static(REQUEST_ID)])
         .max_age(PREFLIGHT_LIFE)
 }
 
 /// For everything that is long enough, except event streams, which a compressor would hold back.
 pub(super) fn compression() -> CompressionLayer<impl Predicate> {
-    CompressionLayer::new().compress_when(
-        SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES).and(NotForContentType::SSE),
-    )
+    CompressionLayer::new()
+        .compress_when(SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES).and(NotForContentType::SSE))
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::Message;
 use crate::extract::{Json, Path, Query};
 use crate::id::{ClientId, MessageId, RoomId, Seq};
-use crate::input::{Limit, MessageBody};
+use crate::input::{Limit, MessageBody, Natural, not_empty};
 use crate::realtime::writer::{NewMessage, Outcome, WriteError};
 use crate::store;
 use crate::store::messages::{Changed, Outcome as ChangeOutcome, Range};
@@ -24,11 +24,13 @@ pub struct WhichMessages {
     #[param(value_type = Uuid)]
     room_id: RoomId,
     /// Only what is older than this `seq`.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
-    before: Option<Seq>,
+    before: Option<Natural>,
     /// Only what is newer than this `seq`; the page then begins there instead of ending at the newest.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
-    after: Option<Seq>,
+    after: Option<Natural>,
     /// How many; more than 200 is taken for 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
@@ -36,6 +38,7 @@ pub struct WhichMessages {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "these are the names of the contract")]
 pub struct Messages {
     /// Ascending `seq`, without a gap.
     messages: Vec<Message>,
@@ -76,7 +79,8 @@ pub async fn list_messages(
     Anyone(caller): Anyone,
     Query(which): Query<WhichMessages>,
 ) -> Result<Json<Messages>> {
-    let range = Range { before: which.before, after: which.after, limit: which.limit.rows() };
+    let seq = |number: Natural| Seq(number.get());
+    let range = Range { before: which.before.map(seq), after: which.after.map(seq), limit: which.limit.rows() };
     let page = store::messages::page(&app.db, which.room_id, range).await?.ok_or(Error::NotFound("room"))?;
     if page.is_archived && !reads_archived(caller.as_ref()) {
         return Err(Error::NotFound("room"));

@@ -15,10 +15,10 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, Content, HeaderBuilder, Info, License, Object, OpenApi, OpenApiBuilder, OpenApiVersion, Ref, RefOr, Tag,
 };
-use utoipa::openapi::tag::TagBuilder;
 
 use crate::error::{FieldError, Problem};
 use crate::input::SearchText;

@@ -83,11 +83,7 @@ pub async fn create_room(
     get, path = "/rooms/{id}", tag = "rooms", security((), ("bearer" = [])), params(("id" = RoomId, Path)),
     responses((status = 200, body = Room), (status = 404, description = "unknown, or archived and the caller no admin"))
 )]
-pub async fn get_room(
-    State(app): State<App>,
-    Anyone(caller): Anyone,
-    Path(id): Path<RoomId>,
-) -> Result<Json<Room>> {
+pub async fn get_room(State(app): State<App>, Anyone(caller): Anyone, Path(id): Path<RoomId>) -> Result<Json<Room>> {
     let room = store::rooms::find(&app.db, id).await?.ok_or(Error::NotFound("room"))?;
     if room.is_archived && !reads_archived(caller.as_ref()) {
         return Err(Error::NotFound("room"));

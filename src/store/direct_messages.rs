@@ -86,13 +86,7 @@ pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Appended
 }
 
 /// The newest of `me`'s direct messages before a position, with everybody or with one.
-pub async fn page(
-    db: &Db,
-    me: UserId,
-    with: Option<UserId>,
-    before: Option<Pos>,
-    limit: i64,
-) -> sqlx::Result<Page> {
+pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>, limit: i64) -> sqlx::Result<Page> {
     let with_one = "
         select h.pos as head_pos, d.*, s.username as sender, r.username as recipient
         from log_head h

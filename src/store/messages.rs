@@ -118,7 +118,12 @@ pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
 
 /// Gives the message other words.
 pub async fn edit(db: &Db, id: MessageId, actor: UserId, body: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from edit_message($1, $2, $3)").bind(id).bind(actor).bind(body).fetch_one(db).await
+    sqlx::query_as("select outcome, pos from edit_message($1, $2, $3)")
+        .bind(id)
+        .bind(actor)
+        .bind(body)
+        .fetch_one(db)
+        .await
 }
 
 /// Forgets the message's words; its place stays.

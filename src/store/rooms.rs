@@ -60,10 +60,11 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
 
 /// The room, archived or not.
 pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
-    let row = sqlx::query_as::<_, RoomRow>("select id, name, is_archived, created_at, head_seq from rooms where id = $1")
-        .bind(id)
-        .fetch_optional(db)
-        .await?;
+    let row =
+        sqlx::query_as::<_, RoomRow>("select id, name, is_archived, created_at, head_seq from rooms where id = $1")
+            .bind(id)
+            .fetch_optional(db)
+            .await?;
     Ok(row.map(Room::from))
 }
 
@@ -71,14 +72,24 @@ pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
 ///
 /// [`NAME_IN_USE`] is violated where the name is taken.
 pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from create_room($1, $2, $3)").bind(id).bind(actor).bind(name).fetch_one(db).await
+    sqlx::query_as("select outcome, pos from create_room($1, $2, $3)")
+        .bind(id)
+        .bind(actor)
+        .bind(name)
+        .fetch_one(db)
+        .await
 }
 
 /// # Errors
 ///
 /// [`NAME_IN_USE`] is violated where the name is taken.
 pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from rename_room($1, $2, $3)").bind(id).bind(actor).bind(name).fetch_one(db).await
+    sqlx::query_as("select outcome, pos from rename_room($1, $2, $3)")
+        .bind(id)
+        .bind(actor)
+        .bind(name)
+        .fetch_one(db)
+        .await
 }
 
 /// Archives or restores.
