@@ -5,6 +5,7 @@
 //! second start changes nothing, an interrupted first one is completed, and what an admin renamed or
 //! archived stays so.
 
+use anyhow::Context as _;
 use secrecy::SecretString;
 use sqlx::error::DatabaseError;
 use uuid::Uuid;
@@ -57,7 +58,8 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
         let id = account(db, passwords, username, password, role).await?;
         people.push(Author { id, username: username.into() });
     }
-    let [admin, ..] = people.as_slice() else { unreachable!("there are demo accounts") };
+    let by_name = |name: &str| people.iter().find(|person| *person.username == *name).cloned();
+    let admin = by_name(ADMIN).context("the demo has an admin")?;
 
     let mut messages = Vec::new();
     for (room, (name, conversation)) in (1_u128..).zip(ROOMS) {
@@ -67,11 +69,11 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
         }
         for (message, (author, body)) in (1_u128..).zip(conversation) {
             let id = Uuid::from_u128(FIRST_ID + (room << 16) + message);
-            let author = people.iter().find(|person| *person.username == **author).expect("an account of the demo");
+            let author = by_name(author).context("the author has an account")?;
             messages.push(NewMessage {
                 id: MessageId(id),
                 room_id,
-                author: author.clone(),
+                author,
                 // Posted again under the same client id, a message is not posted twice.
                 client_id: ClientId(id),
                 body: (*body).into(),

@@ -11,6 +11,8 @@ mod rooms;
 mod spa;
 mod sse;
 mod users;
+#[cfg(test)]
+mod visitor;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};

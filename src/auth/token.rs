@@ -93,6 +93,9 @@ impl Tokens {
     }
 
     /// Signs a token for one session of one user.
+    ///
+    /// # Panics
+    /// Never: claims are plain JSON, and the key is a secret of the header's algorithm.
     pub fn issue(&self, user_id: UserId, username: Arc<str>, session: SessionId, now: OffsetDateTime) -> String {
         let claims = Claims {
             iss: self.0.issuer.clone(),
@@ -103,8 +106,7 @@ impl Tokens {
             iat: now.unix_timestamp(),
             exp: (now + self.0.ttl).unix_timestamp(),
         };
-        jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing)
-            .expect("claims are plain JSON and the key is a secret of the header's algorithm")
+        jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing).expect("claims and key suit the header")
     }
 
     /// Whom `token` speaks for, if it is ours, whole and not yet expired: without leeway, since every
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
-    const TTL: Duration = Duration::from_secs(900);
+    const TTL: Duration = Duration::from_mins(15);
 
     fn key(byte: u8) -> SigningKey {
         SigningKey::from([byte; 32])

@@ -115,7 +115,7 @@ mod tests {
     use crate::store::users;
 
     const NOW: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
-    const MONTH: Duration = Duration::from_secs(30 * 86_400);
+    const MONTH: Duration = Duration::from_hours(30 * 24);
 
     fn session(token: &[u8]) -> NewSession<'_> {
         NewSession { id: SessionId::new(), opened_at: NOW, token_hash: token, token_expires_at: NOW + MONTH }
@@ -147,15 +147,19 @@ mod tests {
 
     /// Waits until a statement of this database waits for a lock.
     async fn somebody_waits(db: &Db) {
-        while !sqlx::query_scalar::<_, bool>(
-            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
-        )
-        .fetch_one(db)
-        .await
-        .unwrap()
-        {
-            tokio::task::yield_now().await;
-        }
+        let waiting = async {
+            while !sqlx::query_scalar::<_, bool>(
+                "select exists (select from pg_stat_activity
+                                where datname = current_database() and wait_event_type = 'Lock')",
+            )
+            .fetch_one(db)
+            .await
+            .unwrap()
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("nobody waits, so nothing was locked");
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]

@@ -275,7 +275,7 @@ mod tests {
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
     async fn changes_of_standing_are_refused_to_those_who_may_not(db: Db) {
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
-        let later = database_now(&db).await + Duration::from_secs(60);
+        let later = database_now(&db).await + Duration::from_mins(1);
         assert_eq!(set_role(&db, admin, ali, Role::User).await.unwrap(), Outcome::NotAdmin);
         assert_eq!(set_mute(&db, admin, ali, Some(later), None).await.unwrap(), Outcome::NotAdmin);
         assert_eq!(set_ban(&db, admin, ali, true, None).await.unwrap(), Outcome::NotAdmin);
@@ -300,7 +300,7 @@ mod tests {
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
     async fn a_mute_shows_while_it_lasts_and_a_ban_until_it_is_lifted(db: Db) {
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
-        let until = database_now(&db).await.replace_nanosecond(0).unwrap() + Duration::from_secs(60);
+        let until = database_now(&db).await.replace_nanosecond(0).unwrap() + Duration::from_mins(1);
         set_mute(&db, ali, admin, Some(until), Some("shouting")).await.unwrap();
         let muted = find(&db, ali).await.unwrap().unwrap();
         assert_eq!((muted.muted_until, muted.mute_reason.as_deref()), (Some(until), Some("shouting")));
@@ -327,7 +327,7 @@ mod tests {
             id: SessionId::new(),
             opened_at: now,
             token_hash: token,
-            token_expires_at: now + Duration::from_secs(60),
+            token_expires_at: now + Duration::from_mins(1),
         };
         let (own, other) = (session(b"own".as_slice()), session(b"other"));
         for session in [own, other] {
