@@ -94,3 +94,36 @@ impl From<store::audit::Entry> for AuditEntry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    use super::super::visitor::Chat;
+
+    #[sqlx::test(migrations = false)]
+    async fn admins_read_who_did_what_and_nobody_else_does(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::start(database).await;
+        let (admin, ali) = (chat.admin("admin").await, chat.user("ali").await);
+        let room = admin.post("/rooms", json!({ "name": "general" })).await.expect(201);
+        let secret = json!({ "recipient_id": ali.id, "body": "psst" });
+        admin.post("/direct-messages", secret).await.expect(201);
+        let mute = json!({ "seconds": 60, "reason": "shouting" });
+        admin.post(&format!("/users/{}/mute", ali.id), mute).await.expect(200);
+
+        let trail = admin.get("/audit?limit=2").await.expect(200);
+        let entries = trail["entries"].as_array().expect("a list");
+        let kinds: Vec<&Value> = entries.iter().map(|entry| &entry["kind"]).collect();
+        assert_eq!(kinds, ["user.muted", "room.created"]);
+        assert_eq!((&entries[0]["actor"]["username"], &entries[0]["user"]["id"]), (&json!("admin"), &json!(ali.id)));
+        assert_eq!(entries[1]["room"], json!({ "id": room["id"], "name": "general" }));
+        assert!(!trail.to_string().contains("psst"));
+
+        let older = admin.get(&format!("/audit?before={}", entries[1]["pos"])).await.expect(200);
+        assert!(!older.to_string().contains("general"));
+        ali.get("/audit").await.expect_refusal(403, "not_admin");
+        chat.guest().get("/audit").await.expect_refusal(401, "unauthenticated");
+        chat.stop().await;
+    }
+}

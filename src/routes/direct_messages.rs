@@ -141,3 +141,82 @@ pub async fn list_conversations(State(app): State<App>, SignedIn(caller): Signed
         .collect();
     Ok(Json(Conversations { conversations }))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use uuid::Uuid;
+
+    use super::super::visitor::{Chat, Visitor};
+    use crate::config::Config;
+
+    fn to(recipient: &Visitor, body: &str) -> Value {
+        json!({ "recipient_id": recipient.id, "body": body })
+    }
+
+    async fn read(visitor: &Visitor, query: &str) -> Vec<Value> {
+        let page = visitor.get(&format!("/direct-messages{query}")).await.expect(200);
+        page["messages"].as_array().expect("a list").iter().map(|message| message["body"].clone()).collect()
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn an_admin_writes_and_only_the_recipient_reads(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::start(database).await;
+        let (admin, root) = (chat.admin("admin").await, chat.admin("root").await);
+        let (ali, zoe) = (chat.user("ali").await, chat.user("zoe").await);
+        let sent = admin.post("/direct-messages", to(&ali, " psst ")).await.expect(201);
+        assert_eq!((&sent["body"], &sent["recipient"]["username"]), (&json!("psst"), &json!("ali")));
+
+        assert_eq!(read(&ali, "").await, ["psst"]);
+        assert_eq!(read(&ali, &format!("?with={}", admin.id)).await, ["psst"]);
+        assert_eq!(read(&ali, &format!("?before={}", sent["pos"])).await, Vec::<Value>::new());
+        for stranger in [&zoe, &root] {
+            assert_eq!(read(stranger, "").await, Vec::<Value>::new());
+            assert_eq!(read(stranger, &format!("?with={}", ali.id)).await, Vec::<Value>::new());
+        }
+        let list = ali.get("/direct-messages/conversations").await.expect(200);
+        let other = json!({ "id": admin.id, "username": "admin", "role": "admin" });
+        assert_eq!(list["conversations"], json!([{ "user": other, "last_message": sent }]));
+        chat.guest().get("/direct-messages").await.expect_refusal(401, "unauthenticated");
+        chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn users_begin_nothing_and_learn_nothing(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::start(database).await;
+        let (admin, ali) = (chat.admin("admin").await, chat.user("ali").await);
+        admin.post("/direct-messages", to(&ali, "hello")).await.expect(201);
+        ali.post("/direct-messages", to(&admin, "hello")).await.expect_refusal(403, "not_admin");
+        let to_nobody = json!({ "recipient_id": Uuid::now_v7(), "body": "hello" });
+        ali.post("/direct-messages", to_nobody.clone()).await.expect_refusal(403, "not_admin");
+        admin.post("/direct-messages", to_nobody).await.expect_refusal(404, "not_found");
+        let refusal = admin.post("/direct-messages", to(&admin, "hello")).await.expect_refusal(422, "invalid");
+        assert_eq!(refusal["errors"][0]["field"], "recipient_id");
+        chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn where_replies_are_on_a_recipient_answers(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::with(database, Config { dm_replies: true, ..Config::for_tests() }).await;
+        let (admin, ali) = (chat.admin("admin").await, chat.user("ali").await);
+        ali.post("/direct-messages", to(&admin, "hello")).await.expect_refusal(403, "not_allowed");
+        admin.post("/direct-messages", to(&ali, "hello")).await.expect(201);
+        ali.post("/direct-messages", to(&admin, "hello yourself")).await.expect(201);
+        assert_eq!(read(&admin, "").await, ["hello", "hello yourself"]);
+        chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_retry_is_the_same_message(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::start(database).await;
+        let (admin, ali, zoe) = (chat.admin("admin").await, chat.user("ali").await, chat.user("zoe").await);
+        let client_id = Uuid::now_v7();
+        let submit = |recipient: &Visitor| json!({ "recipient_id": recipient.id, "body": "hi", "client_id": client_id });
+        let first = admin.post("/direct-messages", submit(&ali)).await.expect(201);
+        assert_eq!(admin.post("/direct-messages", submit(&ali)).await.expect(200), first);
+        admin.post("/direct-messages", submit(&zoe)).await.expect_refusal(422, "client_id_reused");
+        assert_eq!(read(&zoe, "").await, Vec::<Value>::new());
+        chat.stop().await;
+    }
+}

@@ -198,3 +198,164 @@ pub(super) const fn muted() -> Error {
 const fn room_archived() -> Error {
     Error::Conflict { code: "room_archived", detail: "This room is archived; nothing in it changes any more." }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use uuid::Uuid;
+
+    use super::super::visitor::{Chat, Visitor};
+
+    /// A chat with one room, its admin and a user.
+    struct Scene {
+        chat: Chat,
+        admin: Visitor,
+        ali: Visitor,
+        room: String,
+    }
+
+    impl Scene {
+        async fn set(database: PgConnectOptions) -> Self {
+            let chat = Chat::start(database).await;
+            let (admin, ali) = (chat.admin("admin").await, chat.user("ali").await);
+            let room = admin.post("/rooms", json!({ "name": "general" })).await.expect(201);
+            let room = room["id"].as_str().expect("an id").to_owned();
+            Self { chat, admin, ali, room }
+        }
+
+        fn message(&self, body: &str) -> Value {
+            json!({ "room_id": self.room, "body": body })
+        }
+
+        async fn posted(&self, body: &str) -> String {
+            let message = self.ali.post("/messages", self.message(body)).await.expect(201);
+            format!("/messages/{}", message["id"].as_str().expect("an id"))
+        }
+
+        async fn read(&self, query: &str) -> Value {
+            self.chat.guest().get(&format!("/messages?room_id={}{query}", self.room)).await.expect(200)
+        }
+
+        async fn archive(&self) {
+            self.admin.post(&format!("/rooms/{}/archive", self.room), Value::Null).await.expect(200);
+        }
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn what_a_user_posts_a_guest_reads(_: PgPoolOptions, database: PgConnectOptions) {
+        let scene = Scene::set(database).await;
+        let posted = scene.ali.post("/messages", scene.message(" one\r\ntwo ")).await.expect(201);
+        assert_eq!((&posted["body"], &posted["seq"]), (&json!("one\ntwo"), &json!(1)));
+        assert_eq!(posted["author"]["username"], "ali");
+        assert_eq!((&posted["edited_at"], &posted["deleted_at"]), (&Value::Null, &Value::Null));
+
+        let page = scene.read("").await;
+        assert_eq!((&page["messages"][0], &page["head_seq"]), (&posted, &json!(1)));
+        let cursor = page["cursor"].as_str().expect("a cursor");
+        assert!(cursor.ends_with(&format!(".{}", posted["pos"])), "{cursor}");
+        scene.chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_retry_is_the_same_message_and_other_words_are_refused(_: PgPoolOptions, database: PgConnectOptions) {
+        let scene = Scene::set(database).await;
+        let submit = |body: &str, client_id: &str| json!({ "room_id": scene.room, "body": body, "client_id": client_id });
+        let client_id = Uuid::now_v7().to_string();
+        let first = scene.ali.post("/messages", submit("hello", &client_id)).await.expect(201);
+        let again = scene.ali.post("/messages", submit(" hello ", &client_id)).await.expect(200);
+        assert_eq!(first, again);
+        let other = scene.ali.post("/messages", submit("goodbye", &client_id)).await;
+        other.expect_refusal(422, "client_id_reused");
+        scene.admin.post("/messages", submit("hello", &client_id)).await.expect(201);
+        assert_eq!(scene.read("").await["head_seq"], 2);
+        scene.chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn pages_are_cut_by_seq_and_bad_queries_are_refused(_: PgPoolOptions, database: PgConnectOptions) {
+        let scene = Scene::set(database).await;
+        for n in 1..=5 {
+            scene.posted(&n.to_string()).await;
+        }
+        for (query, expected) in [
+            ("&limit=2", vec!["4", "5"]),
+            ("&before=4&limit=2", vec!["2", "3"]),
+            ("&after=3", vec!["4", "5"]),
+            ("&after=0&limit=1", vec!["1"]),
+            ("&limit=100000", vec!["1", "2", "3", "4", "5"]),
+        ] {
+            let page = scene.read(query).await;
+            let bodies = page["messages"].as_array().expect("a list").iter().map(|message| message["body"].clone());
+            assert_eq!(bodies.collect::<Vec<_>>(), expected, "{query}");
+        }
+        let guest = scene.chat.guest();
+        let room = &scene.room;
+        for query in ["limit=0", "limit=-1", "before=x", "before=", "after=-1", "after=1&after=2", "page=1"] {
+            let answer = guest.get(&format!("/messages?room_id={room}&{query}")).await;
+            answer.expect_refusal(400, "malformed");
+        }
+        guest.get("/messages").await.expect_refusal(400, "malformed");
+        guest.get("/messages?room_id=general").await.expect_refusal(400, "malformed");
+        guest.get(&format!("/messages?room_id={}", Uuid::now_v7())).await.expect_refusal(404, "not_found");
+        scene.chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn authors_edit_and_delete_what_they_wrote(_: PgPoolOptions, database: PgConnectOptions) {
+        let scene = Scene::set(database).await;
+        let message = scene.posted("helo").await;
+        let edited = scene.ali.patch(&message, json!({ "body": "hello" })).await.expect(200);
+        assert_eq!(edited["body"], "hello");
+        assert!(edited["edited_at"].is_string());
+        scene.admin.patch(&message, json!({ "body": "mine" })).await.expect_refusal(403, "not_author");
+        let zoe = scene.chat.user("zoe").await;
+        zoe.delete(&message).await.expect_refusal(403, "not_author");
+
+        for _ in 0..2 {
+            scene.ali.delete(&message).await.expect(204);
+        }
+        scene.ali.patch(&message, json!({ "body": "again" })).await.expect_refusal(409, "message_deleted");
+        let page = scene.read("").await;
+        assert_eq!((&page["messages"][0]["body"], &page["messages"][0]["seq"]), (&Value::Null, &json!(1)));
+
+        let other = scene.posted("shouting").await;
+        scene.admin.delete(&other).await.expect(204);
+        scene.ali.delete("/messages/none").await.expect_refusal(404, "not_found");
+        scene.chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn an_archived_room_takes_no_change_from_anyone(_: PgPoolOptions, database: PgConnectOptions) {
+        let scene = Scene::set(database).await;
+        let message = scene.posted("hello").await;
+        scene.archive().await;
+        for visitor in [&scene.ali, &scene.admin] {
+            visitor.post("/messages", scene.message("late")).await.expect_refusal(409, "room_archived");
+            visitor.delete(&message).await.expect_refusal(409, "room_archived");
+        }
+        scene.ali.patch(&message, json!({ "body": "late" })).await.expect_refusal(409, "room_archived");
+        let path = format!("/messages?room_id={}", scene.room);
+        scene.ali.get(&path).await.expect_refusal(404, "not_found");
+        assert_eq!(scene.admin.get(&path).await.expect(200)["messages"][0]["body"], "hello");
+        scene.chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn what_cannot_be_posted_is_refused_with_a_reason(_: PgPoolOptions, database: PgConnectOptions) {
+        let scene = Scene::set(database).await;
+        let guest = scene.chat.guest();
+        guest.post("/messages", scene.message("hello")).await.expect_refusal(401, "unauthenticated");
+        let nowhere = json!({ "room_id": Uuid::now_v7(), "body": "hello" });
+        scene.ali.post("/messages", nowhere).await.expect_refusal(404, "not_found");
+        for body in [json!(""), json!("\u{0}"), json!("x".repeat(4_001)), json!(null), json!({})] {
+            let message = json!({ "room_id": scene.room, "body": body });
+            let refusal = scene.ali.post("/messages", message).await.expect_refusal(422, "invalid");
+            assert_eq!(refusal["errors"][0]["field"], "body");
+        }
+        let mute = json!({ "seconds": 60, "reason": "shouting" });
+        scene.admin.post(&format!("/users/{}/mute", scene.ali.id), mute).await.expect(200);
+        scene.ali.post("/messages", scene.message("hello")).await.expect_refusal(403, "muted");
+        scene.chat.stop().await;
+    }
+}

@@ -181,3 +181,80 @@ fn name_in_use(error: sqlx::Error) -> Error {
         _ => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    use super::super::visitor::{Chat, Visitor};
+
+    async fn create(admin: &Visitor, name: &str) -> String {
+        let room = admin.post("/rooms", json!({ "name": name })).await.expect(201);
+        assert_eq!(room["online"], json!({ "users": 0, "guests": 0 }));
+        room["id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn names(visitor: &Visitor, path: &str) -> Vec<Value> {
+        let list = visitor.get(path).await.expect(200);
+        list["rooms"].as_array().expect("a list").iter().map(|room| room["name"].clone()).collect()
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn an_admin_runs_the_rooms_and_everybody_sees_it(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::start(database).await;
+        let (admin, guest) = (chat.admin("admin").await, chat.guest());
+        let id = create(&admin, "  general ").await;
+        assert_eq!(names(&guest, "/rooms").await, ["general"]);
+
+        let renamed = admin.patch(&format!("/rooms/{id}"), json!({ "name": "General" })).await.expect(200);
+        assert_eq!(renamed["name"], "General");
+        for _ in 0..2 {
+            let archived = admin.post(&format!("/rooms/{id}/archive"), Value::Null).await.expect(200);
+            assert_eq!(archived["is_archived"], true);
+        }
+        assert_eq!(names(&guest, "/rooms").await, Vec::<Value>::new());
+        guest.get(&format!("/rooms/{id}")).await.expect_refusal(404, "not_found");
+        assert_eq!(names(&admin, "/rooms?archived=true").await, ["General"]);
+        admin.get(&format!("/rooms/{id}")).await.expect(200);
+        for _ in 0..2 {
+            admin.post(&format!("/rooms/{id}/restore"), Value::Null).await.expect(200);
+        }
+        assert_eq!(guest.get(&format!("/rooms/{id}")).await.expect(200)["name"], "General");
+        chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_name_in_use_is_a_conflict_and_an_archived_room_gives_it_free(
+        _: PgPoolOptions,
+        database: PgConnectOptions,
+    ) {
+        let chat = Chat::start(database).await;
+        let admin = chat.admin("admin").await;
+        let (first, other) = (create(&admin, "Garden").await, create(&admin, "Kitchen").await);
+        admin.post("/rooms", json!({ "name": "gARDEN" })).await.expect_refusal(409, "name_in_use");
+        admin.patch(&format!("/rooms/{other}"), json!({ "name": "garden" })).await.expect_refusal(409, "name_in_use");
+        admin.post(&format!("/rooms/{first}/archive"), Value::Null).await.expect(200);
+        create(&admin, "garden").await;
+        admin.post(&format!("/rooms/{first}/restore"), Value::Null).await.expect_refusal(409, "name_in_use");
+        chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn what_is_no_room_is_404_and_what_is_no_name_is_422(_: PgPoolOptions, database: PgConnectOptions) {
+        let chat = Chat::start(database).await;
+        let admin = chat.admin("admin").await;
+        for id in ["018f0000-0000-7000-8000-000000000001", "general", "%00"] {
+            admin.get(&format!("/rooms/{id}")).await.expect_refusal(404, "not_found");
+            admin.post(&format!("/rooms/{id}/archive"), Value::Null).await.expect_refusal(404, "not_found");
+            admin.patch(&format!("/rooms/{id}"), json!({ "name": "x" })).await.expect_refusal(404, "not_found");
+        }
+        for name in [json!(""), json!(" \t"), json!("a\u{0}b"), json!("two\nlines"), json!("x".repeat(81)), json!(7)] {
+            let refusal = admin.post("/rooms", json!({ "name": name })).await.expect_refusal(422, "invalid");
+            assert_eq!(refusal["errors"][0]["field"], "name");
+        }
+        admin.post("/rooms", json!({ "name": "x", "colour": "red" })).await.expect_refusal(422, "invalid");
+        admin.get("/rooms?archive=true").await.expect_refusal(400, "malformed");
+        chat.stop().await;
+    }
+}
