@@ -17,9 +17,17 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long a program may take to end before it is killed: the server's own grace period, and a little.
 const PATIENCE: Duration = Duration::from_secs(35);
 
-/// `cargo`, the very one that runs this.
+/// `cargo`, the very one that runs this, in the environment of a person's shell. What cargo told *this* program of its
+/// own package has to go: `ring`'s build script watches those variables, and with it half of the dependencies would be
+/// built anew whenever a command follows a plain `cargo build`.
 pub fn cargo() -> Command {
+    const OF_THIS_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars() {
+        if OF_THIS_PACKAGE.iter().any(|start| name.starts_with(start)) {
+            cargo.env_remove(name);
+        }
+    }
     cargo.current_dir(root());
     cargo
 }
