@@ -1,0 +1,105 @@
+//! A database for each test: a copy of a template that was migrated once, dropped when the test is over.
+
+use std::time::Duration;
+
+use gapless::auth::password::Passwords;
+use gapless::event::Role;
+use gapless::id::UserId;
+use gapless::store::{self, Db};
+use sha2::{Digest as _, Sha256};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+use uuid::Uuid;
+
+/// Names the lock under which templates are made, by tests in however many processes.
+const TEMPLATE_LOCK: i64 = 0x6761_706c;
+
+/// The admin of every new chat, who appoints the others.
+pub const FOUNDER: (&str, &str) = ("founder", "the first of all admins");
+
+/// Dropping it drops the database.
+pub struct Database {
+    pub options: PgConnectOptions,
+    server: PgConnectOptions,
+    name: String,
+}
+
+impl Database {
+    pub async fn create() -> Self {
+        let url = std::env::var("DATABASE_URL")
+            .expect("DATABASE_URL names a PostgreSQL server for tests; `cargo xtask test` starts one");
+        let server: PgConnectOptions = url.parse().expect("DATABASE_URL is a PostgreSQL URL");
+        let mut connection = server.connect().await.expect("the server of DATABASE_URL answers");
+        let template = template(&server, &mut connection).await;
+        let name = format!("gapless_test_{}", Uuid::now_v7().simple());
+        execute(&mut connection, format!("create database {name} template {template}")).await;
+        connection.close().await.ok();
+        Self { options: server.clone().database(&name), server, name }
+    }
+
+    /// A pool for a test that looks at the tables themselves.
+    pub fn pool(&self) -> Db {
+        PgPoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(self.options.clone())
+    }
+}
+
+/// The template of this schema, made by whoever comes first.
+async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> String {
+    let schema = store::MIGRATIONS.iter().fold(Sha256::new(), |schema, one| schema.chain_update(&one.checksum));
+    let digest = schema.chain_update(FOUNDER.1).finalize();
+    let digest: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("gapless_template_{digest}");
+
+    lock(connection, "pg_advisory_lock").await;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(&name)
+        .fetch_one(&mut *connection)
+        .await
+        .expect("the server lists its databases");
+    if !exists {
+        // Made under another name, so that one that was interrupted is never taken for whole.
+        let draft = format!("{name}_draft");
+        execute(connection, format!("drop database if exists {draft}")).await;
+        execute(connection, format!("create database {draft}")).await;
+        fill(server.clone().database(&draft)).await;
+        execute(connection, format!("alter database {draft} rename to {name}")).await;
+    }
+    lock(connection, "pg_advisory_unlock").await;
+    name
+}
+
+async fn fill(options: PgConnectOptions) {
+    store::migrate(&options).await.expect("the schema migrates");
+    let db = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+    let password_hash = Passwords::new().hash(FOUNDER.1.into()).await.expect("a password can be hashed");
+    store::users::create(&db, UserId::new(), FOUNDER.0, &password_hash, Role::Admin).await.expect("the founder");
+    db.close().await;
+}
+
+async fn lock(connection: &mut PgConnection, function: &str) {
+    execute(connection, format!("select {function}({TEMPLATE_LOCK})")).await;
+}
+
+async fn execute(connection: &mut PgConnection, statement: String) {
+    // Every name in it was made here.
+    connection.execute(AssertSqlSafe(statement.clone())).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A thread and a runtime of its own: the test's runtime cannot be waited for from within.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                if let Ok(mut connection) = server.connect().await {
+                    connection.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await.ok();
+                }
+            });
+        });
+        dropped.join().ok();
+    }
+}

@@ -1,0 +1,131 @@
+//! Somebody who calls the chat over HTTP, without an account or with one: a [`User`](super::User) is a guest
+//! with a token.
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+
+use gapless::event::{Message, Room};
+use gapless::id::{MessageId, RoomId, UserId};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Answer;
+use super::stream::{Opening, Stream};
+
+/// One client, and so one pool of connections, would outlive the runtime of the test that made it: so a
+/// connection serves one request.
+static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("an HTTP client")
+});
+
+#[derive(Debug, Clone)]
+pub struct Guest {
+    pub address: SocketAddr,
+    pub token: Option<String>,
+}
+
+impl Guest {
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, token: None }
+    }
+
+    /// The same caller with this token, good or bad.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// A request that the caller's token goes with.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = HTTP.request(method, format!("http://{}{path}", self.address));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let said = format!("{method} {path}");
+        let request = self.request(method, path);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let response = request.send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"));
+        Answer::of(said, response).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// `POST` with a body.
+    pub async fn send(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// `POST` without one.
+    pub async fn tell(&self, path: &str) -> Answer {
+        self.call(Method::POST, path, None).await
+    }
+
+    pub async fn try_post(&self, room: &Room, body: &str) -> Answer {
+        self.send("/messages", json!({"room_id": room.id, "body": body})).await
+    }
+
+    /// Posts as one submit of a client, which repeats `client_id` when it tries again.
+    pub async fn try_post_as(&self, room: RoomId, body: &str, client_id: &str) -> Answer {
+        self.send("/messages", json!({"room_id": room, "body": body, "client_id": client_id})).await
+    }
+
+    pub async fn try_edit(&self, message: MessageId, body: &str) -> Answer {
+        self.patch(&format!("/messages/{message}"), json!({"body": body})).await
+    }
+
+    pub async fn try_delete(&self, message: MessageId) -> Answer {
+        self.delete(&format!("/messages/{message}")).await
+    }
+
+    pub async fn try_write_to(&self, recipient: UserId, body: &str) -> Answer {
+        self.send("/direct-messages", json!({"recipient_id": recipient, "body": body})).await
+    }
+
+    pub async fn rooms(&self) -> Vec<Room> {
+        serde_json::from_value(self.get("/rooms").await.is(200).json()["rooms"].take()).expect("rooms")
+    }
+
+    pub async fn read_room(&self, room: RoomId) -> Room {
+        self.get(&format!("/rooms/{room}")).await.is(200).body()
+    }
+
+    /// The newest messages of a room.
+    pub async fn messages(&self, room: &Room) -> Vec<Message> {
+        let mut page = self.get(&format!("/messages?room_id={}&limit=200", room.id)).await.is(200).json();
+        serde_json::from_value(page["messages"].take()).expect("messages")
+    }
+
+    /// What the newest messages of a room say.
+    pub async fn bodies(&self, room: &Room) -> Vec<String> {
+        let body = |message: Message| message.body.as_deref().unwrap_or("(deleted)").to_owned();
+        self.messages(room).await.into_iter().map(body).collect()
+    }
+
+    /// A stream that is still to be opened, for all that may be asked of one.
+    pub fn opening(&self) -> Opening {
+        Opening::by(self)
+    }
+
+    /// Hears a room from now on.
+    pub async fn listen(&self, room: &Room) -> Stream {
+        self.opening().room(room).open().await
+    }
+}

@@ -1,0 +1,241 @@
+//! An open event stream, read byte by byte: nothing is skipped that a test did not say to skip.
+
+use gapless::event::{DirectMessage, Message, Room};
+use gapless::id::RoomId;
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Answer, DEADLINE, Guest};
+
+/// A stream that is still to be opened.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    guest: Guest,
+    query: Vec<(&'static str, String)>,
+    last_event_id: Option<String>,
+}
+
+impl Opening {
+    pub fn by(guest: &Guest) -> Self {
+        Self { guest: guest.clone(), query: Vec::new(), last_event_id: None }
+    }
+
+    #[must_use]
+    pub fn with(mut self, field: &'static str, value: impl ToString) -> Self {
+        self.query.push((field, value.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub fn room(self, room: &Room) -> Self {
+        self.with("room", room.id)
+    }
+
+    #[must_use]
+    pub fn rooms<'a>(self, rooms: impl IntoIterator<Item = &'a Room>) -> Self {
+        rooms.into_iter().fold(self, Self::room)
+    }
+
+    #[must_use]
+    pub fn from(self, cursor: &str) -> Self {
+        self.with("cursor", cursor)
+    }
+
+    /// As a browser that reconnects by itself.
+    #[must_use]
+    pub fn after_event(mut self, id: &str) -> Self {
+        self.last_event_id = Some(id.to_owned());
+        self
+    }
+
+    /// Sends the token as `EventSource` must: in the query.
+    #[must_use]
+    pub fn token_in_query(mut self) -> Self {
+        let token = self.guest.token.take().expect("a user has a token");
+        self.with("access_token", token)
+    }
+
+    async fn request(&self, method: Method) -> reqwest::Response {
+        let query = serde_html_form::to_string(&self.query).expect("pairs of text");
+        let mut request = self.guest.request(method, &format!("/sse?{query}"));
+        if let Some(id) = &self.last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        request.send().await.unwrap_or_else(|error| panic!("GET /sse {:?}: {error:?}", self.query))
+    }
+
+    /// For what is answered at once: a refusal, or a `HEAD`.
+    pub async fn answer(&self, method: Method) -> Answer {
+        Answer::of(format!("{method} /sse {:?}", self.query), self.request(method).await).await
+    }
+
+    /// Opens it, hears nothing yet.
+    pub async fn connect(&self) -> Stream {
+        let response = self.request(Method::GET).await;
+        assert_eq!(response.status(), 200, "GET /sse {:?}", self.query);
+        Stream { response, hello: Value::Null, cursor: String::new(), waiting: Vec::new(), transcript: String::new() }
+    }
+
+    /// Opens it and hears its `hello`.
+    pub async fn open(&self) -> Stream {
+        let mut stream = self.connect().await;
+        let hello = stream.next().await;
+        assert_eq!(hello.name, "hello", "a stream begins with hello: {hello:?}");
+        stream.hello = hello.data;
+        stream
+    }
+}
+
+/// One event as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    pub name: String,
+    /// As this event has it; not the one that a browser would remember from before.
+    pub id: Option<String>,
+    pub retry: Option<u64>,
+    pub data: Value,
+}
+
+impl Heard {
+    /// Its data as one of the wire's types.
+    #[track_caller]
+    pub fn body<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_value(self.data.clone()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Whether it tells of a durable change, as opposed to counts, heartbeats and the stream's own state.
+    pub fn is_durable(&self) -> bool {
+        self.name.contains('.')
+    }
+
+    /// The position in its `id`.
+    #[track_caller]
+    pub fn pos(&self) -> i64 {
+        let id = self.id.as_deref().unwrap_or_else(|| panic!("{self:?} has an id"));
+        id.rsplit('.').next().expect("there is a last part").parse().expect("an id ends in a position")
+    }
+}
+
+/// A stream that somebody hears.
+#[derive(Debug)]
+pub struct Stream {
+    response: reqwest::Response,
+    /// What `hello` said.
+    pub hello: Value,
+    /// The newest `id` heard: where a browser would resume.
+    pub cursor: String,
+    waiting: Vec<u8>,
+    /// Everything that came, as it came.
+    pub transcript: String,
+}
+
+impl Stream {
+    pub fn head(&self) -> &reqwest::header::HeaderMap {
+        self.response.headers()
+    }
+
+    /// The next event of any kind; `None` where the stream has ended or was cut.
+    pub async fn next_or_end(&mut self) -> Option<Heard> {
+        loop {
+            if let Some(end) = self.waiting.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.waiting.drain(..end + 2).collect();
+                let block = String::from_utf8(block).expect("a stream is UTF-8");
+                self.transcript.push_str(&block);
+                let heard = parse(&block);
+                self.cursor = heard.id.clone().unwrap_or_else(|| std::mem::take(&mut self.cursor));
+                return Some(heard);
+            }
+            let Ok(more) = tokio::time::timeout(DEADLINE, self.response.chunk()).await else {
+                panic!("nothing came for {DEADLINE:?}. What had come:\n{}", self.transcript);
+            };
+            self.waiting.extend_from_slice(&more.ok().flatten()?);
+        }
+    }
+
+    /// The next event of any kind.
+    pub async fn next(&mut self) -> Heard {
+        match self.next_or_end().await {
+            Some(heard) => heard,
+            None => panic!("the stream has ended. What had come:\n{}", self.transcript),
+        }
+    }
+
+    /// The next durable event; counts and heartbeats before it do not matter.
+    pub async fn next_durable(&mut self) -> Heard {
+        loop {
+            let heard = self.next().await;
+            assert!(!matches!(&*heard.name, "bye" | "reset"), "{heard:?} instead of a durable event");
+            if heard.is_durable() {
+                return heard;
+            }
+        }
+    }
+
+    /// Goes on to the next event of this name, over counts and heartbeats alone.
+    pub async fn expect(&mut self, name: &str) -> Heard {
+        loop {
+            let heard = self.next().await;
+            if heard.name == name {
+                return heard;
+            }
+            let passing = matches!(&*heard.name, "presence" | "lobby" | "heartbeat");
+            assert!(passing, "{heard:?} instead of {name}. What had come:\n{}", self.transcript);
+        }
+    }
+
+    /// The next durable event is this message.
+    pub async fn expect_message(&mut self, body: &str) -> Message {
+        let message: Message = self.expect("message.posted").await.body();
+        assert_eq!(message.body.as_deref(), Some(body));
+        message
+    }
+
+    /// The next durable event is this direct message.
+    pub async fn expect_direct(&mut self, body: &str) -> DirectMessage {
+        let message: DirectMessage = self.expect("direct.posted").await.body();
+        assert_eq!(&*message.body, body);
+        message
+    }
+
+    /// The stream says this and ends.
+    pub async fn expect_bye(&mut self, reason: &str) {
+        assert_eq!(self.expect("bye").await.data["reason"], reason);
+        let after = self.next_or_end().await;
+        assert_eq!(after, None, "bye is the last");
+    }
+
+    /// The stream says that events were skipped, and why.
+    pub async fn expect_reset(&mut self, reason: &str) -> Heard {
+        let reset = self.expect("reset").await;
+        assert_eq!(reset.data["reason"], reason);
+        reset
+    }
+
+    /// Goes on until the online counts of a room are these.
+    pub async fn expect_online(&mut self, room: RoomId, users: u32, guests: u32) {
+        loop {
+            let presence = self.expect("presence").await.data;
+            if presence == serde_json::json!({"room_id": room, "users": users, "guests": guests}) {
+                return;
+            }
+        }
+    }
+}
+
+/// One block of an event stream (WHATWG HTML, section 9.2.6), of which the chat writes a part: one line for
+/// each field, each field once.
+fn parse(block: &str) -> Heard {
+    let mut heard = Heard { name: String::new(), id: None, retry: None, data: Value::Null };
+    for line in block.trim_end_matches('\n').split('\n') {
+        let (field, value) = line.split_once(": ").unwrap_or_else(|| panic!("no field: {line:?} in {block:?}"));
+        match field {
+            "event" => value.clone_into(&mut heard.name),
+            "id" => heard.id = Some(value.to_owned()),
+            "retry" => heard.retry = Some(value.parse().expect("retry is a number")),
+            "data" => heard.data = serde_json::from_str(value).unwrap_or_else(|error| panic!("{error}: {value}")),
+            other => panic!("an unknown field {other}: {block:?}"),
+        }
+    }
+    heard
+}

@@ -1,0 +1,8 @@
+//! The whole chat, over real sockets and a real PostgreSQL, told as its users would tell it.
+//!
+//! Begin with [`actors`], who do everything here; then any module: each is a chapter of what users may rely on.
+//! Every test owns its database, its instances and its clock. None sleeps: each waits for what should happen,
+//! and says what happened instead.
+
+mod actors;
+mod conversation;
