@@ -4,8 +4,8 @@ import { lazy, Suspense } from "react";
 import { BrowserRouter, Link, Navigate, Route, Routes } from "react-router";
 import { ProblemError } from "../api/problem";
 import { RoomPage } from "../features/rooms/RoomPage";
+import { BlankPage } from "../ui/BlankPage";
 import { buttonClass } from "../ui/Button";
-import { EmptyState } from "../ui/EmptyState";
 import { Failure } from "./Failure";
 import { HomePage } from "./HomePage";
 import { Shell } from "./Shell";
@@ -84,7 +84,8 @@ export function App() {
 
 function NotFound() {
   return (
-    <EmptyState
+    <BlankPage
+      page="Not found"
       icon={Compass}
       title="Nothing lives here"
       action={
@@ -94,6 +95,6 @@ function NotFound() {
       }
     >
       The address leads nowhere.
-    </EmptyState>
+    </BlankPage>
   );
 }

@@ -1,5 +1,5 @@
 import { Menu as MenuIcon } from "lucide-react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Link, Outlet, useLocation, useMatch } from "react-router";
 import { connection } from "../features/connection/connection";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
@@ -26,7 +26,10 @@ export function Shell() {
   useViewerSnapshot();
   useRememberRoom();
 
-  useEffect(() => connection.look(roomId ? [roomId] : []), [roomId]);
+  useEffect(() => {
+    connection.look(roomId ? [roomId] : []);
+    void connection.start();
+  }, [roomId]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: going anywhere closes the drawer
   useEffect(() => setDrawerOpen(false), [pathname]);
 
@@ -82,7 +85,8 @@ function OpenDrawer({ onOpen }: { onOpen(): void }) {
 /** A modal `<dialog>`, so that focus stays inside and Escape closes. */
 function Drawer({ onClose }: { onClose(): void }) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // A layout effect: it closes the dialog while it is still in the page, and only then does the focus go back.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
     return () => dialog?.close();

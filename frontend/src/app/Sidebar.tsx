@@ -53,13 +53,15 @@ export function Sidebar() {
 
 function Group({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
   return (
-    <section aria-label={title}>
+    <div>
       <div className="flex min-h-9 items-center justify-between px-3">
         <h2 className="text-xs font-bold tracking-wide text-muted">{title}</h2>
         {aside}
       </div>
-      <ul className="flex flex-col gap-0.5">{children}</ul>
-    </section>
+      <ul aria-label={title} className="flex flex-col gap-0.5">
+        {children}
+      </ul>
+    </div>
   );
 }
 

@@ -323,6 +323,11 @@ export type Rooms = {
 };
 
 /**
+ * What to look for: one trimmed line of at most 100 characters, which may be empty.
+ */
+export type SearchText = string;
+
+/**
  * A message's number within its room: 1 for the first, without a gap.
  */
 export type Seq = number;
@@ -394,8 +399,6 @@ export type UserList = {
  * A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, folded to lower case.
  */
 export type Username = string;
-
-export type SearchText = string;
 
 export type ListAuditEntriesData = {
     body?: never;
@@ -1180,11 +1183,7 @@ export type ReadyzData = {
 
 export type ReadyzErrors = {
     /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
+     * `unavailable`: leaving, or behind, or the database is away
      */
     503: Problem;
 };
@@ -1572,7 +1571,7 @@ export type ListUsersData = {
          */
         query?: SearchText;
         /**
-         * At most so many.
+         * How many; more than 200 is taken for 200.
          */
         limit?: number;
     };

@@ -1,7 +1,7 @@
 import { ShieldCheck } from "lucide-react";
 import type { ReactNode } from "react";
 import { NavLink } from "react-router";
-import { EmptyState } from "../../ui/EmptyState";
+import { BlankPage } from "../../ui/BlankPage";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
 import { useViewer } from "../session/use-session";
@@ -18,9 +18,9 @@ export function AdminPage({ title, aside, children }: AdminPageProps) {
   useTitle(title);
   if (viewer?.role !== "admin") {
     return (
-      <EmptyState icon={ShieldCheck} title="For admins">
+      <BlankPage page={title} icon={ShieldCheck} title="For admins">
         This page is for the people who run the rooms.
-      </EmptyState>
+      </BlankPage>
     );
   }
   return (

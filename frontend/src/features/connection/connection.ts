@@ -26,6 +26,7 @@ class LiveConnection {
   #token: string | null = null;
   #calm: ReturnType<typeof setTimeout> | undefined;
   #userId: string | null = null;
+  #isStarted = false;
   readonly #stream: SharedStream;
 
   constructor() {
@@ -49,6 +50,8 @@ class LiveConnection {
 
   /** Goes live, with the session there is; the token is fetched first, so that nobody is taken for a guest. */
   async start(): Promise<void> {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     session.subscribe(() => this.#onSession());
     this.#adoptViewer();
     window.addEventListener("online", () => this.#stream.wake());

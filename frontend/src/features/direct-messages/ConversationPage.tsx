@@ -5,8 +5,8 @@ import type { Author, User } from "../../api/gen/types.gen";
 import { sentence } from "../../api/problem";
 import { useChat } from "../../realtime/store";
 import { Avatar } from "../../ui/Avatar";
+import { BlankPage } from "../../ui/BlankPage";
 import { Button } from "../../ui/Button";
-import { EmptyState } from "../../ui/EmptyState";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
@@ -52,13 +52,14 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
 
   if (log.error && !log.isLoaded) {
     return (
-      <EmptyState
+      <BlankPage
+        page={peer.username}
         icon={CloudAlert}
         title="This conversation could not be read"
         action={<Button onClick={log.retry}>Try again</Button>}
       >
         {sentence(log.error)}
-      </EmptyState>
+      </BlankPage>
     );
   }
   return (

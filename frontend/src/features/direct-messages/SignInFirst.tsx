@@ -1,15 +1,16 @@
 import { Lock } from "lucide-react";
 import { Link, useLocation } from "react-router";
+import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
-import { EmptyState } from "../../ui/EmptyState";
 
 /** A guest followed an address that is for members. */
 export function SignInFirst() {
   const { pathname } = useLocation();
   return (
-    <EmptyState
+    <BlankPage
+      page="Private messages"
       icon={Lock}
-      title="Private messages"
+      title="For you alone"
       action={
         <Link to="/sign-in" state={{ from: pathname }} className={buttonClass()}>
           Sign in
@@ -17,6 +18,6 @@ export function SignInFirst() {
       }
     >
       Sign in to read what was written to you.
-    </EmptyState>
+    </BlankPage>
   );
 }

@@ -2,8 +2,8 @@ import { Lock } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useNavigate } from "react-router";
 import type { Author, User } from "../../api/gen/types.gen";
+import { BlankPage } from "../../ui/BlankPage";
 import { Button } from "../../ui/Button";
-import { EmptyState } from "../../ui/EmptyState";
 import { PageHeader } from "../../ui/PageHeader";
 import { INPUT_CLASS } from "../../ui/TextField";
 import { useTitle } from "../../ui/use-title";
@@ -18,9 +18,9 @@ export function WritePage() {
   useTitle("New private message");
   if (viewer?.role !== "admin") {
     return (
-      <EmptyState icon={Lock} title="For admins">
+      <BlankPage page="New private message" icon={Lock} title="For admins">
         Only admins begin private conversations.
-      </EmptyState>
+      </BlankPage>
     );
   }
   return <WriteForm viewer={viewer} />;

@@ -3,9 +3,9 @@ import { useCallback, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Room } from "../../api/gen/types.gen";
 import { useChat } from "../../realtime/store";
+import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
 import { shortTime } from "../../ui/dates";
-import { EmptyState } from "../../ui/EmptyState";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
@@ -27,13 +27,13 @@ export function RoomPage() {
   if (room) return <OpenRoom key={`${room.id} ${viewerId}`} room={room} />;
   if (!areRoomsLoaded) return <TimelineSkeleton />;
   return archived ? (
-    <EmptyState icon={Archive} title={`“${archived.name}” was archived`} action={<OtherRooms />}>
+    <BlankPage page="Room" icon={Archive} title={`“${archived.name}” was archived`} action={<OtherRooms />}>
       An admin has just closed this room. Its messages are kept, and it can be restored.
-    </EmptyState>
+    </BlankPage>
   ) : (
-    <EmptyState icon={DoorClosed} title="No such room" action={<OtherRooms />}>
+    <BlankPage page="Room" icon={DoorClosed} title="No such room" action={<OtherRooms />}>
       It may have been archived, or the address is wrong.
-    </EmptyState>
+    </BlankPage>
   );
 }
 

@@ -1,6 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Virtualizer } from "virtua";
-import { LiveRegion } from "../../ui/LiveRegion";
 import type { Entry } from "./entry";
 import { JumpButton } from "./JumpButton";
 import { type MessageActions, MessageRow } from "./MessageRow";
@@ -68,13 +67,14 @@ export function Timeline({
           Loading earlier messages…
         </p>
       )}
-      {/* The list mounts and unmounts rows as it scrolls, which a live log would read out as news: it is silent,
-          and the region below says what is really new. */}
+      {/* The list mounts rows as it scrolls, which a live log would read out as news. At the end, what mounts is
+          news; anywhere else the log is silent, and the button below tells. */}
       <div
         ref={container}
         role="log"
         aria-label={label}
-        aria-live="off"
+        aria-live={scroll.isAtEnd ? "polite" : "off"}
+        aria-relevant="additions"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
         tabIndex={0}
         data-testid="timeline"
@@ -103,8 +103,7 @@ export function Timeline({
           )}
         </Virtualizer>
       </div>
-      <LiveRegion text={newsOf(entries, viewerId)} />
-      {!scroll.isAtEnd && <JumpButton unseen={unseen} onJump={scroll.toEnd} />}
+      <JumpButton isShown={!scroll.isAtEnd} unseen={unseen} onJump={scroll.toEnd} />
     </div>
   );
 }
@@ -174,12 +173,4 @@ function useIsWatched(): boolean {
 
 function lastConfirmed(entries: readonly Entry[]): Entry | undefined {
   return entries.findLast(({ confirmed }) => confirmed !== null);
-}
-
-function newsOf(entries: readonly Entry[], viewerId: string | undefined): string {
-  const last = lastConfirmed(entries);
-  if (!last || last.authorId === viewerId) return "";
-  return last.isDeleted
-    ? `A message by ${last.author.username} was deleted`
-    : `${last.author.username}: ${last.body}`;
 }

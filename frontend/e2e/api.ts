@@ -1,0 +1,61 @@
+// What tests prepare by REST, so that each can own its people and rooms.
+
+export interface Account {
+  id: string;
+  username: string;
+  password: string;
+  token: string;
+}
+
+export interface Room {
+  id: string;
+  name: string;
+}
+
+export class Api {
+  constructor(readonly url: string) {}
+
+  async account(username = unique("user"), password = "a long password"): Promise<Account> {
+    return this.#account("register", username, password);
+  }
+
+  async admin(): Promise<Account> {
+    return this.#account("login", "admin", "admin");
+  }
+
+  async room(name = unique("Room")): Promise<Room> {
+    return this.send("POST", "/rooms", { name }, await this.admin());
+  }
+
+  async post(author: Account, room: Room, body: string): Promise<{ id: string; seq: number }> {
+    return this.send("POST", "/messages", { room_id: room.id, body }, author);
+  }
+
+  async bodies(room: Room): Promise<string[]> {
+    const { messages } = await this.send("GET", `/messages?room_id=${room.id}&limit=200`);
+    return messages.map((message: { body: string }) => message.body);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers as they come
+  async send(method: string, path: string, body?: unknown, by?: Account): Promise<any> {
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...(by ? { Authorization: `Bearer ${by.token}` } : {}),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.status === 204 ? null : response.json();
+  }
+
+  async #account(how: "register" | "login", username: string, password: string): Promise<Account> {
+    const { access_token, user } = await this.send("POST", `/auth/${how}`, { username, password });
+    return { id: user.id, username, password, token: access_token };
+  }
+}
+
+export function unique(word: string): string {
+  return `${word}-${Math.random().toString(36).slice(2, 8)}`;
+}

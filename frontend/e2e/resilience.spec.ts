@@ -1,0 +1,159 @@
+import { Api } from "./api";
+import { expect, test } from "./person";
+import { Server } from "./server";
+
+test("kill -9 under an open page: it ends with exactly the messages of the database, in order, once each", async ({
+  person,
+}) => {
+  test.setTimeout(180_000);
+  const server = await Server.start("killed");
+  try {
+    const api = new Api(server.url);
+    const room = await api.room();
+    const reader = await person({ url: server.url });
+    const writer = await person({ url: server.url });
+    await writer.signsIn(await api.account());
+    await writer.opens(room);
+    await reader.opens(room);
+
+    for (let life = 1; life <= 3; life++) {
+      await writer.writes(`life ${life}, before the cut`);
+      await reader.sees(`life ${life}, before the cut`);
+      await server.kill();
+      // Written into the dark: it waits here, in order, and goes out by itself.
+      await writer.writes(`life ${life}, first in the dark`);
+      await writer.writes(`life ${life}, second in the dark`);
+      await expect(reader.page.getByTestId("connection")).toHaveAttribute(
+        "data-status",
+        /reconnecting|offline/,
+      );
+      await server.startAgain();
+      await writer.seesSent(`life ${life}, second in the dark`);
+      await reader.sees(`life ${life}, second in the dark`);
+    }
+
+    await reader.isLive();
+    const kept = await api.bodies(room);
+    expect(kept).toHaveLength(9);
+    expect(await reader.readsAll()).toEqual(kept);
+    expect(await writer.readsAll()).toEqual(kept);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("offline is said, what is written waits, and coming back misses nothing", async ({ api, person }) => {
+  const room = await api.room();
+  const other = await api.account();
+  const writer = await person();
+  await writer.signsIn(await api.account());
+  await writer.opens(room);
+
+  await writer.page.context().setOffline(true);
+  await expect(writer.page.getByTestId("connection")).toHaveAttribute("data-status", "offline");
+  await writer.writes("written offline");
+  await expect(writer.message("written offline")).toHaveAttribute("data-state", "pending");
+  await api.post(other, room, "posted meanwhile");
+
+  await writer.page.context().setOffline(false);
+  await writer.sees("posted meanwhile");
+  await writer.seesSent("written offline");
+  expect(await writer.readsAll()).toEqual(await api.bodies(room));
+});
+
+test("nothing typed is lost: drafts and unsent messages outlive a reload", async ({ api, person }) => {
+  const room = await api.room();
+  const writer = await person();
+  await writer.signsIn(await api.account());
+  await writer.opens(room);
+  await writer.field.fill("half a thought");
+  await writer.page.reload();
+  await expect(writer.field).toHaveValue("half a thought");
+
+  await writer.page.route("**/messages", (route) =>
+    route.request().method() === "POST" ? route.abort() : route.fallback(),
+  );
+  await writer.field.press("Enter");
+  await expect(writer.message("half a thought")).toHaveAttribute("data-state", "pending");
+  await writer.page.unrouteAll();
+  await writer.page.reload();
+  await writer.seesSent("half a thought");
+  expect(await api.bodies(room)).toEqual(["half a thought"]);
+});
+
+test("an answer that never came makes no second message", async ({ api, person }) => {
+  const room = await api.room();
+  const writer = await person();
+  await writer.signsIn(await api.account());
+  await writer.opens(room);
+  let swallowed = 0;
+  await writer.page.route("**/messages", async (route) => {
+    if (route.request().method() !== "POST" || swallowed > 0) return route.fallback();
+    swallowed += 1;
+    await route.fetch();
+    await route.abort();
+  });
+  await writer.writes("once only");
+  await writer.seesSent("once only");
+  await writer.page.reload();
+  await writer.sees("once only");
+  expect(swallowed).toBe(1);
+  expect(await api.bodies(room)).toEqual(["once only"]);
+});
+
+test("a refused message stays, says why, and can be taken back", async ({ api, person }) => {
+  const room = await api.room();
+  const account = await api.account();
+  const writer = await person();
+  await writer.signsIn(account);
+  await writer.opens(room);
+  await writer.page.route("**/messages", (route) =>
+    route.request().method() === "POST"
+      ? route.fulfill({
+          status: 422,
+          contentType: "application/problem+json",
+          body: JSON.stringify({ title: "No", status: 422, code: "invalid", detail: "That cannot be said." }),
+        })
+      : route.fallback(),
+  );
+  await writer.writes("unsayable");
+  await expect(writer.message("unsayable")).toContainText("Not sent: That cannot be said.");
+  await writer.page.unrouteAll();
+  await writer.page.getByRole("button", { name: "Retry" }).click();
+  await writer.seesSent("unsayable");
+  expect(await api.bodies(room)).toEqual(["unsayable"]);
+});
+
+test("a session that ended elsewhere says so, keeps the draft, and goes on after signing in", async ({
+  api,
+  person,
+}) => {
+  const room = await api.room();
+  const account = await api.account();
+  const writer = await person();
+  await writer.signsIn(account);
+  await writer.opens(room);
+  await writer.field.fill("unfinished");
+  await api.send("POST", `/users/${account.id}/end-sessions`, undefined, await api.admin());
+
+  await expect(writer.page.getByText(/Your session has ended/)).toBeVisible();
+  await writer.page.getByRole("main").getByRole("link", { name: "Sign in" }).first().click();
+  await writer.page.getByLabel("Username").fill(account.username);
+  await writer.page.getByLabel("Password").fill(account.password);
+  await writer.page.getByRole("button", { name: "Sign in" }).click();
+  await expect(writer.field).toHaveValue("unfinished");
+  await writer.field.press("Enter");
+  await writer.seesSent("unfinished");
+});
+
+test("an unreachable server is a sentence, not a blank page", async ({ person }) => {
+  const guest = await person();
+  await guest.page.route(/\/rooms(\?|$)/, (route) => route.abort());
+  await guest.goesTo("/");
+  await expect(guest.page.getByRole("heading", { name: "The rooms cannot be read" })).toBeVisible({
+    timeout: 20_000,
+  });
+  await guest.page.unrouteAll();
+  await guest.page.getByRole("button", { name: "Try again" }).click();
+  await expect(guest.page).toHaveURL(/\/r\//);
+});

@@ -1,0 +1,85 @@
+// A server of a test's own, to be killed and started again.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+export class Server {
+  #process: ChildProcess | null = null;
+
+  private constructor(
+    readonly port: number,
+    private readonly dataDir: string,
+  ) {}
+
+  get url(): string {
+    return `http://localhost:${this.port}`;
+  }
+
+  static async start(name: string): Promise<Server> {
+    const dataDir = join(process.env.GAPLESS_E2E_DATA ?? ".", name);
+    mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+    const server = new Server(await freePort(), dataDir);
+    await server.startAgain();
+    return server;
+  }
+
+  /** On the same port and data, as after a crash. */
+  async startAgain(): Promise<void> {
+    const settings = {
+      PORT: String(this.port),
+      SPA_DIR: "dist",
+      DEMO_MODE: "true",
+      DATA_DIR: this.dataDir,
+      RATE_LIMITS: "off",
+    };
+    this.#process = spawn(process.env.GAPLESS_BIN ?? "", {
+      env: { ...process.env, ...settings },
+      stdio: "ignore",
+    });
+    const deadline = Date.now() + 60_000;
+    while (!(await this.#isReady())) {
+      if (Date.now() > deadline) throw new Error("The server did not become ready.");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** As a power cut would: no farewell, nothing flushed. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const process = this.#process;
+    if (!process || process.exitCode !== null || process.signalCode !== null) return;
+    const exited = new Promise((resolve) => process.once("exit", resolve));
+    process.kill(signal);
+    await exited;
+  }
+
+  async #isReady(): Promise<boolean> {
+    return fetch(`${this.url}/readyz`).then(
+      (response) => response.ok,
+      () => false,
+    );
+  }
+}
+
+/** Below the ports that the system hands out for outgoing connections, one of which might be taken meanwhile. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const isFree = await new Promise<boolean>((resolve) => {
+      const probe = createServer()
+        .once("error", () => resolve(false))
+        .once("listening", () => probe.close(() => resolve(true)))
+        .listen(port);
+    });
+    if (isFree) return port;
+  }
+}

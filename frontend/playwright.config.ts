@@ -1,0 +1,47 @@
+import { chmodSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { defineConfig } from "@playwright/test";
+import { findChromium } from "./e2e/chromium";
+
+const port = Number(process.env.GAPLESS_E2E_PORT ?? 18080);
+// The workers read this file again: what the first reading chose must be theirs too.
+process.env.GAPLESS_E2E_PORT = String(port);
+process.env.GAPLESS_BIN ??= "../target/debug/gapless";
+if (!process.env.GAPLESS_E2E_DATA) {
+  process.env.GAPLESS_E2E_DATA = mkdtempSync(join(tmpdir(), "gapless-e2e-"));
+  // A server started by root runs its database as another user, who has to get in.
+  chmodSync(process.env.GAPLESS_E2E_DATA, 0o755);
+}
+
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "e2e/results",
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  workers: 2,
+  forbidOnly: Boolean(process.env.CI),
+  reporter: [["list"]],
+  use: {
+    baseURL: `http://localhost:${port}`,
+    launchOptions: { executablePath: findChromium() },
+    locale: "en-GB",
+    timezoneId: "Europe/Berlin",
+    trace: "retain-on-failure",
+  },
+  webServer: {
+    command: process.env.GAPLESS_BIN,
+    url: `http://localhost:${port}/readyz`,
+    timeout: 120_000,
+    stdout: "ignore",
+    stderr: "ignore",
+    gracefulShutdown: { signal: "SIGTERM", timeout: 15_000 },
+    env: {
+      PORT: String(port),
+      SPA_DIR: "dist",
+      DEMO_MODE: "true",
+      DATA_DIR: join(process.env.GAPLESS_E2E_DATA, "shared"),
+      RATE_LIMITS: "off",
+    },
+  },
+});
