@@ -103,3 +103,6 @@ pub fn router(app: App) -> Router {
 async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,78 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &OpenApi) -> Ro
     };
     router
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    fn document() -> Value {
+        serde_json::to_value(super::super::document()).expect("a document is JSON")
+    }
+
+    fn operations(document: &Value) -> Vec<(String, &Value)> {
+        let paths = document["paths"].as_object().expect("paths").iter();
+        paths
+            .flat_map(|(path, item)| {
+                let operations = item.as_object().expect("an item").iter();
+                operations.map(move |(method, operation)| (format!("{method} {path}"), operation))
+            })
+            .collect()
+    }
+
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn everything_that_is_referred_to_is_there() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 30, "{} schemas", found.len());
+        for reference in found {
+            let pointer = reference.strip_prefix('#').expect("a reference within the document");
+            assert!(document.pointer(pointer).is_some(), "{reference} is missing");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_a_known_tag_and_words() {
+        let document = document();
+        let tags: BTreeSet<&str> =
+            document["tags"].as_array().expect("tags").iter().filter_map(|tag| tag["name"].as_str()).collect();
+        let mut names = BTreeSet::new();
+        for (operation, about) in operations(&document) {
+            assert!(names.insert(about["operationId"].as_str().expect("a name")), "{operation} has another's name");
+            assert!(tags.contains(about["tags"][0].as_str().expect("a tag")), "{operation} has an unknown tag");
+            assert!(about["summary"].is_string(), "{operation} has no summary");
+        }
+    }
+
+    #[test]
+    fn every_refusal_is_a_problem_and_every_body_refuses_unknown_fields() {
+        let document = document();
+        for (operation, about) in operations(&document) {
+            for (status, response) in about["responses"].as_object().expect("responses") {
+                if status.starts_with(['4', '5']) {
+                    let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                    assert_eq!(schema, "#/components/schemas/Problem", "{operation} {status}");
+                }
+            }
+            if let Some(body) = about.pointer("/requestBody/content/application~1json/schema/$ref") {
+                let pointer = body.as_str().expect("a reference").trim_start_matches('#');
+                let schema = document.pointer(pointer).expect("the schema of a body");
+                assert_eq!(schema["additionalProperties"], false, "{operation}");
+            }
+        }
+    }
+}

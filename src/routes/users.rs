@@ -73,16 +73,22 @@ pub struct Mute {
 }
 
 /// Seconds from 1 to a year.
+// JSON has one kind of number, so `60.0` is 60.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(try_from = "u64")]
+#[serde(try_from = "f64")]
 #[schema(value_type = u64, minimum = 1, maximum = 31_536_000, example = 3_600)]
 pub struct MuteSeconds(u64);
 
-impl TryFrom<u64> for MuteSeconds {
+impl TryFrom<f64> for MuteSeconds {
     type Error = &'static str;
 
-    fn try_from(seconds: u64) -> Result<Self, Self::Error> {
-        if (1..=31_536_000).contains(&seconds) { Ok(Self(seconds)) } else { Err("must be 1 to 31,536,000 seconds") }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range by then")]
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if seconds.fract() == 0.0 && (1.0..=31_536_000.0).contains(&seconds) {
+            Ok(Self(seconds as u64))
+        } else {
+            Err("must be 1 to 31,536,000 whole seconds")
+        }
     }
 }
 
