@@ -16,8 +16,11 @@ use std::time::Duration;
 pub use answer::Answer;
 pub use chat::{Chat, Instance};
 pub use guest::Guest;
-pub use stream::{Heard, Stream};
+pub use stream::{Heard, Opening, Stream};
 pub use user::User;
 
 /// What should happen happens within this, on a machine that is busy with other tests too.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Of everybody here.
+pub const PASSWORD: &str = "correct horse battery";

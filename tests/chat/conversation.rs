@@ -38,10 +38,7 @@ async fn who_edits_and_deletes_is_heard_too() {
 
     alice.delete_message(message.id).await;
     let deleted = guest.expect("message.deleted").await;
-    assert_eq!(
-        deleted.data,
-        json!({"id": message.id, "room_id": room.id, "seq": message.seq, "pos": deleted.pos()})
-    );
+    assert_eq!(deleted.data, json!({"id": message.id, "room_id": room.id, "seq": message.seq, "pos": deleted.pos()}));
     assert_eq!(chat.guest().bodies(&room).await, ["(deleted)"]);
 }
 

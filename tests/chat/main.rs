@@ -6,3 +6,4 @@
 
 mod actors;
 mod conversation;
+mod rights;

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 
+use gapless::auth::session::Session;
 use gapless::clock::Clock;
 use gapless::config::Config;
-use gapless::store::Db;
+use gapless::event::{Role, Room};
+use gapless::id::{SessionId, UserId};
+use gapless::store::{self, Db};
 use gapless::{App, routes, server, telemetry};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use super::database::{Database, FOUNDER};
 use super::{Guest, User};
-use gapless::event::Room;
 
 /// The chat as one world: what its people share.
 pub struct Chat {
@@ -19,6 +21,8 @@ pub struct Chat {
     /// Stands still unless a test moves it.
     pub clock: Clock,
     pub config: Config,
+    /// Of [`PASSWORD`](super::PASSWORD), which is everybody's: hashing one for each would be most of a test's time.
+    password_hash: String,
     // Last, so that the instances are gone before their database is.
     database: Database,
 }
@@ -44,7 +48,9 @@ impl Chat {
         let database = Database::create().await;
         let clock = Clock::manual(system_time());
         let first = Instance::start(&config, &database, &clock).await;
-        Self { first, clock, config, database }
+        let founder = store::users::credentials_by_name(&first.app.db, FOUNDER).await.expect("the users' table");
+        let password_hash = founder.expect("the founder is in the template").password_hash;
+        Self { first, clock, config, password_hash, database }
     }
 
     /// Another server on the same database.
@@ -57,21 +63,39 @@ impl Chat {
         Guest::at(self.first.address)
     }
 
-    /// Signs somebody up under this name.
+    /// Somebody with an account of this name, signed in.
     pub async fn user(&self, name: &str) -> User {
-        User::sign_up(self.guest(), name).await
+        self.account(name, Role::User).await
+    }
+
+    /// An admin of this name, signed in.
+    pub async fn admin(&self, name: &str) -> User {
+        self.account(name, Role::Admin).await
     }
 
     /// The admin that every new chat has.
     pub async fn founder(&self) -> User {
-        User::sign_in(self.guest(), FOUNDER.0, FOUNDER.1).await
+        let founder = store::users::credentials_by_name(&self.first.app.db, FOUNDER).await.expect("the users' table");
+        self.sign_in(founder.expect("the founder is in the template").user).await
     }
 
-    /// Signs somebody up whom the founder makes an admin.
-    pub async fn admin(&self, name: &str) -> User {
-        let user = self.user(name).await;
-        self.founder().await.set_role(&user, "admin").await;
-        user
+    async fn account(&self, name: &str, role: Role) -> User {
+        let (app, id) = (&self.first.app, UserId::new());
+        let appointed = store::users::create(&app.db, id, name, &self.password_hash, role).await.expect("a new name");
+        if let Some(pos) = appointed {
+            app.realtime.settle(pos).await;
+        }
+        self.sign_in(gapless::event::User { id, username: name.into(), role }).await
+    }
+
+    /// What signing in does once the password was found right.
+    async fn sign_in(&self, user: gapless::event::User) -> User {
+        let (app, id) = (&self.first.app, SessionId::new());
+        let next = app.next_token();
+        let opened = store::sessions::open(&app.db, user.id, &self.password_hash, next.opening(id)).await;
+        assert!(opened.expect("the sessions' table"), "{} has the password of everybody", user.username);
+        let Session { access_token, refresh_token, user, .. } = app.session(id, user, next);
+        User::with_tokens(self.guest(), user.id, &user.username, &access_token, refresh_token)
     }
 
     /// A new room of this name.

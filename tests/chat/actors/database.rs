@@ -11,11 +11,13 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
+use super::PASSWORD;
+
 /// Names the lock under which templates are made, by tests in however many processes.
 const TEMPLATE_LOCK: i64 = 0x6761_706c;
 
-/// The admin of every new chat, who appoints the others.
-pub const FOUNDER: (&str, &str) = ("founder", "the first of all admins");
+/// The admin of every new chat.
+pub const FOUNDER: &str = "founder";
 
 /// Dropping it drops the database.
 pub struct Database {
@@ -49,7 +51,7 @@ impl Database {
 /// The template of this schema, made by whoever comes first.
 async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> String {
     let schema = store::MIGRATIONS.iter().fold(Sha256::new(), |schema, one| schema.chain_update(&one.checksum));
-    let digest = schema.chain_update(FOUNDER.1).finalize();
+    let digest = schema.chain_update(PASSWORD).finalize();
     let digest: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let name = format!("gapless_template_{digest}");
 
@@ -74,8 +76,8 @@ async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> S
 async fn fill(options: PgConnectOptions) {
     store::migrate(&options).await.expect("the schema migrates");
     let db = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
-    let password_hash = Passwords::new().hash(FOUNDER.1.into()).await.expect("a password can be hashed");
-    store::users::create(&db, UserId::new(), FOUNDER.0, &password_hash, Role::Admin).await.expect("the founder");
+    let password_hash = Passwords::new().hash(PASSWORD.into()).await.expect("a password can be hashed");
+    store::users::create(&db, UserId::new(), FOUNDER, &password_hash, Role::Admin).await.expect("the founder");
     db.close().await;
 }
 
@@ -96,7 +98,10 @@ impl Drop for Database {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 if let Ok(mut connection) = server.connect().await {
-                    connection.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await.ok();
+                    connection
+                        .execute(AssertSqlSafe(format!("drop database if exists {name} with (force)")))
+                        .await
+                        .ok();
                 }
             });
         });

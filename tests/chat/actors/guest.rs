@@ -14,9 +14,8 @@ use super::stream::{Opening, Stream};
 
 /// One client, and so one pool of connections, would outlive the runtime of the test that made it: so a
 /// connection serves one request.
-static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("an HTTP client")
-});
+static HTTP: LazyLock<reqwest::Client> =
+    LazyLock::new(|| reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("an HTTP client"));
 
 #[derive(Debug, Clone)]
 pub struct Guest {

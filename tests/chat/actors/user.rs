@@ -6,10 +6,7 @@ use gapless::event::{DirectMessage, Message, Room};
 use gapless::id::{MessageId, UserId};
 use serde_json::{Value, json};
 
-use super::{Guest, Instance};
-
-/// Good enough for everybody here.
-pub const PASSWORD: &str = "correct horse battery";
+use super::{Guest, Instance, PASSWORD};
 
 #[derive(Debug, Clone)]
 pub struct User {
@@ -40,12 +37,13 @@ impl User {
 
     fn of_session(guest: Guest, session: &Value) -> Self {
         let text = |value: &Value| value.as_str().expect("a session has these as text").to_owned();
-        Self {
-            guest: guest.with_token(&text(&session["access_token"])),
-            id: text(&session["user"]["id"]).parse().expect("an id"),
-            name: text(&session["user"]["username"]),
-            refresh_token: text(&session["refresh_token"]),
-        }
+        let (user, refresh_token) = (&session["user"], text(&session["refresh_token"]));
+        let id = text(&user["id"]).parse().expect("an id");
+        Self::with_tokens(guest, id, &text(&user["username"]), &text(&session["access_token"]), refresh_token)
+    }
+
+    pub fn with_tokens(guest: Guest, id: UserId, name: &str, access_token: &str, refresh_token: String) -> Self {
+        Self { guest: guest.with_token(access_token), id, name: name.to_owned(), refresh_token }
     }
 
     /// Signs in once more: another session of the same person.
