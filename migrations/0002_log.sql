@@ -13,7 +13,9 @@ create table log_head (
     -- Names this history. A restored backup gets a new epoch, so that positions of a future that
     -- no longer exists are never taken for positions of this one.
     epoch    text not null,
-    pos      bigint not null
+    pos      bigint not null,
+    -- Names this chat, so that two of them may share one Redis without hearing each other.
+    chat     uuid not null default gen_random_uuid()
 ) with (fillfactor = 10);
 
 insert into log_head (epoch, pos)

@@ -77,15 +77,15 @@ impl App {
         let lifecycle = Lifecycle::default();
         let core = store::connect(database, CORE_CONNECTIONS);
         let log = log(core.clone(), clock.clone(), config.access_token_ttl);
-        let realtime = Realtime::start(log, config.ring_bytes, &lifecycle.tasks, &lifecycle.stop)
+        let redis = config.redis_connection.as_ref();
+        let realtime = Realtime::start(log, config.ring_bytes, redis, &lifecycle.tasks, &lifecycle.stop)
             .await
-            .context("The log cannot be read")?;
+            .context("The real-time half cannot start")?;
         let publish: Publish = {
             let realtime = realtime.clone();
             Arc::new(move |events| realtime.publish(events))
         };
-        let writer =
-            Writer::spawn(config.write_queue, commit(core), publish, &lifecycle.tasks, lifecycle.stop.clone());
+        let writer = Writer::spawn(config.write_queue, commit(core), publish, &lifecycle.tasks, lifecycle.stop.clone());
         let tokens = Tokens::new(
             &config.jwt_signing_key,
             &config.jwt_previous_keys,
@@ -102,6 +102,11 @@ impl App {
     /// Whether this instance is about to leave.
     pub fn is_draining(&self) -> bool {
         self.lifecycle.leaving.is_cancelled()
+    }
+
+    /// Leaves: see [`Lifecycle`].
+    pub async fn leave(&self) {
+        self.lifecycle.leave(self.config.drain_grace, || self.realtime.leave()).await;
     }
 
     fn spawn_upkeep(&self) {

@@ -24,14 +24,15 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Leaves, within `grace`.
-    pub async fn leave(&self, grace: Duration) {
+    /// Leaves, within `grace`. `farewell` is said when no connection is left.
+    pub async fn leave(&self, grace: Duration, farewell: impl FnOnce()) {
         self.leaving.cancel();
         self.connections.close();
         let for_connections = grace.saturating_sub(LAST_COMMITS);
         if tokio::time::timeout(for_connections, self.connections.wait()).await.is_err() {
             tracing::warn!(connections = self.connections.len(), "the grace is over; cutting what is still open");
         }
+        farewell();
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(LAST_COMMITS, self.tasks.wait()).await.is_err() {

@@ -72,7 +72,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config, listener: TcpListener, database: &Database) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the address listened on")?;
-    let (demo_mode, grace) = (config.demo_mode, config.drain_grace);
+    let demo_mode = config.demo_mode;
     let told_to_stop = lifecycle::told_to_stop();
     tokio::pin!(told_to_stop);
     let app = tokio::select! {
@@ -87,7 +87,7 @@ async fn serve(config: Config, listener: TcpListener, database: &Database) -> an
     let serving = tokio::spawn(server::serve(listener, app.clone(), router));
     told_to_stop.await;
     tracing::info!("leaving");
-    app.lifecycle.leave(grace).await;
+    app.leave().await;
     serving.await.context("the accept loop")?;
     Ok(())
 }

@@ -2,10 +2,11 @@
 //!
 //! A posted message goes [`writer`] (a batch, committed) → [`applier`] (news, in order) → [`feed`] (one event
 //! at a time, under one lock) → [`hub`] (who listens here) → [`mailbox`] (one reader's queue) →
-//! [`subscription`] (what the reader takes). What is lost on the way is read back from the [`log`](mod@log),
+//! [`subscription`] (what the reader takes). The [`backplane`] takes the same news to the other instances. What is lost on the way is read back from the [`log`](mod@log),
 //! whoever falls behind reads the [`ring`] or [`replay`], and the position of an event decides everything.
 
 pub mod applier;
+pub mod backplane;
 pub mod cursor;
 pub mod directory;
 pub mod feed;
@@ -31,7 +32,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use secrecy::SecretString;
+
 use self::applier::News;
+use self::backplane::{Backplane, Bulletin, Envelope, Heard, Inbox, InstanceId};
 use self::cursor::Cursor;
 use self::feed::Feed;
 use self::log::{Log, Snapshot};
@@ -51,6 +55,7 @@ const PRESENCE_TICK: Duration = Duration::from_millis(250);
 pub struct Realtime {
     shared: Arc<Shared>,
     news: mpsc::Sender<News>,
+    backplane: Backplane,
 }
 
 /// What the tasks of the real-time half share.
@@ -62,6 +67,7 @@ pub struct Shared {
     /// Reads of older events; another one for another history.
     replay: RwLock<Arc<Replay>>,
     applied: watch::Sender<Pos>,
+    epoch: watch::Sender<Arc<str>>,
 }
 
 impl Shared {
@@ -76,49 +82,114 @@ impl Shared {
     fn restart(&self, log: &Log, snapshot: Snapshot) {
         *self.replay.write().expect("nothing panics while it holds the replay") =
             Arc::new(Replay::new(log.clone(), Arc::clone(&snapshot.epoch)));
+        self.epoch.send_replace(Arc::clone(&snapshot.epoch));
         self.feed().restart(snapshot.epoch, snapshot.head, snapshot.directory);
         self.applied.send_replace(snapshot.head);
     }
 }
 
 impl Realtime {
-    /// Starts from what the log shows now. Its tasks run until `stop`.
+    /// Starts from what the log shows now. Its tasks run until `stop`. `redis`: where the other instances are.
     ///
     /// # Errors
-    /// When the log cannot be read.
+    /// When the log cannot be read, or the address of Redis is none.
     pub async fn start(
         log: Log,
         ring_bytes: usize,
+        redis: Option<&SecretString>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let Snapshot { epoch, head, directory } = (log.snapshot)(None).await?;
+        let Snapshot { epoch, head, directory, chat } = (log.snapshot)(None).await?;
         let replay = RwLock::new(Arc::new(Replay::new(log.clone(), Arc::clone(&epoch))));
-        let feed = Mutex::new(Feed::new(epoch, head, directory, ring_bytes));
-        let shared = Arc::new(Shared { feed, replay, applied: watch::Sender::new(head) });
+        let feed = Mutex::new(Feed::new(Arc::clone(&epoch), head, directory, ring_bytes));
+        let (applied, epoch) = (watch::Sender::new(head), watch::Sender::new(epoch));
+        let (backplane, inbox) = match redis {
+            None => (Backplane::Local, None),
+            Some(redis) => {
+                let heard = epoch.subscribe();
+                let (backplane, inbox) = backplane::redis::join(redis, &chat, InstanceId::new(), heard, tasks, stop)?;
+                (backplane, Some(inbox))
+            }
+        };
+        let shared = Arc::new(Shared { feed, replay, applied, epoch });
         let (news, received) = mpsc::channel(NEWS_QUEUE);
         tasks.spawn(applier::run(Arc::clone(&shared), log.clone(), received, stop.clone()));
-        tasks.spawn(applier::watch_head(log, news.clone(), stop.clone()));
-        let realtime = Self { shared, news };
+        tasks.spawn(applier::watch_head(log, news.clone(), backplane.clone(), stop.clone()));
+        let realtime = Self { shared, news, backplane };
         tasks.spawn(realtime.clone().tell_presence(stop.clone()));
+        if let Some(inbox) = inbox {
+            tasks.spawn(stop.clone().run_until_cancelled_owned(realtime.clone().hear_others(inbox)));
+        }
         Ok(realtime)
     }
 
     /// Says that these events were committed. Does not wait; what does not fit is read from the log.
     pub fn publish(&self, events: Vec<Event>) {
-        if !events.is_empty() && self.news.try_send(News::Committed(events)).is_err() {
+        if events.is_empty() {
+            return;
+        }
+        if self.backplane.has_others() {
+            self.backplane.send(Bulletin::Committed(events.clone()));
+        }
+        self.tell_applier(News::Committed(events));
+    }
+
+    fn tell_applier(&self, news: News) {
+        if self.news.try_send(news).is_err() {
             metrics::counter!("gapless_news_dropped_total").increment(1);
         }
+    }
+
+    /// Takes what the other instances say.
+    async fn hear_others(self, mut inbox: Inbox) {
+        while let Some(heard) = inbox.recv().await {
+            match heard {
+                // Whatever was said before is lost: the log has it, and the others say again who is there.
+                Heard::Joined => {
+                    self.tell_applier(News::LookAtHead);
+                    self.backplane.send(Bulletin::AskPresence);
+                    self.report_everybody();
+                }
+                Heard::Envelope(Envelope { from, epoch, bulletin }) => self.hear(from, &epoch, bulletin),
+            }
+        }
+    }
+
+    fn hear(&self, from: InstanceId, epoch: &str, bulletin: Bulletin) {
+        let is_same_history = *epoch == **self.shared.feed().epoch();
+        match bulletin {
+            // Another history: one of us has not noticed yet that it changed. The log knows.
+            Bulletin::Committed(_) | Bulletin::Head(_) if !is_same_history => self.tell_applier(News::LookAtHead),
+            Bulletin::Committed(events) => self.tell_applier(News::Committed(events)),
+            Bulletin::Head(pos) => self.tell_applier(News::Demand(pos)),
+            Bulletin::Present(report) => {
+                if !self.shared.feed().presence.hear(from, report, Instant::now()) {
+                    self.backplane.send(Bulletin::AskPresence);
+                }
+            }
+            Bulletin::AskPresence => self.report_everybody(),
+            Bulletin::Gone => self.shared.feed().presence.forget(from),
+            Bulletin::Probe => {}
+        }
+    }
+
+    fn report_everybody(&self) {
+        let report = self.shared.feed().presence.full_report(Instant::now());
+        self.backplane.send(Bulletin::Present(report));
+    }
+
+    /// Says farewell to the other instances.
+    pub fn leave(&self) {
+        self.backplane.send(Bulletin::Gone);
     }
 
     /// Says that the log has come to `pos`, and waits (a second at most) until it is heard here: for handlers of
     /// rare changes, whose callers then read what they wrote.
     pub async fn settle(&self, pos: Pos) {
         let mut applied = self.shared.applied.subscribe();
-        let demanded = self.news.try_send(News::Demand(pos));
-        if demanded.is_err() {
-            metrics::counter!("gapless_news_dropped_total").increment(1);
-        }
+        self.tell_applier(News::Demand(pos));
+        self.backplane.send(Bulletin::Head(pos));
         let heard = applied.wait_for(|applied| *applied >= pos);
         if tokio::time::timeout(SETTLE_PATIENCE, heard).await.is_err() {
             tracing::warn!(%pos, "a change is committed but not heard here yet");
@@ -166,9 +237,17 @@ impl Realtime {
         let mut tick = tokio::time::interval(PRESENCE_TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            let mut feed = self.shared.feed();
-            feed.tell_presence(Instant::now());
-            metrics::gauge!("gapless_streams").set(u32::try_from(feed.hub.len()).unwrap_or(u32::MAX));
+            let now = Instant::now();
+            let report = {
+                let mut feed = self.shared.feed();
+                feed.presence.lapse(now);
+                feed.tell_presence(now);
+                metrics::gauge!("gapless_streams").set(u32::try_from(feed.hub.len()).unwrap_or(u32::MAX));
+                feed.presence.due_to_others(now)
+            };
+            if let Some(report) = report {
+                self.backplane.send(Bulletin::Present(report));
+            }
         }
     }
 }

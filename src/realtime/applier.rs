@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::backplane::Backplane;
 use super::gate::{Gate, Want};
 use super::log::{Head, Log};
 use crate::event::{Change, Event};
@@ -18,6 +19,8 @@ use crate::id::Pos;
 
 /// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
 const TICK: Duration = Duration::from_secs(1);
+/// The same while the other instances cannot be heard, and this is the only way to learn what they commit.
+const DEAF_TICK: Duration = Duration::from_millis(200);
 /// Positions read at once.
 const READ_MOST: i64 = 2000;
 /// Events applied per hold of the feed's lock, so that readers who register or pull are not kept waiting.
@@ -34,14 +37,15 @@ pub enum News {
     Demand(Pos),
     /// The log's head, as Postgres tells it.
     Head(Head),
+    /// News may have been missed: ask Postgres at once.
+    LookAtHead,
 }
 
-/// Looks at the log's head every [`TICK`] until `stop`. A task of its own, so that a database that hangs
+/// Looks at the log's head every [`TICK`], or [`DEAF_TICK`], until `stop`. A task of its own, so that a database that hangs
 /// does not keep the applier from news that others send.
-pub async fn watch_head(log: Log, news: mpsc::Sender<News>, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+pub async fn watch_head(log: Log, news: mpsc::Sender<News>, backplane: Backplane, stop: CancellationToken) {
+    let pause = || tokio::time::sleep(if backplane.is_connected() { TICK } else { DEAF_TICK });
+    while stop.run_until_cancelled(pause()).await.is_some() {
         match (log.head)(()).await {
             // A full channel has newer news than this.
             Ok(head) => drop(news.try_send(News::Head(head))),
@@ -94,6 +98,7 @@ impl Applier {
             News::Head(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
                 self.gate.saw_head(head.pos, now);
             }
+            News::LookAtHead => self.look_at_head().await,
             // The head may have been read before events that have passed since; then it is merely old.
             News::Head(_) => self.look_at_head().await,
         }

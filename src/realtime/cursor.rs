@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn refuses_what_was_never_given_out() {
         let too_long = format!("{}.1", "a".repeat(63));
-        for text in ["", ".", "42", "ab.", ".42", "ab.-1", "ab.4x", "a b.1", "ab.99999999999999999999", "é.1", &too_long] {
+        for text in
+            ["", ".", "42", "ab.", ".42", "ab.-1", "ab.4x", "a b.1", "ab.99999999999999999999", "é.1", &too_long]
+        {
             assert_eq!(text.parse::<Cursor>(), Err(NotACursor), "{text:?}");
         }
     }

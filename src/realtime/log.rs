@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub epoch: Arc<str>,
     pub head: Pos,
     pub directory: Directory,
+    /// Names this chat, whatever becomes of its history.
+    pub chat: Arc<str>,
 }
 
 /// The name of the history and how far it has come.

@@ -1,5 +1,8 @@
 //! Who is here: distinct users, and guests counted by connection, for each room.
 //!
+//! Users and guests of this instance join and leave; those of the others are reported by them. A report counts
+//! for as long as its instance keeps talking: it is a lease, so whoever was killed is gone with its instance.
+//!
 //! Pure: the time is an argument. Counts are told when they changed, at most once in [`ROOM_PACE`] to a
 //! room's readers and once in [`LOBBY_PACE`] to everybody else, so the cost does not grow with rooms x readers.
 //! Presence never decides a right.
@@ -7,6 +10,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+use super::backplane::InstanceId;
 use crate::event::Online;
 use crate::id::{RoomId, UserId};
 
@@ -17,6 +23,31 @@ pub const LOBBY_PACE: Duration = Duration::from_secs(5);
 /// Somebody who leaves still counts this long: a reload or a change of instance does not flicker.
 pub const LEAVE_GRACE: Duration = Duration::from_secs(3);
 
+/// An instance says something at least this often, if only that it is there.
+pub const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// What an instance reported counts this long after its last word.
+pub const LEASE: Duration = Duration::from_secs(25);
+
+/// Who came and went on one instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Counts an instance's reports, so that a missed one is noticed.
+    pub number: u64,
+    /// Whether this is everybody there is, or what changed since the report before.
+    pub is_full: bool,
+    pub rooms: Vec<RoomReport>,
+}
+
+/// Who came to and went from one room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomReport {
+    pub room: RoomId,
+    pub joined: Vec<UserId>,
+    pub left: Vec<UserId>,
+    /// All guests there now.
+    pub guests: u32,
+}
+
 /// One attendee of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Who {
@@ -26,9 +57,15 @@ pub enum Who {
 
 #[derive(Debug, Default)]
 struct Attendance {
-    /// Streams of each user, those within their grace included.
+    /// Streams here of each user, those within their grace included.
     users: HashMap<UserId, u32>,
     guests: u32,
+    /// Other instances on which each user is.
+    users_elsewhere: HashMap<UserId, u32>,
+    guests_elsewhere: u32,
+    /// Users who came and went here since the last report.
+    joined: HashSet<UserId>,
+    left: HashSet<UserId>,
     /// Left, but within the grace; in the order of their moments.
     leaving: VecDeque<(Instant, Who)>,
     told_readers: Online,
@@ -37,7 +74,22 @@ struct Attendance {
 
 impl Attendance {
     fn online(&self) -> Online {
-        Online { users: u32::try_from(self.users.len()).unwrap_or(u32::MAX), guests: self.guests }
+        let only_elsewhere = self.users_elsewhere.keys().filter(|user| !self.users.contains_key(user)).count();
+        let users = u32::try_from(self.users.len() + only_elsewhere).unwrap_or(u32::MAX);
+        Online { users, guests: self.guests.saturating_add(self.guests_elsewhere) }
+    }
+
+    fn add(&mut self, who: Who) {
+        match who {
+            Who::Guest => self.guests += 1,
+            Who::User(user) => {
+                let streams = self.users.entry(user).or_default();
+                *streams += 1;
+                if *streams == 1 && !self.left.remove(&user) {
+                    self.joined.insert(user);
+                }
+            }
+        }
     }
 
     fn remove(&mut self, who: Who) {
@@ -48,10 +100,40 @@ impl Attendance {
                 *streams -= 1;
                 if *streams == 0 {
                     self.users.remove(&user);
+                    if !self.joined.remove(&user) {
+                        self.left.insert(user);
+                    }
                 }
             }
         }
     }
+
+    fn add_elsewhere(&mut self, user: UserId) {
+        *self.users_elsewhere.entry(user).or_default() += 1;
+    }
+
+    fn remove_elsewhere(&mut self, user: UserId) {
+        if let Some(instances) = self.users_elsewhere.get_mut(&user) {
+            *instances -= 1;
+            if *instances == 0 {
+                self.users_elsewhere.remove(&user);
+            }
+        }
+    }
+}
+
+/// Another instance, as it reported itself.
+#[derive(Debug)]
+struct Elsewhere {
+    heard_at: Instant,
+    last_number: u64,
+    rooms: HashMap<RoomId, RoomElsewhere>,
+}
+
+#[derive(Debug, Default)]
+struct RoomElsewhere {
+    users: HashSet<UserId>,
+    guests: u32,
 }
 
 /// See the [module](self).
@@ -63,6 +145,11 @@ pub struct Presence {
     /// Rooms that changed since the last summary.
     for_lobby: HashSet<RoomId>,
     lobby_at: Option<Instant>,
+    /// Rooms that changed here since the last report.
+    to_report: HashSet<RoomId>,
+    reports: u64,
+    reported_at: Option<Instant>,
+    elsewhere: HashMap<InstanceId, Elsewhere>,
 }
 
 impl Presence {
@@ -77,10 +164,8 @@ impl Presence {
             attendance.leaving.remove(place);
             return;
         }
-        match who {
-            Who::Guest => attendance.guests += 1,
-            Who::User(user) => *attendance.users.entry(user).or_default() += 1,
-        }
+        attendance.add(who);
+        self.to_report.insert(room);
         self.touch(room);
         self.check();
     }
@@ -97,20 +182,21 @@ impl Presence {
     pub fn due_to_readers(&mut self, now: Instant) -> Vec<(RoomId, Online)> {
         let mut due = Vec::new();
         let mut settled = Vec::new();
-        let mut left = Vec::new();
+        let mut changed = Vec::new();
         for &room in &self.unsettled {
             let attendance = self.rooms.get_mut(&room).expect("an unsettled room is known");
-            let before = attendance.online();
+            let mut has_left = false;
             while let Some(&(until, who)) = attendance.leaving.front()
                 && until <= now
             {
                 attendance.leaving.pop_front();
                 attendance.remove(who);
+                has_left = true;
+            }
+            if has_left {
+                changed.push(room);
             }
             let online = attendance.online();
-            if online != before {
-                left.push(room);
-            }
             let paced = attendance.told_readers_at.is_none_or(|at| now >= at + ROOM_PACE);
             if online != attendance.told_readers && paced {
                 attendance.told_readers = online;
@@ -121,15 +207,127 @@ impl Presence {
                 settled.push(room);
             }
         }
-        self.for_lobby.extend(left);
+        self.for_lobby.extend(&changed);
+        self.to_report.extend(&changed);
         for room in settled {
             self.unsettled.remove(&room);
-            if self.rooms.get(&room).is_some_and(|attendance| attendance.online() == Online::default()) {
-                self.rooms.remove(&room);
-            }
+            self.forget_if_empty(room);
         }
         self.check();
         due
+    }
+
+    /// An empty room costs nothing, once its last guest's leaving is reported.
+    fn forget_if_empty(&mut self, room: RoomId) {
+        let is_empty = self.rooms.get(&room).is_some_and(|attendance| attendance.online() == Online::default());
+        if is_empty && !self.unsettled.contains(&room) && !self.to_report.contains(&room) {
+            self.rooms.remove(&room);
+        }
+    }
+
+    /// What to tell the other instances now: what changed, or that nothing did, when that is due.
+    pub fn due_to_others(&mut self, now: Instant) -> Option<Report> {
+        let is_due = self.reported_at.is_none_or(|at| now >= at + RENEW_EVERY);
+        (is_due || !self.to_report.is_empty()).then(|| self.report(false, now))
+    }
+
+    /// Everybody who is here.
+    pub fn full_report(&mut self, now: Instant) -> Report {
+        self.report(true, now)
+    }
+
+    fn report(&mut self, is_full: bool, now: Instant) -> Report {
+        let changed: Vec<_> = self.to_report.drain().collect();
+        let of_room = |(&room, attendance): (&RoomId, &mut Attendance)| {
+            let joined: Vec<_> = attendance.joined.drain().collect();
+            let left: Vec<_> = attendance.left.drain().collect();
+            let joined = if is_full { attendance.users.keys().copied().collect() } else { joined };
+            RoomReport { room, joined, left: if is_full { Vec::new() } else { left }, guests: attendance.guests }
+        };
+        let rooms = if is_full {
+            self.rooms.iter_mut().map(of_room).collect()
+        } else {
+            changed
+                .iter()
+                .filter_map(|room| self.rooms.get_mut(room).map(|attendance| of_room((room, attendance))))
+                .collect()
+        };
+        for room in changed {
+            self.forget_if_empty(room);
+        }
+        self.reports += 1;
+        self.reported_at = Some(now);
+        Report { number: self.reports, is_full, rooms }
+    }
+
+    /// Another instance's report. False when one before it was missed: then it must be asked for everything.
+    #[must_use]
+    pub fn hear(&mut self, from: InstanceId, report: Report, now: Instant) -> bool {
+        let known = self.elsewhere.get(&from).map(|elsewhere| elsewhere.last_number);
+        if known.is_some_and(|last| report.number <= last) {
+            return true;
+        }
+        if !report.is_full && known.is_none_or(|last| last + 1 != report.number) {
+            return false;
+        }
+        if report.is_full {
+            self.forget(from);
+        }
+        let elsewhere = self.elsewhere.entry(from).or_insert_with(|| Elsewhere {
+            heard_at: now,
+            last_number: 0,
+            rooms: HashMap::new(),
+        });
+        elsewhere.heard_at = now;
+        elsewhere.last_number = report.number;
+        for RoomReport { room, joined, left, guests } in report.rooms {
+            let there = elsewhere.rooms.entry(room).or_default();
+            let attendance = self.rooms.entry(room).or_default();
+            for user in left {
+                if there.users.remove(&user) {
+                    attendance.remove_elsewhere(user);
+                }
+            }
+            for user in joined {
+                if there.users.insert(user) {
+                    attendance.add_elsewhere(user);
+                }
+            }
+            attendance.guests_elsewhere = attendance.guests_elsewhere - there.guests + guests;
+            there.guests = guests;
+            if there.users.is_empty() && there.guests == 0 {
+                elsewhere.rooms.remove(&room);
+            }
+            self.unsettled.insert(room);
+            self.for_lobby.insert(room);
+        }
+        self.check();
+        true
+    }
+
+    /// Forgets an instance that left, and everybody who was there.
+    pub fn forget(&mut self, instance: InstanceId) {
+        let Some(elsewhere) = self.elsewhere.remove(&instance) else { return };
+        for (room, there) in elsewhere.rooms {
+            let attendance = self.rooms.get_mut(&room).expect("a room with somebody elsewhere is known");
+            for user in there.users {
+                attendance.remove_elsewhere(user);
+            }
+            attendance.guests_elsewhere -= there.guests;
+            self.touch(room);
+        }
+        self.check();
+    }
+
+    /// Forgets instances whose lease is over.
+    pub fn lapse(&mut self, now: Instant) {
+        let is_over = |elsewhere: &Elsewhere| now >= elsewhere.heard_at + LEASE;
+        let lapsed: Vec<_> =
+            self.elsewhere.iter().filter(|(_, elsewhere)| is_over(elsewhere)).map(|(id, _)| *id).collect();
+        for instance in lapsed {
+            tracing::warn!(instance = %instance.0, "an instance went silent; whoever was there counts as gone");
+            self.forget(instance);
+        }
     }
 
     /// The counts for the lobby's summary, when one is due; sorted by room.
@@ -155,6 +353,14 @@ impl Presence {
             let leaving_guests = attendance.leaving.iter().filter(|(_, who)| *who == Who::Guest).count();
             assert!(leaving_guests <= attendance.guests as usize, "a guest who leaves is still counted");
             assert!(attendance.users.values().all(|streams| *streams > 0), "a user without streams is not here");
+            let guests_elsewhere: u32 =
+                self.elsewhere.values().filter_map(|there| there.rooms.get(room)).map(|there| there.guests).sum();
+            assert_eq!(attendance.guests_elsewhere, guests_elsewhere, "guests elsewhere are the sum of the reports");
+            let named = self.elsewhere.values().filter_map(|there| there.rooms.get(room));
+            let named: usize = named.map(|there| there.users.len()).sum();
+            let counted: u32 = attendance.users_elsewhere.values().sum();
+            assert_eq!(named, counted as usize, "each instance counts each of its users once");
+            assert!(attendance.joined.is_disjoint(&attendance.left), "a user came or went, not both");
             assert!(attendance.leaving.iter().is_sorted_by_key(|(until, _)| until), "leavers go in order");
             assert!(
                 attendance.leaving.is_empty() || self.unsettled.contains(room),
@@ -202,6 +408,7 @@ mod tests {
         presence.leave(room(1), user(1), now);
         assert_eq!(presence.due_to_readers(now + ROOM_PACE), [], "still here");
         assert_eq!(presence.due_to_readers(now + LEAVE_GRACE), [(room(1), online(0, 0))]);
+        presence.due_to_others(now);
         assert!(presence.rooms.is_empty(), "an empty room costs nothing");
     }
 
@@ -233,7 +440,91 @@ mod tests {
         assert_eq!((to_readers, to_lobby), (10, 2));
     }
 
+    fn instance(n: u128) -> InstanceId {
+        InstanceId(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn a_user_on_two_instances_counts_once_and_a_killed_instance_lapses() {
+        let now = Instant::now();
+        let (mut here, mut there) = (Presence::default(), Presence::default());
+        here.join(room(1), user(1));
+        there.join(room(1), user(1));
+        there.join(room(1), user(2));
+        there.join(room(1), Who::Guest);
+        assert!(here.hear(instance(2), there.full_report(now), now));
+        assert_eq!(here.online(room(1)), online(2, 1));
+        here.lapse(now + LEASE - Duration::from_secs(1));
+        assert_eq!(here.online(room(1)), online(2, 1));
+        here.lapse(now + LEASE);
+        assert_eq!(here.online(room(1)), online(1, 0));
+    }
+
+    #[test]
+    fn a_missed_report_is_noticed_and_mended_by_a_full_one() {
+        let now = Instant::now();
+        let (mut here, mut there) = (Presence::default(), Presence::default());
+        assert!(here.hear(instance(2), there.full_report(now), now));
+        there.join(room(1), user(1));
+        let _lost = there.due_to_others(now);
+        there.join(room(1), user(2));
+        assert!(!here.hear(instance(2), there.due_to_others(now).unwrap(), now));
+        assert!(here.hear(instance(2), there.full_report(now), now));
+        assert_eq!(here.online(room(1)), online(2, 0));
+    }
+
+    #[test]
+    fn a_quiet_instance_says_only_that_it_is_there() {
+        let now = Instant::now();
+        let mut presence = Presence::default();
+        for n in 0..1_000 {
+            presence.join(room(n), Who::Guest);
+        }
+        assert_eq!(presence.due_to_others(now).unwrap().rooms.len(), 1_000);
+        assert_eq!(presence.due_to_others(now + RENEW_EVERY / 2), None);
+        assert_eq!(presence.due_to_others(now + RENEW_EVERY).unwrap().rooms.len(), 0);
+    }
+
     proptest! {
+        /// Whatever reports are lost, another instance that asks for what it missed counts the same.
+        #[test]
+        fn another_instance_counts_the_same(
+            steps in prop::collection::vec((0_u128..3, 0_u128..4, any::<bool>(), any::<bool>()), 0..100)
+        ) {
+            let mut now = Instant::now();
+            let (mut here, mut there) = (Presence::default(), Presence::default());
+            let mut list: Vec<(RoomId, Who)> = Vec::new();
+            for (at, who, joins, is_lost) in steps {
+                let (at, who) = (room(at), if who == 0 { Who::Guest } else { user(who) });
+                if joins {
+                    there.join(at, who);
+                    list.push((at, who));
+                } else if let Some(place) = list.iter().position(|entry| *entry == (at, who)) {
+                    there.leave(at, who, now);
+                    list.swap_remove(place);
+                }
+                now += Duration::from_millis(700);
+                there.due_to_readers(now);
+                here.due_to_readers(now);
+                if let Some(report) = there.due_to_others(now)
+                    && !is_lost
+                    && !here.hear(instance(2), report, now)
+                {
+                    let full = there.full_report(now);
+                    prop_assert!(here.hear(instance(2), full, now));
+                }
+            }
+            now += LEAVE_GRACE;
+            there.due_to_readers(now);
+            prop_assert!(here.hear(instance(2), there.full_report(now), now));
+            for at in (0..3).map(room) {
+                prop_assert_eq!(here.online(at), there.online(at));
+            }
+            here.forget(instance(2));
+            here.due_to_readers(now + ROOM_PACE);
+            prop_assert!(here.rooms.is_empty());
+        }
+
         /// Counts are those of a plain list of streams, once every grace is over.
         #[test]
         fn agrees_with_a_plain_list(steps in prop::collection::vec((0_u128..3, 0_u128..4, any::<bool>()), 0..200)) {

@@ -87,7 +87,7 @@ impl Chat {
     }
 
     pub async fn stop(self) {
-        self.app.lifecycle.leave(Duration::ZERO).await;
+        self.app.lifecycle.leave(Duration::ZERO, || ()).await;
         self.app.db.close().await;
     }
 }

@@ -7,9 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Db;
-use crate::event::{
-    Author, Change, DirectMessage, Event, Message, Online, Role, Room, RoomChange, Standing,
-};
+use crate::event::{Author, Change, DirectMessage, Event, Message, Online, Role, Room, RoomChange, Standing};
 use crate::id::{ClientId, Fingerprint, MessageId, Pos, RoomId, Seq, SessionId, UserId};
 use crate::realtime::directory::{Directory, RoomState};
 use crate::realtime::log::{Head, Snapshot};
@@ -135,8 +133,8 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
         .await?;
     }
     let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
-    let (epoch, head): (String, Pos) =
-        sqlx::query_as("select epoch, pos from log_head").fetch_one(&mut *transaction).await?;
+    let (epoch, head, chat): (String, Pos, String) =
+        sqlx::query_as("select epoch, pos, chat::text from log_head").fetch_one(&mut *transaction).await?;
     let rooms: Vec<(RoomId, bool, Seq)> =
         sqlx::query_as("select id, is_archived, head_seq from rooms").fetch_all(&mut *transaction).await?;
     let users: Vec<(UserId, bool, bool)> = sqlx::query_as(
@@ -151,15 +149,12 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
             .await?;
     transaction.commit().await?;
     let directory = Directory {
-        rooms: rooms
-            .into_iter()
-            .map(|(id, is_archived, head_seq)| (id, RoomState { is_archived, head_seq }))
-            .collect(),
+        rooms: rooms.into_iter().map(|(id, is_archived, head_seq)| (id, RoomState { is_archived, head_seq })).collect(),
         admins: users.iter().filter(|(_, is_admin, _)| *is_admin).map(|(id, ..)| *id).collect(),
         banned: users.iter().filter(|(.., is_banned)| *is_banned).map(|(id, ..)| *id).collect(),
         ended_sessions: ended.into_iter().collect(),
     };
-    Ok(Snapshot { epoch: epoch.into(), head, directory })
+    Ok(Snapshot { epoch: epoch.into(), head, directory, chat: chat.into() })
 }
 
 /// The events in `(after, ..=upto]`, in order.

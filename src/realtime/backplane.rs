@@ -1,0 +1,96 @@
+//! Carries news between the instances of one chat: what was committed, and who is here.
+//!
+//! News is never waited for and may be lost; positions show it, and the log heals it (see
+//! [`super::applier`]). So a backplane that is slow, away or full slows down nothing and loses nothing. Presence
+//! is a lease: what an instance said counts until it is said otherwise or has not been renewed for
+//! [`LEASE`](super::presence::LEASE).
+
+pub mod redis;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::presence::Report;
+use crate::event::Event;
+use crate::id::Pos;
+
+/// Names one run of one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(pub Uuid);
+
+impl InstanceId {
+    #[expect(clippy::new_without_default, reason = "every call gives another value")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+/// What instances tell each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bulletin {
+    /// These were committed.
+    Committed(Vec<Event>),
+    /// The log has come this far; the events are to be read there.
+    Head(Pos),
+    /// Who is here, on the instance that says so.
+    Present(Report),
+    /// Somebody missed reports: each instance is to say everything again.
+    AskPresence,
+    /// The sender leaves, and everybody who was there through it.
+    Gone,
+    /// Nothing, to hear whether one's own voice comes back.
+    Probe,
+}
+
+/// A bulletin as it travels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    pub from: InstanceId,
+    /// The history that positions in it belong to.
+    pub epoch: String,
+    pub bulletin: Bulletin,
+}
+
+/// The way to the other instances.
+#[derive(Debug, Clone)]
+pub enum Backplane {
+    /// There are no others.
+    Local,
+    Redis(redis::Publisher),
+}
+
+impl Backplane {
+    /// Sends, or drops what does not fit.
+    pub fn send(&self, bulletin: Bulletin) {
+        match self {
+            Self::Local => {}
+            Self::Redis(publisher) => publisher.send(bulletin),
+        }
+    }
+
+    /// Whether others are reached and heard. Without any, there is nobody to miss.
+    pub fn is_connected(&self) -> bool {
+        match self {
+            Self::Local => true,
+            Self::Redis(publisher) => publisher.is_connected(),
+        }
+    }
+
+    pub const fn has_others(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+}
+
+/// What comes from the others. Full means that this instance lags; what is dropped then is found in the log.
+pub type Inbox = mpsc::Receiver<Heard>;
+
+/// See [`Inbox`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    Envelope(Envelope),
+    /// The subscription began, or began again: anything may have been missed.
+    Joined,
+}
