@@ -140,13 +140,23 @@ pub struct Event {
 pub enum Change {
     MessagePosted(Message),
     MessageEdited(Message),
-    MessageDeleted { id: MessageId, room_id: RoomId, seq: Seq },
+    MessageDeleted {
+        id: MessageId,
+        room_id: RoomId,
+        seq: Seq,
+    },
     DirectPosted(DirectMessage),
-    Room { what: RoomChange, room: Room },
+    Room {
+        what: RoomChange,
+        room: Room,
+    },
     /// Role, mute or ban; heard by that user, obeyed by every instance.
     Standing(Standing),
     /// Heard by nobody: their streams end here.
-    SessionsEnded { user_id: UserId, sessions: Vec<SessionId> },
+    SessionsEnded {
+        user_id: UserId,
+        sessions: Vec<SessionId>,
+    },
 }
 
 /// What happened to a room.

@@ -56,7 +56,18 @@ uuid_id! {
 
 /// A position in the global log: 1 for the first change ever, without a gap.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, sqlx::Type,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
     utoipa::ToSchema,
 )]
 #[serde(transparent)]
@@ -86,7 +97,18 @@ impl std::fmt::Display for Pos {
 
 /// A message's number within its room: 1 for the first, without a gap.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, sqlx::Type,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    sqlx::Type,
     utoipa::ToSchema,
 )]
 #[serde(transparent)]
