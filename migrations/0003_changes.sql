@@ -173,7 +173,7 @@ begin
 end $$;
 
 -- Outcomes of the two below: done, unchanged (an edit to the same text, a deletion of a deleted message:
--- asked for twice is not an error and takes no position), unknown, archived, not_author, deleted, banned, muted.
+-- asked for twice is not an error and takes no position), unknown, banned, archived (for everyone alike), not_author, deleted, muted.
 create function edit_message(p_id uuid, p_actor uuid, p_body text)
 returns table (outcome text, pos bigint)
 language plpgsql
@@ -193,8 +193,8 @@ begin
     outcome := case
         when v_message.id is null then 'unknown'
         when v_actor.banned_at is not null then 'banned'
-        when v_message.author_id <> p_actor then 'not_author'
         when v_room.is_archived then 'archived'
+        when v_message.author_id <> p_actor then 'not_author'
         when v_message.deleted_at is not null then 'deleted'
         when v_actor.muted_until > v_now then 'muted'
         when v_message.body = p_body then 'unchanged'
@@ -229,8 +229,8 @@ begin
     outcome := case
         when v_message.id is null then 'unknown'
         when v_actor.banned_at is not null then 'banned'
-        when v_message.author_id <> p_actor and v_actor.role <> 'admin' then 'not_author'
         when v_room.is_archived then 'archived'
+        when v_message.author_id <> p_actor and v_actor.role <> 'admin' then 'not_author'
         when v_message.deleted_at is not null then 'unchanged'
         else 'done'
     end;

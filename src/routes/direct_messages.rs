@@ -212,7 +212,8 @@ mod tests {
         let chat = Chat::start(database).await;
         let (admin, ali, zoe) = (chat.admin("admin").await, chat.user("ali").await, chat.user("zoe").await);
         let client_id = Uuid::now_v7();
-        let submit = |recipient: &Visitor| json!({ "recipient_id": recipient.id, "body": "hi", "client_id": client_id });
+        let submit =
+            |recipient: &Visitor| json!({ "recipient_id": recipient.id, "body": "hi", "client_id": client_id });
         let first = admin.post("/direct-messages", submit(&ali)).await.expect(201);
         assert_eq!(admin.post("/direct-messages", submit(&ali)).await.expect(200), first);
         admin.post("/direct-messages", submit(&zoe)).await.expect_refusal(422, "client_id_reused");

@@ -148,7 +148,7 @@ fn misbehaving() -> Router {
         panic!("a bug")
     }
     async fn hangs() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
     Router::new()
         .route("/panics", get(panics))
