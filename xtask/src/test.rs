@@ -93,6 +93,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
             .env("CHROMIUM_PATH", tools::chromium()?)
             .env("GAPLESS_BIN", run::build_server(false)?)
             .env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?)
+            .env("GAPLESS_E2E_PORT", free_port()?.to_string())
             .env("CI", "1");
         without_database(&mut command);
         counted(&mut command, tally::playwright)

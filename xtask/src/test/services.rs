@@ -1,15 +1,20 @@
 //! What tests talk to: one real PostgreSQL, in which each test makes a database of its own, and one Redis.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::embedded::cluster::Cluster;
 use crate::process::Running;
 use crate::{database, step, tools};
+
+const REDIS_START: Duration = Duration::from_secs(10);
 
 /// Started together; stopped, with all their data, when dropped, whatever the tests did.
 pub struct Services {
@@ -68,13 +73,26 @@ fn start_redis(dir: &Scratch) -> anyhow::Result<(String, Running)> {
             .current_dir(&dir.0)
             .stdout(Stdio::null()),
     )?;
+    let since = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        ensure!(since.elapsed() < REDIS_START, "Redis did not start within {} s", REDIS_START.as_secs());
+        sleep(Duration::from_millis(10));
+    }
     Ok((format!("redis://127.0.0.1:{port}"), redis))
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that the system gives to outgoing connections: a test that
+/// kills a server and starts it again must find its port still free.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
+    const PORTS: Range<u16> = 20_000..30_000;
+    // Two runs at a time begin their search in different places.
+    let first = usize::try_from(std::process::id())? % PORTS.len();
+    PORTS
+        .cycle()
+        .skip(first)
+        .take(PORTS.len())
+        .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+        .context("no port from 20000 to 29999 is free")
 }
 
 impl Scratch {
