@@ -62,7 +62,7 @@ pub struct Conversation {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Conversations {
-    /// The one with the newest message first.
+    /// The one with the newest message first; of more than 500 the newest.
     conversations: Vec<Conversation>,
 }
 

@@ -26,8 +26,8 @@ use crate::input::SearchText;
 const DESCRIPTION: &str = "\
 A public multi-room chat whose acknowledged messages are never lost, doubled or out of order.
 
-Read with REST, listen with one event stream (`GET /sse`), and join the two by `cursor`: every list answers \
-one, and a stream opened with it misses nothing after that list. Every refusal is a problem (RFC 9457) with \
+Read with REST, listen with one event stream (`GET /sse`), and join the two by `cursor`: a list of \
+rooms or messages answers one, and a stream opened with it misses nothing after that list. Every refusal is a problem (RFC 9457) with \
 a stable `code`. A post repeated under the same `client_id` is the same post.";
 
 const TAGS: [(&str, &str); 8] = [
