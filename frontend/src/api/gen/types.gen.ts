@@ -71,7 +71,7 @@ export type Conversation = {
 
 export type Conversations = {
     /**
-     * The one with the newest message first.
+     * The one with the newest message first; of more than 500 the newest.
      */
     conversations: Array<Conversation>;
 };
