@@ -45,6 +45,8 @@ create table log (
 create table rooms (
     id          uuid primary key,
     name        text not null,
+    -- The name without its case, folded by the server: `lower` knows only the letters of the database's collation.
+    name_key    text not null,
     is_archived boolean not null default false,
     -- The newest `seq` of this room: a counter under the same lock as `log_head`.
     head_seq    bigint not null default 0,
@@ -52,7 +54,7 @@ create table rooms (
 ) with (fillfactor = 50);
 
 -- Two active rooms never share a name; an archived room gives its name free.
-create unique index rooms_active_name_key on rooms (lower(name)) where not is_archived;
+create unique index rooms_active_name_key on rooms (name_key) where not is_archived;
 
 -- No foreign keys here or in `direct_messages`: the functions of 0003 look rooms and users up under the
 -- log's lock, neither is ever deleted, and a key would write a lock into the author's row for each message.

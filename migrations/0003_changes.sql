@@ -248,7 +248,7 @@ create function acts_as_admin(p_actor uuid) returns boolean
 language sql stable
 as $$ select exists (select from users where id = p_actor and role = 'admin' and banned_at is null) $$;
 
-create function create_room(p_id uuid, p_actor uuid, p_name text)
+create function create_room(p_id uuid, p_actor uuid, p_name text, p_name_key text)
 returns table (outcome text, pos bigint)
 language plpgsql
 as $$
@@ -259,14 +259,14 @@ begin
     v_now := clock_timestamp();
     outcome := 'not_admin';
     if acts_as_admin(p_actor) then
-        insert into rooms (id, name, created_at) values (p_id, p_name, v_now);
+        insert into rooms (id, name, name_key, created_at) values (p_id, p_name, p_name_key, v_now);
         pos := append_log('room.created', v_now, p_actor, p_room => p_id);
         outcome := 'done';
     end if;
     return next;
 end $$;
 
-create function rename_room(p_id uuid, p_actor uuid, p_name text)
+create function rename_room(p_id uuid, p_actor uuid, p_name text, p_name_key text)
 returns table (outcome text, pos bigint)
 language plpgsql
 as $$
@@ -282,7 +282,7 @@ begin
         else 'done'
     end;
     if outcome = 'done' then
-        update rooms r set name = p_name where r.id = p_id;
+        update rooms r set name = p_name, name_key = p_name_key where r.id = p_id;
         pos := append_log('room.renamed', clock_timestamp(), p_actor, p_room => p_id);
     end if;
     return next;

@@ -19,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
 
 /// A pool of connections to the database.
 pub type Db = sqlx::PgPool;
@@ -46,7 +47,7 @@ pub fn connect(options: PgConnectOptions, size: u32) -> Db {
     PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(options)
 }
 
-/// Brings the schema up to date. Several instances may do so at once; one does the work.
+/// Brings the schema up to date.
 ///
 /// # Errors
 /// When the database cannot be reached or a migration fails.
@@ -56,6 +57,21 @@ pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
     MIGRATIONS.run(&db).await.context("migrating")?;
     db.close().await;
     Ok(())
+}
+
+/// Held by the one instance that prepares the database: others that start wait for it.
+pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its connection")] PgConnection);
+
+/// Waits for the turn to prepare the database.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
+    /// Any number that nobody else locks in this database.
+    const PREPARING: i64 = 0x0067_6170_6c65_7373;
+    let mut connection = PgConnection::connect_with(options).await.context("connecting")?;
+    sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut connection).await?;
+    Ok(Turn(connection))
 }
 
 /// An acknowledgement means durable only where the database makes it so.

@@ -95,7 +95,7 @@ mod tests {
                 .expect("a user");
         }
         for change in [
-            "select from create_room(gen_random_uuid(), $1, 'general') where $2 is not null",
+            "select from create_room(gen_random_uuid(), $1, 'general', 'general') where $2 is not null",
             "select from append_direct_message(gen_random_uuid(), $1, $2, gen_random_uuid(), '\\x00', 'psst', false)",
             "select from set_mute($2, $1, now() + interval '1 hour', 'shouting')",
         ] {

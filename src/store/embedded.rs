@@ -62,8 +62,6 @@ impl EmbeddedPostgres {
 
     /// Stops the database, all data on disk, and returns when its process has ended.
     pub async fn stop(self) {
-        tokio::task::spawn_blocking(|| drop(self))
-            .await
-            .expect("stopping a database does not panic");
+        tokio::task::spawn_blocking(|| drop(self)).await.expect("stopping a database does not panic");
     }
 }

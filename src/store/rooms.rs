@@ -41,7 +41,7 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     let rows = sqlx::query(
         "select h.pos, r.id, r.name, r.is_archived, r.created_at, r.head_seq
          from log_head h left join rooms r on r.is_archived = $1
-         order by lower(r.name), r.id",
+         order by r.name_key, r.id",
     )
     .bind(archived)
     .fetch_all(db)
@@ -72,10 +72,11 @@ pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
 ///
 /// [`NAME_IN_USE`] is violated where the name is taken.
 pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from create_room($1, $2, $3)")
+    sqlx::query_as("select outcome, pos from create_room($1, $2, $3, $4)")
         .bind(id)
         .bind(actor)
         .bind(name)
+        .bind(name.to_lowercase())
         .fetch_one(db)
         .await
 }
@@ -84,10 +85,11 @@ pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Res
 ///
 /// [`NAME_IN_USE`] is violated where the name is taken.
 pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from rename_room($1, $2, $3)")
+    sqlx::query_as("select outcome, pos from rename_room($1, $2, $3, $4)")
         .bind(id)
         .bind(actor)
         .bind(name)
+        .bind(name.to_lowercase())
         .fetch_one(db)
         .await
 }
