@@ -30,7 +30,7 @@ const CORE_CONNECTIONS: u32 = 6;
 /// How long the log is waited for; longer than the database lets a statement run.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often sessions are forgotten whose tokens are all expired.
+/// How often sessions are forgotten whose tokens are all expired, and such tokens removed.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// Everything that a handler may need. It is axum's state, and a clone is another handle to the same.
@@ -117,7 +117,11 @@ impl App {
             let mut tick = tokio::time::interval(FORGET_EVERY);
             loop {
                 tick.tick().await;
-                app.realtime.forget_sessions_before(app.clock.now() - app.config.access_token_ttl - FORGET_EVERY);
+                let now = app.clock.now();
+                app.realtime.forget_sessions_before(now - app.config.access_token_ttl - FORGET_EVERY);
+                if let Err(error) = store::sessions::remove_expired_tokens(&app.db, now).await {
+                    tracing::warn!(%error, "expired refresh tokens stay for another while");
+                }
             }
         }));
         self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(telemetry::keep_up_metrics()));
