@@ -130,7 +130,7 @@ fn counted(command: &mut Command, count: fn(&str) -> Option<Tally>) -> anyhow::R
     let (status, printed) = process::run_and_read(command)?;
     match count(&tally::plain_text(&printed)) {
         Some(tally) if status.success() || tally.failed > 0 => Ok(tally),
-        _ if status.success() => Ok(Tally::STEP),
+        _ if status.success() => Ok(Tally::default()),
         // It did not come as far as running tests, or something beside them failed.
         _ => Err(anyhow!("it ended with {status}; its own words are above")),
     }
@@ -165,7 +165,11 @@ impl Report {
         println!();
         for Line { name, took, tally } in &self.lines {
             let verdict = if tally.failed == 0 { step::green("ok    ") } else { step::red("FAILED") };
-            let count = if *tally == Tally::STEP { String::new() } else { tally.to_string() };
+            let count = match *tally {
+                Tally::STEP => String::new(),
+                Tally { passed: 0, failed: 0 } => "no tests".to_owned(),
+                tally => tally.to_string(),
+            };
             println!("{verdict}  {name:36} {:>12}   {count}", step::seconds(*took));
         }
         let total: Tally = self.lines.iter().map(|line| line.tally).sum();
