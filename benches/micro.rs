@@ -1,0 +1,103 @@
+//! The three inner loops of a delivery, alone: encoding a frame, fanning it out, filtering a replay.
+//!
+//! `cargo bench --bench micro`
+
+use std::sync::Arc;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use gapless::event::{Author, Change, Event, Message};
+use gapless::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
+use gapless::realtime::directory::{Directory, RoomState};
+use gapless::realtime::feed::{Ask, Feed, Pull, ReplayFilter};
+use gapless::realtime::frame;
+use gapless::realtime::mailbox::Mailbox;
+use gapless::realtime::topic::Interest;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+fn main() {
+    divan::main();
+}
+
+fn room(n: usize) -> RoomId {
+    RoomId(Uuid::from_u128(n as u128 + 1))
+}
+
+fn event(pos: i64, in_room: RoomId) -> Event {
+    let at = OffsetDateTime::UNIX_EPOCH;
+    let message = Message {
+        id: MessageId(Uuid::from_u128(7)),
+        room_id: in_room,
+        pos: Pos(pos),
+        seq: Seq(pos),
+        client_id: ClientId(Uuid::from_u128(8)),
+        author: Author { id: UserId(Uuid::from_u128(9)), username: "ali".into() },
+        body: Some("An ordinary message of some sixty characters, as people write.".into()),
+        created_at: at,
+        edited_at: None,
+        deleted_at: None,
+    };
+    Event { pos: Pos(pos), at, change: Change::MessagePosted(message) }
+}
+
+fn feed(rooms: usize) -> Feed {
+    let mut directory = Directory::default();
+    for n in 0..rooms {
+        directory.rooms.insert(room(n), RoomState { is_archived: false, head_seq: Seq(0) });
+    }
+    Feed::new("b5b7c01d792e".into(), Pos(0), directory, 64 << 20)
+}
+
+fn listen(feed: &mut Feed, n: usize) -> (Arc<Mailbox>, ReplayFilter) {
+    let interest = Interest::new(vec![room(n)], None);
+    let start = feed.subscribe(Ask { interest: interest.clone(), session: None, cursor: None });
+    let filter = ReplayFilter { interest, missing: Arc::new([]), registered_at: start.registered_at };
+    (start.mailbox, filter)
+}
+
+/// One message to the bytes that all of its readers share.
+#[divan::bench]
+fn encode_a_frame(bencher: Bencher) {
+    let event = event(42, room(0));
+    bencher.bench_local(|| frame::of_event("b5b7c01d792e", black_box(&event)));
+}
+
+/// One message into the mailboxes of a room's readers, who take it.
+#[divan::bench(args = [1, 100, 1_000, 10_000])]
+fn fan_out(bencher: Bencher, readers: usize) {
+    let mut feed = feed(1);
+    let mailboxes: Vec<_> = (0..readers).map(|_| listen(&mut feed, 0)).collect();
+    for (mailbox, filter) in &mailboxes {
+        assert!(matches!(feed.pull(mailbox, filter, feed.applied()), Pull::Live { .. }));
+    }
+    let context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut pos = 0;
+    bencher.counter(ItemsCount::new(readers)).bench_local(|| {
+        pos += 1;
+        black_box(feed.apply(event(pos, room(0))));
+        for (mailbox, _) in &mailboxes {
+            assert!(mailbox.poll_next(&context).is_ready());
+        }
+    });
+}
+
+/// A reader of one room in a hundred reads the ring from its cursor.
+#[divan::bench(args = [100, 10_000])]
+fn filter_a_replay(bencher: Bencher, missed: i64) {
+    let mut feed = feed(100);
+    for pos in 1..=missed {
+        feed.apply(event(pos, room(usize::try_from(pos % 100).expect("a remainder of 100"))));
+    }
+    let filter = ReplayFilter {
+        interest: Interest::new(vec![room(7)], None),
+        missing: Arc::new([]),
+        registered_at: feed.applied(),
+    };
+    bencher.counter(ItemsCount::new(usize::try_from(missed).expect("a few thousand"))).bench_local(|| {
+        let mailbox = Mailbox::behind(Pos(0));
+        while let Some(from) = mailbox.behind_from() {
+            black_box(feed.pull(&mailbox, &filter, from));
+        }
+    });
+}
