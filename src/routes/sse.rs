@@ -59,7 +59,6 @@ pub struct StreamQuery {
         (status = 400, description = "Malformed query or cursor", content_type = "application/problem+json", body = Problem),
         (status = 401, description = "Bad or expired token", content_type = "application/problem+json", body = Problem),
         (status = 405, description = "Only GET is answered", content_type = "application/problem+json", body = Problem),
-        (status = 429, description = "Too many requests", content_type = "application/problem+json", body = Problem),
     ),
     security((), ("bearer" = [])),
 )]
