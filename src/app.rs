@@ -31,7 +31,7 @@ const CORE_CONNECTIONS: u32 = 6;
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often sessions are forgotten whose tokens are all expired, and such tokens removed.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// Everything that a handler may need. It is axum's state, and a clone is another handle to the same.
 #[derive(Clone)]

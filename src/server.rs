@@ -79,7 +79,7 @@ fn prepare(socket: &TcpStream) -> std::io::Result<()> {
 
 /// Speaks HTTP until the connection ends (`None`) or becomes a stream.
 async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Router) -> Option<TakenOver> {
-    let (take_over, taken_over) = oneshot::channel();
+    let (take_over, stream_comes) = oneshot::channel();
     let take_over = Arc::new(Mutex::new(Some(take_over)));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, take_over) = (router.clone(), Arc::clone(&take_over));
@@ -105,7 +105,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
         .serve_connection(TokioIo::new(socket), service);
     let leaving = app.lifecycle.leaving.clone();
     let mut is_leaving = false;
-    tokio::pin!(taken_over);
+    tokio::pin!(stream_comes);
     loop {
         tokio::select! {
             ended = std::future::poll_fn(|context| connection.poll_without_shutdown(context)) => {
@@ -117,7 +117,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
                 tokio::io::AsyncWriteExt::shutdown(&mut { socket }).await.ok();
                 return None;
             }
-            Ok((head, stream)) = &mut taken_over => {
+            Ok((head, stream)) = &mut stream_comes => {
                 let socket = connection.into_parts().io.into_inner();
                 return Some(TakenOver { socket, head, stream });
             }

@@ -29,7 +29,7 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a caller waits for a connection. With [`STATEMENT_TIMEOUT`] below the three seconds after which
 /// a caller must know that the database is away.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(2000);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// No statement of ours is honest work after this long.
 const STATEMENT_TIMEOUT: &str = "2500ms";
 /// The log's lock is held for one commit; whoever waits longer than this waits for something broken.

@@ -25,7 +25,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Buffers of one `writev`; the system takes 1,024, and beyond 64 nothing is gained.
 const MOST_SLICES: usize = 64;
 /// How long before its token ends a stream says so.
-const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 /// A browser that was cut comes back after a time in this range, of its own.
 pub const RETRY_MS: std::ops::Range<u64> = 500..2_500;
 

@@ -98,15 +98,16 @@ impl Applier {
             News::Head(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
                 self.gate.saw_head(head.pos, now);
             }
-            News::LookAtHead => self.look_at_head().await,
-            // The head may have been read before events that have passed since; then it is merely old.
-            News::Head(_) => self.look_at_head().await,
+            // A head may have been read before events that have passed since; then it is merely old.
+            News::Head(_) | News::LookAtHead => self.look_at_head().await,
         }
     }
 
     fn offer(&mut self, events: Vec<Event>) {
         let now = Instant::now();
-        events.into_iter().for_each(|event| self.gate.offer(event, now));
+        for event in events {
+            self.gate.offer(event, now);
+        }
     }
 
     /// Applies what is in order, a handful per hold of the lock.

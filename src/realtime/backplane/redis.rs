@@ -154,10 +154,10 @@ async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<
 
 /// One subscription, from its beginning to its end.
 async fn listen(link: &Link, heard: &mpsc::Sender<Heard>, outbox: &mpsc::Sender<Bulletin>) -> anyhow::Result<()> {
-    let (pushes, mut pushed) = mpsc::channel::<PushInfo>(INBOX);
+    let (sink, mut pushed) = mpsc::channel::<PushInfo>(INBOX);
     // A push that does not fit is dropped, and found missing by its position.
     let config = AsyncConnectionConfig::new().set_push_sender(move |push| {
-        let is_room = pushes.try_send(push).is_ok();
+        let is_room = sink.try_send(push).is_ok();
         if is_room { Ok(()) } else { Ok::<(), redis::aio::SendError>(()) }
     });
     let mut connection = link.connect(config).await.context("connecting to Redis")?;

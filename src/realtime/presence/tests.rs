@@ -82,7 +82,7 @@ fn a_user_on_two_instances_counts_once_and_a_killed_instance_lapses() {
     there.join(room(1), Who::Guest);
     assert!(here.hear(instance(2), there.full_report(now), now));
     assert_eq!(here.online(room(1)), online(2, 1));
-    here.lapse(now + LEASE - Duration::from_secs(1));
+    here.lapse(now + RENEW_EVERY * 2);
     assert_eq!(here.online(room(1)), online(2, 1));
     here.lapse(now + LEASE);
     assert_eq!(here.online(room(1)), online(1, 0));
