@@ -41,7 +41,9 @@ export class Person {
     await this.page.getByLabel("Username").fill(username);
     await this.page.getByLabel("Password").fill(password);
     await this.page.getByRole("button", { name: "Sign in" }).click();
-    await expect(this.page.getByRole("button", { name: "Your account" })).toBeVisible();
+    // Wherever that leads: the pages of guests alone are left.
+    await expect(this.page).not.toHaveURL(/sign-in/);
+    await this.isLive();
   }
 
   async writes(text: string): Promise<void> {

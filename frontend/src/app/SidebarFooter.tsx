@@ -42,7 +42,6 @@ export function SidebarFooter() {
       </div>
       <Menu
         label="Your account"
-        placement="above"
         buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-raised hover:text-ink md:size-9"
         items={[
           { label: "Settings", icon: Settings, onSelect: () => navigate("/settings") },

@@ -10,29 +10,35 @@ export function canElect(): boolean {
  * With `steal` it does not wait: for a leader that is frozen and so neither speaks nor dies.
  */
 export function campaign(name: string, leader: { onLead(): void; onLost(): void }) {
-  const resigned = new AbortController();
+  let waiting = new AbortController();
+  let isOver = false;
   let resign = () => {};
 
-  const run = (steal: boolean): void => {
-    const held = () =>
+  const stand = (steal: boolean): void => {
+    // Whoever takes the lead waits for it no longer.
+    waiting.abort();
+    waiting = new AbortController();
+    const { signal } = waiting;
+    const hold = () =>
       new Promise<void>((resolve) => {
         resign = resolve;
         leader.onLead();
       });
-    const options = steal ? { steal } : { signal: resigned.signal };
-    navigator.locks.request(name, options, held).catch(() => {
-      if (resigned.signal.aborted) return;
-      // Only a lock once held can be stolen; anything else here is the page going away.
+    // The two options exclude each other.
+    const request = steal ? { steal } : { signal };
+    navigator.locks.request(name, request, hold).catch(() => {
+      if (isOver || signal.aborted) return;
       leader.onLost();
-      run(false);
+      stand(false);
     });
   };
-  run(false);
+  stand(false);
 
   return {
-    steal: () => run(true),
+    steal: () => stand(true),
     resign: () => {
-      resigned.abort();
+      isOver = true;
+      waiting.abort();
       resign();
     },
   };

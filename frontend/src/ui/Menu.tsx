@@ -14,12 +14,16 @@ interface MenuProps {
   children: ReactNode;
   items: readonly MenuItem[];
   buttonClassName?: string;
-  placement?: "above" | "below";
 }
 
+/** What a menu needs below its button; with less, it opens upwards. */
+const TALLEST_ENTRY_PX = 44;
+const SLACK_PX = 32;
+
 /** A button that opens a list of actions; arrows move, Escape closes and gives the focus back. */
-export function Menu({ label, children, items, buttonClassName = "", placement = "below" }: MenuProps) {
+export function Menu({ label, children, items, buttonClassName = "" }: MenuProps) {
   const [isOpen, setOpen] = useState(false);
+  const [isAbove, setAbove] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const menuId = useId();
@@ -63,7 +67,11 @@ export function Menu({ label, children, items, buttonClassName = "", placement =
         aria-expanded={isOpen}
         aria-controls={isOpen ? menuId : undefined}
         className={buttonClassName}
-        onClick={() => setOpen(!isOpen)}
+        onClick={(event) => {
+          const below = window.innerHeight - event.currentTarget.getBoundingClientRect().bottom;
+          setAbove(below < items.length * TALLEST_ENTRY_PX + SLACK_PX);
+          setOpen(!isOpen);
+        }}
       >
         {children}
       </button>
@@ -74,7 +82,7 @@ export function Menu({ label, children, items, buttonClassName = "", placement =
           aria-label={label}
           tabIndex={-1}
           onKeyDown={onKeyDown}
-          className={`rise absolute right-0 z-30 min-w-52 rounded-xl border border-line bg-raised p-1.5 shadow-float ${placement === "above" ? "bottom-full mb-2" : "top-full mt-1"}`}
+          className={`rise absolute right-0 z-30 min-w-52 rounded-xl border border-line bg-raised p-1.5 shadow-float ${isAbove ? "bottom-full mb-2" : "top-full mt-1"}`}
         >
           {items.map(({ label: itemLabel, icon: Icon, isDanger, onSelect }) => (
             <button

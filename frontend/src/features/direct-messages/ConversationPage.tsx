@@ -65,7 +65,7 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
   return (
     <section
       aria-label={`Private conversation with ${peer.username}`}
-      className="flex min-h-0 flex-1 flex-col"
+      className="flex min-h-0 flex-1 flex-col [--thread:color-mix(in_oklch,var(--private)_45%,var(--ground))]"
     >
       <div className="border-t-4 border-private">
         <PageHeader

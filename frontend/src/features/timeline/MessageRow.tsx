@@ -80,7 +80,7 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions }: Mess
 function Body({ entry }: { entry: Entry }) {
   if (entry.isDeleted) return <p className="italic text-muted">This message was deleted.</p>;
   return (
-    <div className={`max-w-[72ch] ${entry.unsent ? "text-muted" : ""}`}>
+    <div className={`w-fit max-w-full md:max-w-[72ch] ${entry.unsent ? "text-muted" : ""}`}>
       <MessageText body={entry.body ?? ""} />
       {entry.isEdited && <span className="text-xs text-muted">edited</span>}
     </div>

@@ -15,6 +15,7 @@ import { useViewer } from "../session/use-session";
 import { type Entry, roomEntry, withUnsent } from "./entry";
 import { MessageEditor } from "./MessageEditor";
 import type { MessageActions } from "./MessageRow";
+import { MessageText } from "./MessageText";
 import { RoomBeginning } from "./RoomBeginning";
 import { Timeline } from "./Timeline";
 import { useRoomLog } from "./use-room-log";
@@ -110,8 +111,8 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
           onConfirm={() => remove(deleting)}
           onClose={() => setDeleting(null)}
         >
-          <blockquote dir="auto" className="prose-chat line-clamp-4 rounded-xl bg-surface px-4 py-3 text-ink">
-            {deleting.body}
+          <blockquote className="max-h-36 overflow-y-auto rounded-xl bg-surface px-4 py-3 text-ink">
+            <MessageText body={deleting.body ?? ""} />
           </blockquote>
           <p>
             Its text goes for everyone, at once, and cannot be brought back. That something stood here stays

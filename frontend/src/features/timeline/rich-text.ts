@@ -3,7 +3,8 @@
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
 
-const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+const escapeHtml = (text: string) =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Chat is not a document: no headings, lists, tables, quotes or images, and HTML is text like any other. */
 const marked = new Marked({

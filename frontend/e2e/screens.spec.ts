@@ -1,0 +1,136 @@
+// Takes a picture of every screen, for people to look at: `e2e/screenshots/<desktop|phone>-<light|dark>/`.
+
+import type { Api, Room } from "./api";
+import { expect, type Person, test } from "./person";
+
+const ADMIN = { username: "admin", password: "admin" };
+const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+
+/** A room that looks lived in. */
+async function livedIn(api: Api): Promise<Room> {
+  const room = await api.room(`Garden ${Math.random().toString(36).slice(2, 5)}`);
+  const [mara, otto, ines] = [
+    await api.account(`mara.${Math.random().toString(36).slice(2, 6)}`),
+    await api.account(`otto.${Math.random().toString(36).slice(2, 6)}`),
+    await api.account(`ines.${Math.random().toString(36).slice(2, 6)}`),
+  ];
+  await api.post(mara, room, "Morning! Has anybody seen the **big watering can**?");
+  await api.post(otto, room, "It is behind the shed, next to the compost.");
+  await api.post(otto, room, "I put it there when it started to rain.");
+  await api.post(mara, room, "Found it, thank you 🌱");
+  await api.post(
+    ines,
+    room,
+    "The seed list for spring is here: https://example.org/seeds/spring-list\nPlease add yours before Friday.",
+  );
+  await api.post(otto, room, "شكرا! سأضيف قائمتي غدا");
+  const typo = await api.post(mara, room, "Beans and peas form me");
+  await api.send(
+    "PATCH",
+    `/messages/${typo.id}`,
+    { body: "Beans and peas from me. Run `seeds --list` to see what is left." },
+    mara,
+  );
+  const gone = await api.post(ines, room, "wrong room");
+  await api.send("DELETE", `/messages/${gone.id}`, undefined, ines);
+  return room;
+}
+
+for (const [size, viewport] of Object.entries(SIZES)) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    test(`every screen, ${size}, ${colorScheme}`, async ({ api, person }) => {
+      test.setTimeout(180_000);
+      const room = await livedIn(api);
+      const empty = await api.room(`Attic ${Math.random().toString(36).slice(2, 5)}`);
+      const member = await api.account(`lena.${Math.random().toString(36).slice(2, 6)}`);
+      const admin = await api.admin();
+      for (const body of [
+        "Hello, I keep the rooms here.",
+        "Write to the Help room if anything is missing.",
+      ]) {
+        await api.send("POST", "/direct-messages", { recipient_id: member.id, body }, admin);
+      }
+      const muted = await api.account();
+      await api.send("POST", `/users/${muted.id}/mute`, { seconds: 86_400, reason: "advertising" }, admin);
+
+      const look = async (someone: Person, name: string) => {
+        await someone.page.waitForTimeout(500);
+        await someone.page.screenshot({ path: `e2e/screenshots/${size}-${colorScheme}/${name}.png` });
+      };
+      const comes = async () => {
+        const someone = await person();
+        await someone.page.setViewportSize(viewport);
+        await someone.page.emulateMedia({ colorScheme });
+        return someone;
+      };
+
+      const guest = await comes();
+      await guest.opens(room);
+      await look(guest, "guest-room");
+      await guest.opens(empty);
+      await look(guest, "guest-empty-room");
+      await guest.goesTo("/nowhere");
+      await look(guest, "not-found");
+      await guest.goesTo("/sign-up");
+      await look(guest, "sign-up");
+      await guest.goesTo("/sign-in");
+      await guest.page.getByLabel("Username").fill("ali");
+      await guest.page.getByLabel("Password").fill("wrong password");
+      await look(guest, "sign-in");
+      await guest.page.getByRole("button", { name: "Sign in" }).click();
+      await expect(guest.page.getByRole("alert")).toBeVisible();
+      await look(guest, "sign-in-refused");
+      await guest.page.route(/\/rooms(\?|$)/, (route) => route.abort());
+      await guest.goesTo("/");
+      await expect(guest.page.getByRole("button", { name: "Try again" })).toBeVisible({ timeout: 20_000 });
+      await look(guest, "error");
+
+      const reader = await comes();
+      await reader.signsIn(member);
+      if (size === "phone") {
+        await reader.page.getByRole("button", { name: /Rooms and messages/ }).click();
+        await look(reader, "drawer");
+      }
+      await reader.goesTo("/dm");
+      await look(reader, "private-list");
+      await reader.goesTo(`/dm/${admin.id}`);
+      await look(reader, "private-conversation");
+      await reader.opens(room);
+      await reader.writes("Tomatoes from me, three kinds");
+      await reader.seesSent("Tomatoes from me, three kinds");
+      await look(reader, "room");
+      await reader.message("Tomatoes").hover();
+      await look(reader, "room-hover");
+      await reader.page.getByRole("button", { name: "Edit message" }).click();
+      await look(reader, "room-editing");
+      await reader.page.keyboard.press("Escape");
+      await reader.page.context().setOffline(true);
+      await reader.writes("Written in the tunnel");
+      await look(reader, "offline");
+      await reader.page.context().setOffline(false);
+      await reader.seesSent("Written in the tunnel");
+      await reader.goesTo("/settings");
+      await look(reader, "settings");
+
+      const boss = await comes();
+      await boss.signsIn(ADMIN);
+      await boss.opens(room);
+      await boss.message("Found it").hover();
+      await boss.page.getByRole("button", { name: "Delete message" }).first().click();
+      await look(boss, "delete-dialog");
+      await boss.goesTo("/admin/rooms");
+      await look(boss, "admin-rooms");
+      await boss.goesTo("/admin/users");
+      await look(boss, "admin-people");
+      await boss.page.getByRole("button", { name: `Actions for ${muted.username}` }).click();
+      await look(boss, "admin-menu");
+      await boss.page.getByRole("menuitem", { name: "Ban…" }).click();
+      await look(boss, "admin-ban");
+      await boss.goesTo("/admin/audit");
+      await look(boss, "admin-audit");
+      await boss.goesTo("/dm/new");
+      await boss.page.getByRole("checkbox", { name: member.username }).check();
+      await look(boss, "private-new");
+    });
+  }
+}

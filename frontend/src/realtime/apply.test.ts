@@ -1,0 +1,164 @@
+import { describe, expect, test } from "vitest";
+import { ALI, aDirect, aMessage, anEvent, aRoom, hello, ZOE } from "../testing/wire";
+import { apply } from "./apply";
+import { EVENT_KINDS, type EventKind, type ServerEvent } from "./events";
+import { withNewestMessages, withOlderMessages, withOpenRoom, withRooms, withViewer } from "./snapshots";
+import { type ChatState, EMPTY_STATE, shownMessages } from "./state";
+
+const viewer = { ...ALI, role: "user" as const };
+
+/** A page with one open room of three messages, signed in as Ali. */
+function opened(): ChatState {
+  let state = withViewer(EMPTY_STATE, viewer);
+  state = withRooms(state, [aRoom({ head_seq: 3 }), aRoom({ id: "room-2", name: "Help" })], 0);
+  state = withOpenRoom(state, "room-1");
+  state = apply(state, hello(["room-1"], { user: viewer }));
+  return withNewestMessages(state, "room-1", {
+    messages: [1, 2, 3].map((seq) => aMessage(seq)),
+    head_seq: 3,
+  });
+}
+
+const shown = (state: ChatState) =>
+  shownMessages(state.logs["room-1"] ?? { messages: [], from: null, tombstones: new Set() });
+const bodies = (state: ChatState) => shown(state).map(({ body }) => body);
+const having = (...events: ServerEvent[]) => events.reduce(apply, opened());
+
+const CHECKS: { [Kind in EventKind]: () => void } = {
+  hello() {
+    const state = having(hello(["room-1", "room-2"], { missing: ["gone"], user: viewer }));
+    expect(state.coverage.rooms["room-1"]).toBe(opened().coverage.rooms["room-1"]);
+    expect(state.coverage.rooms["room-2"]).toBeGreaterThan(0);
+    expect(state.missing).toEqual(["gone"]);
+    const left = apply(state, hello(["room-2"], { user: viewer }));
+    expect(left.coverage.rooms["room-1"]).toBeUndefined();
+    const fresh = apply(state, hello(["room-1"], { user: viewer, fresh: true }));
+    expect(fresh.coverage.rooms["room-1"]).toBeGreaterThan(state.coverage.rooms["room-1"] ?? 0);
+    expect(fresh.coverage.lobby).toBeGreaterThan(state.coverage.lobby);
+  },
+  "message.posted"() {
+    const state = having(anEvent("message.posted", aMessage(4)), anEvent("message.posted", aMessage(4)));
+    expect(bodies(state)).toEqual(["body 1", "body 2", "body 3", "body 4"]);
+    expect(state.rooms?.["room-1"]?.head_seq).toBe(4);
+    const elsewhere = having(anEvent("message.posted", aMessage(9, { room_id: "room-2" })));
+    expect(elsewhere.rooms?.["room-2"]?.head_seq).toBe(9);
+    expect(elsewhere.logs["room-2"]).toBeUndefined();
+  },
+  "message.edited"() {
+    const edited = aMessage(2, { body: "newer", edited_at: "2026-11-22T10:00:00Z" });
+    const state = having(anEvent("message.edited", edited));
+    expect(bodies(state)).toEqual(["body 1", "newer", "body 3"]);
+    const older = aMessage(2, { body: "older", edited_at: "2026-11-22T09:30:00Z" });
+    expect(bodies(apply(state, anEvent("message.edited", older)))).toEqual(["body 1", "newer", "body 3"]);
+  },
+  "message.deleted"() {
+    const deletion = anEvent("message.deleted", { id: "message-2", room_id: "room-1", seq: 2, pos: 110 });
+    const state = having(deletion);
+    expect(bodies(state)).toEqual(["body 1", null, "body 3"]);
+    const late = anEvent("message.edited", aMessage(2, { body: "back?", edited_at: "2026-11-22T12:00:00Z" }));
+    expect(bodies(apply(state, late))).toEqual(["body 1", null, "body 3"]);
+    // The deletion may come before the page that still has the body.
+    const early = having(
+      anEvent("message.deleted", { id: "message-0", room_id: "room-1", seq: 0, pos: 111 }),
+    );
+    expect(bodies(withOlderMessages(early, "room-1", [aMessage(0)]))[0]).toBeNull();
+  },
+  "direct.posted"() {
+    const state = having(anEvent("direct.posted", aDirect(7)), anEvent("direct.posted", aDirect(7)));
+    expect(state.conversations[ZOE.id]?.messages).toHaveLength(1);
+    const own = having(anEvent("direct.posted", aDirect(8, { sender: ALI, recipient: ZOE })));
+    expect(own.conversations[ZOE.id]?.messages).toHaveLength(1);
+    const strange = { id: "user-max", username: "max" };
+    const foreign = anEvent("direct.posted", aDirect(9, { recipient: strange }));
+    expect(having(foreign)).toEqual(opened());
+  },
+  "room.created"() {
+    const state = having(anEvent("room.created", aRoom({ id: "room-3", name: "New" })));
+    expect(state.rooms?.["room-3"]?.name).toBe("New");
+    expect(state.roomsVersion).toBe(1);
+  },
+  "room.renamed"() {
+    const state = having(
+      anEvent("presence", { room_id: "room-1", users: 2, guests: 1 }),
+      anEvent("room.renamed", aRoom({ name: "Lobby", head_seq: 1 })),
+    );
+    expect(state.rooms?.["room-1"]).toMatchObject({
+      name: "Lobby",
+      head_seq: 3,
+      online: { users: 2, guests: 1 },
+    });
+  },
+  "room.archived"() {
+    const state = having(anEvent("room.archived", aRoom({ is_archived: true })));
+    expect(state.rooms?.["room-1"]).toBeUndefined();
+    expect(state.archived["room-1"]?.name).toBe("General");
+  },
+  "room.restored"() {
+    const state = having(
+      anEvent("room.archived", aRoom({ is_archived: true })),
+      anEvent("room.restored", aRoom()),
+    );
+    expect(state.rooms?.["room-1"]?.name).toBe("General");
+    expect(state.archived).toEqual({});
+    expect(bodies(state)).toHaveLength(3);
+  },
+  "user.changed"() {
+    const muted = {
+      ...viewer,
+      role: "admin" as const,
+      muted_until: "2026-11-23T00:00:00Z",
+      mute_reason: "loud",
+    };
+    expect(having(anEvent("user.changed", muted)).viewer).toEqual(muted);
+    expect(having(anEvent("user.changed", { ...muted, id: "somebody else" })).viewer).toMatchObject(viewer);
+  },
+  presence() {
+    const state = having(anEvent("presence", { room_id: "room-1", users: 5, guests: 2 }));
+    expect(state.rooms?.["room-1"]?.online).toEqual({ users: 5, guests: 2 });
+  },
+  lobby() {
+    const counts = [
+      { id: "room-2", users: 1, guests: 0 },
+      { id: "unknown", users: 9, guests: 9 },
+    ];
+    const state = having(anEvent("lobby", { rooms: counts }));
+    expect(state.rooms?.["room-2"]?.online).toEqual({ users: 1, guests: 0 });
+    expect(Object.keys(state.rooms ?? {})).toEqual(["room-1", "room-2"]);
+  },
+  heartbeat: () => isIgnored(anEvent("heartbeat", {})),
+  expiring: () => isIgnored(anEvent("expiring", { expires_at: "2026-11-22T12:00:00Z" })),
+  drain: () => isIgnored(anEvent("drain", { retry_ms: 100 })),
+  bye: () => isIgnored(anEvent("bye", { reason: "shutdown" })),
+  reset() {
+    const before = opened().coverage;
+    const { coverage } = having(anEvent("reset", { reason: "replay_limit" }));
+    expect(coverage.rooms["room-1"]).toBeGreaterThan(before.rooms["room-1"] ?? 0);
+    expect(coverage.lobby).toBeGreaterThan(before.lobby);
+    expect(coverage.directs).toBeGreaterThan(before.directs);
+  },
+};
+
+function isIgnored(event: ServerEvent): void {
+  const state = opened();
+  expect(apply(state, event)).toBe(state);
+}
+
+describe("apply", () => {
+  test.each(Object.keys(EVENT_KINDS) as EventKind[])("%s", (kind) => CHECKS[kind]());
+
+  test("an answer may come before the events around it: the order is the room's", () => {
+    const state = having(anEvent("message.posted", aMessage(5)), anEvent("message.posted", aMessage(4)));
+    expect(shown(state).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("a newest page read anew drops what may be stale, and keeps what came meanwhile", () => {
+    const live = apply(opened(), anEvent("message.posted", aMessage(6)));
+    const page = { messages: [aMessage(4), aMessage(5)], head_seq: 5 };
+    expect(shown(withNewestMessages(live, "room-1", page)).map(({ seq }) => seq)).toEqual([4, 5, 6]);
+  });
+
+  test("what was private to one viewer is forgotten for the next", () => {
+    const state = having(anEvent("direct.posted", aDirect(7)));
+    expect(withViewer(state, { ...ZOE, role: "user" }).conversations).toEqual({});
+  });
+});

@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { FakeEventSource } from "../testing/fake-event-source";
+import { aMessage, anEvent, hello } from "../testing/wire";
+import type { ServerEvent } from "./events";
+import { ChatStream, type ConnectionStatus } from "./stream";
+
+let heard: ServerEvent[];
+let statuses: ConnectionStatus[];
+let endings: string[];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  FakeEventSource.opened = [];
+  heard = [];
+  statuses = [];
+  endings = [];
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function stream(cursor: string | null = null): ChatStream {
+  const ports = {
+    openSource: (query: URLSearchParams) => new FakeEventSource(query) as unknown as EventSource,
+    onEvent: (event: ServerEvent) => heard.push(event),
+    onStatus: (status: ConnectionStatus) => statuses.push(status),
+    onTokenEnding: (why: string) => endings.push(why),
+  };
+  return new ChatStream(ports, { rooms: ["room-1"], token: "token-1" }, cursor);
+}
+
+const kinds = () => heard.map(({ kind }) => kind);
+
+test("asks for its rooms, with token, cursor and replay limit", () => {
+  stream("epoch.7");
+  expect(Object.fromEntries(FakeEventSource.newest.query)).toEqual({
+    room: "room-1",
+    access_token: "token-1",
+    cursor: "epoch.7",
+    replay_limit: "500",
+  });
+});
+
+test("says that a stream without a cursor begins anew, and that one with a cursor does not", () => {
+  stream();
+  FakeEventSource.newest.says(hello());
+  FakeEventSource.newest.says(hello());
+  expect(heard.map(({ data }) => (data as { fresh?: boolean }).fresh ?? false)).toEqual([true, false]);
+  stream("epoch.7");
+  FakeEventSource.newest.says(hello());
+  expect(heard.at(-1)).toMatchObject({ kind: "hello" });
+  expect(heard.at(-1)?.data).not.toHaveProperty("fresh");
+});
+
+test("hands over without a gap: the old connection speaks until the new one says hello", () => {
+  const live = stream();
+  const first = FakeEventSource.newest;
+  first.says(hello());
+  live.want({ rooms: ["room-1", "room-2"], token: "token-2" });
+  const second = FakeEventSource.newest;
+  const meanwhile = anEvent("message.posted", aMessage(1));
+  first.says(meanwhile);
+  expect(first.isClosed).toBe(false);
+  second.says(hello(["room-1", "room-2"]));
+  expect(first.isClosed).toBe(true);
+  // The new one resumed from before `meanwhile`, so it repeats it.
+  second.says(meanwhile);
+  second.says(anEvent("message.posted", aMessage(2)));
+  expect(kinds()).toEqual(["hello", "message.posted", "hello", "message.posted"]);
+});
+
+test("the same wish opens nothing", () => {
+  const live = stream();
+  live.want({ rooms: ["room-1"], token: "token-1" });
+  expect(FakeEventSource.opened).toHaveLength(1);
+});
+
+test("leaves a broken connection to the browser, which resumes by itself", () => {
+  stream();
+  FakeEventSource.newest.says(hello());
+  FakeEventSource.newest.breaks();
+  expect(statuses).toEqual(["live", "reconnecting"]);
+  vi.advanceTimersByTime(5_000);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  FakeEventSource.newest.says(hello());
+  expect(statuses).toEqual(["live", "reconnecting", "live"]);
+});
+
+test("takes silence for death after two heartbeats, and resumes from the last id", () => {
+  stream();
+  const first = FakeEventSource.newest;
+  first.says(hello());
+  const last = anEvent("heartbeat", {});
+  first.says(last);
+  vi.advanceTimersByTime(34_000);
+  expect(first.isClosed).toBe(false);
+  vi.advanceTimersByTime(2_000);
+  expect(first.isClosed).toBe(true);
+  vi.advanceTimersByTime(15_000);
+  expect(FakeEventSource.newest).not.toBe(first);
+  expect(FakeEventSource.newest.query.get("cursor")).toBe(last.id);
+});
+
+test("gives up a connection that never says hello", () => {
+  stream();
+  vi.advanceTimersByTime(16_000);
+  expect(FakeEventSource.opened).toHaveLength(2);
+  expect(FakeEventSource.opened[0]?.isClosed).toBe(true);
+});
+
+test("a refused stream asks for a better token, and comes back ever more slowly", () => {
+  vi.spyOn(Math, "random").mockReturnValue(1);
+  stream();
+  for (const wait of [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]) {
+    const count = FakeEventSource.opened.length;
+    FakeEventSource.newest.isRefused();
+    vi.advanceTimersByTime(wait - 1);
+    expect(FakeEventSource.opened).toHaveLength(count);
+    vi.advanceTimersByTime(1);
+    expect(FakeEventSource.opened).toHaveLength(count + 1);
+  }
+  expect(endings).toEqual(Array(7).fill("ended"));
+});
+
+test("a drain moves house at the time it is told, while the old stream still speaks", () => {
+  stream();
+  const first = FakeEventSource.newest;
+  first.says(hello());
+  first.says(anEvent("drain", { retry_ms: 700 }));
+  vi.advanceTimersByTime(699);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  vi.advanceTimersByTime(1);
+  expect(FakeEventSource.opened).toHaveLength(2);
+  expect(first.isClosed).toBe(false);
+});
+
+test.each([
+  ["expired", ["ended"]],
+  ["revoked", ["revoked"]],
+  ["slow", []],
+  ["shutdown", []],
+  ["busy", []],
+] as const)("bye %s ends the connection, and another follows", (reason, expected) => {
+  stream();
+  const first = FakeEventSource.newest;
+  first.says(hello());
+  first.says(anEvent("bye", { reason }));
+  expect(first.isClosed).toBe(true);
+  expect(endings).toEqual(expected);
+  vi.advanceTimersByTime(1_000);
+  expect(FakeEventSource.opened).toHaveLength(2);
+});
+
+test("expiring asks for the next token ahead of time, and keeps the stream", () => {
+  stream();
+  FakeEventSource.newest.says(hello());
+  FakeEventSource.newest.says(anEvent("expiring", { expires_at: "2026-11-22T12:00:00Z" }));
+  expect(endings).toEqual(["expiring"]);
+  expect(FakeEventSource.newest.isClosed).toBe(false);
+});
+
+test("waking trusts a stream that has just spoken, and no other", () => {
+  const live = stream();
+  FakeEventSource.newest.says(hello());
+  live.wake();
+  expect(FakeEventSource.opened).toHaveLength(1);
+  vi.advanceTimersByTime(23_000);
+  live.wake();
+  expect(FakeEventSource.opened).toHaveLength(2);
+});
