@@ -5,7 +5,7 @@ use crate::{database, process, scratch, step};
 pub fn bench(mut args: lexopt::Parser) -> anyhow::Result<()> {
     let mut command = process::cargo();
     command.args(["bench", "--bench", "load", "--"]).args(args.raw_args()?);
-    if std::env::var_os("DATABASE_URL").is_none() {
+    if database::is_private() {
         // The server under test keeps its data elsewhere, but finds PostgreSQL where every command does.
         command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);
     }

