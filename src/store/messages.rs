@@ -185,7 +185,7 @@ mod tests {
                 .execute(&db)
                 .await
                 .expect("a user");
-            sqlx::query("insert into rooms (id, name, created_at) values ($1, 'general', now())")
+            sqlx::query("insert into rooms (id, name, name_key, created_at) values ($1, 'general', 'general', now())")
                 .bind(id)
                 .execute(&db)
                 .await
