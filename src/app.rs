@@ -64,7 +64,7 @@ impl App {
     /// # Errors
     /// A sentence for the operator.
     pub async fn start(config: Config, database: PgConnectOptions, clock: Clock) -> anyhow::Result<Self> {
-        let turn = store::take_turn(&database).await.context("The database cannot be used")?;
+        let turn = store::take_turn(&database).await.context("The database (DATABASE_URL) cannot be used")?;
         store::migrate(&database).await.context("The database's schema cannot be brought up to date")?;
         let db = store::connect(database.clone(), config.db_pool_size);
         if !config.demo_mode {

@@ -27,6 +27,8 @@ pub type Db = sqlx::PgPool;
 /// The schema, embedded in the program.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// How long a starting instance waits for the database to let it in.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a caller waits for a connection. With [`STATEMENT_TIMEOUT`] below the three seconds after which
 /// a caller must know that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -69,7 +71,10 @@ pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its conn
 pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
     /// Any number that nobody else locks in this database.
     const PREPARING: i64 = 0x0067_6170_6c65_7373;
-    let mut connection = PgConnection::connect_with(options).await.context("connecting")?;
+    let mut connection = tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(options))
+        .await
+        .context("it does not answer")?
+        .context("it cannot be reached, or refuses the account")?;
     sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut connection).await?;
     Ok(Turn(connection))
 }
@@ -101,11 +106,12 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // SQLSTATE classes: connection exceptions, too little of something, operator intervention (shut
-            // down, statement timed out), disk errors; and a lock that was not had in time, a standby that
-            // cannot write, a deadlock or serialisation failure.
-            ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-                || ["55P03", "25006", "40001", "40P01"].contains(&code.as_ref())
+            // SQLSTATE classes: connection exceptions, a refused login, too little of something, operator
+            // intervention (shut down, statement timed out), disk errors; and a database that is gone or closed
+            // for maintenance, a lock that was not had in time, a standby that cannot write, a deadlock or
+            // serialisation failure.
+            ["08", "28", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+                || ["3D000", "55000", "55P03", "25006", "40001", "40P01"].contains(&code.as_ref())
         }),
         _ => false,
     }
