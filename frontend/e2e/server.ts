@@ -11,16 +11,17 @@ export class Server {
   private constructor(
     readonly port: number,
     private readonly dataDir: string,
+    private readonly settings: Record<string, string>,
   ) {}
 
   get url(): string {
     return `http://localhost:${this.port}`;
   }
 
-  static async start(name: string): Promise<Server> {
+  static async start(name: string, settings: Record<string, string> = {}): Promise<Server> {
     const dataDir = join(process.env.GAPLESS_E2E_DATA ?? ".", name);
     mkdirSync(dataDir, { recursive: true, mode: 0o755 });
-    const server = new Server(await freePort(), dataDir);
+    const server = new Server(await freePort(), dataDir, settings);
     await server.startAgain();
     return server;
   }
@@ -33,6 +34,7 @@ export class Server {
       DEMO_MODE: "true",
       DATA_DIR: this.dataDir,
       RATE_LIMITS: "off",
+      ...this.settings,
     };
     this.#process = spawn(process.env.GAPLESS_BIN ?? "", {
       env: { ...process.env, ...settings },

@@ -11,6 +11,9 @@ export interface TokenSource {
   replaceToken(refused: string): Promise<string | null>;
 }
 
+/** A request that hangs longer than this is given up; whatever matters is sent again under the same id. */
+const PATIENCE_MS = 20_000;
+
 export function connectClient(tokens: TokenSource): void {
   client.setConfig({
     baseUrl: apiAddress(),
@@ -21,16 +24,20 @@ export function connectClient(tokens: TokenSource): void {
 /** Sends with the access token; on a 401 renews it and sends once more. */
 async function authorizedFetch(tokens: TokenSource, request: Request): Promise<Response> {
   // Signing in and refreshing speak for themselves: their 401 is the answer, not a stale token.
-  if (/\/auth\/(login|register|refresh)$/.test(new URL(request.url).pathname)) return fetch(request);
+  if (/\/auth\/(login|register|refresh)$/.test(new URL(request.url).pathname)) return send(request);
 
   const token = await tokens.accessToken();
-  if (token === null) return fetch(request);
+  if (token === null) return send(request);
   const again = request.clone();
-  const response = await fetch(withToken(request, token));
+  const response = await send(withToken(request, token));
   if (response.status !== 401) return response;
 
   const renewed = await tokens.replaceToken(token);
-  return renewed === null ? response : fetch(withToken(again, renewed));
+  return renewed === null ? response : send(withToken(again, renewed));
+}
+
+function send(request: Request): Promise<Response> {
+  return fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
 }
 
 function withToken(request: Request, token: string): Request {

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { FakeLocks, type FakeTab } from "../testing/fake-locks";
 import { campaign } from "./leadership";
 
@@ -8,26 +8,18 @@ beforeEach(() => {
   locks = new FakeLocks();
 });
 
-function runs(tab: FakeTab) {
-  vi.stubGlobal("navigator", { locks: tab });
+function candidate() {
+  const tab = locks.tab();
   const log: string[] = [];
-  const candidate = campaign("lead", { onLead: () => log.push("leads"), onLost: () => log.push("lost") });
-  vi.unstubAllGlobals();
-  return { ...candidate, log, tab };
+  const leader = { onLead: () => log.push("leads"), onLost: () => log.push("lost") };
+  return { ...campaign(asManager(tab), "lead", leader), log, tab };
 }
 
-/** `campaign` asks for the lock again after a loss, by then through this tab's own locks. */
-async function as(tab: FakeTab, act: () => void): Promise<void> {
-  vi.stubGlobal("navigator", { locks: tab });
-  act();
-  await new Promise((resolve) => setTimeout(resolve));
-  vi.unstubAllGlobals();
-}
-
+const asManager = (tab: FakeTab) => tab as unknown as LockManager;
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 test("one leads; the next follows when the first is gone, however it went", async () => {
-  const [first, second, third] = [runs(locks.tab()), runs(locks.tab()), runs(locks.tab())];
+  const [first, second, third] = [candidate(), candidate(), candidate()];
   await settled();
   expect([first.log, second.log, third.log]).toEqual([["leads"], [], []]);
   first.resign();
@@ -39,9 +31,13 @@ test("one leads; the next follows when the first is gone, however it went", asyn
 });
 
 test("a frozen leader can be deposed, learns of it, and stands again", async () => {
-  const [frozen, awake] = [runs(locks.tab()), runs(locks.tab())];
+  const [frozen, awake] = [candidate(), candidate()];
   await settled();
-  await as(awake.tab, () => awake.steal());
+  awake.steal();
+  await settled();
   expect(awake.log).toEqual(["leads"]);
   expect(frozen.log).toEqual(["leads", "lost"]);
+  awake.resign();
+  await settled();
+  expect(frozen.log).toEqual(["leads", "lost", "leads"]);
 });

@@ -1,15 +1,15 @@
 // Elects one tab of this browser by a Web Lock: whoever holds it leads, and death of any kind passes it on.
 
-/** Web Locks exist in secure contexts only; a plain-HTTP address other than localhost has none. */
-export function canElect(): boolean {
-  return typeof BroadcastChannel !== "undefined" && navigator.locks !== undefined;
+/** Web Locks exist in secure contexts only; at a plain-HTTP address other than localhost there are none. */
+export function electionLocks(): LockManager | null {
+  return typeof BroadcastChannel === "undefined" ? null : (navigator.locks ?? null);
 }
 
 /**
  * Waits to lead, then calls `onLead`; calls `onLost` if another tab takes the lead by force, and waits again.
  * With `steal` it does not wait: for a leader that is frozen and so neither speaks nor dies.
  */
-export function campaign(name: string, leader: { onLead(): void; onLost(): void }) {
+export function campaign(locks: LockManager, name: string, leader: { onLead(): void; onLost(): void }) {
   let waiting = new AbortController();
   let isOver = false;
   let resign = () => {};
@@ -26,7 +26,7 @@ export function campaign(name: string, leader: { onLead(): void; onLost(): void 
       });
     // The two options exclude each other.
     const request = steal ? { steal } : { signal };
-    navigator.locks.request(name, request, hold).catch(() => {
+    locks.request(name, request, hold).catch(() => {
       if (isOver || signal.aborted) return;
       leader.onLost();
       stand(false);
@@ -45,11 +45,11 @@ export function campaign(name: string, leader: { onLead(): void; onLost(): void 
 }
 
 /** Holds a lock for as long as this tab lives, so that others can tell when it is gone. */
-export function holdWhileAlive(name: string): void {
-  void navigator.locks.request(name, () => new Promise<void>(() => {}));
+export function holdWhileAlive(locks: LockManager, name: string): void {
+  void locks.request(name, () => new Promise<void>(() => {}));
 }
 
 /** Calls `onGone` once the holder of `name` lives no more. */
-export function whenGone(name: string, onGone: () => void): void {
-  void navigator.locks.request(name, { mode: "shared" }, onGone);
+export function whenGone(locks: LockManager, name: string, onGone: () => void): void {
+  void locks.request(name, { mode: "shared" }, onGone);
 }

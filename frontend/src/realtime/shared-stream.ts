@@ -3,7 +3,7 @@
 // elect a leader, each leads itself.
 
 import type { EventOf, ServerEvent } from "./events";
-import { campaign, canElect, holdWhileAlive, whenGone } from "./leadership";
+import { campaign, electionLocks, holdWhileAlive, whenGone } from "./leadership";
 import { ChatStream, type ConnectionStatus, type StreamPorts } from "./stream";
 
 const LOCK = "gapless.stream";
@@ -23,7 +23,8 @@ type Note =
 
 export class SharedStream {
   readonly #tab = Math.random().toString(36).slice(2);
-  readonly #channel = canElect() ? new BroadcastChannel(CHANNEL) : null;
+  readonly #locks = electionLocks();
+  readonly #channel = this.#locks && new BroadcastChannel(CHANNEL);
   #campaign: ReturnType<typeof campaign> | null = null;
   #stream: ChatStream | null = null;
   #status: ConnectionStatus = "connecting";
@@ -39,13 +40,16 @@ export class SharedStream {
   constructor(private readonly ports: StreamPorts) {}
 
   start(): void {
-    if (!this.#channel) {
+    if (!this.#locks || !this.#channel) {
       this.#lead();
       return;
     }
     this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#onNote(data);
-    holdWhileAlive(`gapless.tab.${this.#tab}`);
-    this.#campaign = campaign(LOCK, { onLead: () => this.#lead(), onLost: () => this.#follow() });
+    holdWhileAlive(this.#locks, `gapless.tab.${this.#tab}`);
+    this.#campaign = campaign(this.#locks, LOCK, {
+      onLead: () => this.#lead(),
+      onLost: () => this.#follow(),
+    });
     this.#sendWant();
     this.#awaitLeader();
   }
@@ -55,7 +59,7 @@ export class SharedStream {
     this.#token = token;
     this.#wanted.set(this.#tab, rooms);
     if (this.#stream) this.#reopen();
-    else this.#sendWant();
+    else if (this.#campaign) this.#sendWant();
   }
 
   wake(): void {
@@ -128,8 +132,8 @@ export class SharedStream {
 
   /** Takes a tab's rooms into the stream; if they are there already, tells it where the stream stands. */
   #welcome(tab: string, rooms: readonly string[]): void {
-    if (!this.#wanted.has(tab)) {
-      whenGone(`gapless.tab.${tab}`, () => {
+    if (this.#locks && !this.#wanted.has(tab)) {
+      whenGone(this.#locks, `gapless.tab.${tab}`, () => {
         this.#wanted.delete(tab);
         if (this.#stream) this.#reopen();
       });

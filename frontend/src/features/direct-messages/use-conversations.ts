@@ -3,6 +3,7 @@ import { useCallback, useMemo, useRef, useState } from "react";
 import { listConversations, listDirectMessages } from "../../api/gen/sdk.gen";
 import type { Author } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
+import { troubleOf, untilAnswered } from "../../api/until-answered";
 import { withConversations, withDirects } from "../../realtime/snapshots";
 import type { Conversation } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
@@ -24,6 +25,7 @@ export function useConversationsSnapshot(): void {
       );
       return conversations.length;
     },
+    ...untilAnswered,
     enabled: viewerId !== undefined,
   });
 }
@@ -70,7 +72,11 @@ export function useConversation(peer: Author) {
     },
     [peer],
   );
-  const newest = useQuery({ queryKey: ["directs", peer.id, coverage], queryFn: () => read() });
+  const newest = useQuery({
+    queryKey: ["directs", peer.id, coverage],
+    queryFn: () => read(),
+    ...untilAnswered,
+  });
 
   const first = conversation?.messages[0]?.pos;
   const hasOlder = conversation?.isLoaded === true && !conversation.isComplete;
@@ -91,7 +97,7 @@ export function useConversation(peer: Author) {
   return {
     conversation,
     isLoaded: conversation?.isLoaded ?? false,
-    error: newest.error,
+    error: troubleOf(newest),
     retry: () => void newest.refetch(),
     hasOlder,
     isLoadingOlder,

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getMe } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
+import { untilAnswered } from "../../api/until-answered";
 import { withViewer } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
 
@@ -15,6 +16,7 @@ export function useViewerSnapshot(): void {
       chat.update((state) => (state.viewer?.id === me.id ? withViewer(state, me) : state));
       return me.id;
     },
+    ...untilAnswered,
     enabled: viewerId !== undefined && coverage > 0,
   });
 }

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { listMessages } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
+import { troubleOf, untilAnswered } from "../../api/until-answered";
 import { withNewestMessages, withOlderMessages, withOpenRoom } from "../../realtime/snapshots";
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
@@ -38,6 +39,7 @@ export function useRoomLog(roomId: string): RoomLogView {
       chat.update((state) => withNewestMessages(state, roomId, page));
       return page.head_seq;
     },
+    ...untilAnswered,
   });
 
   const from = log?.from ?? null;
@@ -59,7 +61,7 @@ export function useRoomLog(roomId: string): RoomLogView {
   return {
     messages,
     isLoaded: from !== null,
-    error: newest.error,
+    error: troubleOf(newest),
     retry: () => void newest.refetch(),
     hasOlder: from !== null && from > 1,
     isLoadingOlder,

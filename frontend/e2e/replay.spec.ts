@@ -1,0 +1,118 @@
+// Snapshot + events = fresh snapshot: whatever happens, following the stream leads to what reading anew would show.
+
+import { apply } from "../src/realtime/apply";
+import { EVENT_KINDS, type EventKind } from "../src/realtime/events";
+import {
+  withConversations,
+  withDirects,
+  withNewestMessages,
+  withOpenRoom,
+  withRooms,
+  withViewer,
+} from "../src/realtime/snapshots";
+import { type ChatState, EMPTY_STATE, shownMessages } from "../src/realtime/state";
+import { type Account, Api, type Room } from "./api";
+import { Listener } from "./listener";
+import { expect, test } from "./person";
+import { Server } from "./server";
+
+/** `expiring` comes a minute before the end, so a token of this age hears it within seconds. */
+const SHORT_TOKEN = { ACCESS_TOKEN_TTL_SECS: "64" };
+
+test("snapshot and events make the fresh snapshot, for every kind of event", async () => {
+  test.setTimeout(120_000);
+  const server = await Server.start("replay", SHORT_TOKEN);
+  const api = new Api(server.url);
+  const admin = await api.admin();
+  const reader = await api.account();
+  const [room, other] = [await api.room(), await api.room()];
+  await api.post(reader, room, "before everything");
+
+  let state = await snapshot(api, reader, room, admin);
+  const { cursor } = await api.send("GET", `/messages?room_id=${room.id}`);
+  const query = new URLSearchParams({
+    room: room.id,
+    access_token: reader.token,
+    cursor,
+    replay_limit: "1000",
+  });
+  const stream = await Listener.open(`${server.url}/sse?${query}`);
+  const compared = new Set<EventKind>();
+  let applied = 0;
+
+  /** Acts, follows the stream to the event that tells of it, and compares with reading everything anew. */
+  const follows = async (kind: EventKind, act: () => Promise<unknown>) => {
+    const from = stream.events.length;
+    await act();
+    await stream.hears((event) => event.kind === kind, from);
+    for (; applied < stream.events.length; applied++) {
+      const event = stream.events[applied];
+      if (event) state = apply(state, event);
+    }
+    expect(shownOf(state), `after ${kind}`).toEqual(shownOf(await snapshot(api, reader, room, admin)));
+    compared.add(kind);
+  };
+
+  const message = await api.post(reader, room, "a message");
+  await follows("message.posted", () => api.post(admin, room, "a\r\nb\u2028c 👩‍👩‍👧‍👦"));
+  await follows("message.edited", () =>
+    api.send("PATCH", `/messages/${message.id}`, { body: "edited" }, reader),
+  );
+  await follows("message.deleted", () => api.send("DELETE", `/messages/${message.id}`, undefined, admin));
+  const direct = { recipient_id: reader.id, body: "for you alone" };
+  await follows("direct.posted", () => api.send("POST", "/direct-messages", direct, admin));
+  await follows("room.created", () => api.room());
+  await follows("room.renamed", () =>
+    api.send("PATCH", `/rooms/${other.id}`, { name: `${other.name} anew` }, admin),
+  );
+  await follows("room.archived", () => api.send("POST", `/rooms/${other.id}/archive`, undefined, admin));
+  await follows("room.restored", () => api.send("POST", `/rooms/${other.id}/restore`, undefined, admin));
+  const mute = { seconds: 600, reason: "a test" };
+  await follows("user.changed", () => api.send("POST", `/users/${reader.id}/mute`, mute, admin));
+
+  // What tells of the connection, of who is there, or that nothing happened, changes none of that.
+  const guest = await Listener.open(`${server.url}/sse?room=${room.id}`);
+  await stream.hears(({ kind, data }) => kind === "presence" && (data as { guests: number }).guests === 1);
+  const elsewhere = await Listener.open(`${server.url}/sse?room=${other.id}`);
+  for (const kind of ["lobby", "heartbeat", "expiring"] as const) {
+    await stream.hears((event) => event.kind === kind);
+    await follows("message.posted", () => api.post(admin, room, `after ${kind}`));
+  }
+  const foreign = await Listener.open(`${server.url}/sse?room=${room.id}&cursor=0123456789ab.1`);
+  await foreign.hears(({ kind }) => kind === "reset");
+  const leaving = stream.hears(({ kind }) => kind === "drain");
+  const parting = stream.hears(({ kind }) => kind === "bye");
+  await server.stop();
+  await Promise.all([leaving, parting]);
+
+  const heard = new Set([...stream.events, ...foreign.events].map(({ kind }) => kind));
+  expect([...heard].sort()).toEqual(Object.keys(EVENT_KINDS).sort());
+  expect(compared.size).toBe(9);
+  for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
+});
+
+/** Everything that the reader can read, read anew. */
+async function snapshot(api: Api, reader: Account, room: Room, admin: Account): Promise<ChatState> {
+  const get = (path: string) => api.send("GET", path, undefined, reader);
+  let state = withOpenRoom(withViewer(EMPTY_STATE, await get("/users/me")), room.id);
+  state = withRooms(state, (await get("/rooms")).rooms, 0);
+  state = withNewestMessages(state, room.id, await get(`/messages?room_id=${room.id}&limit=200`));
+  state = withConversations(state, (await get("/direct-messages/conversations")).conversations);
+  const { messages } = await get(`/direct-messages?with=${admin.id}`);
+  const author = { id: admin.id, username: admin.username };
+  return messages.length === 0
+    ? state
+    : withDirects(state, author, { messages, isComplete: true, isOlder: false });
+}
+
+/** What a screen shows of it, except who is online, which is never the same twice. */
+function shownOf({ viewer, rooms, logs, conversations }: ChatState) {
+  const { muted_until, mute_reason, role } = viewer ?? {};
+  const bare = Object.values(rooms ?? {}).map(({ online, ...room }) => room);
+  return {
+    viewer: { muted_until: muted_until ?? null, mute_reason: mute_reason ?? null, role },
+    rooms: bare.sort((a, b) => a.id.localeCompare(b.id)),
+    messages: Object.values(logs).map(shownMessages),
+    directs: Object.values(conversations).map(({ messages }) => messages),
+  };
+}
