@@ -25,6 +25,8 @@ pub struct Baseline {
     rooms: Vec<String>,
     seqs: Vec<u64>,
     pos: u64,
+    /// Bursts whose offering was not awaited yet.
+    untold: usize,
 }
 
 impl Baseline {
@@ -50,6 +52,7 @@ impl Baseline {
             rooms: rooms.to_vec(),
             seqs: vec![0; rooms.len()],
             pos: 0,
+            untold: 0,
         })
     }
 
@@ -57,9 +60,8 @@ impl Baseline {
         self.child.id()
     }
 
-    /// Hands over `count` messages at once and waits until each was offered to every reader of its room. The moment of
-    /// handing over is what commit is to the chat.
-    pub fn burst(&mut self, ledger: &Ledger, count: u64) -> anyhow::Result<()> {
+    /// Hands over `count` messages at once. The moment of handing over is what commit is to the chat.
+    pub fn hand(&mut self, ledger: &Ledger, count: u64) -> anyhow::Result<()> {
         let mut burst = (count as u32).to_le_bytes().to_vec();
         let mut numbers = Vec::with_capacity(count as usize);
         for _ in 0..count {
@@ -68,16 +70,23 @@ impl Baseline {
             let room = number as usize % self.rooms.len();
             self.seqs[room] += 1;
             self.pos += 1;
-            let chunk = self.template.chunk(self.pos, self.seqs[room], number);
-            burst.extend_from_slice(&(chunk.len() as u32).to_le_bytes());
+            let frame = self.template.frame(self.pos, self.seqs[room], number);
+            burst.extend_from_slice(&(frame.len() as u32).to_le_bytes());
             burst.extend_from_slice(self.rooms[room].as_bytes());
-            burst.extend_from_slice(&chunk);
+            burst.extend_from_slice(&frame);
         }
         for number in numbers {
             ledger.commit(number);
         }
         self.feed.write_all(&burst).context("feeding the baseline")?;
-        self.feed.read_exact(&mut [0]).context("the baseline ended")
+        self.untold += 1;
+        Ok(())
+    }
+
+    /// Waits until all that was handed over was offered to every reader whom it concerns.
+    pub fn wait_offered(&mut self) -> anyhow::Result<()> {
+        let mut told = vec![0; std::mem::take(&mut self.untold)];
+        self.feed.read_exact(&mut told).context("the baseline ended")
     }
 }
 

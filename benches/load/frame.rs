@@ -4,17 +4,6 @@ use memchr::memmem;
 
 use crate::decoder::Frame;
 
-/// The contract's `message.posted`, for a baseline that runs before any was recorded.
-const MODEL: &str = concat!(
-    "event: message.posted\n",
-    "id: 0123456789ab.1\n",
-    "data: {\"id\":\"01939f8e-0000-7000-8000-000000000000\",\"room_id\":\"01939f8e-0000-7000-8000-000000000001\",",
-    "\"pos\":1,\"seq\":1,\"client_id\":\"01939f8e-0000-4000-8000-000000000002\",",
-    "\"author\":{\"id\":\"01939f8e-0000-7000-8000-000000000003\",\"username\":\"reader-01\"},",
-    "\"body\":\"n=1 a message of ordinary length, as people write them: a sentence, and one more to think about\",",
-    "\"created_at\":\"2026-01-01T12:00:00.000000Z\",\"edited_at\":null,\"deleted_at\":null}\n",
-);
-
 /// Written by the server, taken apart at the three numbers that differ from message to message.
 #[derive(Clone)]
 pub struct Template {
@@ -23,10 +12,6 @@ pub struct Template {
 }
 
 impl Template {
-    pub fn model() -> Self {
-        Self::recorded(MODEL.as_bytes()).expect("the model has all three numbers")
-    }
-
     /// `None` when `raw` lacks one of the numbers.
     pub fn recorded(raw: &[u8]) -> Option<Self> {
         let mut rest = raw;
@@ -49,8 +34,8 @@ impl Template {
         Some(Self { parts })
     }
 
-    /// The frame with its blank line, in a chunk of its own.
-    pub fn chunk(&self, pos: u64, seq: u64, number: u64) -> Vec<u8> {
+    /// The frame of another message, with its blank line.
+    pub fn frame(&self, pos: u64, seq: u64, number: u64) -> Vec<u8> {
         let mut frame = Vec::with_capacity(self.parts.iter().map(Vec::len).sum::<usize>() + 64);
         for (part, value) in self.parts.iter().zip([Some(pos), Some(seq), Some(number), None]) {
             frame.extend_from_slice(part);
@@ -59,16 +44,8 @@ impl Template {
             }
         }
         frame.push(b'\n');
-        chunk(&frame)
+        frame
     }
-}
-
-/// `data` as one chunk of a chunked answer.
-pub fn chunk(data: &[u8]) -> Vec<u8> {
-    let mut chunk = format!("{:X}\r\n", data.len()).into_bytes();
-    chunk.extend_from_slice(data);
-    chunk.extend_from_slice(b"\r\n");
-    chunk
 }
 
 /// The body of message `number`.

@@ -1,6 +1,8 @@
 //! What every shape plays on: a database, the server, people with tokens, and rooms.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,10 +12,11 @@ use tokio::runtime::Runtime;
 use crate::accounts::Accounts;
 use crate::frame::Template;
 use crate::http::Connection;
+use crate::ledger::Ledger;
 use crate::posters::Crowd;
 use crate::process;
 use crate::server::Server;
-use crate::streams::Ticket;
+use crate::streams::{Streams, Ticket};
 
 /// How many rooms there are beside the hot one.
 pub const ROOMS: usize = 100;
@@ -26,7 +29,7 @@ pub struct Stage {
     pub accounts: Accounts,
     pub hot_room: Vec<String>,
     pub rooms: Vec<String>,
-    /// What the baseline writes: a copy of what the server last wrote.
+    /// What the baseline writes: copies of a message that the server wrote.
     pub template: Template,
     /// Where the run keeps its files, on the disk whose fsync counts.
     pub directory: PathBuf,
@@ -111,6 +114,7 @@ impl Stage {
         let rooms = (0..ROOMS)
             .map(|index| accounts.create_room(address, &format!("load {index:03}")))
             .collect::<anyhow::Result<_>>()?;
+        let template = record(address, &hot_room, &accounts.users)?;
         Ok(Self {
             server,
             database,
@@ -118,7 +122,7 @@ impl Stage {
             accounts,
             hot_room,
             rooms,
-            template: Template::model(),
+            template,
             directory: directory.to_owned(),
             phase,
         })
@@ -165,6 +169,17 @@ impl Stage {
         let room = Connection::open(self.server.address())?.get(&format!("/rooms/{room}"))?.success()?.json()?;
         room["head_seq"].as_u64().context("a room has no head_seq")
     }
+}
+
+/// Has the server write one message, for the baseline to copy.
+fn record(address: SocketAddr, rooms: &[String], tokens: &[String]) -> anyhow::Result<Template> {
+    let ledger = Arc::new(Ledger::new(1));
+    let ticket = Ticket { room: rooms[0].clone(), token: tokens[0].clone() };
+    let streams = Streams::open(address, vec![ticket], &ledger)?;
+    Crowd { address, tokens, rooms, connections: 1 }.alone()?.post(&ledger)?;
+    ledger.wait_delivered(1)?;
+    let sample = streams.finish()?.sample;
+    sample.as_deref().and_then(Template::recorded).context("a message has no place for its numbers")
 }
 
 #[derive(Clone, Copy)]

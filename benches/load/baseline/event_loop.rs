@@ -4,17 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use memchr::memmem;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-use crate::frame;
-
 const LISTENER: Token = Token(usize::MAX);
 /// As many frames as go into one `writev`.
-const JOINED: usize = 256;
+const JOINED: usize = 64;
+/// Readers written to before the loop looks for new frames, so that what arrives meanwhile is joined too.
+const TURN: usize = 64;
 /// A room's frames are forgotten beyond this many, once everybody has them.
 const KEPT: usize = 1024;
 /// While a reader is this many frames behind, no more are taken in.
@@ -32,6 +33,8 @@ struct Reader {
     /// The frame that goes out next, and how much of it went out already.
     next: u64,
     offset: usize,
+    /// Whether it stands in the queue of those to be written to.
+    is_due: bool,
 }
 
 enum Peer {
@@ -52,8 +55,11 @@ struct Loop {
     connections: Vec<Connection>,
     rooms: Vec<Room>,
     names: HashMap<Vec<u8>, usize>,
-    /// The feed's connection, while it waits for readers that are behind.
-    waiting: Option<usize>,
+    /// Readers for whom something waits, in turn; whose socket is full comes back when it is not.
+    due: VecDeque<usize>,
+    /// The feeder's connection, and the bursts that it has not been told to be offered to everybody.
+    feeder: usize,
+    untold: usize,
 }
 
 /// The child's whole life: it ends when its feeder does.
@@ -70,7 +76,8 @@ pub fn serve() -> anyhow::Result<()> {
     let mut events = Events::with_capacity(4096);
     let mut buffer = vec![0; 256 * 1024];
     loop {
-        match poll.poll(&mut events, None) {
+        let patience = if state.due.is_empty() { None } else { Some(Duration::ZERO) };
+        match poll.poll(&mut events, patience) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             outcome => outcome?,
         }
@@ -86,13 +93,14 @@ pub fn serve() -> anyhow::Result<()> {
             }
             let Token(index) = event.token();
             if event.is_writable() {
-                state.flush(index);
+                state.make_due(index);
             }
             if event.is_readable() && !state.read(index, &mut buffer)? {
                 return Ok(());
             }
         }
-        state.release_feed()?;
+        state.write_in_turn();
+        state.tell_feeder()?;
     }
 }
 
@@ -109,7 +117,7 @@ impl Loop {
                     }
                     Peer::Feed(fed) => {
                         fed.extend_from_slice(&buffer[..length]);
-                        self.take_bursts(index)?;
+                        self.take_bursts(index);
                     }
                     Peer::Reader(_) | Peer::Gone => {}
                 },
@@ -131,24 +139,23 @@ impl Loop {
         }
         if head.starts_with(b"FEED") {
             connection.peer = Peer::Feed(Vec::new());
+            self.feeder = index;
             return Ok(());
         }
         let at = memmem::find(head, b"room=").context("a reader asked for no room")? + 5;
         let name = head.get(at..at + 36).context("a reader's room is cut short")?.to_vec();
-        let hello = format!(
-            "event: hello\nid: 0.0\ndata: {{\"rooms\":[{{\"id\":\"{}\",\"head_seq\":0}}]}}\n\n",
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
+             event: hello\nid: 0.0\ndata: {{\"rooms\":[{{\"id\":\"{}\",\"head_seq\":0}}]}}\n\n",
             String::from_utf8_lossy(&name)
         );
-        let mut answer =
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-        answer.extend_from_slice(&frame::chunk(hello.as_bytes()));
-        if connection.socket.write(&answer).ok() != Some(answer.len()) {
+        if connection.socket.write(answer.as_bytes()).ok() != Some(answer.len()) {
             bail!("a head did not fit an empty socket");
         }
         let room = self.room(&name);
         let next = self.rooms[room].first + self.rooms[room].frames.len() as u64;
         self.rooms[room].readers.push(index);
-        self.connections[index].peer = Peer::Reader(Reader { room, next, offset: 0 });
+        self.connections[index].peer = Peer::Reader(Reader { room, next, offset: 0, is_due: false });
         Ok(())
     }
 
@@ -161,10 +168,10 @@ impl Loop {
         room
     }
 
-    /// Appends each complete burst to its rooms, and offers it to their readers.
-    fn take_bursts(&mut self, index: usize) -> anyhow::Result<()> {
+    /// Appends each complete burst to its rooms, whose readers are then due.
+    fn take_bursts(&mut self, index: usize) {
         while let Peer::Feed(fed) = &mut self.connections[index].peer {
-            let Some((frames, used)) = burst(fed) else { return Ok(()) };
+            let Some((frames, used)) = burst(fed) else { return };
             fed.drain(..used);
             let mut touched = Vec::new();
             for (name, bytes) in frames {
@@ -176,36 +183,46 @@ impl Loop {
             }
             for room in touched {
                 for at in 0..self.rooms[room].readers.len() {
-                    let reader = self.rooms[room].readers[at];
-                    self.flush(reader);
+                    self.make_due(self.rooms[room].readers[at]);
                 }
-                self.forget(room);
             }
-            self.waiting = Some(index);
-            self.release_feed()?;
+            self.untold += 1;
         }
-        Ok(())
     }
 
-    /// Tells the feeder to go on, unless a reader is far behind.
-    fn release_feed(&mut self) -> anyhow::Result<()> {
-        let Some(feed) = self.waiting else { return Ok(()) };
-        for room in 0..self.rooms.len() {
-            if self.rooms[room].frames.len() > BEHIND {
-                self.forget(room);
-            }
-            if self.rooms[room].frames.len() > BEHIND {
-                return Ok(());
-            }
+    fn make_due(&mut self, index: usize) {
+        if let Peer::Reader(reader) = &mut self.connections[index].peer
+            && !std::mem::replace(&mut reader.is_due, true)
+        {
+            self.due.push_back(index);
         }
-        self.waiting = None;
-        self.connections[feed].socket.write_all(&[0]).context("answering the feeder")
+    }
+
+    fn write_in_turn(&mut self) {
+        for _ in 0..TURN {
+            let Some(index) = self.due.pop_front() else { return };
+            self.flush(index);
+        }
+    }
+
+    /// Lets the feeder go on once everything was offered to everybody, unless a reader is far behind.
+    fn tell_feeder(&mut self) -> anyhow::Result<()> {
+        if self.untold == 0 || !self.due.is_empty() {
+            return Ok(());
+        }
+        (0..self.rooms.len()).for_each(|room| self.forget(room));
+        if self.rooms.iter().any(|room| room.frames.len() > BEHIND) {
+            return Ok(());
+        }
+        let told = vec![0; std::mem::take(&mut self.untold)];
+        self.connections[self.feeder].socket.write_all(&told).context("answering the feeder")
     }
 
     /// Writes all that waits for one reader, until it has everything or its socket is full.
     fn flush(&mut self, index: usize) {
         let Connection { socket, peer } = &mut self.connections[index];
         let Peer::Reader(reader) = peer else { return };
+        reader.is_due = false;
         let room = &self.rooms[reader.room];
         loop {
             let from = (reader.next - room.first) as usize;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::Options;
 use crate::baseline::Baseline;
-use crate::frame::Template;
 use crate::ledger::Ledger;
 use crate::posters::Until;
 use crate::process;
@@ -20,84 +19,83 @@ const WRITERS: usize = 64;
 /// Messages that a ledger has room for; no phase of this benchmark comes near.
 const LEDGER: usize = 4_000_000;
 const WARM_UP: u64 = 50;
+/// How long server and baseline are looked at in turn.
+const TURN: Duration = Duration::from_secs(1);
 
 /// A thousand readers, and the next message only when all have the last.
 pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
-    let (mut chat, mut bare) = (Cost::default(), Cost::default());
-    // In turns, so that whatever else the machine does falls on both.
-    for _ in 0..2 {
-        chat.add(chat_step_by_step(stage, stage.phase / 2)?);
-        bare.add(bare_step_by_step(stage, stage.phase / 2)?);
+    let ledger = Arc::new(Ledger::new(LEDGER));
+    let streams = Streams::open(stage.server.address(), stage.tickets(READERS, &stage.hot_room), &ledger)?;
+    let crowd = stage.crowd(&stage.hot_room, 1);
+    let mut writer = crowd.alone()?;
+    let mut chat = Steps::new(&ledger, stage.server.pid());
+    chat.warm_up(|| writer.post(&ledger).map(drop))?;
+
+    let bare_ledger = Arc::new(Ledger::new(LEDGER));
+    let mut baseline = Baseline::start(&stage.template, &stage.hot_room)?;
+    let bare_streams = Streams::open(baseline.address, stage.tickets(READERS, &stage.hot_room), &bare_ledger)?;
+    let mut bare = Steps::new(&bare_ledger, baseline.pid());
+    bare.warm_up(|| baseline.hand(&bare_ledger, 1))?;
+
+    // In short turns, so that whatever else the machine does falls on both.
+    let began = Instant::now();
+    while began.elapsed() < stage.phase * 2 {
+        chat.run(TURN, || writer.post(&ledger).map(drop))?;
+        bare.run(TURN, || baseline.hand(&bare_ledger, 1))?;
     }
     table.add(Row {
         shape: "one-at-a-time",
         what: "server CPU per delivery",
         unit: "µs",
-        value: chat.per_delivery_micros(),
-        baseline: Some(bare.per_delivery_micros()),
+        value: chat.micros_per_delivery(),
+        baseline: Some(bare.micros_per_delivery()),
         goal: Goal::AtMost { good: 1.6, aim: 1.25 },
     });
-    table.note("one-at-a-time", format!("{} deliveries, {} by the baseline", chat.deliveries, bare.deliveries));
+    table.note(
+        "one-at-a-time",
+        format!("{} deliveries by the server, {} by the baseline", chat.deliveries, bare.deliveries),
+    );
+    bare_streams.finish()?;
+    streams.finish()?;
     Ok(())
 }
 
-/// What deliveries have cost.
-#[derive(Default)]
-struct Cost {
+/// Messages that are posted one at a time, and what they have cost the process that delivers them.
+struct Steps<'a> {
+    ledger: &'a Ledger,
+    pid: u32,
     cpu_secs: f64,
     deliveries: u64,
 }
 
-impl Cost {
-    fn add(&mut self, other: Self) {
-        self.cpu_secs += other.cpu_secs;
-        self.deliveries += other.deliveries;
+impl<'a> Steps<'a> {
+    fn new(ledger: &'a Ledger, pid: u32) -> Self {
+        Self { ledger, pid, cpu_secs: 0.0, deliveries: 0 }
     }
 
-    fn per_delivery_micros(&self) -> f64 {
+    fn warm_up(&self, mut post: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        (0..WARM_UP).try_for_each(|_| self.step(&mut post))
+    }
+
+    /// Posts, waits until everybody has it, and so on, for a while.
+    fn run(&mut self, time: Duration, mut post: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let (cpu, delivered, began) = (process::cpu_secs(self.pid)?, self.ledger.delivered(), Instant::now());
+        while began.elapsed() < time {
+            self.step(&mut post)?;
+        }
+        self.cpu_secs += process::cpu_secs(self.pid)? - cpu;
+        self.deliveries += self.ledger.delivered() - delivered;
+        Ok(())
+    }
+
+    fn step(&self, post: &mut impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
+        post()?;
+        self.ledger.wait_delivered(self.ledger.posts() * READERS as u64)
+    }
+
+    fn micros_per_delivery(&self) -> f64 {
         self.cpu_secs * 1e6 / self.deliveries as f64
     }
-}
-
-fn chat_step_by_step(stage: &mut Stage, time: Duration) -> anyhow::Result<Cost> {
-    let ledger = Arc::new(Ledger::new(LEDGER));
-    let streams = Streams::open(stage.server.address(), stage.tickets(READERS, &stage.hot_room), &ledger)?;
-    let crowd = stage.crowd(&stage.hot_room, 1);
-    let mut writer = crowd.alone()?;
-    let cost = step_by_step(&ledger, stage.server.pid(), time, || writer.post(&ledger).map(drop))?;
-    let findings = streams.finish()?;
-    record(stage, &findings);
-    Ok(cost)
-}
-
-fn bare_step_by_step(stage: &Stage, time: Duration) -> anyhow::Result<Cost> {
-    let ledger = Arc::new(Ledger::new(LEDGER));
-    let mut baseline = Baseline::start(&stage.template, &stage.hot_room)?;
-    let streams = Streams::open(baseline.address, stage.tickets(READERS, &stage.hot_room), &ledger)?;
-    let cost = step_by_step(&ledger, baseline.pid(), time, || baseline.burst(&ledger, 1))?;
-    streams.finish()?;
-    Ok(cost)
-}
-
-/// Posts, waits until everybody has it, and so on; answers what that cost the process `pid`.
-fn step_by_step(
-    ledger: &Ledger,
-    pid: u32,
-    time: Duration,
-    mut post: impl FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<Cost> {
-    let mut step = || {
-        post()?;
-        ledger.wait_delivered(ledger.posts() * READERS as u64)
-    };
-    for _ in 0..WARM_UP {
-        step()?;
-    }
-    let (cpu, delivered, began) = (process::cpu_secs(pid)?, ledger.delivered(), Instant::now());
-    while began.elapsed() < time {
-        step()?;
-    }
-    Ok(Cost { cpu_secs: process::cpu_secs(pid)? - cpu, deliveries: ledger.delivered() - delivered })
 }
 
 /// A thousand readers of one room in which people write as fast as it commits.
@@ -122,8 +120,9 @@ pub fn many_rooms(stage: &mut Stage, options: &Options, table: &mut Table) -> an
     let rooms = stage.rooms.clone();
     let readers = even(options.streams);
     let chat = saturate(stage, &rooms, readers)?;
-    let bare = flood(stage, &rooms, readers, &chat, Pace::AsFastAsItCan)?;
-    let paced = flood(stage, &rooms, readers, &chat, Pace::AsCommitted)?;
+    let rhythm = Duration::from_secs_f64(chat.batch.round() * chat.posting_secs / chat.posts as f64);
+    let bare = flood(stage, &rooms, readers, &chat, Pace::AsCommitted(rhythm))?;
+    let flooded = flood(stage, &rooms, readers, &chat, Pace::AsFastAsItCan)?;
     table.add(Row {
         shape: "many-rooms",
         what: "p99 from commit to reader, saturated",
@@ -136,12 +135,10 @@ pub fn many_rooms(stage: &mut Stage, options: &Options, table: &mut Table) -> an
     table.note(
         "many-rooms",
         format!(
-            "p99 from sending the post {:.1} ms; deliveries {:.0}/s, baseline {:.0}/s; the baseline at the chat's own \
-             rate: p99 {:.1} ms",
+            "p99 from sending the post {:.1} ms; the baseline fed as fast as it can: {:.0} deliveries/s, p99 {:.1} ms",
             chat.findings.since_post.value_at_quantile(0.99) as f64 / 1e6,
-            chat.rate(),
-            bare.rate(),
-            paced.p99_ms()
+            flooded.rate(),
+            flooded.p99_ms()
         ),
     );
     Ok(())
@@ -194,10 +191,12 @@ fn add_cpu(table: &mut Table, shape: &'static str, chat: &Phase, bare: &Phase) {
     table.note(
         shape,
         format!(
-            "{:.0} posts/s in commits of {:.1}, caught up {:.1} s after the last; {} reconnects, \
+            "{:.0} posts/s in commits of {:.1}, {:.0} deliveries/s, baseline {:.0}; caught up {:.1} s after the last; {} reconnects, \
              {} byes; {:.0} bytes a delivery, {:.0} by the baseline; {}",
             chat.posts as f64 / chat.posting_secs,
             chat.batch,
+            chat.rate(),
+            bare.rate(),
             chat.delivering_secs - chat.posting_secs,
             chat.findings.reconnects,
             chat.findings.byes.len(),
@@ -208,7 +207,7 @@ fn add_cpu(table: &mut Table, shape: &'static str, chat: &Phase, bare: &Phase) {
     );
 }
 
-fn saturate(stage: &mut Stage, rooms: &[String], readers: usize) -> anyhow::Result<Phase> {
+fn saturate(stage: &Stage, rooms: &[String], readers: usize) -> anyhow::Result<Phase> {
     let per_room = (readers / rooms.len()) as u64;
     let ledger = Arc::new(Ledger::new(LEDGER));
     let streams = Streams::open(stage.server.address(), stage.tickets(readers, rooms), &ledger)?;
@@ -224,10 +223,8 @@ fn saturate(stage: &mut Stage, rooms: &[String], readers: usize) -> anyhow::Resu
     let spent: Cpu = stage.cpu()?.since(cpu);
     let batch = stage.batches()?.mean_since(batches);
     let delivering_secs = ledger.last_delivery_secs() - began;
-    let findings = streams.finish()?;
-    record(stage, &findings);
     Ok(Phase {
-        findings,
+        findings: streams.finish()?,
         posts: posted.posts,
         deliveries: ledger.delivered() - delivered,
         heard: ledger.delivered(),
@@ -239,12 +236,12 @@ fn saturate(stage: &mut Stage, rooms: &[String], readers: usize) -> anyhow::Resu
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Pace {
     /// The next burst when the last has been offered to every socket.
     AsFastAsItCan,
-    /// As many messages a second as the chat committed.
-    AsCommitted,
+    /// A burst in every such time, whatever still waits.
+    AsCommitted(Duration),
 }
 
 /// The baseline, fed in bursts of the size of the chat's commits.
@@ -254,18 +251,19 @@ fn flood(stage: &Stage, rooms: &[String], readers: usize, chat: &Phase, pace: Pa
     let ledger = Arc::new(Ledger::new(LEDGER));
     let mut baseline = Baseline::start(&stage.template, rooms)?;
     let streams = Streams::open(baseline.address, stage.tickets(readers, rooms), &ledger)?;
-    let gap = match pace {
-        Pace::AsFastAsItCan => Duration::ZERO,
-        Pace::AsCommitted => Duration::from_secs_f64(batch * chat.posting_secs / chat.posts as f64),
-    };
     let cpu = process::cpu_secs(baseline.pid())?;
     let began = ledger.now() as f64 / 1e9;
     let start = Instant::now();
     let mut due = start;
     while start.elapsed() < stage.phase {
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        due += gap;
-        baseline.burst(&ledger, batch as u64)?;
+        baseline.hand(&ledger, batch as u64)?;
+        match pace {
+            Pace::AsFastAsItCan => baseline.wait_offered()?,
+            Pace::AsCommitted(gap) => {
+                due += gap;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+        }
         ledger.check()?;
     }
     let posting_secs = start.elapsed().as_secs_f64();
@@ -283,11 +281,4 @@ fn flood(stage: &Stage, rooms: &[String], readers: usize, chat: &Phase, pace: Pa
         batch,
         told: String::new(),
     })
-}
-
-/// Keeps a message as the server wrote it, for the baseline to copy.
-fn record(stage: &mut Stage, findings: &Findings) {
-    if let Some(template) = findings.sample.as_deref().and_then(Template::recorded) {
-        stage.template = template;
-    }
 }
