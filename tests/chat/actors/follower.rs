@@ -1,0 +1,149 @@
+//! A reader who follows rooms for as long as a test lasts: whenever its stream ends, it resumes from its cursor.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use gapless::event::Room;
+use rand::Rng as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::load::any;
+use super::stream::Heard;
+use super::{Guest, Wire};
+
+const PAUSE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How a follower behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temper {
+    /// Stays until it is cut.
+    Steady,
+    /// Leaves by itself after up to so many events, and resumes, perhaps elsewhere.
+    Restless(usize),
+}
+
+/// What a follower heard.
+#[derive(Debug)]
+pub struct Followed {
+    /// The position at which its first stream began.
+    pub began: i64,
+    /// Durable events, as they came.
+    pub events: Vec<Heard>,
+    /// Streams that it took.
+    pub streams: usize,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Follower {
+    task: JoinHandle<Followed>,
+    /// Where it ends, once that is known.
+    until: watch::Sender<Option<i64>>,
+}
+
+impl Follower {
+    /// Begins, and returns once the first `hello` was heard.
+    pub async fn start(guest: &Guest, rooms: &[Room], addresses: &[SocketAddr], temper: Temper) -> Self {
+        let query = rooms.iter().map(|room| format!("room={}", room.id)).collect::<Vec<_>>().join("&");
+        let until = watch::Sender::new(None);
+        let (begun, mut has_begun) = watch::channel(None);
+        let reader = Reader {
+            guest: guest.clone(),
+            query,
+            addresses: addresses.to_vec(),
+            temper,
+            cursor: None,
+            begun,
+            events: Vec::new(),
+            streams: 0,
+        };
+        let task = tokio::spawn(reader.follow(until.subscribe()));
+        let began = tokio::time::timeout(PATIENCE, has_begun.wait_for(Option::is_some)).await;
+        began.expect("a stream begins in time").expect("the follower lives");
+        Self { task, until }
+    }
+
+    /// Waits until it has heard everything up to `pos`.
+    pub async fn finish_at(self, pos: i64) -> Followed {
+        self.until.send_replace(Some(pos));
+        let followed = tokio::time::timeout(PATIENCE, self.task).await;
+        followed.unwrap_or_else(|_| panic!("position {pos} is not heard within {PATIENCE:?}")).expect("a follower")
+    }
+}
+
+struct Reader {
+    guest: Guest,
+    query: String,
+    addresses: Vec<SocketAddr>,
+    temper: Temper,
+    cursor: Option<String>,
+    begun: watch::Sender<Option<i64>>,
+    events: Vec<Heard>,
+    streams: usize,
+}
+
+impl Reader {
+    async fn follow(mut self, mut until: watch::Receiver<Option<i64>>) -> Followed {
+        let mut away_since = Instant::now();
+        loop {
+            let is_done = |until: &Option<i64>, cursor: &Option<String>| {
+                until.zip(cursor.as_deref().map(pos_of)).is_some_and(|(until, cursor)| cursor >= until)
+            };
+            if is_done(&until.borrow(), &self.cursor) {
+                let began = self.begun.borrow().expect("a stream began before it ended");
+                return Followed { began, events: self.events, streams: self.streams };
+            }
+            let heard = self.events.len();
+            let known = self.cursor.clone();
+            tokio::select! {
+                _ = self.one_stream(&mut away_since) => {}
+                // Once the end is known, whoever has heard it already need not wait for another event.
+                _ = until.changed() => {}
+            }
+            if self.events.len() == heard && self.cursor == known {
+                assert!(away_since.elapsed() < PATIENCE, "nothing is heard for {PATIENCE:?}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// One stream, from its request to its end.
+    async fn one_stream(&mut self, away_since: &mut Instant) -> std::io::Result<()> {
+        let mut wire = Wire::connect(any(&self.addresses)).await?;
+        wire.ask_for_stream(&self.guest, &self.query, self.cursor.as_deref()).await?;
+        let (status, head) = wire.head().await?;
+        assert_eq!(status, 200, "{head}");
+        self.streams += 1;
+        let most = match self.temper {
+            Temper::Steady => usize::MAX,
+            Temper::Restless(most) => rand::rng().random_range(1..=most),
+        };
+        let mut durable = 0;
+        while durable < most
+            && let Some(heard) = wire.next().await?
+        {
+            assert_ne!(heard.name, "reset", "{heard:?}");
+            *away_since = Instant::now();
+            if let Some(id) = &heard.id {
+                self.cursor = Some(id.clone());
+                self.begun.send_if_modified(|begun| {
+                    let is_first = begun.is_none();
+                    begun.get_or_insert_with(|| pos_of(id));
+                    is_first
+                });
+            }
+            if heard.is_durable() {
+                self.events.push(heard);
+                durable += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The position in a cursor.
+pub fn pos_of(cursor: &str) -> i64 {
+    cursor.rsplit('.').next().and_then(|pos| pos.parse().ok()).unwrap_or_else(|| panic!("no cursor: {cursor}"))
+}

@@ -1,0 +1,202 @@
+//! The program itself, as a process: it can be killed, stopped, measured and started again at the same address.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::Rng as _;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::Guest;
+
+/// A first start makes the schema; on a busy machine that takes a while.
+const START: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(10);
+
+/// The same for all, so that each honours the others' tokens, as instances of one chat do.
+const SIGNING_KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";
+
+/// How to start the program.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Launch {
+    /// A service on this database, with short heartbeats and without limits of rates.
+    pub fn on(database_url: &str) -> Self {
+        Self { settings: Vec::new() }
+            .with("HOST", Ipv4Addr::LOCALHOST)
+            .with("DATABASE_URL", database_url)
+            .with("JWT_SIGNING_KEY", SIGNING_KEY)
+            .with("RATE_LIMITS", "off")
+            .with("HEARTBEAT_SECS", 1)
+            .with("DB_POOL_SIZE", 8)
+            .with("RUST_LOG", "info")
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.settings.push((name, value.to_string()));
+        self
+    }
+
+    /// Starts it and waits until it takes traffic.
+    pub async fn start(self) -> Program {
+        let program = self.spawn();
+        program.is_ready().await;
+        program
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn spawn(self) -> Program {
+        self.spawn_through(Command::new(env!("CARGO_BIN_EXE_gapless")))
+    }
+
+    /// Starts it by a command that becomes it in the end.
+    pub fn spawn_through(self, command: Command) -> Program {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let port = free_port();
+        let launch = self.with("PORT", port).with("DATA_DIR", dir.path().display());
+        let child = launch.run(command, &dir);
+        Program { child, address: (Ipv4Addr::LOCALHOST, port).into(), launch, dir }
+    }
+
+    fn run(&self, mut command: Command, dir: &TempDir) -> Child {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log_in(dir)).expect("a log file");
+        command
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the program starts")
+    }
+}
+
+/// See the [module](self). Dropping it kills it, and after a failed test prints what it had said.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    pub address: SocketAddr,
+    launch: Launch,
+    dir: TempDir,
+}
+
+impl Program {
+    /// Waits until it takes traffic.
+    pub async fn is_ready(&self) {
+        let began = Instant::now();
+        while TcpStream::connect(self.address).await.is_err() {
+            assert!(began.elapsed() < START, "the program does not listen: {}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
+        loop {
+            // The port is open before the database is: this waits for both.
+            let asked = self.guest().request(reqwest::Method::GET, "/readyz").timeout(START).send().await;
+            if asked.is_ok_and(|answer| answer.status() == 200) {
+                return;
+            }
+            assert!(began.elapsed() < START, "the program is not ready: {}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub fn guest(&self) -> Guest {
+        Guest::at(self.address)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
+
+    /// Starts it again at the same address; does not wait for it.
+    pub fn start_again(&mut self) {
+        self.child = self.launch.run(Command::new(env!("CARGO_BIN_EXE_gapless")), &self.dir);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        send(self.child.id(), signal);
+    }
+
+    /// Waits for its end.
+    pub async fn ends_within(&mut self, patience: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(began.elapsed() < patience, "still running after {patience:?}: {}", self.log());
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Resident memory in KiB (`/proc/PID/status`, `VmRSS`).
+    pub fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("a running process has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
+    /// The sum of a metric over the label sets whose line contains `label`.
+    pub async fn metric(&self, name: &str, label: &str) -> f64 {
+        let text = self.guest().get("/metrics").await.is(200).text;
+        let of_it = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])) && line.contains(label)
+        };
+        let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        text.lines().filter(of_it).filter_map(value).sum()
+    }
+
+    /// Everything it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_in(&self.dir)).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let newest: Vec<_> = log.lines().rev().filter(|line| !line.contains("answered")).take(30).collect();
+            eprintln!("The newest that the program at {} had said:", self.address);
+            newest.iter().rev().for_each(|line| eprintln!("  {line}"));
+        }
+    }
+}
+
+fn log_in(dir: &TempDir) -> PathBuf {
+    dir.path().join("log")
+}
+
+/// Signals a process; one that has ended needs none.
+pub fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has a positive number");
+    let _ = kill_process(pid, signal);
+}
+
+/// A port that nobody is given by chance while the program that has it is started again: below those that
+/// systems give to outgoing connections.
+pub fn free_port() -> u16 {
+    loop {
+        let port = rand::rng().random_range(20_000..32_000);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}

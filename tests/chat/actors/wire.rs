@@ -1,0 +1,103 @@
+//! A connection where bytes matter: what is sent is said byte by byte, and what comes is read when asked for.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::Guest;
+use super::stream::{Heard, parse};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Wire {
+    pub socket: TcpStream,
+    waiting: Vec<u8>,
+    /// Bytes that came, the answer's head included.
+    pub received: usize,
+}
+
+impl Wire {
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self::on(TcpStream::connect(address).await?))
+    }
+
+    /// With a small buffer, so that a reader who reads nothing is soon one who takes nothing.
+    pub async fn connect_narrow(address: SocketAddr) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4096)?;
+        Ok(Self::on(socket.connect(address).await?))
+    }
+
+    fn on(socket: TcpStream) -> Self {
+        socket.set_nodelay(true).ok();
+        Self { socket, waiting: Vec::new(), received: 0 }
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.socket.write_all(bytes.as_ref()).await
+    }
+
+    /// Asks for a stream as `guest`, whose address does not matter here.
+    pub async fn ask_for_stream(&mut self, guest: &Guest, query: &str, cursor: Option<&str>) -> io::Result<()> {
+        let mut request = format!("GET /sse?{query} HTTP/1.1\r\nHost: chat.test\r\n");
+        if let Some(token) = &guest.token {
+            request.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        if let Some(cursor) = cursor {
+            request.push_str(&format!("Last-Event-ID: {cursor}\r\n"));
+        }
+        self.send(request + "\r\n").await
+    }
+
+    /// A whole `POST`, as bytes.
+    pub fn post(guest: &Guest, path: &str, body: &str) -> String {
+        let token = guest.token.as_deref().unwrap_or_default();
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: chat.test\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// The status and the head of an answer.
+    pub async fn head(&mut self) -> io::Result<(u16, String)> {
+        let head = self.until(b"\r\n\r\n").await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let head = String::from_utf8(head).map_err(io::Error::other)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok((status, head))
+    }
+
+    /// The next event; `None` where the stream has ended, be it in the midst of one.
+    pub async fn next(&mut self) -> io::Result<Option<Heard>> {
+        let block = self.until(b"\n\n").await?;
+        Ok(block.map(|block| parse(std::str::from_utf8(&block).expect("a stream is UTF-8"))))
+    }
+
+    /// Whether the other side ends the connection within `patience`; what it says until then is let pass.
+    pub async fn ends_within(&mut self, patience: Duration) -> bool {
+        let to_the_end = async { while self.more().await.is_ok_and(|more| more > 0) {} };
+        tokio::time::timeout(patience, to_the_end).await.is_ok()
+    }
+
+    async fn until(&mut self, mark: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let mut searched = 0;
+        loop {
+            if let Some(found) = self.waiting[searched..].windows(mark.len()).position(|window| window == mark) {
+                return Ok(Some(self.waiting.drain(..searched + found + mark.len()).collect()));
+            }
+            searched = self.waiting.len().saturating_sub(mark.len() - 1);
+            if self.more().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn more(&mut self) -> io::Result<usize> {
+        let read = self.socket.read_buf(&mut self.waiting).await?;
+        self.received += read;
+        Ok(read)
+    }
+}
