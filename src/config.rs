@@ -1,136 +1,28 @@
-//! Every setting, with its variable, unit and default.
+//! What the settings mean.
 //!
 //! Settings come from the environment (or the same-named flags). [`Settings`] is what was said,
 //! [`Config`] what it means: demo mode decided, secrets checked, durations as durations. The rest of the
 //! program sees only [`Config`].
 
+mod origins;
+mod redis_address;
+pub mod reference;
+mod settings;
 mod signing_key;
+mod trusted_proxy;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context as _, anyhow, bail};
 use axum::http::HeaderValue;
-use clap::{ArgAction, Parser, ValueEnum};
-use secrecy::SecretString;
+use clap::{CommandFactory as _, Parser};
+use secrecy::{ExposeSecret as _, SecretString};
 
+pub use settings::{LogFormat, Settings};
 pub use signing_key::SigningKey;
-
-/// Where Vite serves the front end while it is being worked on.
-const DEVELOPMENT_ORIGINS: [&str; 2] = ["http://localhost:5173", "http://127.0.0.1:5173"];
-
-/// The settings as they were said. An empty secret, list or directory counts as one that is not set.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
-    /// Port to listen on; 0 takes a free one.
-    #[arg(long, env = "PORT", default_value_t = 8080)]
-    port: u16,
-
-    /// Address to listen on.
-    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    host: IpAddr,
-
-    /// `PostgreSQL` to use, as a URL. Without it the program starts a private one, kept in `DATA_DIR`.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<SecretString>,
-
-    /// Redis that carries news between instances, as a URL. Without it there is one instance.
-    #[arg(long, env = "REDIS_CONNECTION", hide_env_values = true)]
-    redis_connection: Option<SecretString>,
-
-    /// Directory for what the program itself keeps: the private database and the demo's signing key.
-    #[arg(long, env = "DATA_DIR", default_value = ".data")]
-    data_dir: PathBuf,
-
-    /// Whether demo accounts and rooms exist. On where neither a database nor a signing key is set.
-    #[arg(long, env = "DEMO_MODE", value_parser = clap::builder::BoolishValueParser::new())]
-    demo_mode: Option<bool>,
-
-    /// Key that signs access tokens, as 64 hex digits. Required outside demo mode.
-    #[arg(long, env = "JWT_SIGNING_KEY", hide_env_values = true)]
-    jwt_signing_key: Option<SecretString>,
-
-    /// Former signing keys, comma-separated: they still verify tokens, and sign none.
-    #[arg(long, env = "JWT_PREVIOUS_KEYS", hide_env_values = true)]
-    jwt_previous_keys: Option<SecretString>,
-
-    /// `iss` of access tokens, given and demanded.
-    #[arg(long, env = "JWT_ISSUER", default_value = "gapless")]
-    jwt_issuer: String,
-
-    /// `aud` of access tokens, given and demanded.
-    #[arg(long, env = "JWT_AUDIENCE", default_value = "gapless")]
-    jwt_audience: String,
-
-    /// Life of an access token in seconds, at most 15 minutes: so long at most a lost one is of use.
-    #[arg(long, env = "ACCESS_TOKEN_TTL_SECS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=900))]
-    access_token_ttl_secs: u64,
-
-    /// Life of an unused refresh token in seconds; default 30 days.
-    #[arg(long, env = "REFRESH_TOKEN_TTL_SECS", default_value_t = 30 * 86_400, value_parser = clap::value_parser!(u64).range(60..=31_536_000))]
-    refresh_token_ttl_secs: u64,
-
-    /// Origins whose pages may call the API, comma-separated; in demo mode by default the Vite dev server.
-    #[arg(long, env = "ALLOWED_ORIGINS")]
-    allowed_origins: Option<String>,
-
-    /// Whether a user may answer an admin who wrote to them first.
-    #[arg(long, env = "DM_REPLIES", default_value = "false", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
-    dm_replies: bool,
-
-    /// Limits of requests, sign-ins and streams per user and address. Off is for load tests.
-    #[arg(long, env = "RATE_LIMITS", default_value = "on", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
-    rate_limits: bool,
-
-    /// Directory of the built single-page app, served on the same port.
-    #[arg(long, env = "SPA_DIR")]
-    spa_dir: Option<PathBuf>,
-
-    /// Directory of the `PostgreSQL` binaries for the private database; searched for by default.
-    #[arg(long, env = "POSTGRES_BIN_DIR")]
-    postgres_bin_dir: Option<PathBuf>,
-
-    /// Most database connections of this instance.
-    #[arg(long, env = "DB_POOL_SIZE", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=1_000))]
-    db_pool_size: u32,
-
-    /// Most open streams of this instance; beyond it a stream is told `bye busy`.
-    #[arg(long, env = "MAX_STREAMS", default_value_t = 50_000)]
-    max_streams: usize,
-
-    /// Most open streams of one address, where rate limits are on; an office may share one.
-    #[arg(long, env = "MAX_STREAMS_PER_ADDRESS", default_value_t = 256)]
-    max_streams_per_address: usize,
-
-    /// Seconds between two heartbeats of a stream.
-    #[arg(long, env = "HEARTBEAT_SECS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=60))]
-    heartbeat_secs: u64,
-
-    /// Bytes of recent events kept in memory for streams that resume; default 64 MiB.
-    #[arg(long, env = "REPLAY_RING_BYTES", default_value_t = 64 << 20)]
-    replay_ring_bytes: usize,
-
-    /// Posts that may wait for the next commit; beyond it a post is refused with 503.
-    #[arg(long, env = "WRITE_QUEUE", default_value_t = 8_192, value_parser = queue_length)]
-    write_queue: usize,
-
-    /// Seconds from the signal to stop until the program ends whatever is still open.
-    #[arg(long, env = "DRAIN_GRACE_SECS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=300))]
-    drain_grace_secs: u64,
-
-    /// Log lines for people (`text`) or for machines (`json`).
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
+pub use trusted_proxy::TrustedProxy;
 
 /// The settings as the program uses them.
 #[derive(Debug, Clone)]
@@ -161,6 +53,12 @@ pub struct Config {
     pub refresh_token_ttl: Duration,
     /// `ALLOWED_ORIGINS`
     pub allowed_origins: Vec<HeaderValue>,
+    /// `TRUSTED_PROXY` and `CLIENT_ADDRESS_HEADER`; `None` believes no header.
+    pub trusted_proxy: Option<TrustedProxy>,
+    /// `METRICS_PORT`
+    pub metrics_port: Option<u16>,
+    /// `METRICS_TOKEN`
+    pub metrics_token: Option<SecretString>,
     /// `DM_REPLIES`
     pub dm_replies: bool,
     /// `RATE_LIMITS`
@@ -188,48 +86,88 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment alone.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for the operator, with the way out.
-    pub fn from_env() -> anyhow::Result<Self> {
-        #[derive(Parser)]
-        struct Environment {
-            #[command(flatten)]
-            settings: Settings,
-        }
-        Self::resolve(Environment::try_parse_from(["gapless"])?.settings)
-    }
-
     /// Decides what the settings mean, and reads or makes the demo's signing key.
     ///
     /// # Errors
     ///
-    /// A sentence for the operator, with the way out.
+    /// A sentence for each thing that is wrong, with the way out.
     pub fn resolve(settings: Settings) -> anyhow::Result<Self> {
-        let database_url = settings.database_url.filter(said);
-        let said_key = settings.jwt_signing_key.filter(said);
-        let demo_mode = settings.demo_mode.unwrap_or(database_url.is_none() && said_key.is_none());
+        Self::decide(settings, KeyNeed::Needed)
+    }
 
-        let jwt_signing_key = match said_key {
-            Some(key) => SigningKey::parse(&key).context("JWT_SIGNING_KEY")?,
-            None if demo_mode => SigningKey::kept_in(&settings.data_dir)?,
-            None => bail!(
-                "JWT_SIGNING_KEY is not set, and outside demo mode nobody could sign in without it. \
-                 Make one with `openssl rand -hex 32`, or set DEMO_MODE=true to look around."
-            ),
+    /// For commands that sign nothing: a missing signing key is made up, used for nothing and forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_without_key(settings: Settings) -> anyhow::Result<Self> {
+        Self::decide(settings, KeyNeed::Unneeded)
+    }
+
+    /// Reads settings that come as variables from elsewhere than the environment, which fills in the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve), and where a value is not what its setting takes.
+    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        let known = Line::command();
+        let flag = |(name, value): (String, String)| {
+            let arg = known.get_arguments().find(|arg| arg.get_env().is_some_and(|env| *env == *name))?;
+            Some(format!("--{}={value}", arg.get_long()?))
         };
-        let jwt_previous_keys = match settings.jwt_previous_keys.filter(said) {
-            Some(keys) => SigningKey::parse_list(&keys).context("JWT_PREVIOUS_KEYS")?,
-            None => Vec::new(),
+        // A name that no setting has may be somebody else's; it is passed over, as the environment's are.
+        let flags = variables.into_iter().filter_map(flag);
+        Self::resolve(Line::try_parse_from(std::iter::once("gapless".to_owned()).chain(flags))?.settings)
+    }
+
+    fn decide(settings: Settings, key: KeyNeed) -> anyhow::Result<Self> {
+        let mut faults = Faults::default();
+        let database_url =
+            faults.of(secret("DATABASE_URL", settings.database_url, settings.database_url_file)).flatten();
+        let redis_connection =
+            faults.of(secret("REDIS_CONNECTION", settings.redis_connection, settings.redis_connection_file)).flatten();
+        let redis_connection =
+            redis_connection.and_then(|said| faults.of(redis_address::to_url(&said).context("REDIS_CONNECTION")));
+        let said_key =
+            faults.of(secret("JWT_SIGNING_KEY", settings.jwt_signing_key, settings.jwt_signing_key_file)).flatten();
+        let former_keys = faults
+            .of(secret("JWT_PREVIOUS_KEYS", settings.jwt_previous_keys, settings.jwt_previous_keys_file))
+            .flatten();
+        let metrics_token =
+            faults.of(secret("METRICS_TOKEN", settings.metrics_token, settings.metrics_token_file)).flatten();
+
+        let demo_mode = settings.demo_mode.unwrap_or(database_url.is_none() && said_key.is_none());
+        let jwt_signing_key = faults.of(match (said_key, key) {
+            (Some(said), _) => SigningKey::parse(&said).context("JWT_SIGNING_KEY"),
+            (None, KeyNeed::Unneeded) => SigningKey::generate(),
+            (None, KeyNeed::Needed) if demo_mode => SigningKey::kept_in(&settings.data_dir),
+            (None, KeyNeed::Needed) => Err(anyhow!(
+                "JWT_SIGNING_KEY is not set, and outside demo mode nobody could sign in without it. Make one with \
+                 `gapless keys generate` or `openssl rand -hex 32`, or set DEMO_MODE=true to look around."
+            )),
+        });
+        let jwt_previous_keys =
+            former_keys.map_or(Ok(Vec::new()), |keys| SigningKey::parse_list(&keys).context("JWT_PREVIOUS_KEYS"));
+        let jwt_previous_keys = faults.of(jwt_previous_keys);
+        let allowed_origins = faults.of(origins::origins(settings.allowed_origins.as_deref(), demo_mode));
+        let trusted_proxy =
+            faults.of(TrustedProxy::parse(settings.trusted_proxy.as_deref(), &settings.client_address_header)
+                .context("TRUSTED_PROXY"));
+        faults.none()?;
+        let (Some(jwt_signing_key), Some(jwt_previous_keys)) = (jwt_signing_key, jwt_previous_keys) else {
+            unreachable!("each is there, or a fault was noted");
         };
 
         Ok(Self {
             port: settings.port,
             host: settings.host,
             database_url,
-            redis_connection: settings.redis_connection.filter(said),
+            redis_connection,
             data_dir: settings.data_dir,
             demo_mode,
             jwt_signing_key,
@@ -238,7 +176,10 @@ impl Config {
             jwt_audience: settings.jwt_audience,
             access_token_ttl: Duration::from_secs(settings.access_token_ttl_secs),
             refresh_token_ttl: Duration::from_secs(settings.refresh_token_ttl_secs),
-            allowed_origins: origins(settings.allowed_origins.as_deref(), demo_mode)?,
+            allowed_origins: allowed_origins.unwrap_or_default(),
+            trusted_proxy: trusted_proxy.flatten(),
+            metrics_port: settings.metrics_port,
+            metrics_token,
             dm_replies: settings.dm_replies,
             rate_limits: settings.rate_limits,
             spa_dir: settings.spa_dir.filter(|dir| !dir.as_os_str().is_empty()),
@@ -270,6 +211,9 @@ impl Config {
             access_token_ttl: Duration::from_mins(15),
             refresh_token_ttl: Duration::from_hours(30 * 24),
             allowed_origins: Vec::new(),
+            trusted_proxy: None,
+            metrics_port: None,
+            metrics_token: None,
             dm_replies: false,
             rate_limits: false,
             spa_dir: None,
@@ -286,37 +230,36 @@ impl Config {
     }
 }
 
-fn said(secret: &SecretString) -> bool {
-    !secrecy::ExposeSecret::expose_secret(secret).is_empty()
+#[derive(Clone, Copy)]
+enum KeyNeed {
+    Needed,
+    Unneeded,
 }
 
-fn queue_length(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(length) if (1..=1_000_000).contains(&length) => Ok(length),
-        _ => Err("must be a number from 1 to 1000000".to_owned()),
+/// Everything that is wrong, so that it can be mended at once.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn of<T>(&mut self, read: anyhow::Result<T>) -> Option<T> {
+        read.map_err(|error| self.0.push(format!("{error:#}"))).ok()
+    }
+
+    fn none(self) -> anyhow::Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(anyhow!("{}", self.0.join("\n"))) }
     }
 }
 
-/// An origin is scheme, host and port, compared byte by byte; a wildcard is refused, since it would let
-/// any page act with a token it got hold of.
-fn origins(said: Option<&str>, demo_mode: bool) -> anyhow::Result<Vec<HeaderValue>> {
-    let Some(list) = said.filter(|list| !list.trim().is_empty()) else {
-        let development = if demo_mode { &DEVELOPMENT_ORIGINS[..] } else { &[] };
-        return Ok(development.iter().copied().map(HeaderValue::from_static).collect());
-    };
-    list.split(',')
-        .map(|origin| {
-            let origin = origin.trim().trim_end_matches('/');
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', '?', '#', '@'])) {
-                bail!(
-                    "ALLOWED_ORIGINS: `{origin}` is no origin; write scheme and host, as in https://chat.example.org"
-                );
-            }
-            HeaderValue::from_str(origin)
-                .with_context(|| format!("ALLOWED_ORIGINS: `{origin}` holds a character that no origin has"))
-        })
-        .collect()
+/// A secret, said itself or kept in a file. An empty one counts as none; both are one too many.
+fn secret(name: &str, said: Option<SecretString>, file: Option<PathBuf>) -> anyhow::Result<Option<SecretString>> {
+    let said = said.filter(|secret| !secret.expose_secret().is_empty());
+    let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else { return Ok(said) };
+    if said.is_some() {
+        bail!("{name} and {name}_FILE are both set; unset one of them");
+    }
+    let kept =
+        std::fs::read_to_string(&file).with_context(|| format!("{name}_FILE: {} cannot be read", file.display()))?;
+    Ok(Some(SecretString::from(kept.trim())).filter(|secret| !secret.expose_secret().is_empty()))
 }
 
 #[cfg(test)]
@@ -372,15 +315,6 @@ mod tests {
             resolve(&[KEY, "--access-token-ttl-secs=5"]).expect("short is fine").access_token_ttl,
             Duration::from_secs(5)
         );
-    }
-
-    #[test]
-    fn origins_are_exact_and_a_wildcard_is_refused() {
-        let config = resolve(&[KEY, "--allowed-origins=https://a.example, http://b.example:8000/"]).expect("two");
-        assert_eq!(config.allowed_origins, ["https://a.example", "http://b.example:8000"]);
-        for wrong in ["*", "https://*.example", "a.example", "https://a.example/path"] {
-            assert!(resolve(&[KEY, &format!("--allowed-origins={wrong}")]).is_err(), "{wrong}");
-        }
     }
 
     #[test]

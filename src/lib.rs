@@ -24,8 +24,11 @@ pub mod input;
 pub mod routes;
 
 pub mod app;
+pub mod command;
+pub mod instance;
 pub mod lifecycle;
 pub mod server;
 pub mod stream;
+pub mod version;
 
 pub use app::App;

@@ -8,12 +8,14 @@ mod address;
 mod budget;
 mod places;
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, TrustedProxy};
 use crate::error::Result;
 use crate::id::UserId;
 
@@ -44,6 +46,8 @@ pub struct Limits {
     /// Absent where rate limits are off.
     rates: Option<Rates>,
     connections: Places<Address>,
+    /// Its connections are everybody's, so they have no share of their own.
+    trusted_proxy: Option<TrustedProxy>,
     streams: Places<Address>,
     streams_of_users: Places<UserId>,
 }
@@ -75,14 +79,18 @@ impl Limits {
                 config.max_streams.saturating_add(OTHER_CONNECTIONS),
                 share(per_address.saturating_add(OTHER_CONNECTIONS_PER_ADDRESS)),
             ),
+            trusted_proxy: config.trusted_proxy.clone(),
             streams: Places::new(config.max_streams, share(per_address)),
             streams_of_users: Places::new(usize::MAX, share(STREAMS_PER_USER)),
         }
     }
 
-    /// A place for one more connection from `address`. The accept loop closes what gets none.
-    pub fn connect(&self, address: Address) -> Result<Place<Address>, Crowded> {
-        self.connections.take(address)
+    /// A place for one more connection from `peer`. The accept loop closes what gets none.
+    pub fn connect(&self, peer: IpAddr) -> Result<Place<Address>, Crowded> {
+        if self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer)) {
+            return self.connections.take_beyond_share(peer.into());
+        }
+        self.connections.take(peer.into())
     }
 
     /// A place for one more stream. A caller without one is told `bye busy`.
@@ -146,8 +154,6 @@ pub async fn limit_requests(
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
     use crate::error::Error;
 

@@ -100,6 +100,11 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// What is answered on `METRICS_PORT`.
+pub fn metrics_router() -> Router {
+    health::metrics_alone().fallback(async || Error::NotFound("address"))
+}
+
 async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }

@@ -56,7 +56,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router) {
 }
 
 async fn converse(socket: TcpStream, peer: SocketAddr, app: App, router: Router) {
-    let Ok(_place) = app.limits.connect(peer.ip().into()) else { return };
+    let Ok(_place) = app.limits.connect(peer.ip()) else { return };
     if let Err(error) = prepare(&socket) {
         tracing::debug!(%error, "a socket is gone before its first request");
         return;

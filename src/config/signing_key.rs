@@ -35,6 +35,22 @@ impl SigningKey {
         &self.0
     }
 
+    /// A new key, by chance.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random bytes.
+    pub fn generate() -> anyhow::Result<Self> {
+        let mut key = [0; 32];
+        rand::rngs::OsRng.try_fill_bytes(&mut key).context("the system gives no random bytes")?;
+        Ok(Self(key))
+    }
+
+    /// The 64 hex digits, to be shown to the operator who asked for a new key, and to nobody else.
+    pub fn to_hex(&self) -> SecretString {
+        hex(&self.0).into()
+    }
+
     /// The key kept in `dir`, made by chance the first time, readable by its owner alone.
     pub(super) fn kept_in(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(FILE);
@@ -46,8 +62,7 @@ impl SigningKey {
     }
 
     fn made_in(dir: &Path, path: &Path) -> anyhow::Result<Self> {
-        let mut key = [0; 32];
-        rand::rngs::OsRng.try_fill_bytes(&mut key).context("the system gives no random bytes")?;
+        let key = Self::generate()?;
         fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
@@ -56,17 +71,17 @@ impl SigningKey {
         options
             .open(path)
             .and_then(|mut file| {
-                writeln!(file, "{}", hex(&key))?;
+                writeln!(file, "{}", hex(&key.0))?;
                 file.sync_all()
             })
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self(key))
+        Ok(key)
     }
 
     fn from_hex(hex: &str) -> anyhow::Result<Self> {
         let hex = hex.trim();
         if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            bail!("a signing key is 64 hex digits; make one with `openssl rand -hex 32`");
+            bail!("a signing key is 64 hex digits; make one with `gapless keys generate`");
         }
         let mut key = [0; 32];
         for (byte, digits) in key.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {

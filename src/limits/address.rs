@@ -1,10 +1,12 @@
-//! Where a caller comes from, as limits see it.
+//! Where a caller comes from, as limits see it: the peer of the connection, or whom a trusted proxy names.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+
+use crate::app::App;
 
 /// The address of a caller. A household or a single server is given a whole IPv6 /64 to choose addresses
 /// from, so the /64 counts as one; an IPv4 address in IPv6 clothes is that IPv4 address.
@@ -20,14 +22,17 @@ impl From<IpAddr> for Address {
     }
 }
 
-/// The peer of the connection that the request came on. Requests without one (made within the program)
-/// share the unspecified address.
-impl<S: Send + Sync> FromRequestParts<S> for Address {
+/// The peer of the connection that the request came on; where that is a trusted proxy, whom it came for. Requests
+/// without one (made within the program) share the unspecified address.
+impl FromRequestParts<App> for Address {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(peer.map_or(Self(Ipv6Addr::UNSPECIFIED.into()), |ConnectInfo(peer)| peer.ip().into()))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+            return Ok(Self(Ipv6Addr::UNSPECIFIED.into()));
+        };
+        let proxy = app.config.trusted_proxy.as_ref();
+        Ok(proxy.map_or(peer.ip(), |proxy| proxy.client(peer.ip(), &parts.headers)).into())
     }
 }
 

@@ -43,11 +43,20 @@ impl<K: Eq + Hash + Copy> Places<K> {
 
     /// A place for `key`, if there is one.
     pub(super) fn take(&self, key: K) -> Result<Place<K>, Crowded> {
+        self.take_up_to(self.share, key)
+    }
+
+    /// A place for `key`, which holds those of many and is bounded by the total alone.
+    pub(super) fn take_beyond_share(&self, key: K) -> Result<Place<K>, Crowded> {
+        self.take_up_to(usize::MAX, key)
+    }
+
+    fn take_up_to(&self, share: usize, key: K) -> Result<Place<K>, Crowded> {
         let mut held = self.held();
         if held.total >= self.total {
             return Err(Crowded::Full);
         }
-        if held.by_key.get(&key).copied().unwrap_or(0) >= self.share {
+        if held.by_key.get(&key).copied().unwrap_or(0) >= share {
             return Err(Crowded::Share);
         }
         *held.by_key.entry(key).or_default() += 1;
@@ -88,6 +97,13 @@ mod tests {
         assert_eq!(places.take("c").err(), Some(Crowded::Full));
         drop(second);
         assert!(places.take("c").is_ok());
+    }
+
+    #[test]
+    fn beyond_its_share_a_proxy_is_bounded_by_the_total() {
+        let places = Places::new(3, 1);
+        let _held = [(); 3].map(|()| places.take_beyond_share("proxy").unwrap());
+        assert_eq!(places.take_beyond_share("proxy").err(), Some(Crowded::Full));
     }
 
     #[test]

@@ -161,6 +161,12 @@ pub async fn set_role(db: &Db, user: UserId, actor: UserId, role: Role) -> sqlx:
     outcome(query.bind(user).bind(actor).bind(role.as_str()).fetch_one(db).await?)
 }
 
+/// Gives `user` a role at the operator's wish, who needs no account.
+pub async fn operator_set_role(db: &Db, user: UserId, role: Role) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from operator_set_role($1, $2)");
+    outcome(query.bind(user).bind(role.as_str()).fetch_one(db).await?)
+}
+
 /// Keeps `user` from posting until then; `None` lets them post again.
 pub async fn set_mute(
     db: &Db,

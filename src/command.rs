@@ -1,0 +1,74 @@
+//! What an operator asks of the program from a shell, beside serving.
+//!
+//! Each command is one file, named after it. They speak to people: a sentence on standard output when done, a
+//! sentence on standard error when not.
+
+mod admin;
+mod healthcheck;
+mod keys;
+mod settings;
+
+use anyhow::Context as _;
+use clap::{ArgMatches, Subcommand};
+
+use crate::app::Database;
+use crate::config::{Config, Settings};
+use crate::{routes, store};
+
+/// See each command's own file.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Serve the chat. The default.
+    Serve,
+    /// Bring the database's schema up to date, and end.
+    Migrate,
+    /// Make and mend the accounts of admins.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Make signing keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Print the effective settings, without secrets.
+    Config(settings::Show),
+    /// Ask a server on this machine whether it takes traffic: for containers, whose images have no shell.
+    Healthcheck(healthcheck::Healthcheck),
+    /// Print the `OpenAPI` document.
+    Openapi,
+}
+
+/// Runs any command but [`Command::Serve`], which is the caller's own.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow::Result<()> {
+    match command {
+        Command::Serve => unreachable!("serving is the caller's"),
+        Command::Migrate => block_on(migrate(Config::resolve_without_key(settings)?)),
+        Command::Admin(admin) => block_on(admin.run(Config::resolve_without_key(settings)?)),
+        Command::Keys(keys) => keys.run(),
+        Command::Config(show) => show.run(settings, matches),
+        Command::Healthcheck(healthcheck) => healthcheck.run(settings.port()),
+        Command::Openapi => {
+            println!("{}", routes::document().to_pretty_json().context("the document as JSON")?);
+            Ok(())
+        }
+    }
+}
+
+async fn migrate(config: Config) -> anyhow::Result<()> {
+    let database = Database::open(&config).await?;
+    let done = async {
+        let _turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
+        store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")
+    };
+    let done = done.await;
+    database.close().await;
+    done?;
+    println!("The schema is up to date.");
+    Ok(())
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    tokio::runtime::Runtime::new().context("the runtime cannot start")?.block_on(work)
+}

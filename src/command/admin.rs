@@ -1,0 +1,195 @@
+//! `gapless admin`: the first admin, and the way back in when the last one is locked out.
+//!
+//! It works on the database itself, while instances run: a change of a right takes its position in the log, and
+//! they hear of it within a second.
+
+use std::io::{BufRead as _, IsTerminal as _};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use rand::Rng as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::app::Database;
+use crate::auth::password::Passwords;
+use crate::config::Config;
+use crate::event::Role;
+use crate::id::{SessionId, UserId};
+use crate::input::{Password, Username};
+use crate::store::users::{self, Credentials, Outcome};
+use crate::store::{self, Db};
+
+/// Connections of a command that asks one thing after the other.
+const CONNECTIONS: u32 = 1;
+/// 24 of 55 signs make 138 bits; those that are easily taken for each other are left out.
+const PASSWORD_LENGTH: usize = 24;
+const PASSWORD_SIGNS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Admin {
+    /// Make an account that is an admin's.
+    Create(Whose),
+    /// Make an admin of somebody who has an account.
+    Promote { username: String },
+    /// Give an account a new password and end all its sessions.
+    ResetPassword(Whose),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Whose {
+    username: String,
+    /// Read the password from standard input; otherwise one is made up and printed once.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Admin {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        let database = Database::open(&config).await?;
+        let done = async {
+            let turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
+            store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")?;
+            drop(turn);
+            let db = store::connect(database.options.clone(), CONNECTIONS);
+            let said = self.act(&db).await;
+            db.close().await;
+            said
+        };
+        let done = done.await;
+        database.close().await;
+        println!("{}", done?);
+        Ok(())
+    }
+
+    async fn act(self, db: &Db) -> anyhow::Result<String> {
+        match self {
+            Self::Create(whose) => create(db, &whose).await,
+            Self::Promote { username } => promote(db, &username).await,
+            Self::ResetPassword(whose) => reset_password(db, &whose).await,
+        }
+    }
+}
+
+async fn create(db: &Db, whose: &Whose) -> anyhow::Result<String> {
+    let username = name(&whose.username)?;
+    let (password, told) = whose.password()?;
+    let hash = Passwords::new().hash(password.into_secret()).await?;
+    match users::create(db, UserId::new(), username.as_ref(), &hash, Role::Admin).await {
+        Ok(_) => Ok(format!("{} is an admin.{told}", username.as_ref())),
+        Err(error) if store::violates(&error, users::USERNAME_TAKEN) => {
+            bail!("`{0}` has an account already; `gapless admin promote {0}` makes an admin of it", username.as_ref())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn promote(db: &Db, username: &str) -> anyhow::Result<String> {
+    let account = account(db, username).await?;
+    if account.is_banned {
+        bail!("{} is banned; an admin has to lift that first", account.user.username);
+    }
+    match users::operator_set_role(db, account.user.id, Role::Admin).await? {
+        Outcome::Done(_) => Ok(format!("{} is an admin.", account.user.username)),
+        Outcome::Unchanged => Ok(format!("{} was an admin already.", account.user.username)),
+        _ => bail!("{} has no account any more", account.user.username),
+    }
+}
+
+async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
+    let account = account(db, &whose.username).await?;
+    let (password, told) = whose.password()?;
+    let hash = Passwords::new().hash(password.into_secret()).await?;
+    // The session that is spared is one that nobody has: all of them end.
+    let nobodys = SessionId::new();
+    match users::change_password(db, account.user.id, &account.password_hash, &hash, nobodys).await? {
+        Outcome::ChangedMeanwhile => bail!("the password was changed in this very moment; try again"),
+        _ => Ok(format!("{} has a new password, and no session is open.{told}", account.user.username)),
+    }
+}
+
+async fn account(db: &Db, username: &str) -> anyhow::Result<Credentials> {
+    let username = name(username)?;
+    let found = users::credentials_by_name(db, username.as_ref()).await?;
+    found.with_context(|| format!("`{}` has no account", username.as_ref()))
+}
+
+fn name(username: &str) -> anyhow::Result<Username> {
+    Username::parse(username).map_err(|refusal| anyhow::anyhow!("a username {refusal}"))
+}
+
+impl Whose {
+    /// The password, and what the operator is told of it.
+    fn password(&self) -> anyhow::Result<(Password, String)> {
+        if !self.password_stdin {
+            let made = made_up();
+            let told = format!("\nPassword: {}", made.expose_secret());
+            return Ok((parsed(made.expose_secret())?, told));
+        }
+        let mut line = String::new();
+        if std::io::stdin().is_terminal() {
+            eprintln!("Password, which will show:");
+        }
+        std::io::stdin().lock().read_line(&mut line).context("the password cannot be read")?;
+        Ok((parsed(line.trim_end_matches(['\r', '\n']))?, String::new()))
+    }
+}
+
+fn parsed(password: &str) -> anyhow::Result<Password> {
+    Password::parse(password).map_err(|refusal| anyhow::anyhow!("a password {refusal}"))
+}
+
+fn made_up() -> SecretString {
+    let mut chance = rand::rng();
+    let signs = (0..PASSWORD_LENGTH).map(|_| char::from(PASSWORD_SIGNS[chance.random_range(..PASSWORD_SIGNS.len())]));
+    signs.collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whose(username: &str) -> Whose {
+        Whose { username: username.to_owned(), password_stdin: false }
+    }
+
+    /// The password in what the operator is told.
+    fn told(said: &str) -> SecretString {
+        said.lines().find_map(|line| line.strip_prefix("Password: ")).expect("a password is told").into()
+    }
+
+    async fn opens(db: &Db, username: &str, password: SecretString) -> bool {
+        let known = users::credentials_by_name(db, username).await.unwrap().expect("an account");
+        Passwords::new().verify(password, Some(known.password_hash)).await.unwrap()
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn the_first_admin_is_made_and_gets_in(db: Db) {
+        let said = Admin::Create(whose("Root")).act(&db).await.unwrap();
+        let known = users::credentials_by_name(&db, "root").await.unwrap().expect("an account");
+        assert_eq!(known.user.role, Role::Admin);
+        assert!(opens(&db, "root", told(&said)).await);
+
+        let error = Admin::Create(whose("root")).act(&db).await.unwrap_err();
+        assert!(error.to_string().contains("gapless admin promote root"), "{error}");
+        assert!(Admin::Create(whose("no name")).act(&db).await.is_err());
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn somebody_is_promoted_without_any_admin_and_the_log_tells(db: Db) {
+        users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
+        let promote = || Admin::Promote { username: "ali".to_owned() }.act(&db);
+        assert_eq!(promote().await.unwrap(), "ali is an admin.");
+        assert_eq!(store::log::head(&db).await.unwrap().pos.0, 1);
+        assert_eq!(promote().await.unwrap(), "ali was an admin already.");
+        assert_eq!(store::log::head(&db).await.unwrap().pos.0, 1);
+        assert!(Admin::Promote { username: "nobody".to_owned() }.act(&db).await.is_err());
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn a_new_password_opens_and_the_former_does_not(db: Db) {
+        let former = told(&Admin::Create(whose("root")).act(&db).await.unwrap());
+        let new = told(&Admin::ResetPassword(whose("root")).act(&db).await.unwrap());
+        assert!(opens(&db, "root", new).await);
+        assert!(!opens(&db, "root", former).await);
+    }
+}

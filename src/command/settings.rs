@@ -1,0 +1,29 @@
+//! `gapless config`: what the program was told, what is wrong with it, and what could be said.
+
+use clap::{ArgMatches, Args};
+
+use crate::config::{Config, Settings, reference};
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Show {
+    /// Say what is wrong, all of it at once; end with failure if anything is.
+    #[arg(long)]
+    check: bool,
+    /// Print the page docs/CONFIGURATION.md.
+    #[arg(long, conflicts_with = "check")]
+    reference: bool,
+}
+
+impl Show {
+    pub(super) fn run(self, settings: Settings, matches: &ArgMatches) -> anyhow::Result<()> {
+        if self.reference {
+            print!("{}", reference::page());
+        } else if self.check {
+            let config = Config::resolve(settings)?;
+            println!("The settings are right. Demo mode is {}.", if config.demo_mode { "on" } else { "off" });
+        } else {
+            print!("{}", reference::effective(matches));
+        }
+        Ok(())
+    }
+}

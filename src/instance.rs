@@ -1,0 +1,84 @@
+//! One running instance, from its settings to its last goodbye: telemetry → database → app → serve, until told
+//! to stop. Every entry point ends here.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::app::{App, Database};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::{lifecycle, routes, server, telemetry};
+
+/// Runs at the address that the settings name.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    prepare(&config);
+    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
+    runtime.block_on(async {
+        // The port first: a port in use should be heard of before a database is started.
+        let listener = listen(config.host, config.port, "PORT").await?;
+        run_at(listener, config).await
+    })
+}
+
+/// What the process needs once, before anything else.
+pub fn prepare(config: &Config) {
+    telemetry::start_log(config.log_format);
+    telemetry::start_metrics();
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
+/// Runs on this socket until the process is told to stop, and then until everybody has left.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()> {
+    let metrics = match config.metrics_port {
+        Some(port) => Some(listen(config.host, port, "METRICS_PORT").await?),
+        None => None,
+    };
+    let database = Database::open(&config).await?;
+    let served = serve(listener, metrics, config, &database).await;
+    database.close().await;
+    served
+}
+
+async fn listen(host: IpAddr, port: u16, variable: &str) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.with_context(|| {
+        format!("Cannot listen on {address}; is something else using port {port}? Set {variable} to another")
+    })
+}
+
+async fn serve(
+    listener: TcpListener,
+    metrics: Option<TcpListener>,
+    config: Config,
+    database: &Database,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("the address listened on")?;
+    let demo_mode = config.demo_mode;
+    let told_to_stop = lifecycle::told_to_stop();
+    tokio::pin!(told_to_stop);
+    let app = tokio::select! {
+        app = App::start(config, database.options.clone(), Clock::System) => app?,
+        () = &mut told_to_stop => return Ok(()),
+    };
+    tracing::info!(%address, "listening");
+    if demo_mode {
+        tracing::warn!("demo mode: the accounts ali/test and admin/admin exist, and everybody knows their passwords");
+    }
+    let serving = tokio::spawn(server::serve(listener, app.clone(), routes::router(app.clone())));
+    if let Some(metrics) = metrics {
+        app.lifecycle.tasks.spawn(server::serve(metrics, app.clone(), routes::metrics_router()));
+    }
+    told_to_stop.await;
+    tracing::info!("leaving");
+    app.leave().await;
+    serving.await.context("the accept loop")?;
+    Ok(())
+}
