@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, FieldError};
 use crate::id::{MessageId, RoomId, UserId};
@@ -62,19 +62,19 @@ async fn read(request: Request) -> Result<Bytes, Error> {
 /// Broken JSON is 400; JSON of another shape than asked for is 422 and names the field.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let cause = error.into_inner();
-        if !cause.is_data() {
-            return Error::Malformed(format!("The body is not valid JSON: {cause}."));
+    let parsed = serde_path_to_error::deserialize(&mut json);
+    let place = parsed.as_ref().err().map(|error| error.path().to_string()).unwrap_or_default();
+    let parsed = parsed.map_err(serde_path_to_error::Error::into_inner);
+    parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
+        // Not `error.is_data()`: the reader stops at what it meets first, and calls some wrong types bad syntax.
+        if std::str::from_utf8(body).is_err() || serde_json::from_slice::<IgnoredAny>(body).is_err() {
+            return Error::Malformed(format!("The body is not valid JSON: {error}."));
         }
         // The place in the text helps nobody who sent one line.
-        let message = cause.to_string();
+        let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-        Error::Invalid(vec![FieldError::new(if field == "." { "" } else { &field }, message)])
-    })?;
-    json.end().map_err(|error| Error::Malformed(format!("The body is not valid JSON: {error}.")))?;
-    Ok(value)
+        Error::Invalid(vec![FieldError::new(if place == "." { "" } else { &place }, message)])
+    })
 }
 
 /// The query, with repeated keys for lists. Every `T` denies unknown fields.
@@ -153,6 +153,7 @@ mod tests {
         assert!(matches!(refusal("text/plain", "{}").await, Error::UnsupportedMediaType));
         assert!(matches!(refusal(json, r#"{"body": "#).await, Error::Malformed(_)));
         assert!(matches!(refusal(json, r#"{"body":"a"} {}"#).await, Error::Malformed(_)));
+        assert!(matches!(refusal(json, "{} {}").await, Error::Malformed(_)));
         assert!(matches!(refusal(json, "\u{ff}".as_bytes().to_vec()).await, Error::Malformed(_)));
         assert!(matches!(refusal(json, vec![b' '; BODY_LIMIT + 1]).await, Error::TooLarge));
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, Problem, Result};
 use crate::event::User;
 use crate::extract::Query;
 use crate::id::RoomId;
+use crate::input::not_empty;
 use crate::limits::Address;
 use crate::realtime::cursor::Cursor;
 use crate::realtime::feed::Ask;
@@ -35,12 +36,15 @@ pub struct StreamQuery {
     #[param(value_type = Vec<uuid::Uuid>, style = Form, explode = true, max_items = 100, required = false)]
     room: Vec<RoomId>,
     /// The access token, since `EventSource` cannot send a header. `Authorization: Bearer` works too.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, example = json!(null))]
     access_token: Option<String>,
     /// Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` wins over it.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, max_length = 64, pattern = r"^[A-Za-z0-9._-]+\.[0-9]+$")]
     cursor: Option<String>,
     /// More missed events than this are not replayed; a `reset` says so.
+    #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, minimum = 0)]
     replay_limit: Option<u32>,
 }
