@@ -17,11 +17,15 @@ if (!process.env.GAPLESS_E2E_DATA) {
 export default defineConfig({
   testDir: "e2e",
   outputDir: "e2e/results",
-  timeout: 60_000,
+  timeout: 120_000,
   expect: { timeout: 10_000 },
   workers: 2,
   forbidOnly: Boolean(process.env.CI),
   reporter: [["list"]],
+  projects: [
+    { name: "paths", testIgnore: "screens.spec.ts" },
+    { name: "screens", testMatch: "screens.spec.ts" },
+  ],
   use: {
     baseURL: `http://localhost:${port}`,
     launchOptions: { executablePath: findChromium() },

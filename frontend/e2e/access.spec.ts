@@ -16,6 +16,7 @@ async function isAccessible(person: Person): Promise<void> {
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds nothing on any screen, ${colorScheme}`, async ({ api, person }) => {
+    test.setTimeout(240_000);
     const room = await api.room();
     const empty = await api.room();
     const member = await api.account();

@@ -146,6 +146,37 @@ test("a session that ended elsewhere says so, keeps the draft, and goes on after
   await writer.seesSent("unfinished");
 });
 
+test("a token change carries the stream over without a miss", async ({ person }) => {
+  // `expiring` is said a minute before the end: with this, after a few seconds, and again with every new token.
+  const server = await Server.start("tokens", { ACCESS_TOKEN_TTL_SECS: "64" });
+  try {
+    const api = new Api(server.url);
+    const room = await api.room();
+    const account = await api.account();
+    const author = await api.account();
+    const reader = await person({ url: server.url });
+    const tokens = new Set<string | null>();
+    reader.page.on("request", (request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (pathname === "/sse") tokens.add(searchParams.get("access_token"));
+    });
+    await reader.signsIn(account);
+    await reader.opens(room);
+    tokens.clear();
+    const posted: string[] = [];
+    for (let n = 1; tokens.size < 3; n++) {
+      posted.push(`line ${n}`);
+      await api.post(author, room, `line ${n}`);
+      await reader.page.waitForTimeout(100);
+    }
+    await reader.sees(posted.at(-1) ?? "");
+    expect(await reader.readsAll()).toEqual(posted);
+    await expect(reader.field).toBeVisible();
+  } finally {
+    await server.stop();
+  }
+});
+
 test("an unreachable server is a sentence, not a blank page", async ({ person }) => {
   const guest = await person();
   await guest.page.route(/\/rooms(\?|$)/, (route) => route.abort());

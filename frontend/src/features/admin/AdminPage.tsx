@@ -31,7 +31,8 @@ export function AdminPage({ title, aside, children }: AdminPageProps) {
         <Tab to="/admin/users">People</Tab>
         <Tab to="/admin/audit">Audit trail</Tab>
       </nav>
-      <div className="min-h-0 flex-1 overflow-y-auto">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a list without controls must scroll by keyboard as well */}
+      <div tabIndex={0} className="min-h-0 flex-1 overflow-y-auto focus-visible:-outline-offset-2">
         <div className="mx-auto flex max-w-3xl flex-col px-4 py-4 md:px-5">{children}</div>
       </div>
     </section>

@@ -36,6 +36,7 @@ export interface SessionView {
 export class SessionStore implements TokenSource {
   #view: SessionView = { user: readKept()?.user ?? null, endedBecause: null };
   #access: Access | null = readAccess(this.#view.user);
+  #renewal: Promise<string | null> | null = null;
   #listeners = new Set<() => void>();
 
   constructor() {
@@ -95,7 +96,15 @@ export class SessionStore implements TokenSource {
     this.#show({ ...this.#view, endedBecause: null });
   }
 
+  /** Requests of this tab that wait for a token wait for the same one; the lock is for the other tabs. */
   #renew(refused: string | null): Promise<string | null> {
+    this.#renewal ??= this.#spend(refused).finally(() => {
+      this.#renewal = null;
+    });
+    return this.#renewal;
+  }
+
+  #spend(refused: string | null): Promise<string | null> {
     return withLock(async () => {
       const access = this.#access;
       if (access && access.token !== refused && Date.now() < access.renewAt) return access.token;

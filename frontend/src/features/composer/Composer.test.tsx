@@ -1,0 +1,72 @@
+import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { beforeEach, expect, test, vi } from "vitest";
+import { Composer } from "./Composer";
+import { outboxOf } from "./current-outbox";
+
+const LANE = "room:1";
+const field = () => screen.getByRole("textbox", { name: "Write to General" });
+const sent = () =>
+  outboxOf("ali")
+    .in(LANE)
+    .map(({ body }) => body);
+
+beforeEach(() => {
+  vi.stubGlobal("matchMedia", () => ({ matches: true, addEventListener() {}, removeEventListener() {} }));
+  for (const { clientId } of outboxOf("ali").in(LANE)) outboxOf("ali").remove(clientId);
+});
+
+function show(onEditLast = () => {}) {
+  return render(<Composer userId="ali" lane={LANE} label="Write to General" onEditLast={onEditLast} />);
+}
+
+test("Enter sends what is left after trimming, Shift+Enter breaks the line", async () => {
+  show();
+  await userEvent.type(field(), "  one{Shift>}{Enter}{/Shift}two  {Enter}");
+  expect(sent()).toEqual(["one\ntwo"]);
+  expect(field()).toHaveValue("");
+});
+
+test("nothing but space is not sent", async () => {
+  show();
+  await userEvent.type(field(), "   {Enter}");
+  expect(sent()).toEqual([]);
+  expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
+});
+
+test("an Enter that chooses a candidate of an input method does not send", async () => {
+  show();
+  await userEvent.type(field(), "かんじ");
+  const enter = new KeyboardEvent("keydown", { key: "Enter", isComposing: true, bubbles: true });
+  field().dispatchEvent(enter);
+  expect(sent()).toEqual([]);
+});
+
+test("what is typed is kept per person, with every keystroke", async () => {
+  const { unmount } = show();
+  await userEvent.type(field(), "half a tho");
+  unmount();
+  show();
+  expect(field()).toHaveValue("half a tho");
+  expect(localStorage.getItem("gapless.draft.zoe.room:1")).toBeNull();
+});
+
+test("too much is counted and held back, in characters as people count them", async () => {
+  localStorage.setItem("gapless.draft.ali.room:1", "🎉".repeat(4_000));
+  const { unmount } = show();
+  expect(screen.getByText("4000 / 4000")).toBeInTheDocument();
+  expect(screen.getByRole("button", { name: "Send" })).toBeEnabled();
+  unmount();
+  localStorage.setItem("gapless.draft.ali.room:1", "🎉".repeat(4_001));
+  show();
+  expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
+});
+
+test("ArrowUp edits the last message only while the field is empty", async () => {
+  const onEditLast = vi.fn();
+  show(onEditLast);
+  await userEvent.type(field(), "{ArrowUp}");
+  expect(onEditLast).toHaveBeenCalledOnce();
+  await userEvent.type(field(), "text{ArrowUp}");
+  expect(onEditLast).toHaveBeenCalledOnce();
+});

@@ -1,0 +1,90 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { render, screen } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { HttpResponse, http } from "msw";
+import { MemoryRouter, Route, Routes } from "react-router";
+import { beforeEach, expect, test } from "vitest";
+import { connectClient } from "../../api/client";
+import { server, usesServer } from "../../testing/server";
+import { CredentialsPage } from "./CredentialsPage";
+import { session } from "./session";
+
+usesServer();
+
+let isDemo: boolean;
+
+beforeEach(() => {
+  isDemo = false;
+  connectClient(session);
+  server.use(http.get("*/readyz", () => HttpResponse.json({ status: "ready", demo: isDemo })));
+});
+
+function show(path: "/sign-in" | "/sign-up", from = "/r/room-1") {
+  render(
+    <QueryClientProvider client={new QueryClient()}>
+      <MemoryRouter initialEntries={[{ pathname: path, state: { from } }]}>
+        <Routes>
+          <Route path="/sign-in" element={<CredentialsPage isNew={false} />} />
+          <Route path="/sign-up" element={<CredentialsPage isNew />} />
+          <Route path="/r/:roomId" element={<p>back in the room</p>} />
+          <Route path="/" element={<p>at the beginning</p>} />
+        </Routes>
+      </MemoryRouter>
+    </QueryClientProvider>,
+  );
+}
+
+async function submit(button: string) {
+  await userEvent.type(screen.getByLabelText("Username"), "ali");
+  await userEvent.type(screen.getByLabelText("Password"), "a long password");
+  await userEvent.click(screen.getByRole("button", { name: button }));
+}
+
+test("a name that is taken is said at the field, and the form keeps what was typed", async () => {
+  const errors = [{ field: "username", message: "This name is taken." }];
+  const problem = { title: "Conflict", status: 409, code: "username_taken", detail: "Taken.", errors };
+  server.use(http.post("*/auth/register", () => HttpResponse.json(problem, { status: 409 })));
+  show("/sign-up");
+  await submit("Make my account");
+  expect(await screen.findByText("This name is taken.")).toBeVisible();
+  expect(screen.getByLabelText("Username")).toBeInvalid();
+  expect(screen.getByLabelText("Username")).toHaveValue("ali");
+});
+
+test("a refusal without a field is an alert", async () => {
+  const problem = {
+    title: "Unauthorized",
+    status: 401,
+    code: "bad_credentials",
+    detail: "Name or password is wrong.",
+  };
+  server.use(http.post("*/auth/login", () => HttpResponse.json(problem, { status: 401 })));
+  show("/sign-in");
+  await submit("Sign in");
+  expect(await screen.findByRole("alert")).toHaveTextContent("Name or password is wrong.");
+});
+
+test("demo accounts are told of only where the server says that they exist", async () => {
+  show("/sign-in");
+  await userEvent.click(screen.getByLabelText("Username"));
+  expect(screen.queryByText(/This is a demo/)).toBeNull();
+  isDemo = true;
+  show("/sign-in");
+  expect(await screen.findByText(/This is a demo/)).toBeVisible();
+});
+
+test.each([
+  ["/r/room-1", "back in the room"],
+  ["//elsewhere.example", "at the beginning"],
+])("signing in from %s leads %s", async (from, place) => {
+  const user = { id: "user-ali", username: "ali", role: "user" };
+  const granted = { access_token: "a", token_type: "Bearer", expires_in: 900, refresh_token: "r", user };
+  server.use(
+    http.post("*/auth/login", () => HttpResponse.json(granted)),
+    http.post("*/auth/logout", () => new HttpResponse(null, { status: 204 })),
+  );
+  show("/sign-in", from);
+  await submit("Sign in");
+  expect(await screen.findByText(place)).toBeVisible();
+  await session.signOut();
+});
