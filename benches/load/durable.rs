@@ -70,19 +70,19 @@ impl Direct {
         let pool = PgPoolOptions::new().connect_with(options.database("gapless_direct")).await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
         let author = Uuid::now_v7();
-        sqlx::query("insert into users (id, username, password_hash) values ($1, 'author', '')")
+        sqlx::query("insert into users (id, username, password_hash, role) values ($1, 'author', '', 'admin')")
             .bind(author)
             .execute(&pool)
             .await?;
         let rooms: Vec<Uuid> = (0..rooms).map(|_| Uuid::now_v7()).collect();
-        let names: Vec<String> = rooms.iter().map(Uuid::to_string).collect();
-        sqlx::query(
-            "insert into rooms (id, name, created_at) select id, name, now() from unnest($1, $2) as r (id, name)",
-        )
-        .bind(&rooms)
-        .bind(names)
-        .execute(&pool)
-        .await?;
+        for room in &rooms {
+            sqlx::query("select outcome from create_room($1, $2, $3, $3)")
+                .bind(room)
+                .bind(author)
+                .bind(room.to_string())
+                .execute(&pool)
+                .await?;
+        }
         Ok(Self { pool, author, rooms })
     }
 
