@@ -3,21 +3,41 @@
 //!
 //! A verb (`post`, `archive`) does the thing and insists on success; its neighbour with `try_` hands back the
 //! [`Answer`], whatever it is.
+//!
+//! For faults there are the [`Program`] as a process, a [`PrivatePostgres`], a [`Redis`] and a [`FaultProxy`];
+//! a [`Load`] of posts, [`Follower`]s who hear them, and the [`Ledger`] that both are held against.
 
 mod answer;
 mod chat;
 mod database;
+mod fault_proxy;
+mod follower;
 mod guest;
+mod ledger;
+mod load;
+mod postgres;
+mod program;
+mod redis;
 mod stream;
 mod user;
+mod wire;
 
 use std::time::Duration;
 
+pub use self::redis::Redis;
 pub use answer::Answer;
 pub use chat::{Chat, Instance};
+pub use database::{Database, FOUNDER};
+pub use fault_proxy::{Fault, FaultProxy, Upstream};
+pub use follower::{Followed, Follower, Temper, pos_of};
 pub use guest::Guest;
-pub use stream::{Heard, Opening, Stream};
+pub use ledger::Ledger;
+pub use load::Load;
+pub use postgres::PrivatePostgres;
+pub use program::{Launch, Program};
+pub use stream::{Heard, Stream};
 pub use user::User;
+pub use wire::Wire;
 
 /// What should happen happens within this, on a machine that is busy with other tests too.
 pub const DEADLINE: Duration = Duration::from_secs(10);

@@ -5,5 +5,20 @@
 //! and says what happened instead.
 
 mod actors;
+mod redaction;
+
+mod archive;
 mod conversation;
+mod endings;
+mod faults;
+mod hearing;
+mod inputs;
+mod pages;
+mod privacy;
+mod refusals;
+mod replica;
+mod resume;
+mod retries;
 mod rights;
+mod secrecy;
+mod shapes;

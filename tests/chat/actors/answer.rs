@@ -1,6 +1,6 @@
 //! What came back from one request, and what a test may say about it.
 
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -16,6 +16,11 @@ pub struct Answer {
 impl Answer {
     pub async fn of(request: String, response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let is_open = response.content_length().is_none()
+            && headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        if is_open {
+            return Self { request, status, headers, text: "(a stream)".to_owned() };
+        }
         let text = response.text().await.unwrap_or_else(|error| panic!("{request}: the body ended early: {error}"));
         Self { request, status, headers, text }
     }
@@ -54,7 +59,7 @@ impl Answer {
         let problem = this.json();
         let said = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
         let request = &this.request;
-        assert_eq!(this.header(reqwest::header::CONTENT_TYPE), "application/problem+json", "{request}");
+        assert_eq!(this.header(CONTENT_TYPE), "application/problem+json", "{request}");
         assert_eq!(said("code"), code, "{request}: {problem}");
         assert_eq!(problem["status"], status, "{request}: {problem}");
         assert_eq!(said("type"), "about:blank", "{request}: {problem}");

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use gapless::auth::session::Session;
 use gapless::clock::Clock;
 use gapless::config::Config;
-use gapless::event::{Role, Room};
-use gapless::id::{SessionId, UserId};
+use gapless::event::{Author, Role, Room};
+use gapless::id::{ClientId, MessageId, SessionId, UserId};
+use gapless::realtime::writer::NewMessage;
 use gapless::store::{self, Db};
 use gapless::{App, routes, server, telemetry};
 use time::OffsetDateTime;
@@ -103,15 +104,35 @@ impl Chat {
         self.founder().await.create_room(name).await
     }
 
+    /// Gives a room `count` messages at once, as one writer's batch does.
+    pub async fn fill(&self, room: &Room, author: &User, count: usize) {
+        let author = Author { id: author.id, username: author.name.as_str().into() };
+        let batch: Vec<NewMessage> = (0..count)
+            .map(|n| NewMessage {
+                id: MessageId::new(),
+                room_id: room.id,
+                author: author.clone(),
+                client_id: ClientId::new(),
+                body: format!("message {n}").into(),
+            })
+            .collect();
+        let app = &self.first.app;
+        store::log::append_messages(&app.db, &batch).await.expect("a batch");
+        app.realtime.settle(store::log::head(&app.db).await.expect("the log's head").pos).await;
+    }
+
+    /// Cuts every connection to the database and lets none in.
+    pub async fn take_database_away(&self) {
+        self.database.take_away().await;
+    }
+
+    pub async fn bring_database_back(&self) {
+        self.database.bring_back().await;
+    }
+
     /// The tables themselves.
     pub fn db(&self) -> Db {
         self.database.pool()
-    }
-
-    /// A PostgreSQL URL for programs of their own.
-    pub fn database_url(&self) -> String {
-        use sqlx::ConnectOptions as _;
-        self.database.options.to_url_lossy().to_string()
     }
 }
 
@@ -122,6 +143,13 @@ impl Instance {
         let app = App::start(config.clone(), database.options.clone(), clock.clone()).await.expect("the app starts");
         tokio::spawn(server::serve(listener, app.clone(), routes::router(app.clone())));
         Self { app, address }
+    }
+
+    /// Waits until this instance has heard everything that was committed before.
+    pub async fn catch_up(&self) {
+        let head = store::log::head(&self.app.db).await.expect("the log's head").pos;
+        self.app.realtime.settle(head).await;
+        assert!(self.app.realtime.applied() >= head, "the instance at {} hears the log", self.address);
     }
 
     /// Somebody without an account, here.

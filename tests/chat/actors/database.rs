@@ -27,16 +27,41 @@ pub struct Database {
 }
 
 impl Database {
+    /// With the schema and the founder.
     pub async fn create() -> Self {
-        let url = std::env::var("DATABASE_URL")
-            .expect("DATABASE_URL names a PostgreSQL server for tests; `cargo xtask test` starts one");
-        let server: PgConnectOptions = url.parse().expect("DATABASE_URL is a PostgreSQL URL");
-        let mut connection = server.connect().await.expect("the server of DATABASE_URL answers");
+        let (server, mut connection) = server().await;
         let template = template(&server, &mut connection).await;
+        Self::of(server, connection, &template).await
+    }
+
+    /// With nothing, not even the schema.
+    pub async fn empty() -> Self {
+        let (server, connection) = server().await;
+        Self::of(server, connection, "template0").await
+    }
+
+    async fn of(server: PgConnectOptions, mut connection: PgConnection, template: &str) -> Self {
         let name = format!("gapless_test_{}", Uuid::now_v7().simple());
         execute(&mut connection, format!("create database {name} template {template}")).await;
         connection.close().await.ok();
         Self { options: server.clone().database(&name), server, name }
+    }
+
+    /// Its address, for a program of its own.
+    pub fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
+    }
+
+    pub async fn take_away(&self) {
+        let mut connection = self.server.connect().await.expect("the server answers");
+        execute(&mut connection, format!("alter database {} with allow_connections false", self.name)).await;
+        let cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = ";
+        execute(&mut connection, format!("{cut}'{}'", self.name)).await;
+    }
+
+    pub async fn bring_back(&self) {
+        let mut connection = self.server.connect().await.expect("the server answers");
+        execute(&mut connection, format!("alter database {} with allow_connections true", self.name)).await;
     }
 
     /// A pool for a test that looks at the tables themselves.
@@ -46,6 +71,14 @@ impl Database {
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(self.options.clone())
     }
+}
+
+async fn server() -> (PgConnectOptions, PgConnection) {
+    let url = std::env::var("DATABASE_URL")
+        .expect("DATABASE_URL names a PostgreSQL server for tests; `cargo xtask test` starts one");
+    let server: PgConnectOptions = url.parse().expect("DATABASE_URL is a PostgreSQL URL");
+    let connection = server.connect().await.expect("the server of DATABASE_URL answers");
+    (server, connection)
 }
 
 /// The template of this schema, made by whoever comes first.
@@ -73,7 +106,7 @@ async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> S
     name
 }
 
-async fn fill(options: PgConnectOptions) {
+pub(super) async fn fill(options: PgConnectOptions) {
     store::migrate(&options).await.expect("the schema migrates");
     let db = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
     let password_hash = Passwords::new().hash(PASSWORD.into()).await.expect("a password can be hashed");

@@ -90,7 +90,9 @@ impl Redis {
         let client = redis::Client::open(self.url()).expect("its own address");
         let mut connection = client.get_multiplexed_async_connection().await.expect("it runs");
         let mut command = redis::Cmd::new();
-        words.iter().for_each(|word| drop(command.arg(*word)));
+        for word in words {
+            command.arg(*word);
+        }
         command.query_async(&mut connection).await.expect("a command that it knows")
     }
 }

@@ -172,6 +172,16 @@ impl Stream {
         }
     }
 
+    /// The next durable event, or the stream's last word.
+    pub async fn next_durable_or_bye(&mut self) -> Heard {
+        loop {
+            let heard = self.next().await;
+            if heard.is_durable() || heard.name == "bye" {
+                return heard;
+            }
+        }
+    }
+
     /// Goes on to the next event of this name, over counts and heartbeats alone.
     pub async fn expect(&mut self, name: &str) -> Heard {
         loop {
@@ -225,7 +235,7 @@ impl Stream {
 
 /// One block of an event stream (WHATWG HTML, section 9.2.6), of which the chat writes a part: one line for
 /// each field, each field once.
-fn parse(block: &str) -> Heard {
+pub(super) fn parse(block: &str) -> Heard {
     let mut heard = Heard { name: String::new(), id: None, retry: None, data: Value::Null };
     for line in block.trim_end_matches('\n').split('\n') {
         let (field, value) = line.split_once(": ").unwrap_or_else(|| panic!("no field: {line:?} in {block:?}"));

@@ -1,0 +1,289 @@
+//! Snapshot + events = fresh snapshot: a client that reads once and then only listens knows what a client
+//! knows that reads again, after whatever was done.
+
+use std::collections::BTreeMap;
+
+use gapless::event::{DirectMessage, Message, Room};
+use gapless::id::{Pos, RoomId, Seq};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+use crate::actors::{Chat, Guest, Heard, Stream, User};
+
+/// What a client knows by REST. Counts of who is online are told apart from the log and are left out; so is
+/// the moment of a deletion, which its event does not tell.
+#[derive(Debug, Default, PartialEq)]
+struct View {
+    rooms: BTreeMap<RoomId, Room>,
+    messages: BTreeMap<RoomId, BTreeMap<Seq, Value>>,
+    direct: BTreeMap<Pos, DirectMessage>,
+    me: Value,
+}
+
+/// A client: a view and the stream that keeps it fresh.
+struct Replica {
+    who: &'static str,
+    reader: Guest,
+    view: View,
+    /// For each room, where it was read: older events are in it.
+    read_at: BTreeMap<RoomId, i64>,
+    stream: Stream,
+    events: usize,
+}
+
+fn pos_of(cursor: &Value) -> i64 {
+    cursor.as_str().and_then(|cursor| cursor.rsplit('.').next()).and_then(|pos| pos.parse().ok()).expect("a cursor")
+}
+
+fn without_deletion_time(message: &Message) -> Value {
+    let mut value = serde_json::to_value(message).expect("a message is JSON");
+    value["deleted_at"] = json!(message.deleted_at.is_some());
+    value
+}
+
+fn standing(user: &Value) -> Value {
+    let fields = ["id", "username", "role", "muted_until", "mute_reason"];
+    fields.into_iter().map(|field| (field.to_owned(), user[field].clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+impl View {
+    async fn read(reader: &Guest) -> Self {
+        let mut view = Self::default();
+        for room in reader.rooms().await {
+            view.read_room(reader, room).await;
+        }
+        if reader.token.is_some() {
+            let mut page = reader.get("/direct-messages?limit=200").await.is(200).json();
+            let direct: Vec<DirectMessage> = serde_json::from_value(page["messages"].take()).expect("direct messages");
+            view.direct = direct.into_iter().map(|message| (message.pos, message)).collect();
+            view.me = standing(&reader.get("/users/me").await.is(200).json());
+        }
+        view
+    }
+
+    /// Reads a room's messages; answers where, or `None` where the room is archived by now.
+    async fn read_room(&mut self, reader: &Guest, mut room: Room) -> Option<i64> {
+        let answer = reader.get(&format!("/messages?room_id={}&limit=200", room.id)).await;
+        // An admin reads on in an archived room, but does not list it.
+        if answer.status == 404 || reader.read_room(room.id).await.is_archived {
+            return None;
+        }
+        let mut page = answer.is(200).json();
+        let messages: Vec<Message> = serde_json::from_value(page["messages"].take()).expect("messages");
+        let messages = messages.iter().map(|message| (message.seq, without_deletion_time(message))).collect();
+        self.messages.insert(room.id, messages);
+        room.online = gapless::event::Online::default();
+        room.head_seq = Seq(page["head_seq"].as_i64().expect("a number"));
+        self.rooms.insert(room.id, room);
+        Some(pos_of(&page["cursor"]))
+    }
+}
+
+impl Replica {
+    async fn of(who: &'static str, reader: &Guest) -> Self {
+        let cursor = reader.opening().open().await.cursor;
+        let view = View::read(reader).await;
+        let read_at = view.rooms.keys().map(|room| (*room, pos_of(&json!(cursor)))).collect();
+        let stream = reader.opening().rooms(view.rooms.values()).from(&cursor).open().await;
+        Self { who, reader: reader.clone(), view, read_at, stream, events: 0 }
+    }
+
+    /// Hears everything up to `head`, and then knows what a fresh reader knows.
+    async fn follow(&mut self, head: i64, after: &str) {
+        while pos_of(&json!(self.stream.cursor)) < head {
+            let heard = self.stream.next().await;
+            assert!(!matches!(&*heard.name, "bye" | "reset"), "{}: {heard:?} after {after}", self.who);
+            if heard.is_durable() {
+                self.events += 1;
+                self.apply(&heard).await;
+            }
+        }
+        let fresh = View::read(&self.reader).await;
+        assert_eq!(self.view, fresh, "{} (left) and a fresh reader (right) after {after}", self.who);
+    }
+
+    async fn apply(&mut self, heard: &Heard) {
+        match &*heard.name {
+            "message.posted" | "message.edited" => {
+                let message: Message = heard.body();
+                if heard.pos() > self.read_at[&message.room_id] {
+                    let room = self.view.rooms.get_mut(&message.room_id).expect("heard in a room that is known");
+                    room.head_seq = room.head_seq.max(message.seq);
+                    let messages = self.view.messages.entry(message.room_id).or_default();
+                    messages.insert(message.seq, without_deletion_time(&message));
+                }
+            }
+            "message.deleted" => {
+                let seq = Seq(heard.data["seq"].as_i64().expect("a number"));
+                let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
+                let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
+                let message = message.expect("what is deleted was heard before");
+                message["body"] = Value::Null;
+                message["deleted_at"] = true.into();
+            }
+            "direct.posted" => {
+                let message: DirectMessage = heard.body();
+                self.view.direct.insert(message.pos, message);
+            }
+            "room.created" | "room.restored" => {
+                // A room that was not on the stream: read, and heard from here on.
+                let room: Room = heard.body();
+                let id = room.id;
+                let Some(read_at) = self.view.read_room(&self.reader, room).await else { return };
+                self.read_at.insert(id, read_at);
+                let rooms = self.view.rooms.values();
+                self.stream = self.reader.opening().rooms(rooms).from(&self.stream.cursor).open().await;
+            }
+            "room.renamed" => {
+                let renamed: Room = heard.body();
+                if let Some(room) = self.view.rooms.get_mut(&renamed.id) {
+                    room.name = renamed.name;
+                }
+            }
+            "room.archived" => {
+                let room: Room = heard.body();
+                self.view.rooms.remove(&room.id);
+                self.view.messages.remove(&room.id);
+            }
+            "user.changed" => self.view.me = standing(&heard.data),
+            other => panic!("an event that a client does not know: {other}"),
+        }
+    }
+}
+
+/// The people, and what there is to act upon.
+struct World {
+    chat: Chat,
+    ada: User,
+    bob: User,
+    replicas: Vec<Replica>,
+    rooms: Vec<Room>,
+    archived: Vec<Room>,
+    messages: Vec<(Room, Message, bool)>,
+}
+
+impl World {
+    async fn begin() -> Self {
+        let chat = Chat::start_with(|config| config.heartbeat = std::time::Duration::from_millis(50)).await;
+        let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
+        let room = chat.room("general").await;
+        let message = bob.post(&room, "before anybody came").await;
+        let replicas = vec![
+            Replica::of("a guest", &chat.guest()).await,
+            Replica::of("bob", &bob).await,
+            Replica::of("ada", &ada).await,
+        ];
+        let (rooms, messages) = (vec![room.clone()], vec![(room, message, true)]);
+        Self { chat, ada, bob, replicas, rooms, archived: Vec::new(), messages }
+    }
+
+    async fn check(&mut self, after: &str) {
+        let head = gapless::store::log::head(&self.chat.first.app.db).await.expect("the log's head").pos.0;
+        for replica in &mut self.replicas {
+            replica.follow(head, after).await;
+        }
+    }
+
+    /// Does one of the things that can be done, if it can be done now.
+    async fn act(&mut self, action: usize, n: usize, chance: &mut StdRng) -> &'static str {
+        match action {
+            0..=3 => {
+                let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
+                let by_bob = chance.random();
+                let author = if by_bob { &self.bob } else { &self.ada };
+                let message = author.post(&room, &format!("words {n}\n😀")).await;
+                self.messages.push((room, message, by_bob));
+                "a post"
+            }
+            4 | 5 => {
+                let active = self.active_messages();
+                let Some((_, message, by_bob)) = pick(&active, chance) else { return "nothing" };
+                let author = if *by_bob { &self.bob } else { &self.ada };
+                author.edit(message.id, &format!("other words {n}")).await;
+                "an edit"
+            }
+            6 => {
+                let active = self.active_messages();
+                let Some((_, message, _)) = pick(&active, chance) else { return "nothing" };
+                self.ada.delete_message(message.id).await;
+                self.messages.retain(|(_, other, _)| other.id != message.id);
+                "a deletion"
+            }
+            7 => {
+                self.ada.write_to(&self.bob, &format!("direct {n}")).await;
+                "a direct message"
+            }
+            8 => {
+                self.rooms.push(self.ada.create_room(&format!("room {n}")).await);
+                "a new room"
+            }
+            9 => {
+                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
+                self.ada.rename(room, &format!("renamed {n}")).await;
+                "a rename"
+            }
+            10 => {
+                let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
+                self.ada.archive(&room).await;
+                self.rooms.retain(|other| other.id != room.id);
+                self.archived.push(room);
+                "an archiving"
+            }
+            11 => {
+                let Some(room) = self.archived.pop() else { return "nothing" };
+                self.ada.restore(&room).await;
+                self.rooms.push(room);
+                "a restoring"
+            }
+            12 => {
+                self.ada.mute(&self.bob, 3_600).await;
+                self.check("a mute").await;
+                self.ada.unmute(&self.bob).await;
+                "an unmute"
+            }
+            _ => {
+                self.ada.set_role(&self.bob, "admin").await;
+                self.check("an appointment").await;
+                self.ada.set_role(&self.bob, "user").await;
+                "a dismissal"
+            }
+        }
+    }
+
+    fn active_messages(&self) -> Vec<(Room, Message, bool)> {
+        let is_active = |room: &Room| self.rooms.iter().any(|active| active.id == room.id);
+        self.messages.iter().filter(|(room, ..)| is_active(room)).cloned().collect()
+    }
+}
+
+fn pick<'a, T>(items: &'a [T], chance: &mut StdRng) -> Option<&'a T> {
+    (!items.is_empty()).then(|| &items[chance.random_range(0..items.len())])
+}
+
+const ACTIONS: usize = 14;
+
+#[tokio::test]
+async fn snapshot_and_events_are_a_fresh_snapshot_after_every_action() {
+    let mut world = World::begin().await;
+    let mut chance = StdRng::seed_from_u64(20_261_122);
+    world.check("the beginning").await;
+    let mut done = BTreeMap::<&str, usize>::new();
+    for n in 0..50 {
+        // Each once in turn, then as chance has it.
+        let action = if n < ACTIONS { n } else { chance.random_range(0..ACTIONS) };
+        let what = world.act(action, n, &mut chance).await;
+        world.check(what).await;
+        *done.entry(what).or_default() += 1;
+    }
+    // And several at once, heard in one burst.
+    for n in 50..90 {
+        let action = chance.random_range(0..12);
+        world.act(action, n, &mut chance).await;
+    }
+    world.check("a burst").await;
+    done.remove("nothing");
+    assert_eq!(done.len(), 10, "every kind of action was done: {done:?}");
+    let events: usize = world.replicas.iter().map(|replica| replica.events).sum();
+    println!("{events} events by three readers over {done:?}, and a burst of 40");
+}
