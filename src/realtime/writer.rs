@@ -26,7 +26,7 @@ const MOST_IN_BATCH: usize = 512;
 /// Postgres is never idle for the length of a round trip. A third would only make batches smaller.
 const COMMITS_IN_FLIGHT: usize = 2;
 
-/// How long a post is tried before it is refused. Below the three seconds after which a caller must know.
+/// How long a post waits and is tried before it is refused. Below the three seconds after which a caller must know.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// Pause before a failed commit is tried again.
@@ -85,6 +85,9 @@ pub type Publish = Arc<dyn Fn(Vec<Event>) + Send + Sync>;
 struct Submit {
     message: NewMessage,
     answer: oneshot::Sender<Result<Outcome, WriteError>>,
+    /// When its caller is told that nothing can be said. The wait behind other batches counts: a database that
+    /// hangs holds each of them for as long as it is tried.
+    deadline: tokio::time::Instant,
 }
 
 /// See the [module](self).
@@ -114,14 +117,16 @@ impl Writer {
     /// [`WriteError`], each of which a caller may try again under the same `client_id`.
     ///
     /// # Cancellation
-    /// Once this was polled the message is in the queue and will be committed, whole, whoever still listens.
+    /// Once this was polled the message is in the queue and will be tried, whole, whoever still listens.
     pub async fn post(&self, message: NewMessage) -> Result<Outcome, WriteError> {
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Submit { message, answer }).map_err(|_| {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.queue.try_send(Submit { message, answer, deadline }).map_err(|_| {
             metrics::counter!("gapless_posts_refused_total", "reason" => "queue_full").increment(1);
             WriteError::Full
         })?;
-        outcome.await.unwrap_or(Err(WriteError::Unavailable))
+        let answered = tokio::time::timeout_at(deadline, outcome).await;
+        answered.unwrap_or(Ok(Err(WriteError::Unavailable))).unwrap_or(Err(WriteError::Unavailable))
     }
 }
 
@@ -146,6 +151,12 @@ async fn write(
         };
         if taken == 0 {
             return;
+        }
+        // Whoever was told to try again must not find the first attempt posted long after.
+        let now = tokio::time::Instant::now();
+        batch.retain(|submit| submit.deadline > now);
+        if batch.is_empty() {
+            continue;
         }
         let (commit, publish) = (Arc::clone(&commit), Arc::clone(&publish));
         tasks.spawn(async move {
@@ -337,6 +348,21 @@ mod tests {
         assert_eq!(writer.post(new_message("hi")).await, Err(WriteError::Unavailable));
         assert!(began.elapsed() < Duration::from_secs(3));
         assert!(published.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_behind_a_batch_that_hangs_counts() {
+        let commit: Commit = Arc::new(|_| Box::pin(std::future::pending()));
+        let (writer, _) = writer(10, commit);
+        let mut posts = tokio::task::JoinSet::new();
+        let began = tokio::time::Instant::now();
+        for _ in 0..=COMMITS_IN_FLIGHT {
+            let writer = writer.clone();
+            posts.spawn(async move { writer.post(new_message("hi")).await });
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(posts.join_all().await.iter().all(|answer| *answer == Err(WriteError::Unavailable)));
+        assert!(began.elapsed() < Duration::from_secs(3));
     }
 
     #[tokio::test]
