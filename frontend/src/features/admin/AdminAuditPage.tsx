@@ -53,12 +53,26 @@ export function AdminAuditPage() {
   );
 }
 
+const VERBS: Readonly<Record<string, string>> = {
+  "message.edited": "edited a message in",
+  "message.deleted": "deleted a message in",
+  "room.created": "made the room",
+  "room.renamed": "renamed the room, now",
+  "room.archived": "archived the room",
+  "room.restored": "restored the room",
+  "user.role_set": "changed the role of",
+  "user.muted": "muted",
+  "user.unmuted": "unmuted",
+  "user.banned": "banned",
+  "user.unbanned": "lifted the ban of",
+  "sessions.ended": "ended sessions of",
+};
+
 /** One change as a sentence; an unknown kind still tells who, what and whom. */
 function told({ kind, actor, room, user, detail }: AuditEntry): string {
-  const who = actor?.username ?? "The system";
-  const what = kind.replace(/[._]/g, " ");
-  const whom = [user?.username, room && `“${room.name}”`].filter(Boolean).join(", ");
+  const verb = VERBS[kind] ?? kind.replace(/[._]/g, " ");
+  const whom = user?.username ?? (room ? `“${room.name}”` : "");
   const reason =
-    detail && typeof detail === "object" && "reason" in detail ? ` (${String(detail.reason)})` : "";
-  return `${who}: ${what}${whom ? `, ${whom}` : ""}${reason}`;
+    detail && typeof detail === "object" && "reason" in detail ? `: ${String(detail.reason)}` : "";
+  return `${actor?.username ?? "The system"} ${verb} ${whom}${reason}`;
 }

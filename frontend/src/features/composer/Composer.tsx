@@ -57,7 +57,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
         event.preventDefault();
         send();
       }}
-      className="px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-4"
+      className="column px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-4"
     >
       <div
         className={`flex items-end gap-2 rounded-2xl border bg-raised p-1.5 shadow-low transition-colors focus-within:outline-2 focus-within:-outline-offset-1 ${isPrivate ? "border-private/50 focus-within:outline-private" : "border-edge/60 focus-within:outline-accent"}`}

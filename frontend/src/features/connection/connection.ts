@@ -93,8 +93,13 @@ class LiveConnection {
     if (this.#userId) outboxOf(this.#userId).resume();
   }
 
+  /** Without a token now, a member's stream is a guest's for a while; it becomes the member's as soon as one comes. */
   async #takeToken(): Promise<void> {
-    this.#token = await session.accessToken().catch(() => this.#token);
+    try {
+      this.#token = await session.accessToken();
+    } catch {
+      setTimeout(() => this.#onSession(), RENEW_AGAIN_MS);
+    }
   }
 
   /** Gets a newer token; the session then reports itself, and the stream carries on with it. */

@@ -7,6 +7,7 @@ import { useChat } from "../../realtime/store";
 import { Avatar } from "../../ui/Avatar";
 import { BlankPage } from "../../ui/BlankPage";
 import { Button } from "../../ui/Button";
+import { Foot } from "../../ui/Foot";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
@@ -65,7 +66,7 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
   return (
     <section
       aria-label={`Private conversation with ${peer.username}`}
-      className="flex min-h-0 flex-1 flex-col [--thread:color-mix(in_oklch,var(--private)_45%,var(--ground))]"
+      className="flex min-h-0 flex-1 flex-col [--thread:color-mix(in_srgb,var(--private)_45%,var(--ground))]"
     >
       <div className="border-t-4 border-private">
         <PageHeader
@@ -92,10 +93,10 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
       {canWrite ? (
         <Composer userId={viewer.id} lane={place} label={`Write privately to ${peer.username}`} isPrivate />
       ) : (
-        <p className="m-3 flex items-center gap-3 rounded-2xl bg-private-wash px-4 py-3 text-sm font-medium text-private md:m-4">
+        <Foot look="bg-private-wash text-sm font-medium text-private">
           <Lock className="size-4.5 shrink-0" aria-hidden />
           Private messages here come from the admins and cannot be answered.
-        </p>
+        </Foot>
       )}
     </section>
   );

@@ -6,6 +6,7 @@ import { useChat } from "../../realtime/store";
 import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
 import { shortTime } from "../../ui/dates";
+import { Foot } from "../../ui/Foot";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
@@ -78,15 +79,12 @@ const isMuted = (until: string | null | undefined) => Boolean(until) && Date.par
 
 function MutedNote({ until, reason }: { until: string; reason: string | null }) {
   return (
-    <p
-      role="status"
-      className="m-3 flex items-center gap-3 rounded-2xl bg-waiting-wash px-4 py-3 text-sm font-medium text-waiting"
-    >
+    <Foot look="bg-waiting-wash text-sm font-medium text-waiting">
       <MessageCircleOff className="size-5 shrink-0" aria-hidden />
-      <span className="[overflow-wrap:anywhere]">
+      <span role="status" className="[overflow-wrap:anywhere]">
         An admin has muted you until {shortTime(until)}
         {reason ? `: ${reason}` : "."} You can go on reading.
       </span>
-    </p>
+    </Foot>
   );
 }

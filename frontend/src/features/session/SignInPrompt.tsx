@@ -1,12 +1,13 @@
 import { Link, useLocation } from "react-router";
 import { buttonClass } from "../../ui/Button";
+import { Foot } from "../../ui/Foot";
 
 /** Where a member would type, a guest is invited in; afterwards this room is open again. */
 export function SignInPrompt({ roomName }: { roomName: string }) {
   const { pathname } = useLocation();
   const back = { from: pathname };
   return (
-    <div className="m-3 flex flex-wrap items-center justify-between gap-x-4 gap-y-3 rounded-2xl border border-line bg-surface px-4 py-3 md:m-4">
+    <Foot look="flex-wrap justify-between border border-line bg-surface">
       <p className="text-muted">
         You are reading as a guest. <span className="hidden sm:inline">Join to write in {roomName}.</span>
       </p>
@@ -18,6 +19,6 @@ export function SignInPrompt({ roomName }: { roomName: string }) {
           Sign up
         </Link>
       </div>
-    </div>
+    </Foot>
   );
 }

@@ -81,7 +81,7 @@ export function Timeline({
         className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >
         <div className="flex-1" />
-        {!hasOlder && entries.length === 0 && beginning}
+        {!hasOlder && entries.length === 0 && <div className="column">{beginning}</div>}
         <Virtualizer
           ref={scroll.list}
           scrollRef={container}
@@ -91,7 +91,7 @@ export function Timeline({
           data={rows}
         >
           {(row, index) => (
-            <div key={row.key}>
+            <div key={row.key} className="column">
               {index === 0 && !hasOlder && beginning}
               <TimelineRow
                 row={row}

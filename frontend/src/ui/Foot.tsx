@@ -1,0 +1,17 @@
+import type { ReactNode } from "react";
+
+interface FootProps {
+  look: string;
+  children: ReactNode;
+}
+
+/** What stands where a message would be typed, when none can be. */
+export function Foot({ look, children }: FootProps) {
+  return (
+    <div className="column p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-4">
+      <div role="note" className={`flex items-center gap-3 rounded-2xl px-4 py-3 ${look}`}>
+        {children}
+      </div>
+    </div>
+  );
+}
