@@ -73,7 +73,7 @@ export class Server {
 }
 
 /** Below the ports that the system hands out for outgoing connections, one of which might be taken meanwhile. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
     const isFree = await new Promise<boolean>((resolve) => {

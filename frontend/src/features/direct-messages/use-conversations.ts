@@ -7,8 +7,8 @@ import { troubleOf, untilAnswered } from "../../api/until-answered";
 import { withConversations, withDirects } from "../../realtime/snapshots";
 import type { Conversation } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
-import { useReadMarks } from "../rooms/read-marks";
 import { useViewer } from "../session/use-session";
+import { useReadMarks } from "../unread/read-marks";
 
 const PAGE = 50;
 

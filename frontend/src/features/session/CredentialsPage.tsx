@@ -1,12 +1,12 @@
 import { type FormEvent, useState } from "react";
 import { Link, Navigate, useLocation, useNavigate } from "react-router";
 import { ProblemError, sentence } from "../../api/problem";
+import { useServerTraits } from "../../api/use-server-traits";
 import { Button } from "../../ui/Button";
 import { Logo } from "../../ui/Logo";
 import { Notice } from "../../ui/Notice";
 import { TextField } from "../../ui/TextField";
 import { useTitle } from "../../ui/use-title";
-import { useServerTraits } from "../connection/use-server-traits";
 import { session } from "./session";
 import { useReturnPath } from "./use-return";
 import { useSession } from "./use-session";

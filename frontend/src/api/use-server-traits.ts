@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { apiAddress } from "../../api/address";
+import { apiAddress } from "./address";
 
 interface ServerTraits {
   /** Demo accounts exist. */
