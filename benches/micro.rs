@@ -75,7 +75,7 @@ fn fan_out(bencher: Bencher, readers: usize) {
     let mut pos = 0;
     bencher.counter(ItemsCount::new(readers)).bench_local(|| {
         pos += 1;
-        black_box(feed.apply(event(pos, room(0))));
+        black_box(feed.apply([event(pos, room(0))]));
         for (mailbox, _) in &mailboxes {
             assert!(mailbox.poll_next(&context).is_ready());
         }
@@ -87,7 +87,7 @@ fn fan_out(bencher: Bencher, readers: usize) {
 fn filter_a_replay(bencher: Bencher, missed: i64) {
     let mut feed = feed(100);
     for pos in 1..=missed {
-        feed.apply(event(pos, room(usize::try_from(pos % 100).expect("a remainder of 100"))));
+        feed.apply([event(pos, room(usize::try_from(pos % 100).expect("a remainder of 100")))]);
     }
     let filter = ReplayFilter {
         interest: Interest::new(vec![room(7)], None),

@@ -127,9 +127,13 @@ impl<'a> Live<'a> {
     /// `Ok(None)`: the client is gone.
     async fn run(mut self, opening: Vec<Bytes>) -> io::Result<Option<ByeReason>> {
         write(self.socket, opening).await?;
-        let leaving = self.app.lifecycle.leaving.clone();
+        let socket = self.socket;
+        let leaving = self.app.lifecycle.leaving.cancelled();
+        let gone = peer_gone(socket);
         let alarm = tokio::time::sleep_until(self.next_alarm());
-        tokio::pin!(alarm);
+        // Made once: each of them stands in somebody's list of waiters, and joining and leaving those lists for
+        // every message would cost more than the message.
+        tokio::pin!(leaving, gone, alarm);
         loop {
             tokio::select! {
                 // Time first: a busy room must not keep a stream beyond its token's end.
@@ -140,7 +144,7 @@ impl<'a> Live<'a> {
                     }
                     alarm.as_mut().reset(self.next_alarm());
                 }
-                () = leaving.cancelled(), if self.leaves_at.is_none() => {
+                () = &mut leaving, if self.leaves_at.is_none() => {
                     let spread = Lifecycle::spread(self.app.config.drain_grace);
                     self.leaves_at = Some(Instant::now() + spread.mul_f64(rand::rng().random()));
                     let retry_ms = rand::rng().random_range(RETRY_MS);
@@ -151,7 +155,7 @@ impl<'a> Live<'a> {
                     Step::Send(frames) => write(self.socket, frames).await?,
                     Step::Bye(reason) => return Ok(Some(reason)),
                 },
-                gone = peer_gone(self.socket) => return gone.map(|()| None),
+                gone = &mut gone => return gone.map(|()| None),
             }
         }
     }
@@ -205,13 +209,17 @@ async fn write(socket: &TcpStream, frames: Vec<Bytes>) -> io::Result<()> {
     // Bytes of `rest[0]` that are written already.
     let mut offset = 0;
     while let Some(first) = rest.first() {
-        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
-        slices[0] = IoSlice::new(&first[offset..]);
-        for (slice, frame) in slices[1..].iter_mut().zip(&rest[1..]) {
-            *slice = IoSlice::new(frame);
-        }
-        let count = rest.len().min(MOST_SLICES);
-        match socket.try_write_vectored(&slices[..count]) {
+        let outcome = if rest.len() == 1 {
+            socket.try_write(&first[offset..])
+        } else {
+            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+            slices[0] = IoSlice::new(&first[offset..]);
+            for (slice, frame) in slices[1..].iter_mut().zip(&rest[1..]) {
+                *slice = IoSlice::new(frame);
+            }
+            socket.try_write_vectored(&slices[..rest.len().min(MOST_SLICES)])
+        };
+        match outcome {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => {
                 offset += written;

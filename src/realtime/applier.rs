@@ -14,7 +14,7 @@ use super::Shared;
 use super::backplane::Backplane;
 use super::gate::{Gate, Want};
 use super::log::{Head, Log};
-use crate::event::{Change, Event};
+use crate::event::Event;
 use crate::id::Pos;
 
 /// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
@@ -113,28 +113,17 @@ impl Applier {
     /// Applies what is in order, a handful per hold of the lock.
     fn apply_ready(&mut self) {
         loop {
-            let mut deleted = Vec::new();
-            let mut applied = 0;
-            {
-                let mut feed = self.shared.feed();
-                while applied < APPLY_MOST
-                    && let Some(event) = self.gate.pop(Instant::now())
-                {
-                    if let Change::MessageDeleted { id, .. } = event.change {
-                        deleted.push(id);
-                    }
-                    let readers = feed.apply(event);
-                    metrics::counter!("gapless_deliveries_total").increment(readers as u64);
-                    applied += 1;
-                }
-            }
-            for message in deleted {
+            let now = Instant::now();
+            let ready = std::iter::from_fn(|| self.gate.pop(now)).take(APPLY_MOST);
+            let applied = self.shared.feed().apply(ready);
+            for message in applied.deleted {
                 self.shared.replay().forget_body(message);
             }
-            if applied == 0 {
+            if applied.events == 0 {
                 return;
             }
-            metrics::counter!("gapless_events_applied_total").increment(applied as u64);
+            metrics::counter!("gapless_events_applied_total").increment(applied.events as u64);
+            metrics::counter!("gapless_deliveries_total").increment(applied.deliveries as u64);
             self.shared.applied.send_replace(self.gate.passed());
         }
     }
@@ -150,7 +139,7 @@ impl Applier {
                     self.apply_ready();
                 }
                 Ok(_) => {
-                    // Positions that were announced are not there: the history itself may have changed.
+                    // Positions that were announced are not there: the claim was false, or the history changed.
                     self.look_at_head().await;
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
@@ -165,7 +154,7 @@ impl Applier {
     async fn look_at_head(&mut self) {
         match (self.log.head)(()).await {
             Ok(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
-                self.gate.saw_head(head.pos, Instant::now());
+                self.gate.trust_head(head.pos, Instant::now());
             }
             Ok(head) => self.restart(head).await,
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),

@@ -17,12 +17,12 @@ use super::cursor::Cursor;
 use super::directory::Directory;
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::{Hub, Subscriber, SubscriberId};
-use super::mailbox::{Letter, Mailbox};
+use super::mailbox::Mailbox;
 use super::presence::{Presence, Who};
 use super::ring::{Entry, Ring};
-use super::topic::Interest;
+use super::topic::{Audience, Interest};
 use crate::event::{Change, Event, Online};
-use crate::id::{Pos, RoomId, SessionId};
+use crate::id::{MessageId, Pos, RoomId, SessionId};
 
 /// Frames handed out in one pull: as much as one write takes, so that a resuming crowd shares the lock fairly.
 const PULL_BYTES: usize = 64 * 1024;
@@ -81,6 +81,59 @@ pub enum Pull {
     Bye(ByeReason),
 }
 
+/// What became of some events.
+#[derive(Debug, Default)]
+pub struct Applied {
+    pub events: usize,
+    /// Mailboxes that events went to, summed up.
+    pub deliveries: usize,
+    /// Messages whose bodies are gone.
+    pub deleted: Vec<MessageId>,
+}
+
+/// Neighbouring events for the same audience, on their way to it as one frame: in a busy room a batch then costs
+/// each reader one push, whatever the number of its messages.
+#[derive(Debug, Default)]
+struct Run {
+    audience: Option<Audience>,
+    first: Pos,
+    frames: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Run {
+    /// Longer runs gain nothing, and would make a mailbox look full.
+    const MOST_BYTES: usize = 16 * 1024;
+
+    /// Whether this entry may go along. Only messages do: whatever changes a right goes alone.
+    fn takes(&self, entry: &Entry) -> bool {
+        let is_neighbour = self.audience.is_none() || self.audience == Some(entry.audience);
+        is_neighbour && matches!(entry.audience, Audience::Room(_)) && self.bytes < Self::MOST_BYTES
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        let Some(frame) = &entry.frame else { return };
+        if self.frames.is_empty() {
+            self.audience = Some(entry.audience);
+            self.first = entry.pos;
+        }
+        self.bytes += frame.len();
+        self.frames.push(frame.clone());
+    }
+
+    /// Gives what there is to whom it is for, and is empty again.
+    fn deliver(&mut self, hub: &Hub) -> usize {
+        let run = std::mem::take(self);
+        let Some(audience) = run.audience else { return 0 };
+        let count = run.frames.len();
+        let frame = match <[Bytes; 1]>::try_from(run.frames) {
+            Ok([frame]) => frame,
+            Err(frames) => frames.concat().into(),
+        };
+        hub.deliver(audience, run.first, &frame) * count
+    }
+}
+
 /// Decides, for a reader who replays, what of the log it hears: its interest, less the rooms that were
 /// archived or unknown when it came.
 #[derive(Debug, Clone)]
@@ -93,7 +146,7 @@ pub struct ReplayFilter {
 
 impl ReplayFilter {
     pub fn hears(&self, entry: &Entry) -> bool {
-        let is_missing = matches!(entry.audience, super::topic::Audience::Room(room)
+        let is_missing = matches!(entry.audience, Audience::Room(room)
             if entry.pos <= self.registered_at && self.missing.contains(&room));
         !is_missing && self.interest.hears(entry.audience)
     }
@@ -132,28 +185,37 @@ impl Feed {
         self.applied
     }
 
-    /// The next event of the log: everyone who may hear it is given it, and from here on its change holds.
-    /// Returns how many readers it went to.
-    pub fn apply(&mut self, mut event: Event) -> usize {
-        debug_assert_eq!(event.pos, self.applied.next(), "the gate lets events through in order");
-        if let Change::Room { room, .. } = &mut event.change {
-            room.online = self.presence.online(room.id);
+    /// The next events of the log: everyone who may hear them is given them, and from here on they hold.
+    pub fn apply(&mut self, events: impl IntoIterator<Item = Event>) -> Applied {
+        let mut applied = Applied::default();
+        let mut run = Run::default();
+        for mut event in events {
+            debug_assert_eq!(event.pos, self.applied.next(), "the gate lets events through in order");
+            if let Change::Room { room, .. } = &mut event.change {
+                room.online = self.presence.online(room.id);
+            }
+            let entry = Entry::new(&self.epoch, &event);
+            if !run.takes(&entry) {
+                applied.deliveries += run.deliver(&self.hub);
+            }
+            self.directory.apply(&event);
+            match &event.change {
+                Change::MessageDeleted { id, .. } => {
+                    self.ring.forget_body(&self.epoch, *id, event.at);
+                    applied.deleted.push(*id);
+                }
+                // Rights before delivery: a stream that loses its right at this position does not hear it.
+                Change::SessionsEnded { user_id, sessions } => self.hub.revoke(*user_id, Some(sessions)),
+                Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, None),
+                _ => {}
+            }
+            run.push(&entry);
+            self.ring.push(entry);
+            self.applied = event.pos;
+            applied.events += 1;
         }
-        self.directory.apply(&event);
-        if let Change::MessageDeleted { id, .. } = event.change {
-            self.ring.forget_body(&self.epoch, id, event.at);
-        }
-        let entry = Entry::new(&self.epoch, &event);
-        // Rights before delivery: a stream that loses its right at this position does not hear it.
-        match &event.change {
-            Change::SessionsEnded { user_id, sessions } => self.hub.revoke(*user_id, Some(sessions)),
-            Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, None),
-            _ => {}
-        }
-        let readers = self.hub.deliver(&entry);
-        self.ring.push(entry);
-        self.applied = event.pos;
-        readers
+        applied.deliveries += run.deliver(&self.hub);
+        applied
     }
 
     /// Registers a reader at the present position. It is not live yet: it pulls until it is.
@@ -233,7 +295,7 @@ impl Feed {
             Some((pos, frame)) if *pos == applied => frame.clone(),
             _ => self.heartbeat.insert((applied, frame::heartbeat(&self.epoch, applied))).1.clone(),
         };
-        mailbox.push(Letter { pos: None, frame });
+        mailbox.push(None, frame);
     }
 
     /// Tells who is here to whom it concerns and is due.

@@ -73,6 +73,15 @@ impl Gate {
         }
     }
 
+    /// The log itself says how far it has come. It was asked after all that was heard so far, and so whatever
+    /// claimed more was wrong: that is neither waited for nor passed on.
+    pub fn trust_head(&mut self, head: Pos, now: Instant) {
+        self.head = head.max(self.passed);
+        self.early.split_off(&head.next());
+        self.gap_since = None;
+        self.saw_head(head, now);
+    }
+
     /// The log has come this far, and the event will not arrive as news: read without waiting.
     pub fn demand(&mut self, head: Pos, now: Instant) {
         self.saw_head(head, now);
@@ -146,6 +155,19 @@ mod tests {
         let mut gate = Gate::new(Pos(5));
         gate.demand(Pos(6), now);
         assert_eq!(gate.want(now), Want::Read { after: Pos(5), upto: Pos(6) });
+    }
+
+    #[test]
+    fn a_claim_beyond_the_log_is_not_waited_for() {
+        let now = Instant::now() + HOLD;
+        let mut gate = Gate::new(Pos(5));
+        gate.demand(Pos(1_000_000), now);
+        gate.offer(event(2_000_000), now);
+        gate.trust_head(Pos(5), now);
+        assert_eq!(gate.want(now), Want::Nothing);
+        gate.offer(event(6), now);
+        assert_eq!(drain(&mut gate, now), [6]);
+        assert_eq!(gate.want(now), Want::Nothing);
     }
 
     #[test]

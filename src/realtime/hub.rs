@@ -8,11 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::frame::{self, ByeReason};
-use super::mailbox::{Letter, Mailbox};
-use super::ring::Entry;
+use super::mailbox::Mailbox;
 use super::topic::{Audience, Interest};
 use crate::event::Online;
-use crate::id::{RoomId, SessionId, UserId};
+use crate::id::{Pos, RoomId, SessionId, UserId};
 
 /// Names a subscriber for as long as it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,18 +88,16 @@ impl Hub {
         Some(subscriber)
     }
 
-    /// Gives an event to everyone it is for. Returns how many mailboxes it went to.
-    pub fn deliver(&self, entry: &Entry) -> usize {
-        let Some(frame) = &entry.frame else { return 0 };
-        let letter = || Letter { pos: Some(entry.pos), frame: frame.clone() };
+    /// Gives a frame to everyone it is for; `pos` is that of its (first) event. Returns to how many.
+    pub fn deliver(&self, audience: Audience, pos: Pos, frame: &Bytes) -> usize {
         let give = |listeners: Option<&Listeners>| {
             let Some(listeners) = listeners else { return 0 };
             for mailbox in listeners.values() {
-                mailbox.push(letter());
+                mailbox.push(Some(pos), frame.clone());
             }
             listeners.len()
         };
-        match entry.audience {
+        match audience {
             Audience::Room(room) => give(self.by_room.get(&room)),
             Audience::User(user) => give(self.by_user.get(&user)),
             Audience::Pair(sender, recipient) => {
@@ -109,7 +106,7 @@ impl Hub {
             }
             Audience::Everyone => {
                 for subscriber in self.subscribers.values() {
-                    subscriber.mailbox.push(letter());
+                    subscriber.mailbox.push(Some(pos), frame.clone());
                 }
                 self.subscribers.len()
             }
@@ -122,7 +119,7 @@ impl Hub {
         let Some(listeners) = self.by_room.get(&room) else { return };
         let frame = frame::presence(room, online);
         for mailbox in listeners.values() {
-            mailbox.push(Letter { pos: None, frame: frame.clone() });
+            mailbox.push(None, frame.clone());
         }
     }
 
@@ -138,7 +135,7 @@ impl Hub {
                 (!rest.is_empty()).then(|| frame::lobby(rest))
             });
             if let Some(frame) = frame {
-                subscriber.mailbox.push(Letter { pos: None, frame: frame.clone() });
+                subscriber.mailbox.push(None, frame.clone());
             }
         }
     }

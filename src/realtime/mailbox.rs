@@ -4,7 +4,6 @@
 //! the position from which to read them again is kept. A reader who is behind is given nothing until it has
 //! caught up by itself; so a slow one costs what its mailbox holds, and delays nobody.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -18,18 +17,11 @@ use crate::id::Pos;
 const MOST_FRAMES: usize = if cfg!(test) { 4 } else { 512 }; // small in tests, so that they reach it
 const MOST_BYTES: usize = 256 * 1024;
 
-/// A frame, with its position if it has one.
-#[derive(Debug, Clone)]
-pub struct Letter {
-    pub pos: Option<Pos>,
-    pub frame: Bytes,
-}
-
 /// What a reader finds.
 #[derive(Debug)]
 pub enum Next {
     /// Send these, in this order.
-    Letters(VecDeque<Letter>),
+    Frames(Vec<Bytes>),
     /// Everything after this position is to be read from the log.
     Behind(Pos),
     /// Nothing follows.
@@ -46,49 +38,59 @@ pub struct Mailbox(
 
 #[derive(Debug)]
 struct Queue {
-    letters: VecDeque<Letter>,
+    frames: Vec<Bytes>,
     bytes: usize,
+    /// Position of the first event among the frames; none while only counts and heartbeats wait.
+    first: Option<Pos>,
     /// Where a reader who is not live must read on.
     behind: Option<Pos>,
-    /// Set once. Letters from before it are still delivered.
+    /// Set once. Frames from before it are still delivered.
     bye: Option<ByeReason>,
-    /// The reader, when it waits.
+    /// The reader's task.
     waker: Option<Waker>,
+    /// Whether it waits to be woken. The waker itself stays: making one for each frame would cost as much as
+    /// the frame.
+    is_waiting: bool,
 }
 
 impl Mailbox {
     /// For a reader who has seen everything up to `from`, and is not live yet.
     pub const fn behind(from: Pos) -> Self {
-        Self(Mutex::new(Queue { letters: VecDeque::new(), bytes: 0, behind: Some(from), bye: None, waker: None }))
+        Self(Mutex::new(Queue {
+            frames: Vec::new(),
+            bytes: 0,
+            first: None,
+            behind: Some(from),
+            bye: None,
+            waker: None,
+            is_waiting: false,
+        }))
     }
 
-    /// Leaves a frame for a live reader. One who is behind will find it in the log, one who said goodbye is
-    /// not to have it: both are left alone.
-    pub fn push(&self, letter: Letter) {
+    /// Leaves a frame for a live reader; `pos` is that of its (first) event. One who is behind will find it in
+    /// the log, one who said goodbye is not to have it: both are left alone.
+    pub fn push(&self, pos: Option<Pos>, frame: Bytes) {
         let mut queue = self.lock();
         if queue.behind.is_some() || queue.bye.is_some() {
             return;
         }
-        let full = queue.letters.len() >= MOST_FRAMES || queue.bytes + letter.frame.len() > MOST_BYTES;
-        if full && !queue.letters.is_empty() {
-            // Nothing that this reader should have had lies between the last letter it took and the first
-            // one here, so reading on before the first is exact.
-            let first = queue.letters.iter().chain([&letter]).find_map(|letter| letter.pos);
-            let Some(first) = first else {
-                // Only counts and heartbeats: a newer one replaces them all.
-                queue.letters.clear();
-                queue.bytes = letter.frame.len();
-                queue.letters.push_back(letter);
+        let is_full = queue.frames.len() >= MOST_FRAMES || queue.bytes + frame.len() > MOST_BYTES;
+        let first = queue.first.or(pos);
+        if is_full && !queue.frames.is_empty() {
+            queue.clear();
+            if let Some(first) = first {
+                // Nothing that this reader should have had lies between the last frame it took and the first
+                // one here, so reading on before the first is exact.
+                queue.behind = Some(first.previous());
+                metrics::counter!("gapless_subscriptions_overflowed_total").increment(1);
+                queue.wake();
                 return;
-            };
-            queue.letters = VecDeque::new();
-            queue.bytes = 0;
-            queue.behind = Some(first.previous());
-            metrics::counter!("gapless_subscriptions_overflowed_total").increment(1);
-        } else {
-            queue.bytes += letter.frame.len();
-            queue.letters.push_back(letter);
+            }
+            // Only counts and heartbeats waited: the newest replaces them all.
         }
+        queue.first = first;
+        queue.bytes += frame.len();
+        queue.frames.push(frame);
         queue.wake();
     }
 
@@ -125,8 +127,8 @@ impl Mailbox {
     /// Whatever the reader had to come is void: it hears `reset`, and reads on after `from`.
     pub fn restart(&self, from: Pos, reset: Bytes) {
         let mut queue = self.lock();
-        queue.letters = VecDeque::from([Letter { pos: None, frame: reset }]);
-        queue.bytes = 0;
+        queue.clear();
+        queue.frames.push(reset);
         queue.behind = Some(from);
         queue.wake();
     }
@@ -139,10 +141,11 @@ impl Mailbox {
     /// What the reader should do next; remembers whom to wake if there is nothing.
     pub fn poll_next(&self, context: &Context<'_>) -> Poll<Next> {
         let mut queue = self.lock();
-        if !queue.letters.is_empty() {
-            queue.bytes = 0;
-            // The buffer goes with the letters: an idle reader keeps no memory.
-            return Poll::Ready(Next::Letters(std::mem::take(&mut queue.letters)));
+        if !queue.frames.is_empty() {
+            // The buffer goes with the frames: an idle reader keeps no memory.
+            let frames = std::mem::take(&mut queue.frames);
+            queue.clear();
+            return Poll::Ready(Next::Frames(frames));
         }
         if let Some(reason) = queue.bye {
             return Poll::Ready(Next::Bye(reason));
@@ -150,7 +153,10 @@ impl Mailbox {
         if let Some(from) = queue.behind {
             return Poll::Ready(Next::Behind(from));
         }
-        queue.waker = Some(context.waker().clone());
+        if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            queue.waker = Some(context.waker().clone());
+        }
+        queue.is_waiting = true;
         Poll::Pending
     }
 
@@ -160,9 +166,17 @@ impl Mailbox {
 }
 
 impl Queue {
+    fn clear(&mut self) {
+        self.frames = Vec::new();
+        self.bytes = 0;
+        self.first = None;
+    }
+
     fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        if std::mem::take(&mut self.is_waiting)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
         }
     }
 }
@@ -171,8 +185,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn letter(pos: Option<i64>) -> Letter {
-        Letter { pos: pos.map(Pos), frame: Bytes::from_static(b"frame") }
+    fn leave(mailbox: &Mailbox, pos: Option<i64>, frame: &'static str) {
+        mailbox.push(pos.map(Pos), Bytes::from_static(frame.as_bytes()));
     }
 
     fn next(mailbox: &Mailbox) -> Option<Next> {
@@ -189,24 +203,24 @@ mod tests {
     }
 
     #[test]
-    fn gives_letters_in_order_then_nothing() {
+    fn gives_frames_in_order_then_nothing() {
         let mailbox = live();
-        mailbox.push(letter(Some(3)));
-        mailbox.push(letter(None));
-        let Some(Next::Letters(letters)) = next(&mailbox) else { panic!("two letters wait") };
-        assert_eq!(letters.iter().map(|letter| letter.pos).collect::<Vec<_>>(), [Some(Pos(3)), None]);
+        leave(&mailbox, Some(3), "three");
+        leave(&mailbox, None, "heartbeat");
+        let Some(Next::Frames(frames)) = next(&mailbox) else { panic!("two frames wait") };
+        assert_eq!(frames, ["three", "heartbeat"]);
         assert!(next(&mailbox).is_none());
     }
 
     #[test]
     fn a_full_one_forgets_the_queue_but_not_the_place() {
         let mailbox = live();
-        mailbox.push(letter(None));
+        leave(&mailbox, None, "heartbeat");
         for pos in 10..=10 + i64::try_from(MOST_FRAMES).unwrap() {
-            mailbox.push(letter(Some(pos)));
+            leave(&mailbox, Some(pos), "event");
         }
         assert!(matches!(next(&mailbox), Some(Next::Behind(Pos(9)))));
-        mailbox.push(letter(Some(5000)));
+        leave(&mailbox, Some(5000), "event");
         assert!(matches!(next(&mailbox), Some(Next::Behind(Pos(9)))), "it finds the rest in the log");
     }
 
@@ -214,19 +228,21 @@ mod tests {
     fn counts_alone_never_put_a_reader_behind() {
         let mailbox = live();
         for _ in 0..=MOST_FRAMES {
-            mailbox.push(letter(None));
+            leave(&mailbox, None, "presence");
         }
         assert_eq!(mailbox.behind_from(), None);
+        let Some(Next::Frames(frames)) = next(&mailbox) else { panic!("the newest waits") };
+        assert_eq!(frames, ["presence"]);
     }
 
     #[test]
     fn goodbye_comes_after_what_was_there_and_before_what_follows() {
         let mailbox = live();
-        mailbox.push(letter(Some(1)));
+        leave(&mailbox, Some(1), "one");
         mailbox.close(ByeReason::Revoked);
-        mailbox.push(letter(Some(2)));
-        let Some(Next::Letters(letters)) = next(&mailbox) else { panic!("one letter waits") };
-        assert_eq!(letters.len(), 1);
+        leave(&mailbox, Some(2), "two");
+        let Some(Next::Frames(frames)) = next(&mailbox) else { panic!("one frame waits") };
+        assert_eq!(frames, ["one"]);
         assert!(matches!(next(&mailbox), Some(Next::Bye(ByeReason::Revoked))));
     }
 }

@@ -224,9 +224,7 @@ impl Play {
     }
 
     fn apply(&mut self) {
-        while let Some(event) = self.gate.pop(self.now) {
-            self.feed.apply(event);
-        }
+        self.feed.apply(std::iter::from_fn(|| self.gate.pop(self.now)));
     }
 
     fn catch_up(&mut self) {
@@ -295,10 +293,7 @@ impl Play {
         let context = std::task::Context::from_waker(std::task::Waker::noop());
         match connection.mailbox.poll_next(&context) {
             std::task::Poll::Pending => {}
-            std::task::Poll::Ready(Next::Letters(letters)) => {
-                let frames: Vec<_> = letters.into_iter().map(|letter| letter.frame).collect();
-                self.send(n, &frames);
-            }
+            std::task::Poll::Ready(Next::Frames(frames)) => self.send(n, &frames),
             std::task::Poll::Ready(Next::Bye(_)) => self.cut(n),
             std::task::Poll::Ready(Next::Behind(from)) => {
                 match self.feed.pull(&connection.mailbox, &connection.filter, from) {
@@ -321,8 +316,9 @@ impl Play {
     fn send(&mut self, n: usize, frames: &[Bytes]) {
         let deleted: Vec<_> = self.deleted_and_applied();
         let reader = &mut self.readers[n];
-        for frame in frames {
-            let text = std::str::from_utf8(frame).unwrap();
+        // Neighbouring events may come as one frame.
+        let text: String = frames.iter().map(|frame| std::str::from_utf8(frame).unwrap()).collect();
+        for text in text.split_terminator("\n\n") {
             let Some(id) = text.lines().find_map(|line| line.strip_prefix("id: e.")) else { continue };
             let pos: i64 = id.parse().unwrap();
             reader.cursor = Some(pos);

@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::feed::{Ask, Pull, ReplayFilter};
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::SubscriberId;
-use super::mailbox::{Letter, Mailbox, Next};
+use super::mailbox::{Mailbox, Next};
 use super::{Realtime, Shared};
 use crate::id::{Pos, RoomId};
 
@@ -109,7 +109,7 @@ impl Subscription {
         }
         loop {
             let step = match poll_fn(|context| self.mailbox.poll_next(context)).await {
-                Next::Letters(letters) => Step::Send(letters.into_iter().map(|Letter { frame, .. }| frame).collect()),
+                Next::Frames(frames) => Step::Send(frames),
                 Next::Bye(reason) => Step::Bye(reason),
                 Next::Behind(from) => self.read_on(from).await,
             };
