@@ -274,7 +274,7 @@ mod tests {
 
     /// The variables that a developer's shell is likely to have are overridden, so that it cannot matter.
     fn resolve(flags: &[&str]) -> anyhow::Result<Config> {
-        let base = ["gapless", "--jwt-signing-key=", "--database-url=", "--allowed-origins="];
+        let base = ["gapless", "--jwt-signing-key=", "--database-url=", "--allowed-origins=", "--redis-connection="];
         let given = |flag: &&&str| !flags.iter().any(|other| other.starts_with(**flag));
         let line = base.iter().filter(given).chain(flags);
         Config::resolve(Line::try_parse_from(line)?.settings)
@@ -315,6 +315,36 @@ mod tests {
             resolve(&[KEY, "--access-token-ttl-secs=5"]).expect("short is fine").access_token_ttl,
             Duration::from_secs(5)
         );
+    }
+
+    #[test]
+    fn a_secret_may_lie_in_a_file_and_what_is_empty_is_not_set() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("key");
+        std::fs::write(&file, "07".repeat(32) + "\n").expect("a file");
+        let file = format!("--jwt-signing-key-file={}", file.display());
+        assert_eq!(resolve(&[&file]).expect("settings").jwt_signing_key.as_bytes(), &[7; 32]);
+        assert!(resolve(&[&file, KEY]).expect_err("one too many").to_string().contains("both set"));
+        assert!(resolve(&["--jwt-signing-key-file=/nowhere"]).is_err());
+        let config = resolve(&[KEY, "--spa-dir=", "--database-url-file=", "--trusted-proxy="]).expect("settings");
+        assert!(config.spa_dir.is_none() && config.database_url.is_none() && config.trusted_proxy.is_none());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once() {
+        let flags = ["--database-url=x", "--allowed-origins=*", "--trusted-proxy=x", "--redis-connection=a:1,b:2"];
+        let error = resolve(&flags).expect_err("four faults").to_string();
+        for name in ["JWT_SIGNING_KEY", "ALLOWED_ORIGINS", "TRUSTED_PROXY", "REDIS_CONNECTION"] {
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn variables_from_elsewhere_are_settings_and_unknown_ones_are_passed_over() {
+        let said = [("JWT_SIGNING_KEY", "07".repeat(32)), ("DM_REPLIES", "true".to_owned()), ("OTHER", "x".to_owned())];
+        let config = Config::from_variables(said.map(|(name, value)| (name.to_owned(), value))).expect("settings");
+        assert!(config.dm_replies);
+        assert_eq!(config.jwt_signing_key.as_bytes(), &[7; 32]);
     }
 
     #[test]

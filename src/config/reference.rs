@@ -29,7 +29,12 @@ pub fn page() -> String {
         let Some(variable) = variable(arg) else { continue };
         let default = default(arg).map_or_else(String::new, |default| format!("`{default}`"));
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let choices: Vec<_> = arg.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
+        let choices: Vec<_> = arg
+            .get_possible_values()
+            .iter()
+            .filter(|value| !value.is_hide_set())
+            .map(|value| format!("`{}`", value.get_name()))
+            .collect();
         let choices = if choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
         writeln!(page, "| `{variable}` | {default} | {help}{choices} |").expect("a string takes any text");
     }

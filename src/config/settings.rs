@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, ValueEnum};
 use secrecy::SecretString;
 
@@ -25,7 +26,7 @@ pub struct Settings {
     pub(super) database_url: Option<SecretString>,
 
     /// File that holds `DATABASE_URL`, as container secrets come.
-    #[arg(long, env = "DATABASE_URL_FILE")]
+    #[arg(long, env = "DATABASE_URL_FILE", value_parser = path())]
     pub(super) database_url_file: Option<PathBuf>,
 
     /// Redis that carries news between instances: a URL, or `host:port,password=…,ssl=True`. Without it there is one instance.
@@ -33,7 +34,7 @@ pub struct Settings {
     pub(super) redis_connection: Option<SecretString>,
 
     /// File that holds `REDIS_CONNECTION`.
-    #[arg(long, env = "REDIS_CONNECTION_FILE")]
+    #[arg(long, env = "REDIS_CONNECTION_FILE", value_parser = path())]
     pub(super) redis_connection_file: Option<PathBuf>,
 
     /// Directory for what the program itself keeps: the private database and the demo's signing key.
@@ -49,7 +50,7 @@ pub struct Settings {
     pub(super) jwt_signing_key: Option<SecretString>,
 
     /// File that holds `JWT_SIGNING_KEY`.
-    #[arg(long, env = "JWT_SIGNING_KEY_FILE")]
+    #[arg(long, env = "JWT_SIGNING_KEY_FILE", value_parser = path())]
     pub(super) jwt_signing_key_file: Option<PathBuf>,
 
     /// Former signing keys, comma-separated: they still verify tokens, and sign none.
@@ -57,7 +58,7 @@ pub struct Settings {
     pub(super) jwt_previous_keys: Option<SecretString>,
 
     /// File that holds `JWT_PREVIOUS_KEYS`.
-    #[arg(long, env = "JWT_PREVIOUS_KEYS_FILE")]
+    #[arg(long, env = "JWT_PREVIOUS_KEYS_FILE", value_parser = path())]
     pub(super) jwt_previous_keys_file: Option<PathBuf>,
 
     /// `iss` of access tokens, given and demanded.
@@ -97,7 +98,7 @@ pub struct Settings {
     pub(super) metrics_token: Option<SecretString>,
 
     /// File that holds `METRICS_TOKEN`.
-    #[arg(long, env = "METRICS_TOKEN_FILE")]
+    #[arg(long, env = "METRICS_TOKEN_FILE", value_parser = path())]
     pub(super) metrics_token_file: Option<PathBuf>,
 
     /// Whether a user may answer an admin who wrote to them first.
@@ -109,11 +110,11 @@ pub struct Settings {
     pub(super) rate_limits: bool,
 
     /// Directory of the built single-page app, served on the same port.
-    #[arg(long, env = "SPA_DIR")]
+    #[arg(long, env = "SPA_DIR", value_parser = path())]
     pub(super) spa_dir: Option<PathBuf>,
 
     /// Directory of the `PostgreSQL` binaries for the private database; searched for by default.
-    #[arg(long, env = "POSTGRES_BIN_DIR")]
+    #[arg(long, env = "POSTGRES_BIN_DIR", value_parser = path())]
     pub(super) postgres_bin_dir: Option<PathBuf>,
 
     /// Most database connections of this instance.
@@ -162,6 +163,11 @@ pub enum LogFormat {
     #[default]
     Text,
     Json,
+}
+
+/// A path, or an empty text, which counts as none.
+fn path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn queue_length(text: &str) -> Result<usize, String> {
