@@ -1,11 +1,22 @@
 //! What holds when things break: processes that are killed, databases that hang, links that fail, readers that
 //! do not read. Each test prints its figures, one to a line.
 
+use std::time::{Duration, Instant};
+
 use gapless::event::Room;
 
 use crate::actors::{FOUNDER, PASSWORD, Program, User};
 
 mod crash;
+mod cuts;
+mod instances;
+mod leaving;
+mod order;
+mod outage;
+mod restored;
+mod revocation;
+mod slow;
+mod sockets;
 
 /// The admin of a chat whose database was filled by these tests.
 async fn founder(program: &Program) -> User {
@@ -27,4 +38,15 @@ async fn rooms(founder: &User, names: &[&str]) -> Vec<Room> {
         rooms.push(founder.create_room(name).await);
     }
     rooms
+}
+
+/// Waits until each of them hears the others through Redis.
+async fn are_joined(instances: [&Program; 2]) {
+    let began = Instant::now();
+    for instance in instances {
+        while instance.metric("gapless_backplane_connected", "").await < 1.0 {
+            assert!(began.elapsed() < Duration::from_secs(10), "Redis is not joined");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }

@@ -1,0 +1,210 @@
+//! The database away, in each way it can be: callers are told within three seconds, streams stay open, and
+//! service comes back by itself.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+use sqlx::ConnectOptions as _;
+use uuid::Uuid;
+
+use super::{founder, people, rooms};
+use crate::actors::{
+    Chat, Fault, FaultProxy, Guest, Launch, Ledger, PASSWORD, PrivatePostgres, Program, Stream, Upstream, User, Wire,
+};
+
+/// A caller must know within this that the database is away.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
+/// How long the database is away: long enough that posts wait behind posts.
+const AWAY: Duration = Duration::from_secs(5);
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_suffers() {
+    let postgres = PrivatePostgres::start().await;
+    let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
+    let options = postgres.options();
+    let through_link = format!(
+        "postgres://{}@{}/{}?sslmode=disable",
+        options.get_username(),
+        link.address,
+        options.get_database().expect("its name"),
+    );
+    let server = Launch::on(&through_link).start().await;
+    let room = rooms(&founder(&server).await, &["general"]).await.remove(0);
+    let alice = people(&server, 1).await.remove(0);
+    let mut stream = server.guest().listen(&room).await;
+
+    let faults: [(&str, &dyn Fn(), &dyn Fn()); 3] = [
+        ("refuses connections", &|| link.set(Fault::Reset), &|| link.set(Fault::None)),
+        ("is a black hole", &|| link.set(Fault::BlackHole), &|| link.set(Fault::None)),
+        ("stands still", &|| postgres.freeze(), &|| postgres.thaw()),
+    ];
+    for (what, breaks, heals) in faults {
+        alice.post(&room, "before").await;
+        hear(&mut stream, "before").await;
+
+        breaks();
+        let slowest = ask_all_the_while(&server, &alice, room.id.0).await;
+        let heartbeats = count_heartbeats(&mut stream).await;
+        heals();
+
+        let healed = Instant::now();
+        let client_id = Uuid::new_v4().to_string();
+        while alice.try_post_as(room.id, "after", &client_id).await.status == 503 {
+            assert!(healed.elapsed() < BACK_WITHIN, "service does not return when the database no longer {what}");
+        }
+        let back = healed.elapsed();
+        hear(&mut stream, "after").await;
+        println!(
+            "figure: database {what}: told by 503 within {} ms at most, {heartbeats} heartbeats meanwhile, back {} ms after it",
+            slowest.as_millis(),
+            back.as_millis()
+        );
+    }
+    Ledger::read(&postgres.pool()).await;
+}
+
+/// Hears this message, perhaps after some that were refused: whoever is told to try again is told no more than that.
+async fn hear(stream: &mut Stream, body: &str) {
+    while stream.next_durable().await.data["body"] != body {}
+}
+
+/// Asks for everything that needs the database, again and again while it is away. The longest wait for an answer.
+async fn ask_all_the_while(server: &Program, alice: &User, room: Uuid) -> Duration {
+    let began = Instant::now();
+    let mut asked = tokio::task::JoinSet::new();
+    while began.elapsed() < AWAY {
+        let requests = [
+            (Method::POST, "/messages".to_owned(), Some(json!({"room_id": room, "body": "lost?"})), true),
+            (Method::GET, format!("/messages?room_id={room}"), None, false),
+            (Method::GET, "/direct-messages/conversations".to_owned(), None, true),
+            (Method::PATCH, format!("/messages/{room}"), Some(json!({"body": "lost?"})), true),
+            (Method::POST, "/auth/login".to_owned(), Some(json!({"username": "x_x", "password": PASSWORD})), false),
+            (Method::GET, "/readyz".to_owned(), None, false),
+        ];
+        for (method, path, body, signed_in) in requests {
+            let caller = if signed_in { Guest::clone(alice) } else { server.guest() };
+            asked.spawn(async move {
+                let since = Instant::now();
+                let answer = caller.call(method, &path, body).await;
+                (answer, since.elapsed())
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let mut slowest = Duration::ZERO;
+    while let Some(answered) = asked.join_next().await {
+        let (answer, took) = answered.expect("an answer");
+        let answer = answer.refused(503, "unavailable");
+        assert!(took < TOLD_WITHIN, "{} took {took:?}", answer.request);
+        slowest = slowest.max(took);
+    }
+    slowest
+}
+
+/// The heartbeats that came while nothing else did.
+async fn count_heartbeats(stream: &mut Stream) -> usize {
+    let mut heartbeats = 0;
+    // What waits in the socket comes at once; the next is up to a heartbeat away.
+    while let Ok(heard) = tokio::time::timeout(Duration::from_millis(100), stream.next()).await {
+        assert!(!heard.is_durable(), "{heard:?}");
+        heartbeats += usize::from(heard.name == "heartbeat");
+    }
+    assert!(heartbeats >= 3, "{heartbeats} heartbeats in {AWAY:?}");
+    heartbeats
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_leaves_a_whole_message_or_none() {
+    let chat = Chat::start().await;
+    let alice = chat.user("alice").await;
+    let room = chat.room("general").await;
+    let (mut whole, mut none) = (0, 0);
+    for attempt in 0..120_usize {
+        let client_id = Uuid::new_v4().to_string();
+        let body =
+            json!({"room_id": room.id, "body": format!("attempt {attempt}"), "client_id": client_id}).to_string();
+        let request = Wire::post(&alice, "/messages", &body);
+        // A third goes away in mid-request, a third right after it, a third while it is being answered.
+        let sent = if attempt % 3 == 0 { request.len() - 1 - attempt % body.len() } else { request.len() };
+        let mut wire = Wire::connect(alice.address).await.expect("it listens");
+        wire.send(&request[..sent]).await.expect("it reads");
+        if attempt % 3 == 2 {
+            tokio::time::sleep(Duration::from_micros(300 * (attempt as u64 % 17))).await;
+        }
+        socket2::SockRef::from(&wire.socket).set_linger(Some(Duration::ZERO)).expect("a socket");
+        drop(wire);
+
+        // The same submit, tried again, is the only message of its kind, whatever became of the first attempt.
+        let again = alice.try_post_as(room.id, &format!("attempt {attempt}"), &client_id).await;
+        match again.status {
+            200 => whole += 1,
+            201 => none += 1,
+            _ => drop(again.is(201)),
+        }
+        assert!(sent == request.len() || again_is_first(whole, none, attempt), "a cut request was carried out");
+    }
+    let ledger = Ledger::read(&chat.db()).await;
+    assert_eq!(ledger.messages.len(), 120);
+    println!("figure: hang-ups 120, left a whole message {whole}, left none {none}, left anything else 0");
+}
+
+/// Of the requests so far, those that were cut short (every third) are among those that left nothing.
+fn again_is_first(whole: usize, none: usize, attempt: usize) -> bool {
+    none > attempt / 3 && whole + none == attempt + 1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
+    let chat = Chat::start().await;
+    let alice = chat.user("alice").await;
+    let room = chat.room("general").await;
+    let link = FaultProxy::to(Upstream::Tcp(alice.address)).await;
+    let mut stream = alice.listen(&room).await;
+    for number in 0..20 {
+        let (body, client_id) = (format!("swallowed {number}"), Uuid::new_v4());
+        link.set(Fault::SwallowAnswers);
+        let far = Guest { address: link.address, ..Guest::clone(&alice) };
+        let submit = json!({"room_id": room.id, "body": body, "client_id": client_id});
+        let swallowed = far.request(Method::POST, "/messages").json(&submit).send().await;
+        assert!(swallowed.is_err(), "the link swallows answers");
+        link.set(Fault::None);
+        let told = far.send("/messages", submit).await.is(200).json();
+        let heard = stream.expect_message(&body).await;
+        assert_eq!(told["id"], heard.id.to_string());
+    }
+    let ledger = Ledger::read(&chat.db()).await;
+    assert_eq!(ledger.messages.len(), 20);
+    println!("figure: answers swallowed after the commit 20, messages 20, heard once each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_connection_breaks_is_accepted_once() {
+    let postgres = PrivatePostgres::start().await;
+    let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
+    let options = postgres.options();
+    let url = format!("postgres://{}@{}/gapless?sslmode=disable", options.get_username(), link.address);
+    let server = Launch::on(&url).start().await;
+    let rooms = rooms(&founder(&server).await, &["general"]).await;
+    let posters = people(&server, 4).await;
+    let follower =
+        crate::actors::Follower::start(&server.guest(), &rooms, &[server.address], crate::actors::Temper::Steady).await;
+    let load = crate::actors::Load::start(&posters, &rooms, &[server.address]);
+    for cut in 0..15 {
+        load.goes_on_by(10).await;
+        // Half of them in the midst of an answer that the server waits for.
+        link.set(if cut % 2 == 0 { Fault::Reset } else { Fault::SwallowAnswers });
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        link.set(Fault::None);
+    }
+    let acknowledged = load.stop().await;
+    let ledger = Ledger::read(&postgres.pool()).await;
+    let count = ledger.holds(&acknowledged);
+    let followed = follower.finish_at(ledger.head).await;
+    assert_eq!(ledger.is_what_was_heard(&followed, &rooms), count);
+    assert_eq!(followed.streams, 1, "a stream does not notice");
+    let alive = options.connect().await;
+    assert!(alive.is_ok(), "the database itself was well all the time");
+    println!("figure: database connections broken 15 times, acknowledged {count}, lost 0, doubled 0, streams cut 0");
+}

@@ -1,0 +1,66 @@
+//! A database restored from a backup lacks what some have heard already: that is another history, and said so.
+
+use std::time::Duration;
+
+use sqlx::Executor as _;
+
+use crate::actors::{Chat, pos_of};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_database_is_another_history() {
+    let chat = Chat::start_with(|config| config.heartbeat = Duration::from_secs(1)).await;
+    let second = chat.second_instance().await;
+    let alice = chat.user("alice").await;
+    let room = chat.room("general").await;
+    second.guest().get("/readyz").await.is(200);
+    let mut streams = [chat.guest().listen(&room).await, second.guest().listen(&room).await];
+    for number in 0..30 {
+        alice.post(&room, &format!("message {number}")).await;
+    }
+    for stream in &mut streams {
+        for number in 0..30 {
+            stream.expect_message(&format!("message {number}")).await;
+        }
+    }
+    let former = streams.each_ref().map(|stream| stream.cursor.clone());
+
+    // The last ten never happened, as far as the backup knows.
+    chat.db()
+        .execute(
+            "do $$ begin
+                 delete from messages where pos > (select pos - 10 from log_head);
+                 delete from log where pos > (select pos - 10 from log_head);
+                 update rooms set head_seq = head_seq - 10 where head_seq > 0;
+                 update log_head set pos = pos - 10;
+             end $$",
+        )
+        .await
+        .expect("a restore");
+
+    let mut epochs = Vec::new();
+    for stream in &mut streams {
+        let reset = stream.expect_reset("epoch").await;
+        assert_eq!(reset.pos(), pos_of(&former[0]) - 10);
+        epochs.push(reset.id.expect("a reset has an id").rsplit_once('.').expect("a cursor").0.to_owned());
+    }
+    assert_eq!(epochs[0], epochs[1], "one history for all");
+    assert!(!former[0].starts_with(&format!("{}.", epochs[0])), "another than before");
+
+    // Whoever comes back from the lost future is told, also once the new history has overtaken it.
+    for overtaken in [false, true] {
+        for address in [chat.first.address, second.address] {
+            let guest = crate::actors::Guest { address, ..chat.guest() };
+            guest.opening().room(&room).after_event(&former[0]).open().await.expect_reset("epoch").await;
+        }
+        if !overtaken {
+            for number in 0..15 {
+                let posted = alice.post(&room, &format!("again {number}")).await;
+                assert_eq!(posted.seq.0, 21 + number, "numbers go on where the backup ended");
+                for stream in &mut streams {
+                    stream.expect_message(&format!("again {number}")).await;
+                }
+            }
+        }
+    }
+    println!("figure: restored 10 positions back: 2 streams reset, 4 resumes reset, 15 new messages heard by both");
+}

@@ -1,0 +1,156 @@
+//! Readers that do not read: they cost bounded memory, delay nobody, and lose nothing.
+
+use std::time::{Duration, Instant};
+
+use gapless::event::{Message, Room};
+use gapless::store::Db;
+
+use super::{founder, people, rooms};
+use crate::actors::{Database, Follower, Launch, Ledger, Temper, User, Wire, pos_of};
+
+const MESSAGES: i64 = 50_000;
+const WARM_UP: i64 = 2_000;
+const BATCH: usize = 1_000;
+const RING_BYTES: usize = 8 << 20;
+/// The ring, a mailbox for each reader, segments of older events that a resume reads, and the allocator's
+/// share of all that was passed through.
+const MOST_GROWTH_KIB: u64 = 64 * 1024;
+/// A reader that takes nothing is cut within this.
+const CUT_WITHIN: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
+    let database = Database::create().await;
+    let server = Launch::on(&database.url()).with("REPLAY_RING_BYTES", RING_BYTES).start().await;
+    let rooms = rooms(&founder(&server).await, &["busy"]).await;
+    let author = people(&server, 1).await.remove(0);
+    let db = database.pool();
+    let reader = server.guest();
+    let query = format!("room={}", rooms[0].id);
+
+    // Two that stop at once: one reads again soon, the other not before it is cut.
+    let mut stopped = Vec::new();
+    for _ in 0..2 {
+        let mut wire = Wire::connect_narrow(server.address).await.expect("it listens");
+        wire.ask_for_stream(&reader, &query, None).await.expect("it reads");
+        wire.head().await.expect("a head");
+        let hello = wire.next().await.expect("a stream").expect("a greeting");
+        stopped.push((wire, hello.id.expect("a greeting has a cursor")));
+    }
+    let brisk = Follower::start(&reader, &rooms, &[server.address], Temper::Steady).await;
+    append(&db, &author, &rooms[0], WARM_UP).await;
+    let before = server.resident_kib();
+
+    append(&db, &author, &rooms[0], MESSAGES - WARM_UP).await;
+    let filled = Instant::now();
+    // Beside those who read nothing, the others hear at once.
+    server.is_ready().await;
+    let mut beside = reader.listen(&rooms[0]).await;
+    let mut slowest = Duration::ZERO;
+    for number in 0..20 {
+        let posted = Instant::now();
+        author.post(&rooms[0], &format!("beside {number}")).await;
+        beside.expect_message(&format!("beside {number}")).await;
+        slowest = slowest.max(posted.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(1), "a reader that reads waits {slowest:?}");
+    let ledger = Ledger::read(&db).await;
+    let count = brisk.finish_at(ledger.head).await;
+    let count = ledger.is_what_was_heard(&count, &rooms);
+    let after = server.resident_kib();
+    let growth = after.saturating_sub(before);
+    assert!(growth < MOST_GROWTH_KIB, "memory grew by {growth} KiB");
+    println!(
+        "figure: {count} messages past 2 readers that do not read: {} MiB resident before, {} MiB after",
+        before / 1024,
+        after / 1024
+    );
+    println!("figure: beside them a reader heard all {count}, and single posts within {} ms", slowest.as_millis());
+
+    let [(mut early, early_cursor), (late, late_cursor)] = stopped.try_into().expect("there are two");
+    let (read, was_cut) = read_on(&mut early, early_cursor, ledger.head).await;
+    let resumed = resume(&server.guest(), &query, server.address, read, ledger.head).await;
+    assert_is_whole(&ledger, &resumed);
+    println!("figure: a reader that reads again goes on exactly, {}", if was_cut { "after a cut" } else { "uncut" });
+
+    // Nothing more is said in the room; what was not taken is what the stream waits with.
+    while server.metric("gapless_streams_ended_total", "slow").await < 1.0 + f64::from(u8::from(was_cut)) {
+        assert!(filled.elapsed() < CUT_WITHIN, "a reader that takes nothing is still served");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("figure: a reader that takes nothing is cut at most {} ms after it stopped", filled.elapsed().as_millis());
+    let mut late = late;
+    let (read, was_cut) = read_on(&mut late, late_cursor, ledger.head).await;
+    assert!(was_cut, "it was cut");
+    let resumed = resume(&server.guest(), &query, server.address, read, ledger.head).await;
+    assert_is_whole(&ledger, &resumed);
+    println!("figure: after the cut it resumed and had all {count}, missed 0, repeated 0");
+}
+
+/// What a reader has.
+struct Read {
+    cursor: String,
+    messages: Vec<(i64, i64)>,
+}
+
+/// Reads until `head` or the end.
+async fn read_on(wire: &mut Wire, cursor: String, head: i64) -> (Read, bool) {
+    let mut read = Read { cursor, messages: Vec::new() };
+    while pos_of(&read.cursor) < head {
+        let next = tokio::time::timeout(CUT_WITHIN, wire.next()).await.expect("a stream goes on or ends");
+        let Ok(Some(heard)) = next else { return (read, true) };
+        assert_ne!(heard.name, "reset", "{heard:?}");
+        if heard.name == "message.posted" {
+            let message: Message = heard.body();
+            read.messages.push((message.pos.0, message.seq.0));
+        }
+        read.cursor = heard.id.unwrap_or(read.cursor);
+    }
+    (read, false)
+}
+
+/// What the reader has after it came back, if it has to.
+async fn resume(
+    guest: &crate::actors::Guest,
+    query: &str,
+    address: std::net::SocketAddr,
+    mut read: Read,
+    head: i64,
+) -> Vec<(i64, i64)> {
+    while pos_of(&read.cursor) < head {
+        let mut wire = Wire::connect(address).await.expect("it listens");
+        wire.ask_for_stream(guest, query, Some(&read.cursor)).await.expect("it reads");
+        wire.head().await.expect("a head");
+        let (more, _) = read_on(&mut wire, read.cursor, head).await;
+        read.cursor = more.cursor;
+        read.messages.extend(more.messages);
+    }
+    read.messages
+}
+
+fn assert_is_whole(ledger: &Ledger, heard: &[(i64, i64)]) {
+    let expected = ledger.messages.iter().map(|entry| (entry.pos, entry.seq));
+    assert!(heard.iter().copied().eq(expected), "heard {} of {}", heard.len(), ledger.messages.len());
+}
+
+/// Posts straight into the log, as a busy instance elsewhere does.
+async fn append(db: &Db, author: &User, room: &Room, count: i64) {
+    for from in (0..count).step_by(BATCH) {
+        let accepted: i64 = sqlx::query_scalar(
+            "select count(*) from (
+                 select array_agg(gen_random_uuid()) as ids, array_agg($1) as rooms, array_agg($2) as authors,
+                        array_agg(gen_random_uuid()) as clients, array_agg('\\x00'::bytea) as fingerprints,
+                        array_agg('number ' || n || ', with as many words as most messages have') as bodies
+                 from generate_series($3 + 1, $3 + $4) n
+             ) batch, append_messages(ids, rooms, authors, clients, fingerprints, bodies) where outcome = 'accepted'",
+        )
+        .bind(room.id.0)
+        .bind(author.id.0)
+        .bind(from)
+        .bind(BATCH as i64)
+        .fetch_one(db)
+        .await
+        .expect("the log takes them");
+        assert_eq!(accepted, BATCH as i64);
+    }
+}
