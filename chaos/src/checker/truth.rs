@@ -1,0 +1,228 @@
+//! The final database, read by plain SQL.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use super::Faults;
+use crate::history::fingerprint;
+
+/// What a row of the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    Posted {
+        message: Uuid,
+        room: Uuid,
+    },
+    Edited {
+        message: Uuid,
+        room: Uuid,
+    },
+    Deleted {
+        message: Uuid,
+        room: Uuid,
+    },
+    Direct {
+        message: Uuid,
+    },
+    Room {
+        room: Uuid,
+        archived: Option<bool>,
+    },
+    /// A user's role, mute or ban.
+    Standing {
+        user: Uuid,
+    },
+    SessionsEnded,
+}
+
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub said: Said,
+    /// Its name on a stream.
+    pub name: String,
+    /// Microseconds since 1970.
+    pub at: i64,
+}
+
+#[derive(Debug)]
+pub struct Message {
+    pub pos: i64,
+    pub seq: Option<i64>,
+    /// A room; of a direct message, the recipient.
+    pub target: Uuid,
+    pub author: Uuid,
+    pub client_id: Uuid,
+    /// `None` once deleted.
+    pub print: Option<u64>,
+    pub edited: bool,
+    pub is_direct: bool,
+}
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Truth {
+    pub head: i64,
+    pub epoch: String,
+    /// By position; 0 is nobody's.
+    pub log: Vec<Option<Row>>,
+    pub messages: HashMap<Uuid, Message>,
+    /// By author and `client_id`.
+    pub by_submit: HashMap<(Uuid, Uuid), Uuid>,
+    /// Where each session ended.
+    pub ended: HashMap<Uuid, i64>,
+    /// Position, room, and whether it was archived there.
+    pub archives: Vec<(i64, Uuid, bool)>,
+    room_heads: HashMap<Uuid, i64>,
+}
+
+type LogRow = (i64, String, i64, Option<Uuid>, Option<Uuid>, Option<Uuid>, Option<serde_json::Value>);
+type MessageRow = (Uuid, i64, i64, Uuid, Uuid, Uuid, Option<String>, bool);
+
+impl Truth {
+    pub async fn read(db: &mut PgConnection) -> anyhow::Result<Self> {
+        let mut truth = Self::default();
+        (truth.epoch, truth.head) = sqlx::query_as("select epoch, pos from log_head").fetch_one(&mut *db).await?;
+        let rows: Vec<LogRow> = sqlx::query_as(
+            "select pos, kind::text, (extract(epoch from at) * 1000000)::bigint, room_id, message_id, user_id,
+                    case when kind = 'sessions.ended' then detail end
+             from log order by pos",
+        )
+        .fetch_all(&mut *db)
+        .await
+        .context("the log")?;
+        let last = rows.last().map_or(0, |row| row.0).max(truth.head);
+        truth.log.resize_with(usize::try_from(last)? + 1, || None);
+        for row in rows {
+            truth.take(row)?;
+        }
+        let messages: Vec<MessageRow> = sqlx::query_as(
+            "select id, pos, seq, room_id, author_id, client_id, body, edited_at is not null from messages",
+        )
+        .fetch_all(&mut *db)
+        .await
+        .context("messages")?;
+        for (id, pos, seq, target, author, client_id, body, edited) in messages {
+            let print = body.as_deref().map(fingerprint);
+            let seq = Some(seq);
+            truth.keep(id, Message { pos, seq, target, author, client_id, print, edited, is_direct: false });
+        }
+        let directs: Vec<(Uuid, i64, Uuid, Uuid, Uuid, String)> =
+            sqlx::query_as("select id, pos, recipient_id, sender_id, client_id, body from direct_messages")
+                .fetch_all(&mut *db)
+                .await
+                .context("direct messages")?;
+        for (id, pos, target, author, client_id, body) in directs {
+            let print = Some(fingerprint(&body));
+            truth
+                .keep(id, Message { pos, seq: None, target, author, client_id, print, edited: false, is_direct: true });
+        }
+        let heads: Vec<(Uuid, i64)> = sqlx::query_as("select id, head_seq from rooms").fetch_all(db).await?;
+        truth.room_heads = heads.into_iter().collect();
+        Ok(truth)
+    }
+
+    fn keep(&mut self, id: Uuid, message: Message) {
+        self.by_submit.insert((message.author, message.client_id), id);
+        self.messages.insert(id, message);
+    }
+
+    fn take(&mut self, row: LogRow) -> anyhow::Result<()> {
+        let (pos, kind, at, room, message, user, detail) = row;
+        let of_room = || room.context("a room's row names it");
+        let of_message = || message.context("a message's row names it");
+        let mut name = kind.clone();
+        let said = match kind.as_str() {
+            "message.posted" => Said::Posted { message: of_message()?, room: of_room()? },
+            "message.edited" => Said::Edited { message: of_message()?, room: of_room()? },
+            "message.deleted" => Said::Deleted { message: of_message()?, room: of_room()? },
+            "direct.posted" => Said::Direct { message: of_message()? },
+            "sessions.ended" => {
+                let sessions = detail.and_then(|detail| detail.get("sessions").cloned()).unwrap_or_default();
+                let sessions: Vec<Uuid> = serde_json::from_value(sessions).unwrap_or_default();
+                self.ended.extend(sessions.into_iter().map(|session| (session, pos)));
+                Said::SessionsEnded
+            }
+            _ if kind.starts_with("room.") => {
+                let archived = match kind.as_str() {
+                    "room.archived" => Some(true),
+                    "room.restored" => Some(false),
+                    _ => None,
+                };
+                self.archives.extend(archived.map(|archived| (pos, room.unwrap_or_default(), archived)));
+                Said::Room { room: of_room()?, archived }
+            }
+            _ => {
+                "user.changed".clone_into(&mut name);
+                Said::Standing { user: user.context("a user's row names them")? }
+            }
+        };
+        let place = usize::try_from(pos)?;
+        self.log[place] = Some(Row { said, name, at });
+        Ok(())
+    }
+
+    pub fn row(&self, pos: i64) -> Option<&Row> {
+        self.log.get(usize::try_from(pos).ok()?)?.as_ref()
+    }
+
+    /// What the database alone must satisfy.
+    pub fn check(&self, faults: &mut Faults) {
+        for (pos, row) in self.log.iter().enumerate().skip(1) {
+            if row.is_none() {
+                faults.add("gaps", || format!("position {pos} is not in the log, which has come to {}", self.head));
+            }
+        }
+        let mut by_pos: Vec<(&Uuid, &Message)> = self.messages.iter().collect();
+        by_pos.sort_unstable_by_key(|(_, message)| message.pos);
+        let mut seqs: HashMap<Uuid, i64> = HashMap::new();
+        for (id, message) in &by_pos {
+            let said = self.row(message.pos).map(|row| &row.said);
+            let is_logged = match said {
+                Some(Said::Posted { message, .. } | Said::Direct { message }) => message == *id,
+                _ => false,
+            };
+            if !is_logged {
+                faults.add("phantoms", || {
+                    format!("message {id} has position {}, and the log says {said:?}", message.pos)
+                });
+            }
+            if let Some(seq) = message.seq {
+                let head = seqs.entry(message.target).or_default();
+                if seq != *head + 1 {
+                    faults.add("gaps", || format!("room {}: seq {seq} follows {head}", message.target));
+                }
+                *head = seq;
+            }
+        }
+        for (room, head) in &self.room_heads {
+            let found = seqs.get(room).copied().unwrap_or_default();
+            if found != *head {
+                faults.add("gaps", || format!("room {room} says it has come to seq {head}, its messages to {found}"));
+            }
+        }
+        self.check_archives(&by_pos, faults);
+    }
+
+    /// After an archive at *p* no message of the room has a greater position until it is restored.
+    fn check_archives(&self, by_pos: &[(&Uuid, &Message)], faults: &mut Faults) {
+        let mut archived: HashMap<Uuid, i64> = HashMap::new();
+        let mut changes = self.archives.iter().peekable();
+        for (id, message) in by_pos {
+            while let Some((pos, room, is_archived)) = changes.next_if(|(pos, ..)| *pos < message.pos) {
+                if *is_archived {
+                    archived.insert(*room, *pos);
+                } else {
+                    archived.remove(room);
+                }
+            }
+            if let Some(since) = archived.get(&message.target) {
+                faults.add("after archive", || {
+                    format!("message {id} at {} in room {}, archived at {since}", message.pos, message.target)
+                });
+            }
+        }
+    }
+}

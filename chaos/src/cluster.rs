@@ -1,0 +1,71 @@
+//! Everything that a run starts and breaks: Postgres, Redis, three instances, and the links between them all.
+
+mod instance;
+mod postgres;
+mod process;
+mod redis;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+pub use instance::Instance;
+pub use postgres::Postgres;
+pub use redis::Redis;
+
+use crate::schedule::INSTANCES;
+
+/// See the [module](self). Dropping it ends every process.
+#[derive(Debug)]
+pub struct Cluster {
+    // In the order in which they are dropped.
+    pub instances: Vec<Instance>,
+    pub redis: Redis,
+    pub postgres: Postgres,
+    _data: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Starts everything, the three instances at once on an empty database.
+    pub async fn start(server: &Path, logs: &Path, mutant: Option<&str>) -> anyhow::Result<Self> {
+        let data = tempfile::Builder::new().prefix("gapless-chaos-").tempdir().context("a directory for data")?;
+        let postgres = Postgres::start(data.path(), mutant == Some("async-commit")).await?;
+        let redis = Redis::start(data.path()).await.context("Redis")?;
+        let mut instances = Vec::with_capacity(INSTANCES);
+        for number in 0..INSTANCES {
+            let place = Place { server, logs, mutant };
+            instances.push(Instance::start(number, &place, &postgres, &redis).await?);
+        }
+        for instance in &instances {
+            instance.is_ready().await.with_context(|| format!("instance {}", instance.number))?;
+        }
+        Ok(Self { instances, redis, postgres, _data: data })
+    }
+}
+
+/// What the instances have in common.
+struct Place<'a> {
+    server: &'a Path,
+    logs: &'a Path,
+    mutant: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn log_of(&self, number: usize) -> PathBuf {
+        self.logs.join(format!("instance-{number}.log"))
+    }
+}
+
+/// A port that was free a moment ago, below those that the system gives to outgoing connections: what is killed must
+/// find its port still free. Each call looks from another place on.
+fn free_port() -> io::Result<u16> {
+    const FIRST: u32 = 22_000;
+    const PORTS: u32 = 9_000;
+    let begin = std::process::id().wrapping_mul(37) + rand::random_range(0..PORTS);
+    (0..PORTS)
+        .map(|n| u16::try_from(FIRST + (begin.wrapping_add(n)) % PORTS).expect("it is below 32768"))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .ok_or_else(|| io::ErrorKind::AddrInUse.into())
+}

@@ -1,0 +1,85 @@
+//! Processes by their number: signals, children, and what they take.
+
+use std::fs;
+use std::sync::Mutex;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process that has ended meanwhile needs no signal any more.
+pub fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        kill_process(pid, signal).ok();
+    }
+}
+
+/// The children of a process, as they are now.
+pub fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+}
+
+/// The fourth field of `stat`; the second is a name in brackets that may hold spaces.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A line of `/proc/PID/status` that counts something.
+pub fn status_of(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+pub fn descriptors_of(pid: u32) -> Option<u64> {
+    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
+}
+
+/// A child that is killed when this is dropped.
+#[derive(Debug, Default)]
+pub struct Child(Mutex<Option<std::process::Child>>);
+
+impl Child {
+    pub fn replace(&self, child: std::process::Child) {
+        let old = self.lock().replace(child);
+        reap(old);
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.lock().as_ref().map(std::process::Child::id)
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid() {
+            send(pid, signal);
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self) {
+        let child = self.lock().take();
+        reap(child);
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.lock().as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<std::process::Child>> {
+        self.0.lock().expect("nothing panics while it holds a child")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn reap(child: Option<std::process::Child>) {
+    if let Some(mut child) = child {
+        child.kill().ok();
+        child.wait().ok();
+    }
+}

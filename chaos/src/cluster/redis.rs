@@ -1,0 +1,65 @@
+//! A Redis that can be killed, stopped and told to cut its subscribers off.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::process::Child;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Redis {
+    process: Child,
+    dir: PathBuf,
+    pub address: SocketAddr,
+}
+
+impl Redis {
+    pub async fn start(dir: &Path) -> io::Result<Self> {
+        let address = (Ipv4Addr::LOCALHOST, super::free_port()?).into();
+        let redis = Self { process: Child::default(), dir: dir.to_owned(), address };
+        redis.run()?;
+        for _ in 0..500 {
+            if TcpStream::connect(address).await.is_ok() {
+                return Ok(redis);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(io::Error::other("redis-server does not listen"))
+    }
+
+    /// Starts it, again and empty.
+    pub fn run(&self) -> io::Result<()> {
+        let server = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
+            .arg(self.address.port().to_string())
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        self.process.replace(server);
+        Ok(())
+    }
+
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Sends a command, and waits a little for an answer that nobody needs.
+    pub async fn command(&self, words: &str) -> io::Result<()> {
+        let mut socket = TcpStream::connect(self.address).await?;
+        socket.write_all(format!("{words}\r\n").as_bytes()).await?;
+        tokio::time::timeout(Duration::from_secs(1), socket.read(&mut [0; 256])).await??;
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! Carries the schedule out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::cluster::Instance;
+use crate::history::{History, Micros, Record};
+use crate::proxy::Disturbance;
+use crate::schedule::{FaultKind, Planned};
+use crate::stage::Stage;
+
+/// What is broken now.
+#[derive(Debug, Default)]
+pub struct Weather {
+    open: AtomicUsize,
+    changed: AtomicU64,
+}
+
+impl Weather {
+    fn change(&self, history: &History, begins: bool) {
+        self.changed.store(history.now(), Ordering::SeqCst);
+        if begins {
+            self.open.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.open.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether everything is whole, and has been for a while.
+    pub fn is_calm_for(&self, history: &History, micros: Micros) -> bool {
+        self.open.load(Ordering::SeqCst) == 0
+            && history.now().saturating_sub(self.changed.load(Ordering::SeqCst)) >= micros
+    }
+}
+
+/// Returns when the last fault is healed.
+pub async fn inject(stage: Arc<Stage>, planned: Vec<Planned>) {
+    let began = Instant::now();
+    let mut open = JoinSet::new();
+    for fault in planned {
+        tokio::time::sleep_until(began + fault.begins).await;
+        let stage = Arc::clone(&stage);
+        open.spawn(async move { suffer(&stage, &fault).await });
+    }
+    while open.join_next().await.is_some() {}
+}
+
+async fn suffer(stage: &Stage, fault: &Planned) {
+    let &Planned { number, kind, instance, lasts, .. } = fault;
+    let history = &stage.history;
+    stage.weather.change(history, true);
+    history.record(Record::Fault { at: history.now(), number, kind, instance });
+    match instance {
+        Some(on) => of_instance(kind, &stage.cluster.instances[on], lasts).await,
+        None => of_all(stage, kind, lasts).await,
+    }
+    history.record(Record::Healed { at: history.now(), number });
+    stage.weather.change(history, false);
+}
+
+async fn of_all(stage: &Stage, kind: FaultKind, lasts: Duration) {
+    let (postgres, redis) = (&stage.cluster.postgres, &stage.cluster.redis);
+    match kind {
+        FaultKind::KillPostgres => {
+            postgres.kill();
+            tokio::time::sleep(lasts).await;
+            // Healed when it answers again; what keeps it running starts it.
+            postgres.execute("select 1").await.ok();
+        }
+        FaultKind::StopPostgres => {
+            postgres.signal(Signal::STOP);
+            tokio::time::sleep(lasts).await;
+            postgres.signal(Signal::CONT);
+        }
+        FaultKind::FsyncError => {
+            let refused = postgres.refuse_syncs();
+            tokio::time::sleep(lasts).await;
+            tokio::task::spawn_blocking(|| drop(refused)).await.ok();
+            postgres.execute("select 1").await.ok();
+        }
+        FaultKind::KillRedis => {
+            redis.kill();
+            tokio::time::sleep(lasts).await;
+            redis.run().expect("Redis started before");
+        }
+        FaultKind::StopRedis => {
+            redis.signal(Signal::STOP);
+            tokio::time::sleep(lasts).await;
+            redis.signal(Signal::CONT);
+        }
+        FaultKind::StarveSubscribers => {
+            redis.command("CONFIG SET client-output-buffer-limit \"pubsub 600 0 0\"").await.ok();
+            tokio::time::sleep(lasts).await;
+            redis.command("CONFIG SET client-output-buffer-limit \"pubsub 33554432 8388608 60\"").await.ok();
+        }
+        FaultKind::KillSubscribers => drop(redis.command("CLIENT KILL TYPE pubsub").await),
+        FaultKind::ReconnectStorm => {
+            stage.storms.send_modify(|storms| *storms += 1);
+        }
+        _ => unreachable!("every other kind is about one instance"),
+    }
+}
+
+async fn of_instance(kind: FaultKind, on: &Instance, lasts: Duration) {
+    let start_again = || on.run().expect("it started before");
+    match kind {
+        FaultKind::KillInstance => {
+            on.kill();
+            tokio::time::sleep(lasts).await;
+            start_again();
+        }
+        FaultKind::TermInstance => {
+            on.dismiss();
+            on.ends().await;
+            tokio::time::sleep(lasts).await;
+            start_again();
+        }
+        FaultKind::StopInstance => {
+            on.signal(Signal::STOP);
+            tokio::time::sleep(lasts).await;
+            on.signal(Signal::CONT);
+        }
+        _ => {
+            let (links, disturbance) = of_links(kind, on);
+            for link in &links {
+                link.disturb(disturbance);
+            }
+            tokio::time::sleep(lasts).await;
+            for link in &links {
+                link.heal();
+            }
+        }
+    }
+}
+
+fn of_links(kind: FaultKind, on: &Instance) -> (Vec<&crate::proxy::Link>, Disturbance) {
+    let delay = Disturbance::Delay { least: Duration::from_millis(5), jitter: Duration::from_millis(120) };
+    let both = || vec![&on.posts, &on.streams];
+    match kind {
+        FaultKind::DelayClients => (both(), delay),
+        FaultKind::SlowClients => (both(), Disturbance::Rate(6_000)),
+        FaultKind::BlackHoleClients => (both(), Disturbance::BlackHole),
+        FaultKind::ResetClients => (both(), Disturbance::Reset),
+        FaultKind::HalfCloseClients => (both(), Disturbance::HalfClose),
+        FaultKind::CutClients => (both(), Disturbance::CutAfter(4_000)),
+        FaultKind::SwallowAnswers => (vec![&on.posts], Disturbance::SwallowAnswers),
+        FaultKind::DelayPostgres => (vec![&on.to_postgres], delay),
+        FaultKind::BlackHolePostgres => (vec![&on.to_postgres], Disturbance::BlackHole),
+        FaultKind::ResetPostgres => (vec![&on.to_postgres], Disturbance::Reset),
+        FaultKind::CutPostgres => (vec![&on.to_postgres], Disturbance::CutAfter(6_000)),
+        FaultKind::SwallowCommits => (vec![&on.to_postgres], Disturbance::SwallowAnswers),
+        FaultKind::DelayNews => (vec![&on.to_redis], delay),
+        FaultKind::BlackHoleNews => (vec![&on.to_redis], Disturbance::BlackHole),
+        FaultKind::ResetNews => (vec![&on.to_redis], Disturbance::Reset),
+        FaultKind::CutNews => (vec![&on.to_redis], Disturbance::CutAfter(3_000)),
+        _ => unreachable!("every other kind is about a process"),
+    }
+}

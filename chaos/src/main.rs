@@ -1,0 +1,100 @@
+//! `chaos`: see the library.
+
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use gapless_chaos::mutants::{LENGTH, MUTANTS, Mutant};
+use gapless_chaos::options::{Options, USAGE};
+use gapless_chaos::report::Report;
+use gapless_chaos::run::{self, Plan};
+use gapless_chaos::schedule::FaultKind;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = tokio::select! {
+        done = command() => done,
+        // Returning ends everything that was started.
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command() -> anyhow::Result<ExitCode> {
+    let Some(options) = Options::parse(lexopt::Parser::from_env())? else {
+        print!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    if options.plan_only {
+        run::print_schedule(options.seed, options.length(), FaultKind::ALL);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.all_mutants {
+        return catch_all(&options).await;
+    }
+    let report = match &options.mutant {
+        None => chaos(&options).await?,
+        Some(name) => {
+            let Some(mutant) = Mutant::named(name) else {
+                let names: Vec<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+                bail!("there is no mutant `{name}`; there are {}", names.join(", "));
+            };
+            release(&options, mutant).await?
+        }
+    };
+    print!("{}", report.text());
+    if report.fell.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("\nfell: {}", report.fell.join(", "));
+    Ok(ExitCode::FAILURE)
+}
+
+/// A run of the server as it is.
+async fn chaos(options: &Options) -> anyhow::Result<Report> {
+    let kinds = FaultKind::ALL.to_vec();
+    let dir = options.dir.join(format!("seed-{}", options.seed));
+    let Options { seed, rate, .. } = *options;
+    write(Plan { seed, length: options.length(), rate, kinds, mutant: None, server: options.server.clone(), dir }).await
+}
+
+/// A run of a server with a bug.
+async fn release(options: &Options, mutant: &Mutant) -> anyhow::Result<Report> {
+    let dir = options.dir.join(format!("mutant-{}", mutant.name));
+    let length = options.seconds.map_or(LENGTH, std::time::Duration::from_secs);
+    let Options { seed, rate, .. } = *options;
+    let mutant_name = MUTANTS.iter().find(|other| other.name == mutant.name).map(|mutant| mutant.name);
+    let kinds = mutant.kinds.to_vec();
+    write(Plan { seed, length, rate, kinds, mutant: mutant_name, server: options.server.clone(), dir }).await
+}
+
+async fn write(plan: Plan) -> anyhow::Result<Report> {
+    eprintln!("seed {} for {} s; history and logs are in {}", plan.seed, plan.length.as_secs(), plan.dir.display());
+    let findings = run::run(&plan).await?;
+    let report = Report::of(&plan, &findings);
+    let path = plan.dir.join("report.json");
+    fs::write(&path, report.json()).with_context(|| format!("writing {}", path.display()))?;
+    Ok(report)
+}
+
+async fn catch_all(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut caught = 0;
+    for mutant in &MUTANTS {
+        let report = release(options, mutant).await.with_context(|| format!("the mutant {}", mutant.name))?;
+        let is_caught = mutant.is_caught_by(&report.fell);
+        caught += usize::from(is_caught);
+        let verdict = if is_caught { "caught" } else { "ESCAPED" };
+        println!("{:24} {verdict:8} fell: {}", mutant.name, report.fell.join(", "));
+        if !is_caught {
+            print!("{}", report.text());
+        }
+    }
+    println!("caught {caught}/{}", MUTANTS.len());
+    Ok(if caught == MUTANTS.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

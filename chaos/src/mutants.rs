@@ -1,0 +1,62 @@
+//! The seeded bugs that a server built for it can have, and the faults that should show each.
+//!
+//! A run that finds nothing proves something only if it would have found something: each mutant is a mistake that a
+//! chat like this one could really make, and the run must catch all of them.
+
+use std::time::Duration;
+
+use crate::schedule::FaultKind;
+
+#[derive(Debug)]
+pub struct Mutant {
+    pub name: &'static str,
+    /// What brings it to light.
+    pub kinds: &'static [FaultKind],
+    /// What is then expected to fall, among other things.
+    pub shows: &'static [&'static str],
+}
+
+/// Long enough for one storm and the calms around it.
+pub const LENGTH: Duration = Duration::from_secs(17);
+
+pub const MUTANTS: [Mutant; 8] = [
+    Mutant { name: "async-commit", kinds: &[FaultKind::KillPostgres], shows: &["lost"] },
+    Mutant {
+        name: "publish-before-commit",
+        kinds: &[FaultKind::KillInstance, FaultKind::KillPostgres],
+        shows: &["phantoms"],
+    },
+    Mutant {
+        name: "cursor-by-sequence",
+        kinds: &[FaultKind::KillInstance, FaultKind::DelayPostgres, FaultKind::ReconnectStorm],
+        shows: &["gaps"],
+    },
+    Mutant {
+        name: "read-then-register",
+        kinds: &[FaultKind::ReconnectStorm, FaultKind::CutClients, FaultKind::SlowClients],
+        shows: &["gaps"],
+    },
+    Mutant {
+        name: "no-gap-check",
+        kinds: &[FaultKind::DelayNews, FaultKind::ResetNews, FaultKind::KillRedis, FaultKind::KillSubscribers],
+        shows: &["gaps"],
+    },
+    Mutant {
+        name: "no-dedupe",
+        kinds: &[FaultKind::SwallowAnswers, FaultKind::ResetClients, FaultKind::CutClients],
+        shows: &["doubled"],
+    },
+    Mutant { name: "dm-filter-off", kinds: &[FaultKind::ReconnectStorm, FaultKind::CutClients], shows: &["leaked"] },
+    Mutant { name: "no-revocation", kinds: &[FaultKind::KillSubscribers], shows: &["late after revocation"] },
+];
+
+impl Mutant {
+    pub fn named(name: &str) -> Option<&'static Self> {
+        MUTANTS.iter().find(|mutant| mutant.name == name)
+    }
+
+    /// Whether what fell is what this bug brings about.
+    pub fn is_caught_by(&self, fell: &[&str]) -> bool {
+        self.shows.iter().all(|name| fell.contains(name))
+    }
+}

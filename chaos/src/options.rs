@@ -1,0 +1,74 @@
+//! What a run is asked to be.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use lexopt::prelude::*;
+
+pub const USAGE: &str = "\
+Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan]
+
+  --seconds N   how long faults are injected under load (60)
+  --seed S      the schedule of faults; the same seed, the same schedule (by chance)
+  --rate N      posts a second that all authors together try (150)
+  --mutant M    run a server with this seeded bug, with the faults that should show it
+  --mutants     each of them, one after the other; fails unless all are caught
+  --plan        print the schedule and do nothing else
+  --server P    the program to run
+  --dir D       where history, logs and report go
+";
+
+/// See the [module](self).
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub seconds: Option<u64>,
+    pub seed: u64,
+    /// Posts a second.
+    pub rate: f64,
+    pub mutant: Option<String>,
+    pub all_mutants: bool,
+    pub plan_only: bool,
+    pub server: PathBuf,
+    pub dir: PathBuf,
+}
+
+impl Options {
+    /// `None`: help was asked for.
+    pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Option<Self>> {
+        let mut options = Self {
+            seconds: None,
+            seed: u64::from(rand::random::<u32>()),
+            rate: 150.0,
+            mutant: None,
+            all_mutants: false,
+            plan_only: false,
+            server: PathBuf::from("target/debug/gapless"),
+            dir: PathBuf::from("target/chaos"),
+        };
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("seconds") => options.seconds = Some(args.value()?.parse()?),
+                Long("seed") => options.seed = args.value()?.parse()?,
+                Long("rate") => options.rate = args.value()?.parse()?,
+                Long("mutant") => options.mutant = Some(args.value()?.string()?),
+                Long("mutants") => options.all_mutants = true,
+                Long("plan") => options.plan_only = true,
+                Long("server") => options.server = args.value()?.into(),
+                Long("dir") => options.dir = args.value()?.into(),
+                Long("help") | Short('h') => return Ok(None),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        if !(1.0..=100_000.0).contains(&options.rate) {
+            bail!("--rate is a number of posts a second, at least 1");
+        }
+        options.server = std::path::absolute(&options.server).context("--server")?;
+        options.dir = std::path::absolute(&options.dir).context("--dir")?;
+        Ok(Some(options))
+    }
+
+    pub fn length(&self) -> Duration {
+        Duration::from_secs(self.seconds.unwrap_or(60))
+    }
+}

@@ -1,0 +1,193 @@
+//! One run: everything started, broken, healed, quiet again, and judged.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::authors::Author;
+use crate::checker::truth::Truth;
+use crate::checker::{self, Findings};
+use crate::cluster::Cluster;
+use crate::history::{History, Record};
+use crate::http::{EventStream, Request, ask};
+use crate::readers::{Kind, Reader, audience};
+use crate::schedule::{FaultKind, plan};
+use crate::stage::{Phase, Stage};
+use crate::{injector, law, vitals};
+
+/// Submits that were begun are finished by their authors in this time.
+const LAST_SUBMITS: Duration = Duration::from_secs(45);
+/// Streams that hear everything come to the end of the log in this time once everything is whole.
+const CATCH_UP: Duration = Duration::from_secs(40);
+/// A killed instance's guests are counted no longer than this.
+const LONGEST_GHOST: Duration = Duration::from_secs(40);
+/// Shorter runs do not wait for ghosts.
+const GHOSTS_FROM: Duration = Duration::from_secs(100);
+const GHOSTS: usize = 5;
+
+/// What a run is to be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub length: Duration,
+    pub rate: f64,
+    pub kinds: Vec<FaultKind>,
+    pub mutant: Option<&'static str>,
+    pub server: PathBuf,
+    /// Where history and logs go.
+    pub dir: PathBuf,
+}
+
+/// Runs and judges.
+pub async fn run(plan: &Plan) -> anyhow::Result<Findings> {
+    ensure!(plan.server.is_file(), "there is no program {}", plan.server.display());
+    if plan.dir.exists() {
+        fs::remove_dir_all(&plan.dir).with_context(|| format!("clearing {}", plan.dir.display()))?;
+    }
+    fs::create_dir_all(&plan.dir).with_context(|| format!("making {}", plan.dir.display()))?;
+    let path = plan.dir.join("history.jsonl");
+    let history = History::begin(&path, plan.seed, plan.length.as_secs(), plan.mutant.map(str::to_owned))?;
+    let cluster = Cluster::start(&plan.server, &plan.dir, plan.mutant).await?;
+    let stage = Stage::set(cluster, history, plan.seed, plan.rate).await?;
+    perform(&stage, plan).await?;
+
+    let mut db = stage.cluster.postgres.connect().await?;
+    let truth = Truth::read(&mut db).await?;
+    drop(db);
+    let stage = Arc::into_inner(stage).context("everybody has left the stage")?;
+    let Stage { cluster, history, .. } = stage;
+    history.end().context("the history")?;
+    drop(cluster);
+    checker::check(&path, &truth)
+}
+
+async fn perform(stage: &Arc<Stage>, plan: &Plan) -> anyhow::Result<()> {
+    vitals::look(stage).await;
+    let watching = tokio::spawn(vitals::watch(Arc::clone(stage)));
+    let keeping = tokio::spawn(vitals::keep_alive(Arc::clone(stage)));
+    let mut readers = JoinSet::new();
+    let mut places = Vec::new();
+    for reader in audience(stage) {
+        places.push((reader.number, reader.kind, reader.reached()));
+        readers.spawn(Reader::read(reader));
+    }
+    let mut writers = JoinSet::new();
+    for person in &stage.authors {
+        writers.spawn(Author::new(Arc::clone(stage), Arc::clone(person)).write());
+    }
+    for person in &stage.admins {
+        writers.spawn(Author::new(Arc::clone(stage), Arc::clone(person)).whisper());
+    }
+    for room in stage.contested_rooms() {
+        writers.spawn(law::contest(Arc::clone(stage), *room));
+    }
+    for victim in 0..stage.victims.len() {
+        writers.spawn(law::judge(Arc::clone(stage), victim));
+    }
+    writers.spawn(law::pry(Arc::clone(stage)));
+
+    let began = Instant::now();
+    let planned = crate::schedule::plan(plan.seed, plan.length, &plan.kinds);
+    injector::inject(Arc::clone(stage), planned).await;
+    tokio::time::sleep_until(began + plan.length).await;
+
+    stage.phase.send_replace(Phase::Settling);
+    tokio::time::timeout(LAST_SUBMITS, writers.join_all()).await.ok();
+    settle(stage, &places).await?;
+    if plan.length >= GHOSTS_FROM {
+        raise_ghosts(stage).await?;
+    }
+    stage.phase.send_replace(Phase::Over);
+    readers.join_all().await;
+    // Leaves have a short grace, and whoever went without a word is still waited for.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for task in [watching, keeping] {
+        task.abort();
+        task.await.ok();
+    }
+    vitals::look(stage).await;
+    Ok(())
+}
+
+/// Waits until every stream that is read has come to the end of the log, and writes down how far each has come.
+async fn settle(stage: &Stage, places: &[(u32, Kind, Arc<AtomicI64>)]) -> anyhow::Result<()> {
+    let began = Instant::now();
+    loop {
+        let mut db = stage.cluster.postgres.connect().await?;
+        let (head,): (i64,) = sqlx::query_as("select pos from log_head").fetch_one(&mut db).await?;
+        let is_behind =
+            |place: &&(u32, Kind, Arc<AtomicI64>)| place.1 != Kind::HalfOpen && place.2.load(Ordering::Relaxed) < head;
+        if places.iter().find(is_behind).is_none() || began.elapsed() > CATCH_UP {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for (reader, kind, reached) in places {
+        if *kind != Kind::HalfOpen {
+            let pos = reached.load(Ordering::Relaxed);
+            stage.history.record(Record::Settled { at: stage.history.now(), reader: *reader, pos });
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Room {
+    online: Online,
+}
+
+#[derive(Deserialize)]
+struct Online {
+    guests: u64,
+}
+
+/// How long guests of a killed instance are counted by another.
+async fn raise_ghosts(stage: &Stage) -> anyhow::Result<()> {
+    let room = *stage.rooms.last().context("there are rooms")?;
+    let (doomed, witness) = (&stage.cluster.instances[0], &stage.cluster.instances[1]);
+    let before = guests(witness.address, room).await.unwrap_or_default();
+    let mut streams = Vec::new();
+    for _ in 0..GHOSTS {
+        let query = format!("room={room}");
+        streams.extend(EventStream::open(doomed.address, &query, None, None).await.ok());
+    }
+    let began = Instant::now();
+    while guests(witness.address, room).await.is_none_or(|now| now < before + GHOSTS as u64) {
+        ensure!(began.elapsed() < LONGEST_GHOST, "guests of one instance are not counted by another");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    doomed.kill();
+    let killed = Instant::now();
+    let here = guests(witness.address, room).await.unwrap_or_default();
+    // Readers of the killed instance come elsewhere meanwhile; only its own guests go.
+    while killed.elapsed() < LONGEST_GHOST
+        && guests(witness.address, room).await.is_none_or(|now| now + GHOSTS as u64 > here.max(before + GHOSTS as u64))
+    {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let millis = u64::try_from(killed.elapsed().as_millis()).unwrap_or(u64::MAX);
+    stage.history.record(Record::Ghost { millis });
+    doomed.run()?;
+    doomed.is_ready().await
+}
+
+async fn guests(address: std::net::SocketAddr, room: Uuid) -> Option<u64> {
+    let request = Request::get(format!("/rooms/{room}"));
+    let asked = tokio::time::timeout(Duration::from_secs(2), ask(address, &request));
+    Some(asked.await.ok()?.ok()?.json::<Room>().ok()?.online.guests)
+}
+
+/// The schedule, for people.
+pub fn print_schedule(seed: u64, length: Duration, kinds: &[FaultKind]) {
+    for fault in plan(seed, length, kinds) {
+        println!("{fault}");
+    }
+}
