@@ -12,6 +12,7 @@ mod dev;
 mod frontend;
 mod generated;
 mod interrupt;
+mod lint_deploy;
 mod process;
 mod run;
 mod schemathesis;
@@ -45,6 +46,7 @@ Usage: cargo xtask <command>
   dev [--port N]   server and front end, both rebuilt on change
   bench [ARGS]     the load benchmark; `bench -- --help` lists its own arguments
   openapi          regenerate frontend/openapi.json and the client made from it
+  lint-deploy      check the workflows, images and platform files
   database         run the private PostgreSQL alone and print its address
   fmt              format Rust and the front end
 ";
@@ -79,6 +81,7 @@ fn command() -> anyhow::Result<()> {
         "dev" => dev::dev(&dev::Options::parse(args)?),
         "bench" => bench::bench(args),
         "openapi" => generated::regenerate(),
+        "lint-deploy" => lint_deploy::check().map(drop),
         "database" => database::serve(),
         "fmt" => fmt(),
         unknown => bail!("there is no command `{unknown}`; `cargo xtask` alone lists them all"),

