@@ -1165,6 +1165,15 @@ export type MetricsData = {
     url: '/metrics';
 };
 
+export type MetricsErrors = {
+    /**
+     * `unauthenticated`: not for you
+     */
+    401: Problem;
+};
+
+export type MetricsError = MetricsErrors[keyof MetricsErrors];
+
 export type MetricsResponses = {
     /**
      * done
@@ -1545,10 +1554,6 @@ export type OpenStreamErrors = {
      * Only GET is answered
      */
     405: Problem;
-    /**
-     * Too many requests
-     */
-    429: Problem;
 };
 
 export type OpenStreamError = OpenStreamErrors[keyof OpenStreamErrors];
