@@ -8,9 +8,10 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY xtask/Cargo.toml xtask/
-RUN mkdir -p src/bin xtask/src benches/load tests \
+COPY chaos/Cargo.toml chaos/
+RUN mkdir -p src/bin xtask/src chaos/src benches/load tests \
     && touch src/lib.rs tests/shuttle.rs \
-    && for main in src/main.rs src/bin/shuttle.rs xtask/src/main.rs benches/micro.rs benches/load/main.rs; do \
+    && for main in src/main.rs src/bin/shuttle.rs xtask/src/main.rs chaos/src/main.rs benches/micro.rs benches/load/main.rs; do \
          echo 'fn main() {}' > "$main"; \
        done \
     && cargo build --release --locked --package gapless --bin gapless

@@ -50,6 +50,7 @@ pub fn check() -> anyhow::Result<Tally> {
         None => step::note("Caddy is not installed; frontend/Caddyfile was not tried"),
     }
     platform_files_agree()?;
+    image_sees_every_manifest()?;
     Ok(Tally::STEP)
 }
 
@@ -111,6 +112,20 @@ fn platform_files_agree() -> anyhow::Result<()> {
         settings_of(&fly).into_iter().filter(|name| !reference.contains(&format!("| `{name}` |"))).collect();
     if !unknown.is_empty() {
         bail!("fly.toml sets what the program does not have: {}", unknown.join(", "));
+    }
+    Ok(())
+}
+
+/// Cargo reads the manifest of every member, so an image that lacks one cannot build any.
+fn image_sees_every_manifest() -> anyhow::Result<()> {
+    let metadata = process::read(process::cargo().args(["tree", "--workspace", "--depth", "0", "--prefix", "none"]))?;
+    let members = metadata.lines().filter_map(|line| line.split_once('(')?.1.strip_suffix(')'));
+    let dockerfile = fs::read_to_string(root().join("Dockerfile")).context("Dockerfile")?;
+    for dir in members.filter_map(|dir| Path::new(dir).strip_prefix(root()).ok()).map(Path::display) {
+        let dir = dir.to_string();
+        if !dir.is_empty() && !dockerfile.contains(&format!("COPY {dir}/Cargo.toml {dir}/")) {
+            bail!("the Dockerfile does not copy {dir}/Cargo.toml");
+        }
     }
     Ok(())
 }
