@@ -44,9 +44,14 @@ export function campaign(locks: LockManager, name: string, leader: { onLead(): v
   };
 }
 
-/** Holds a lock for as long as this tab lives, so that others can tell when it is gone. */
-export function holdWhileAlive(locks: LockManager, name: string): void {
-  void locks.request(name, () => new Promise<void>(() => {}));
+/** Holds a lock for as long as this tab lives, so that others can tell when it is gone; resolves once it is held. */
+export function holdWhileAlive(locks: LockManager, name: string): Promise<void> {
+  return new Promise((resolve) => {
+    void locks.request(name, () => {
+      resolve();
+      return new Promise<void>(() => {});
+    });
+  });
 }
 
 /** Calls `onGone` once the holder of `name` lives no more. */

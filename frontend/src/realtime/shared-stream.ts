@@ -25,6 +25,7 @@ export class SharedStream {
   readonly #tab = Math.random().toString(36).slice(2);
   readonly #locks = electionLocks();
   readonly #channel = this.#locks && new BroadcastChannel(CHANNEL);
+  #isAlive = false;
   #campaign: ReturnType<typeof campaign> | null = null;
   #stream: ChatStream | null = null;
   #status: ConnectionStatus = "connecting";
@@ -45,12 +46,15 @@ export class SharedStream {
       return;
     }
     this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#onNote(data);
-    holdWhileAlive(this.#locks, `gapless.tab.${this.#tab}`);
     this.#campaign = campaign(this.#locks, LOCK, {
       onLead: () => this.#lead(),
       onLost: () => this.#follow(),
     });
-    this.#sendWant();
+    // The leader takes a tab whose lock is free for gone, so the lock comes before the first word.
+    void holdWhileAlive(this.#locks, `gapless.tab.${this.#tab}`).then(() => {
+      this.#isAlive = true;
+      this.#sendWant();
+    });
     this.#awaitLeader();
   }
 
@@ -59,7 +63,7 @@ export class SharedStream {
     this.#token = token;
     this.#wanted.set(this.#tab, rooms);
     if (this.#stream) this.#reopen();
-    else if (this.#campaign) this.#sendWant();
+    else this.#sendWant();
   }
 
   wake(): void {
@@ -163,6 +167,7 @@ export class SharedStream {
   }
 
   #sendWant(): void {
+    if (!this.#isAlive) return;
     this.#post({ kind: "want", tab: this.#tab, rooms: this.#wanted.get(this.#tab) ?? [] });
   }
 

@@ -1,11 +1,15 @@
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { Virtualizer } from "virtua";
 import type { Entry } from "./entry";
 import { JumpButton } from "./JumpButton";
 import { type MessageActions, MessageRow } from "./MessageRow";
 import { type Row, timelineRows } from "./rows";
 import { DayRow, NewRow, TimelineSkeleton } from "./separators";
+import { useNews } from "./use-news";
 import { useScroll } from "./use-scroll";
+
+/** Pressed on the log itself, these scroll towards the past. */
+const LEAVING_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
 
 interface TimelineProps {
   /** What the log is called by a screen reader. */
@@ -36,24 +40,19 @@ export function Timeline({
   ...rest
 }: TimelineProps) {
   const { label, actions, beginning, isLoadingOlder } = rest;
-  const rows = useMemo(() => {
-    const isNew = (entry: Entry) =>
-      readUpTo !== null &&
-      entry.confirmed !== null &&
-      entry.confirmed.order > readUpTo &&
-      entry.authorId !== viewerId;
-    return timelineRows(entries, isNew);
-  }, [entries, readUpTo, viewerId]);
   const container = useRef<HTMLDivElement>(null);
-  const scroll = useScroll({ rows, isLoaded, loadOlder });
   const lastOrder = lastConfirmed(entries)?.confirmed?.order ?? 0;
   const isWatched = useIsWatched();
+  const [isAtEnd, setAtEnd] = useState(true);
+  const isFollowing = isAtEnd && isWatched;
+  const { isNew, unseen } = useNews({ entries, viewerId, isLoaded, isFollowing, lastOrder, readUpTo });
+  const rows = timelineRows(entries, isNew);
+  const scroll = useScroll({ rows, isLoaded, loadOlder, setAtEnd });
 
   useEffect(() => {
-    if (isLoaded && scroll.isAtEnd && isWatched) onRead(lastOrder);
-  }, [isLoaded, scroll.isAtEnd, isWatched, lastOrder, onRead]);
+    if (isLoaded && isFollowing) onRead(lastOrder);
+  }, [isLoaded, isFollowing, lastOrder, onRead]);
 
-  const unseen = useUnseen(entries, viewerId, scroll.isAtEnd, lastOrder);
   useScrollToOwn(entries, scroll.toEnd);
 
   if (!isLoaded) return <TimelineSkeleton />;
@@ -73,11 +72,16 @@ export function Timeline({
         ref={container}
         role="log"
         aria-label={label}
-        aria-live={scroll.isAtEnd ? "polite" : "off"}
+        aria-live={isAtEnd ? "polite" : "off"}
         aria-relevant="additions"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
         tabIndex={0}
         data-testid="timeline"
+        onWheel={({ deltaY }) => deltaY < 0 && scroll.onLeave()}
+        onTouchMove={scroll.onLeave}
+        onKeyDown={({ key, target, currentTarget }) =>
+          target === currentTarget && LEAVING_KEYS.has(key) && scroll.onLeave()
+        }
         className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >
         <div className="flex-1" />
@@ -103,7 +107,7 @@ export function Timeline({
           )}
         </Virtualizer>
       </div>
-      <JumpButton isShown={!scroll.isAtEnd} unseen={unseen} onJump={scroll.toEnd} />
+      <JumpButton isShown={!isAtEnd} unseen={unseen} onJump={scroll.toEnd} />
     </div>
   );
 }
@@ -132,21 +136,6 @@ function TimelineRow({ row, actions, viewerId, isLast }: TimelineRowProps) {
         />
       );
   }
-}
-
-/** How many messages of others came since the reader left the end. */
-function useUnseen(
-  entries: readonly Entry[],
-  viewerId: string | undefined,
-  isAtEnd: boolean,
-  lastOrder: number,
-): number {
-  const [seen, setSeen] = useState(lastOrder);
-  if (isAtEnd && seen !== lastOrder) setSeen(lastOrder);
-  if (isAtEnd) return 0;
-  return entries.filter(
-    ({ confirmed, authorId }) => confirmed && confirmed.order > seen && authorId !== viewerId,
-  ).length;
 }
 
 /** Whoever writes wants to see it arrive. */

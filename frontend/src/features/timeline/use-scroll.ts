@@ -1,4 +1,4 @@
-import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
 import type { VirtualizerHandle } from "virtua";
 import type { Row, RowMessage } from "./rows";
 
@@ -11,16 +11,18 @@ interface ScrollOptions<Message extends RowMessage> {
   rows: readonly Row<Message>[];
   isLoaded: boolean;
   loadOlder(): void;
+  setAtEnd(isAtEnd: boolean): void;
 }
 
 export interface TimelineScroll {
   list: RefObject<VirtualizerHandle | null>;
-  isAtEnd: boolean;
   /** True for the render in which older rows came: the list then keeps its place from the end. */
   isPrepend: boolean;
   toEnd(): void;
   onScroll(): void;
   onResize(): void;
+  /** The reader turns away from the end: by wheel, by touch, by key. */
+  onLeave(): void;
 }
 
 /** Stays at the end while the reader is there, and stays put while the reader is elsewhere. */
@@ -28,9 +30,9 @@ export function useScroll<Message extends RowMessage>({
   rows,
   isLoaded,
   loadOlder,
+  setAtEnd,
 }: ScrollOptions<Message>): TimelineScroll {
   const list = useRef<VirtualizerHandle>(null);
-  const [isAtEnd, setAtEnd] = useState(true);
   const sticks = useRef(true);
   const isPlaced = useRef(false);
 
@@ -71,7 +73,7 @@ export function useScroll<Message extends RowMessage>({
     sticks.current = isEnd;
     setAtEnd(isEnd);
     if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
-  }, [loadOlder]);
+  }, [loadOlder, setAtEnd]);
 
   // A page shorter than the screen cannot be scrolled, so it has to ask by itself.
   useEffect(() => {
@@ -83,5 +85,10 @@ export function useScroll<Message extends RowMessage>({
     else onScroll();
   }, [count, onScroll]);
 
-  return { list, isAtEnd, isPrepend, toEnd, onScroll, onResize };
+  // A scroll event tells only afterwards; by then a message that came meanwhile would have pulled the reader back.
+  const onLeave = useCallback(() => {
+    sticks.current = false;
+  }, []);
+
+  return { list, isPrepend, toEnd, onScroll, onResize, onLeave };
 }
