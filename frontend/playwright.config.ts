@@ -31,7 +31,8 @@ export default defineConfig({
     launchOptions: { executablePath: findChromium() },
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
-    trace: "retain-on-failure",
+    // Traces would double the time of every test; `--trace on` brings them back for one that is looked into.
+    screenshot: "only-on-failure",
   },
   webServer: {
     command: process.env.GAPLESS_BIN,
