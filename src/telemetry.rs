@@ -12,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
+use crate::version;
 
 /// Shown where `RUST_LOG` says nothing else. `sqlx` would repeat notices of the database line by line.
 const DEFAULT_FILTER: &str = "info,sqlx=warn";
@@ -48,6 +49,8 @@ pub fn start_metrics() {
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("another metrics recorder was installed first; /metrics will stay empty");
         }
+        let commit = version::COMMIT.unwrap_or("unknown");
+        metrics::gauge!("gapless_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => commit).set(1);
         handle
     });
 }

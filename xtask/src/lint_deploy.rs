@@ -51,6 +51,7 @@ pub fn check() -> anyhow::Result<Tally> {
     }
     platform_files_agree()?;
     image_sees_every_manifest()?;
+    alerts_are_known()?;
     Ok(Tally::STEP)
 }
 
@@ -128,6 +129,35 @@ fn image_sees_every_manifest() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// An alert on a metric that nobody counts never rings, and one without a page of the runbook helps nobody.
+fn alerts_are_known() -> anyhow::Result<()> {
+    let alerts = fs::read_to_string(root().join("docs/alerts.yml")).context("docs/alerts.yml")?;
+    let runbook = fs::read_to_string(root().join("docs/RUNBOOK.md")).context("docs/RUNBOOK.md")?;
+    let sources = sources(&root().join("src"))?;
+    for name in words_beginning(&alerts, "gapless_") {
+        let counted = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        ensure!(sources.contains(&format!("\"{counted}\"")), "docs/alerts.yml asks for {name}, which nobody counts");
+    }
+    for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        ensure!(runbook.contains(&format!("\n## {alert}\n")), "docs/RUNBOOK.md has no section {alert}");
+    }
+    Ok(())
+}
+
+/// The text of every file below `dir`.
+fn sources(dir: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?.flatten() {
+        let path = entry.path();
+        text += &if path.is_dir() { sources(&path)? } else { fs::read_to_string(&path)? };
+    }
+    Ok(text)
+}
+
+fn words_beginning<'a>(text: &'a str, start: &str) -> impl Iterator<Item = &'a str> {
+    text.split(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_')).filter(move |word| word.starts_with(start))
 }
 
 /// The names in the `[env]` section.
