@@ -33,7 +33,7 @@ impl TrustedProxy {
     /// # Errors
     ///
     /// Names what is neither an address nor a network, nor a header's name.
-    pub(super) fn parse(said: Option<&str>, header: &str) -> anyhow::Result<Option<Self>> {
+    pub fn parse(said: Option<&str>, header: &str) -> anyhow::Result<Option<Self>> {
         let words = said.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
         let mut networks = Vec::new();
         for word in words {

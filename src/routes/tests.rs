@@ -1,9 +1,11 @@
 //! What every request meets, whatever its address.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
@@ -14,7 +16,7 @@ use tower::ServiceExt as _;
 
 use super::visitor::Chat;
 use super::{edge, method_not_allowed, router};
-use crate::config::Config;
+use crate::config::{Config, TrustedProxy};
 
 const ORIGIN: &str = "https://chat.example";
 
@@ -172,4 +174,32 @@ async fn a_handler_that_hangs_is_given_up() {
     assert_eq!((status.as_u16(), code), (503, json!("unavailable")));
     assert_eq!(begun.elapsed().as_secs(), 10);
     assert!(begun.elapsed() < Duration::from_secs(11));
+}
+
+/// How many of 600 requests at once are refused, each with a header of its own, all on connections from `peer`.
+async fn refused_of_600(router: &Router, peer: [u8; 4], forwarded_for: impl Fn(u16) -> String) -> usize {
+    let mut refused = 0;
+    for n in 0..600 {
+        let peer = ConnectInfo(SocketAddr::from((peer, 50_000)));
+        let request = Request::get("/users/me").header("x-forwarded-for", forwarded_for(n)).extension(peer);
+        refused += usize::from(ask(router, request, Body::empty()).await.status() == StatusCode::TOO_MANY_REQUESTS);
+    }
+    refused
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_forged_header_is_no_way_round_the_limits(_: PgPoolOptions, database: PgConnectOptions) {
+    const PROXY: [u8; 4] = [10, 0, 0, 1];
+    let trusted_proxy = TrustedProxy::parse(Some("10.0.0.1"), "x-forwarded-for").expect("a proxy");
+    let config = Config { rate_limits: true, trusted_proxy, ..Config::for_tests() };
+    let chat = Chat::with(database, config).await;
+    let router = router(chat.app.clone());
+    let own = |n: u16| format!("198.51.{}.{}", n / 250, n % 250);
+
+    assert_eq!(refused_of_600(&router, PROXY, own).await, 0, "behind the proxy everybody is somebody else");
+    let stranger = refused_of_600(&router, [203, 0, 113, 7], own).await;
+    assert!(stranger > 100, "only {stranger} of a stranger's who names another each time");
+    let forger = refused_of_600(&router, PROXY, |n| format!("{}, 203.0.113.8", own(n))).await;
+    assert!(forger > 100, "only {forger} of a caller's who had written to the header before the proxy did");
+    chat.stop().await;
 }
