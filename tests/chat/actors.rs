@@ -29,7 +29,7 @@ pub use answer::Answer;
 pub use chat::{Chat, Instance};
 pub use database::{Database, FOUNDER};
 pub use fault_proxy::{Fault, FaultProxy, Upstream};
-pub use follower::{Followed, Follower, Temper, pos_of};
+pub use follower::{Follower, Temper, pos_of};
 pub use guest::Guest;
 pub use ledger::Ledger;
 pub use load::Load;

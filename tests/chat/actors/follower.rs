@@ -87,30 +87,33 @@ struct Reader {
 impl Reader {
     async fn follow(mut self, mut until: watch::Receiver<Option<i64>>) -> Followed {
         let mut away_since = Instant::now();
-        loop {
-            let is_done = |until: &Option<i64>, cursor: &Option<String>| {
-                until.zip(cursor.as_deref().map(pos_of)).is_some_and(|(until, cursor)| cursor >= until)
-            };
-            if is_done(&until.borrow(), &self.cursor) {
-                let began = self.begun.borrow().expect("a stream began before it ended");
-                return Followed { began, events: self.events, streams: self.streams };
-            }
-            let heard = self.events.len();
-            let known = self.cursor.clone();
+        while !self.has_come_to(*until.borrow()) {
+            let streams = self.streams;
+            let known_end = until.clone();
             tokio::select! {
-                _ = self.one_stream(&mut away_since) => {}
+                _ = self.one_stream(&known_end, &mut away_since) => {}
                 // Once the end is known, whoever has heard it already need not wait for another event.
-                _ = until.changed() => {}
+                Ok(()) = until.changed() => {}
             }
-            if self.events.len() == heard && self.cursor == known {
-                assert!(away_since.elapsed() < PATIENCE, "nothing is heard for {PATIENCE:?}");
+            if self.streams == streams {
+                assert!(away_since.elapsed() < PATIENCE, "no stream for {PATIENCE:?}");
                 tokio::time::sleep(PAUSE).await;
             }
         }
+        let began = self.begun.borrow().expect("a stream began before it ended");
+        Followed { began, events: self.events, streams: self.streams }
+    }
+
+    fn has_come_to(&self, until: Option<i64>) -> bool {
+        until.zip(self.cursor.as_deref().map(pos_of)).is_some_and(|(until, cursor)| cursor >= until)
     }
 
     /// One stream, from its request to its end.
-    async fn one_stream(&mut self, away_since: &mut Instant) -> std::io::Result<()> {
+    async fn one_stream(
+        &mut self,
+        until: &watch::Receiver<Option<i64>>,
+        away_since: &mut Instant,
+    ) -> std::io::Result<()> {
         let mut wire = Wire::connect(any(&self.addresses)).await?;
         wire.ask_for_stream(&self.guest, &self.query, self.cursor.as_deref()).await?;
         let (status, head) = wire.head().await?;
@@ -122,6 +125,7 @@ impl Reader {
         };
         let mut durable = 0;
         while durable < most
+            && !self.has_come_to(*until.borrow())
             && let Some(heard) = wire.next().await?
         {
             assert_ne!(heard.name, "reset", "{heard:?}");

@@ -75,6 +75,7 @@ async fn nothing_is_lost_whatever_happens_to_redis() {
     }
     let load = Load::start(&posters, &rooms, &both);
     let channel = channel(&pair.database).await;
+    let mut hung = Vec::new();
     for round in 0..2 {
         redis.kill();
         load.goes_on_by(60).await;
@@ -88,11 +89,15 @@ async fn nothing_is_lost_whatever_happens_to_redis() {
         load.goes_on_by(60).await;
         redis.freeze();
         load.goes_on_by(60).await;
+        let posted = Instant::now();
+        hung.push(posters[0].post(&rooms[0], &format!("while Redis hangs {round}")).await);
+        assert!(posted.elapsed() < Duration::from_secs(1), "a hung Redis slows a post: {:?}", posted.elapsed());
         tokio::time::sleep(Duration::from_secs(1)).await;
         redis.thaw();
         load.goes_on_by(60).await;
     }
-    let acknowledged = load.stop().await;
+    let mut acknowledged = load.stop().await;
+    acknowledged.push(hung);
 
     let mut ledger = Ledger::read(&pair.database.pool()).await;
     ledger.messages.drain(..early);

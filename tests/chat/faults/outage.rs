@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
-use sqlx::ConnectOptions as _;
 use uuid::Uuid;
 
 use super::{founder, people, rooms};
 use crate::actors::{
-    Chat, Fault, FaultProxy, Guest, Launch, Ledger, PASSWORD, PrivatePostgres, Program, Stream, Upstream, User, Wire,
+    Chat, Fault, FaultProxy, Follower, Guest, Launch, Ledger, Load, PASSWORD, PrivatePostgres, Program, Stream, Temper,
+    Upstream, User, Wire,
 };
 
 /// A caller must know within this that the database is away.
@@ -23,14 +23,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(10);
 async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_suffers() {
     let postgres = PrivatePostgres::start().await;
     let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
-    let options = postgres.options();
-    let through_link = format!(
-        "postgres://{}@{}/{}?sslmode=disable",
-        options.get_username(),
-        link.address,
-        options.get_database().expect("its name"),
-    );
-    let server = Launch::on(&through_link).start().await;
+    let server = Launch::on(&through(&link, &postgres)).start().await;
     let room = rooms(&founder(&server).await, &["general"]).await.remove(0);
     let alice = people(&server, 1).await.remove(0);
     let mut stream = server.guest().listen(&room).await;
@@ -63,6 +56,13 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_su
         );
     }
     Ledger::read(&postgres.pool()).await;
+}
+
+/// The address of a database at the other end of a link.
+fn through(link: &FaultProxy, postgres: &PrivatePostgres) -> String {
+    let options = postgres.options();
+    let (user, name) = (options.get_username(), options.get_database().expect("it has a name"));
+    format!("postgres://{user}@{}/{name}?sslmode=disable", link.address)
 }
 
 /// Hears this message, perhaps after some that were refused: whoever is told to try again is told no more than that.
@@ -183,20 +183,19 @@ async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
 async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let postgres = PrivatePostgres::start().await;
     let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
-    let options = postgres.options();
-    let url = format!("postgres://{}@{}/gapless?sslmode=disable", options.get_username(), link.address);
-    let server = Launch::on(&url).start().await;
+    let server = Launch::on(&through(&link, &postgres)).start().await;
     let rooms = rooms(&founder(&server).await, &["general"]).await;
     let posters = people(&server, 4).await;
-    let follower =
-        crate::actors::Follower::start(&server.guest(), &rooms, &[server.address], crate::actors::Temper::Steady).await;
-    let load = crate::actors::Load::start(&posters, &rooms, &[server.address]);
-    for cut in 0..15 {
-        load.goes_on_by(10).await;
-        // Half of them in the midst of an answer that the server waits for.
-        link.set(if cut % 2 == 0 { Fault::Reset } else { Fault::SwallowAnswers });
-        tokio::time::sleep(Duration::from_millis(40)).await;
-        link.set(Fault::None);
+    let follower = Follower::start(&server.guest(), &rooms, &[server.address], Temper::Steady).await;
+    let load = Load::start(&posters, &rooms, &[server.address]);
+    for round in 0..5 {
+        // In the midst of a commit, after it, and merely slow.
+        for fault in [Fault::Reset, Fault::SwallowAnswers, Fault::Delay(Duration::from_millis(20 * round))] {
+            load.goes_on_by(10).await;
+            link.set(fault);
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            link.set(Fault::None);
+        }
     }
     let acknowledged = load.stop().await;
     let ledger = Ledger::read(&postgres.pool()).await;
@@ -204,7 +203,7 @@ async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let followed = follower.finish_at(ledger.head).await;
     assert_eq!(ledger.is_what_was_heard(&followed, &rooms), count);
     assert_eq!(followed.streams, 1, "a stream does not notice");
-    let alive = options.connect().await;
-    assert!(alive.is_ok(), "the database itself was well all the time");
-    println!("figure: database connections broken 15 times, acknowledged {count}, lost 0, doubled 0, streams cut 0");
+    println!(
+        "figure: database connections broken 10 times and slowed 5, acknowledged {count}, lost 0, doubled 0, streams cut 0"
+    );
 }
