@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
+use crate::mutant::{self, Mutant};
 use crate::realtime::Realtime;
 use crate::realtime::log::Log;
 use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
@@ -67,6 +68,9 @@ impl App {
         let turn = store::take_turn(&database).await.context("The database (DATABASE_URL) cannot be used")?;
         store::migrate(&database).await.context("The database's schema cannot be brought up to date")?;
         let db = store::connect(database.clone(), config.db_pool_size);
+        if mutant::is(Mutant::CursorBySequence) {
+            mutant::number_by_sequence(&db).await?;
+        }
         if !config.demo_mode {
             store::assert_durable(&db).await?;
         }
@@ -77,7 +81,7 @@ impl App {
         drop(turn);
 
         let lifecycle = Lifecycle::default();
-        let core = store::connect(database, CORE_CONNECTIONS);
+        let core = store::connect(mutant::connections(database), CORE_CONNECTIONS);
         let log = log(core.clone(), clock.clone(), config.access_token_ttl);
         let redis = config.redis_connection.as_ref();
         let realtime = Realtime::start(log, config.ring_bytes, redis, &lifecycle.tasks, &lifecycle.stop)
@@ -87,7 +91,8 @@ impl App {
             let realtime = realtime.clone();
             Arc::new(move |events| realtime.publish(events))
         };
-        let writer = Writer::spawn(config.write_queue, commit(core), publish, &lifecycle.tasks, lifecycle.stop.clone());
+        let commit = commit(core, Arc::clone(&publish));
+        let writer = Writer::spawn(config.write_queue, commit, publish, &lifecycle.tasks, lifecycle.stop.clone());
         let tokens = Tokens::new(
             &config.jwt_signing_key,
             &config.jwt_previous_keys,
@@ -158,11 +163,16 @@ async fn in_time<T>(query: impl Future<Output = sqlx::Result<T>>) -> anyhow::Res
 }
 
 /// Binds the writer to the database.
-fn commit(db: Db) -> Commit {
+fn commit(db: Db, publish: Publish) -> Commit {
     Arc::new(move |batch: Arc<[NewMessage]>| {
-        let db = db.clone();
+        let (db, publish) = (db.clone(), Arc::clone(&publish));
         Box::pin(async move {
-            store::log::append_messages(&db, &batch).await.map_err(|error| {
+            let appended = if mutant::is(Mutant::PublishBeforeCommit) {
+                mutant::publish_then_commit(&db, &batch, &publish).await
+            } else {
+                store::log::append_messages(&db, &batch).await
+            };
+            appended.map_err(|error| {
                 if store::is_outage(&error) {
                     CommitError::Outage(error.into())
                 } else {

@@ -27,6 +27,7 @@ pub mod app;
 pub mod command;
 pub mod instance;
 pub mod lifecycle;
+pub mod mutant;
 pub mod server;
 pub mod stream;
 pub mod version;

@@ -24,7 +24,7 @@ pub struct Cluster {
     pub instances: Vec<Instance>,
     pub redis: Redis,
     pub postgres: Postgres,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Cluster {
@@ -41,7 +41,14 @@ impl Cluster {
         for instance in &instances {
             instance.is_ready().await.with_context(|| format!("instance {}", instance.number))?;
         }
-        Ok(Self { instances, redis, postgres, _data: data })
+        Ok(Self { instances, redis, postgres, data })
+    }
+
+    /// Copies the database's own words, of its last run and the one before, beside those of the instances.
+    pub fn keep_logs(&self, dir: &Path) {
+        for name in ["postgres.log", "postgres.log.old"] {
+            std::fs::copy(self.data.path().join(name), dir.join(name)).ok();
+        }
     }
 }
 

@@ -9,13 +9,14 @@ use gapless_chaos::options::{Options, USAGE};
 use gapless_chaos::report::Report;
 use gapless_chaos::run::{self, Plan};
 use gapless_chaos::schedule::FaultKind;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = tokio::select! {
         done = command() => done,
         // Returning ends everything that was started.
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = told_to_stop() => Err(anyhow::anyhow!("interrupted")),
     };
     match done {
         Ok(code) => code,
@@ -23,6 +24,14 @@ async fn main() -> ExitCode {
             eprintln!("chaos: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn told_to_stop() {
+    let mut terminated = signal(SignalKind::terminate()).expect("this signal may be listened to");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
     }
 }
 

@@ -65,6 +65,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Findings> {
     let stage = Arc::into_inner(stage).context("everybody has left the stage")?;
     let Stage { cluster, history, .. } = stage;
     history.end().context("the history")?;
+    cluster.keep_logs(&plan.dir);
     drop(cluster);
     checker::check(&path, &truth)
 }

@@ -16,6 +16,7 @@ use super::gate::{Gate, Want};
 use super::log::{Head, Log};
 use crate::event::Event;
 use crate::id::Pos;
+use crate::mutant::{self, Mutant};
 
 /// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
 const TICK: Duration = Duration::from_secs(1);
@@ -134,6 +135,10 @@ impl Applier {
             let upto = Pos(upto.0.min(after.0 + READ_MOST));
             metrics::counter!("gapless_catch_up_reads_total").increment(1);
             match (self.log.read)((after, upto)).await {
+                Ok(events) if mutant::is(Mutant::CursorBySequence) => {
+                    self.offer(mutant::believe(events, after, upto));
+                    self.apply_ready();
+                }
                 Ok(events) if events.last().is_some_and(|event| event.pos == upto) => {
                     self.offer(events);
                     self.apply_ready();

@@ -23,6 +23,7 @@ use super::ring::{Entry, Ring};
 use super::topic::{Audience, Interest};
 use crate::event::{Change, Event, Online};
 use crate::id::{MessageId, Pos, RoomId, SessionId};
+use crate::mutant::{self, Mutant};
 
 /// Frames handed out in one pull: as much as one write takes, so that a resuming crowd shares the lock fairly.
 const PULL_BYTES: usize = 64 * 1024;
@@ -263,7 +264,7 @@ impl Feed {
         if let Some(reason) = mailbox.closed() {
             return Pull::Bye(reason);
         }
-        if from == self.applied {
+        if from == self.applied || mutant::is(Mutant::ReadThenRegister) && from >= filter.registered_at {
             mailbox.go_live();
             let rooms = filter.interest.rooms().iter().filter(|room| self.directory.active_room(**room).is_some());
             let counts = rooms.map(|&room| frame::presence(room, self.presence.online(room))).collect();

@@ -12,6 +12,7 @@ use super::mailbox::Mailbox;
 use super::topic::{Audience, Interest};
 use crate::event::Online;
 use crate::id::{Pos, RoomId, SessionId, UserId};
+use crate::mutant::{self, Mutant};
 
 /// Names a subscriber for as long as it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,7 +143,7 @@ impl Hub {
 
     /// Ends the streams of a user, or only those opened by one of `sessions`.
     pub fn revoke(&self, user: UserId, sessions: Option<&[SessionId]>) {
-        let Some(listeners) = self.by_user.get(&user) else { return };
+        let Some(listeners) = self.by_user.get(&user).filter(|_| !mutant::is(Mutant::NoRevocation)) else { return };
         for (id, mailbox) in listeners {
             let session = self.subscribers.get(id).and_then(|subscriber| subscriber.session);
             let is_meant = sessions.is_none_or(|sessions| session.is_some_and(|session| sessions.contains(&session)));

@@ -2,6 +2,7 @@
 
 use crate::event::{Change, Event};
 use crate::id::{RoomId, UserId};
+use crate::mutant::{self, Mutant};
 
 /// Who an event is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,7 @@ impl Interest {
     pub fn hears(&self, audience: Audience) -> bool {
         match audience {
             Audience::Room(room) => self.has_room(room),
+            Audience::Pair(..) if mutant::is(Mutant::DmFilterOff) => true,
             Audience::Pair(sender, recipient) => self.user.is_some_and(|user| user == sender || user == recipient),
             Audience::User(user) => self.user == Some(user),
             Audience::Everyone => true,

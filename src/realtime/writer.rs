@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::log::BoxFuture;
 use crate::event::{Author, Change, Event, Message};
 use crate::id::{ClientId, MessageId, RoomId};
+use crate::mutant::{self, Mutant};
 
 /// A batch is at most this many posts: at 4 KiB each it still is one packet of a few megabytes to Postgres,
 /// and beyond it the gain per post is gone.
@@ -118,7 +119,10 @@ impl Writer {
     ///
     /// # Cancellation
     /// Once this was polled the message is in the queue and will be tried, whole, whoever still listens.
-    pub async fn post(&self, message: NewMessage) -> Result<Outcome, WriteError> {
+    pub async fn post(&self, mut message: NewMessage) -> Result<Outcome, WriteError> {
+        if mutant::is(Mutant::NoDedupe) {
+            message.client_id = ClientId::new();
+        }
         let (answer, outcome) = oneshot::channel();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         self.queue.try_send(Submit { message, answer, deadline }).map_err(|_| {
@@ -167,7 +171,7 @@ async fn write(
             let outcomes = commit_patiently(&commit, messages.into()).await;
             drop(permit);
             metrics::histogram!("gapless_writer_commit_seconds").record(began.elapsed());
-            publish(outcomes.iter().filter_map(accepted).collect());
+            publish(outcomes.iter().flatten().filter_map(accepted).collect());
             for (outcome, answer) in outcomes.into_iter().zip(answers) {
                 // Nobody listens when the client hung up; the message stands all the same.
                 answer.send(outcome).ok();
@@ -176,8 +180,9 @@ async fn write(
     }
 }
 
-fn accepted(outcome: &Result<Outcome, WriteError>) -> Option<Event> {
-    let Ok(Outcome::Accepted(message)) = outcome else { return None };
+/// What a commit has added to the log.
+pub fn accepted(outcome: &Outcome) -> Option<Event> {
+    let Outcome::Accepted(message) = outcome else { return None };
     Some(Event { pos: message.pos, at: message.created_at, change: Change::MessagePosted(message.clone()) })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlx::FromRow;
+use sqlx::{FromRow, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ struct Appended {
 ///
 /// # Errors
 /// When the database is away, or refuses the batch as a whole; then nothing of it is known to be committed.
-pub async fn append_messages(db: &Db, batch: &[NewMessage]) -> sqlx::Result<Vec<Outcome>> {
+pub async fn append_messages(db: impl PgExecutor<'_>, batch: &[NewMessage]) -> sqlx::Result<Vec<Outcome>> {
     let mut columns = Columns::default();
     for message in batch {
         columns.push(message);

@@ -60,8 +60,10 @@ pub struct Timing {
     starved: BTreeSet<Micros>,
     pub starved_for: Micros,
     pub revived: u64,
-    /// By instance: healed faults that wait for a sign of life, of posts and of events.
+    /// By stream: its instance, and when it was opened.
     instance_of: HashMap<u32, (usize, Micros)>,
+    /// Readers who are late on purpose.
+    slow: BTreeSet<u32>,
     posts_done: Vec<(Micros, Micros, usize)>,
     heard: Vec<(Micros, usize)>,
     pub posts: Twice,
@@ -106,7 +108,10 @@ impl Timing {
                 into.saturating_record(at - began);
                 self.posts_done.push((*began, *at, *instance));
             }
-            Record::Open { at, conn, instance, .. } => drop(self.instance_of.insert(*conn, (*instance, *at))),
+            Record::Reader { reader, kind, .. } if kind == "slow" => drop(self.slow.insert(*reader)),
+            Record::Open { at, conn, instance, reader, .. } if !self.slow.contains(reader) => {
+                self.instance_of.insert(*conn, (*instance, *at));
+            }
             Record::Event { at, conn, cursor, .. } => {
                 let Some(&(instance, opened)) = self.instance_of.get(conn) else { return };
                 let pos = pos_of(cursor);

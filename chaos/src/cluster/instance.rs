@@ -20,6 +20,8 @@ use crate::proxy::{Link, Upstream};
 const START: Duration = Duration::from_mins(1);
 /// SIGTERM leads to the end within the grace given; what takes longer has failed.
 const LEAVING: Duration = Duration::from_secs(12);
+/// What keeps services running does not start one again at once, and for ever.
+const REVIVED_AFTER: Duration = Duration::from_millis(500);
 /// The same for all: each honours the tokens of the others.
 const SIGNING_KEY: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 /// So short that tokens end in the middle of streams.
@@ -121,7 +123,8 @@ impl Instance {
 
     /// Starts it again where it ended by itself, as it does when the database is away at its start.
     pub fn revive(&self) -> io::Result<bool> {
-        let is_needed = self.wanted.load(Ordering::SeqCst) && self.process.has_ended();
+        let is_needed =
+            self.wanted.load(Ordering::SeqCst) && self.process.has_ended() && self.process.age() > REVIVED_AFTER;
         if is_needed {
             self.run()?;
         }

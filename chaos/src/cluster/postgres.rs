@@ -31,7 +31,7 @@ impl Postgres {
     pub async fn start(dir: &Path, lazy: bool) -> anyhow::Result<Self> {
         let mut settings = vec![("max_connections", "120"), ("shared_buffers", "64MB")];
         if lazy {
-            settings.extend([("wal_writer_delay", "10s"), ("wal_writer_flush_after", "0"), ("wal_buffers", "16MB")]);
+            settings.extend([("wal_writer_delay", "10s"), ("wal_writer_flush_after", "1GB"), ("wal_buffers", "16MB")]);
         }
         let bin_dir = std::env::var_os("POSTGRES_BIN_DIR").map(PathBuf::from);
         let options = Options { data_dir: dir.to_owned(), bin_dir, settings, notice: |_| () };

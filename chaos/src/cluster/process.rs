@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -38,16 +39,16 @@ pub fn descriptors_of(pid: u32) -> Option<u64> {
 
 /// A child that is killed when this is dropped.
 #[derive(Debug, Default)]
-pub struct Child(Mutex<Option<std::process::Child>>);
+pub struct Child(Mutex<Option<(std::process::Child, Instant)>>);
 
 impl Child {
     pub fn replace(&self, child: std::process::Child) {
-        let old = self.lock().replace(child);
+        let old = self.lock().replace((child, Instant::now()));
         reap(old);
     }
 
     pub fn pid(&self) -> Option<u32> {
-        self.lock().as_ref().map(std::process::Child::id)
+        self.lock().as_ref().map(|(child, _)| child.id())
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -63,10 +64,15 @@ impl Child {
     }
 
     pub fn has_ended(&self) -> bool {
-        self.lock().as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+        self.lock().as_mut().is_none_or(|(child, _)| !matches!(child.try_wait(), Ok(None)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<std::process::Child>> {
+    /// Since it was started.
+    pub fn age(&self) -> Duration {
+        self.lock().as_ref().map_or(Duration::ZERO, |(_, started)| started.elapsed())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(std::process::Child, Instant)>> {
         self.0.lock().expect("nothing panics while it holds a child")
     }
 }
@@ -77,8 +83,8 @@ impl Drop for Child {
     }
 }
 
-fn reap(child: Option<std::process::Child>) {
-    if let Some(mut child) = child {
+fn reap(child: Option<(std::process::Child, Instant)>) {
+    if let Some((mut child, _)) = child {
         child.kill().ok();
         child.wait().ok();
     }
