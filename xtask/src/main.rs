@@ -7,6 +7,7 @@
 compile_error!("Gapless is developed on Linux and macOS; on Windows, use WSL");
 
 mod bench;
+mod chaos;
 mod database;
 mod dev;
 mod frontend;
@@ -45,6 +46,7 @@ Usage: cargo xtask <command>
   test [FILTER]    check everything; with a filter, only the tests whose names contain it
   dev [--port N]   server and front end, both rebuilt on change
   bench [ARGS]     the load benchmark; `bench -- --help` lists its own arguments
+  chaos [ARGS]     three instances with everything around them breaking; `chaos --help` lists its own arguments
   openapi          regenerate frontend/openapi.json and the client made from it
   lint-deploy      check the workflows, images and platform files
   database         run the private PostgreSQL alone and print its address
@@ -80,6 +82,7 @@ fn command() -> anyhow::Result<()> {
         "test" => test::test(&test::Options::parse(args)?),
         "dev" => dev::dev(&dev::Options::parse(args)?),
         "bench" => bench::bench(args),
+        "chaos" => chaos::chaos(args),
         "openapi" => generated::regenerate(),
         "lint-deploy" => lint_deploy::check().map(drop),
         "database" => database::serve(),

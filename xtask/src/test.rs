@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use lexopt::prelude::*;
 
-use crate::{database, frontend, generated, interrupt, lint_deploy, process, run, schemathesis, step, tools};
+use crate::{chaos, database, frontend, generated, interrupt, lint_deploy, process, run, schemathesis, step, tools};
 use services::Services;
 pub use services::{Scratch, free_port};
 pub use tally::{Tally, plain_text};
@@ -75,6 +75,10 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
         });
     }
     drop(services);
+    report.run("a minute of chaos", || {
+        chaos::check()?;
+        Ok(Tally::STEP)
+    });
 
     report.run("front-end packages", || {
         frontend::prepare()?;

@@ -1,0 +1,41 @@
+//! `cargo xtask chaos`: three instances with everything around them breaking; see `docs/RELIABILITY.md`.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::{database, process, root, scratch, step, tools};
+
+/// What `cargo xtask test` runs: a minute, whose schedule is another one each time.
+const IN_TESTS: [&str; 2] = ["--seconds", "60"];
+
+pub fn chaos(mut args: lexopt::Parser) -> anyhow::Result<()> {
+    let mut args: Vec<OsString> = args.raw_args()?.collect();
+    let is_release = args.iter().any(|arg| arg == "--release");
+    args.retain(|arg| arg != "--release");
+    process::run(&mut prepare(args, is_release)?)
+}
+
+/// For `cargo xtask test`.
+pub fn check() -> anyhow::Result<()> {
+    process::run(&mut prepare(IN_TESTS.map(OsString::from).into(), false)?)
+}
+
+/// Builds what is needed, and answers the command that runs it.
+fn prepare(args: Vec<OsString>, is_release: bool) -> anyhow::Result<Command> {
+    let mut build = process::cargo();
+    // Together, so that both are built from the same dependencies.
+    build.args(["build", "--package", "gapless", "--package", "gapless-chaos"]);
+    if args.iter().any(|arg| arg == "--mutant" || arg == "--mutants") {
+        build.args(["--features", "gapless/mutants"]);
+    }
+    if is_release {
+        build.arg("--release");
+    }
+    step::step("build the server and the chaos around it", || process::run(&mut build))?;
+    tools::redis()?;
+    let programs = root().join("target").join(if is_release { "release" } else { "debug" });
+    let mut command = Command::new(programs.join("chaos"));
+    command.args(args).arg("--server").arg(programs.join("gapless")).arg("--dir").arg(scratch("chaos")?);
+    command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);
+    Ok(command)
+}
