@@ -6,6 +6,8 @@
 mod ledger;
 mod rights;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod timing;
 pub mod truth;
 

@@ -75,7 +75,8 @@ pub struct Truth {
     pub ended: HashMap<Uuid, i64>,
     /// Position, room, and whether it was archived there.
     pub archives: Vec<(i64, Uuid, bool)>,
-    room_heads: HashMap<Uuid, i64>,
+    /// How far each room says that it has come.
+    pub room_heads: HashMap<Uuid, i64>,
 }
 
 type LogRow = (i64, String, i64, Option<Uuid>, Option<Uuid>, Option<Uuid>, Option<serde_json::Value>);
