@@ -18,7 +18,7 @@ struct World {
 }
 
 fn id(pos: i64) -> Uuid {
-    Uuid::from_u128(100 + pos.unsigned_abs() as u128)
+    Uuid::from_u128(100 + u128::from(pos.unsigned_abs()))
 }
 
 fn body(pos: i64) -> String {
