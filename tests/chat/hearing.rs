@@ -98,6 +98,14 @@ async fn counts_are_told_once_for_each_room_asked_for_and_then_on_change() {
     assert_eq!((of_room.users, of_room.guests), (2, 2));
     drop(guest);
     by_alice.expect_online(room.id, 2, 1).await;
+
+    // A stream that changes nothing is told the counts too, and told again only when they have changed.
+    let mut third = bob.listen(&room).await;
+    let counts = third.next().await;
+    assert_eq!(counts.data, json!({"room_id": room.id, "users": 2, "guests": 1}));
+    let _newcomer = chat.user("carol").await.listen(&room).await;
+    let counts = third.next().await;
+    assert_eq!(counts.data, json!({"room_id": room.id, "users": 3, "guests": 1}));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A direct message is for two people: every byte that anybody else was sent is searched for it.
 
+use std::fmt::Write as _;
+
 use gapless::event::{DirectMessage, Room};
 use reqwest::Method;
 use serde_json::json;
@@ -53,7 +55,7 @@ impl Overheard {
     }
 
     fn note(&mut self, answer: crate::actors::Answer) {
-        self.bytes.push_str(&format!("{:?}\n{}\n", answer.headers, answer.text));
+        writeln!(self.bytes, "{:?}\n{}", answer.headers, answer.text).expect("text takes text");
     }
 
     /// Hears until the words that come last for everybody.

@@ -89,9 +89,9 @@ impl Replica {
         Self { who, reader: reader.clone(), view, read_at, stream, events: 0 }
     }
 
-    /// Hears everything up to `head`, and then knows what a fresh reader knows.
-    async fn follow(&mut self, head: i64, after: &str) {
-        while pos_of(&json!(self.stream.cursor)) < head {
+    /// Hears everything up to `newest`, and then knows what a fresh reader knows.
+    async fn follow(&mut self, newest: i64, after: &str) {
+        while pos_of(&json!(self.stream.cursor)) < newest {
             let heard = self.stream.next().await;
             assert!(!matches!(&*heard.name, "bye" | "reset"), "{}: {heard:?} after {after}", self.who);
             if heard.is_durable() {
@@ -179,9 +179,9 @@ impl World {
     }
 
     async fn check(&mut self, after: &str) {
-        let head = gapless::store::log::head(&self.chat.first.app.db).await.expect("the log's head").pos.0;
+        let newest = gapless::store::log::head(&self.chat.first.app.db).await.expect("the log's head").pos.0;
         for replica in &mut self.replicas {
-            replica.follow(head, after).await;
+            replica.follow(newest, after).await;
         }
     }
 

@@ -148,24 +148,28 @@ async fn a_stream_cut_after_each_of_its_events_resumes_exactly() {
 
 #[tokio::test]
 async fn a_replay_follows_the_rights_of_now() {
-    let chat = Chat::start_with(|config| config.ring_bytes = 1).await;
-    let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
-    let room = chat.room("general").await;
-    let cursor = bob.listen(&room).await.cursor;
-    ada.write_to(&bob, "for bob alone").await;
-    let message = ada.post(&room, "soon deleted").await;
-    ada.delete_message(message.id).await;
-    // Whoever comes with bob's cursor but not as bob hears no direct message, and nobody hears the deleted words.
-    let mut guest = chat.guest().opening().room(&room).from(&cursor).open().await;
-    let replayed = guest.expect("message.posted").await;
-    assert_eq!(replayed.data["body"], json!(null));
-    assert!(replayed.data["deleted_at"].is_string());
-    guest.expect("message.deleted").await;
-    let mut again = bob.opening().room(&room).from(&cursor).open().await;
-    again.expect_direct("for bob alone").await;
-    again.expect("message.posted").await;
-    for heard in [&guest.transcript, &again.transcript] {
-        assert!(!heard.contains("soon deleted"));
+    // From the ring, and from the database.
+    for ring_bytes in [64 << 20, 1] {
+        let chat = Chat::start_with(|config| config.ring_bytes = ring_bytes).await;
+        let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
+        let room = chat.room("general").await;
+        let cursor = bob.listen(&room).await.cursor;
+        ada.write_to(&bob, "for bob alone").await;
+        let message = ada.post(&room, "soon deleted").await;
+        ada.delete_message(message.id).await;
+        // Whoever comes with bob's cursor but not as bob hears no direct message, and nobody hears the deleted
+        // words.
+        let mut guest = chat.guest().opening().room(&room).from(&cursor).open().await;
+        let replayed = guest.expect("message.posted").await;
+        assert_eq!(replayed.data["body"], json!(null));
+        assert!(replayed.data["deleted_at"].is_string());
+        guest.expect("message.deleted").await;
+        let mut again = bob.opening().room(&room).from(&cursor).open().await;
+        again.expect_direct("for bob alone").await;
+        again.expect("message.posted").await;
+        for transcript in [&guest.transcript, &again.transcript] {
+            assert!(!transcript.contains("soon deleted"));
+        }
+        assert!(!guest.transcript.contains("for bob alone"));
     }
-    assert!(!guest.transcript.contains("for bob alone"));
 }

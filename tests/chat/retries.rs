@@ -56,8 +56,8 @@ async fn twenty_at_once_are_one_message() {
     for race in 0..5 {
         let (id, body) = (client_id(), format!("race {race}"));
         let answers = join_all((0..20).map(|n| {
-            let racer = if n % 2 == 0 { &alice } else { &there };
-            racer.try_post_as(room.id, &body, &id)
+            let caller = if n % 2 == 0 { &alice } else { &there };
+            caller.try_post_as(room.id, &body, &id)
         }));
         let answers = answers.await;
         assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");

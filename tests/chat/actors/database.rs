@@ -85,8 +85,7 @@ async fn server() -> (PgConnectOptions, PgConnection) {
 async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> String {
     let schema = store::MIGRATIONS.iter().fold(Sha256::new(), |schema, one| schema.chain_update(&one.checksum));
     let digest = schema.chain_update(PASSWORD).finalize();
-    let digest: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    let name = format!("gapless_template_{digest}");
+    let name = format!("gapless_template_{:016x}", u64::from_be_bytes(*digest.first_chunk().expect("32 bytes")));
 
     lock(connection, "pg_advisory_lock").await;
     let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")

@@ -131,10 +131,6 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub fn head(&self) -> &reqwest::header::HeaderMap {
-        self.response.headers()
-    }
-
     /// The next event of any kind; `None` where the stream has ended or was cut.
     pub async fn next_or_end(&mut self) -> Option<Heard> {
         loop {
