@@ -26,7 +26,7 @@ use crate::{demo, telemetry};
 
 /// Connections that posts and the log have to themselves, so that a flood of other requests delays neither:
 /// one for each commit in flight, and some for reads of the log.
-const CORE_CONNECTIONS: u32 = 6;
+pub(crate) const CORE_CONNECTIONS: u32 = 6;
 
 /// How long the log is waited for; longer than the database lets a statement run.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
@@ -145,9 +145,9 @@ fn log(db: Db, clock: Clock, token_ttl: Duration) -> Log {
         },
         head: {
             let db = db.clone();
-            Arc::new(move |()| {
+            Arc::new(move |passed: Pos| {
                 let db = db.clone();
-                Box::pin(async move { in_time(store::log::head(&db)).await })
+                Box::pin(async move { in_time(store::log::head_and_landmark(&db, passed)).await })
             })
         },
         snapshot: Arc::new(move |abandon: Option<Arc<str>>| {

@@ -4,6 +4,7 @@
 //! sentence on standard error when not.
 
 mod admin;
+mod doctor;
 mod healthcheck;
 mod keys;
 mod settings;
@@ -30,6 +31,8 @@ pub enum Command {
     Keys(keys::Keys),
     /// Print the effective settings, without secrets.
     Config(settings::Show),
+    /// Look at the database, Redis, the clock and the limits: what is right, and what to do about the rest.
+    Doctor,
     /// Ask a server on this machine whether it takes traffic: for containers, whose images have no shell.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the `OpenAPI` document.
@@ -47,6 +50,7 @@ pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow
         Command::Admin(admin) => block_on(admin.run(Config::resolve_without_key(settings)?)),
         Command::Keys(keys) => keys.run(),
         Command::Config(show) => show.run(settings, matches),
+        Command::Doctor => block_on(doctor::examine(Config::resolve(settings)?)),
         Command::Healthcheck(healthcheck) => healthcheck.run(settings.port()),
         Command::Openapi => {
             println!("{}", routes::document().to_pretty_json().context("the document as JSON")?);

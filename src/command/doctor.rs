@@ -1,0 +1,191 @@
+//! `gapless doctor`: what is right, what is not, and what to do about it. It changes nothing.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use redis::IntoConnectionInfo as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use time::OffsetDateTime;
+
+use crate::app::Database;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::store::{self, Db};
+
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Tokens allow five seconds; beyond two, instances begin to disagree about what has expired.
+const MOST_SKEW: Duration = Duration::from_secs(2);
+/// PostgreSQL 14 and older lack what the schema uses.
+const OLDEST_POSTGRES: i32 = 150_000;
+/// Descriptors beside those of streams: requests, the database, files.
+const OTHER_DESCRIPTORS: u64 = 5_000;
+
+/// One thing that was looked at: what was found, or what is wrong and the way out.
+type Finding = (&'static str, anyhow::Result<String>);
+
+pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
+    let mut findings: Vec<Finding> = vec![("origins", origins(&config)), ("descriptors", descriptors(&config))];
+    if let Some(redis) = &config.redis_connection {
+        findings.push(("Redis", in_time(ping(redis)).await));
+    } else {
+        findings.push(("Redis", Ok("none; this is the only instance".to_owned())));
+    }
+    match Database::open(&config).await {
+        Ok(database) => {
+            findings.extend(examine_database(&database.options, &config).await);
+            database.close().await;
+        }
+        Err(error) => findings.push(("database", Err(error))),
+    }
+
+    let wrong = findings.iter().filter(|(_, found)| found.is_err()).count();
+    for (what, found) in findings {
+        match found {
+            Ok(found) => println!("right  {what}: {found}"),
+            Err(error) => println!("WRONG  {what}: {error:#}"),
+        }
+    }
+    anyhow::ensure!(wrong == 0, "{wrong} of these must be put right");
+    Ok(())
+}
+
+async fn examine_database(options: &PgConnectOptions, config: &Config) -> Vec<Finding> {
+    let db = store::connect(options.clone(), 1);
+    let reached = in_time(version(&db)).await;
+    let mut findings = vec![];
+    if reached.is_ok() {
+        findings.push(("durability", in_time(durability(&db, config)).await));
+        findings.push(("schema", in_time(schema(&db)).await));
+        findings.push(("connections", in_time(connections(&db, config)).await));
+        findings.push(("clock", in_time(clock(&db)).await));
+    }
+    findings.insert(0, ("database", reached));
+    db.close().await;
+    findings
+}
+
+async fn in_time(work: impl Future<Output = anyhow::Result<String>>) -> anyhow::Result<String> {
+    tokio::time::timeout(PATIENCE, work).await.context("no answer within 5 s")?
+}
+
+async fn version(db: &Db) -> anyhow::Result<String> {
+    let asked = "select current_setting('server_version'), current_setting('server_version_num')::int";
+    let (name, number): (String, i32) =
+        sqlx::query_as(asked).fetch_one(db).await.context("DATABASE_URL leads nowhere")?;
+    anyhow::ensure!(number >= OLDEST_POSTGRES, "PostgreSQL {name} is too old; use 15 or newer");
+    Ok(format!("PostgreSQL {name}"))
+}
+
+async fn durability(db: &Db, config: &Config) -> anyhow::Result<String> {
+    match store::assert_durable(db).await {
+        Ok(()) => Ok("what is acknowledged is on disk".to_owned()),
+        Err(error) if config.demo_mode => Ok(format!("{error} (in demo mode it is let pass)")),
+        Err(error) => Err(error),
+    }
+}
+
+async fn schema(db: &Db) -> anyhow::Result<String> {
+    let there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(db).await?;
+    let newest = store::MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    anyhow::ensure!(there, "there is none yet; run `gapless migrate`, or start the server");
+    let applied: Option<i64> =
+        sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(db).await?;
+    let applied = applied.unwrap_or_default();
+    anyhow::ensure!(applied >= newest, "it is at {applied} of {newest}; run `gapless migrate`, or start the server");
+    Ok(format!("at {applied}"))
+}
+
+async fn connections(db: &Db, config: &Config) -> anyhow::Result<String> {
+    let most: i32 = sqlx::query_scalar("select current_setting('max_connections')::int").fetch_one(db).await?;
+    let own = i64::from(config.db_pool_size) + i64::from(crate::app::CORE_CONNECTIONS);
+    let instances = i64::from(most) / own;
+    anyhow::ensure!(
+        instances >= 2,
+        "the database allows {most} and an instance takes up to {own}, which leaves no room for a rolling deploy; \
+         raise max_connections or lower DB_POOL_SIZE"
+    );
+    Ok(format!("an instance takes up to {own} of {most}, so {instances} instances fit"))
+}
+
+async fn clock(db: &Db) -> anyhow::Result<String> {
+    let before = Clock::System.now();
+    let theirs: OffsetDateTime = sqlx::query_scalar("select clock_timestamp()").fetch_one(db).await?;
+    let after = Clock::System.now();
+    let skew = if theirs < before { before - theirs } else { (theirs - after).max(time::Duration::ZERO) };
+    anyhow::ensure!(
+        skew <= MOST_SKEW,
+        "it is {skew:.1} off the database's; set both by NTP, or tokens end early or late"
+    );
+    Ok("agrees with the database's".to_owned())
+}
+
+async fn ping(connection: &SecretString) -> anyhow::Result<String> {
+    let client = redis::Client::open(connection.expose_secret().into_connection_info()?)?;
+    let mut connection = client.get_multiplexed_async_connection().await.context(
+        "it does not answer; the chat works without it, and instances hear of each other's messages up to 200 ms later",
+    )?;
+    let _pong: String = redis::cmd("PING").query_async(&mut connection).await?;
+    Ok("answers".to_owned())
+}
+
+fn origins(config: &Config) -> anyhow::Result<String> {
+    let listed: Vec<_> = config.allowed_origins.iter().filter_map(|origin| origin.to_str().ok()).collect();
+    match (listed.is_empty(), config.spa_dir.is_some()) {
+        (false, _) => Ok(format!("pages of {} may call", listed.join(", "))),
+        (true, true) => Ok("only this server's own pages may call".to_owned()),
+        (true, false) => anyhow::bail!(
+            "no page may call: set ALLOWED_ORIGINS to where the app is served, or SPA_DIR to serve it from here"
+        ),
+    }
+}
+
+fn descriptors(config: &Config) -> anyhow::Result<String> {
+    #[cfg(unix)]
+    {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let needed = config.max_streams as u64 + OTHER_DESCRIPTORS;
+        if let Some(limit) = limit.filter(|limit| *limit < needed) {
+            anyhow::bail!(
+                "{limit} may be open at once, and MAX_STREAMS = {} needs {needed}; raise it (`ulimit -n`, LimitNOFILE) \
+                 or lower MAX_STREAMS",
+                config.max_streams
+            );
+        }
+    }
+    Ok(format!("enough for {} streams", config.max_streams))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+
+    fn outcome<'a>(findings: &'a [Finding], what: &str) -> &'a anyhow::Result<String> {
+        &findings.iter().find(|(name, _)| *name == what).expect("it was looked at").1
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_database_is_found_empty_then_right(_: PgPoolOptions, options: PgConnectOptions) {
+        let config = Config::for_tests();
+        let findings = examine_database(&options, &config).await;
+        assert!(outcome(&findings, "database").is_ok());
+        assert!(outcome(&findings, "schema").as_ref().unwrap_err().to_string().contains("gapless migrate"));
+
+        store::migrate(&options).await.unwrap();
+        let findings = examine_database(&options, &config).await;
+        for what in ["database", "schema", "connections", "clock"] {
+            assert!(outcome(&findings, what).is_ok(), "{findings:?}");
+        }
+        let greedy = Config { db_pool_size: 1_000, ..Config::for_tests() };
+        assert!(outcome(&examine_database(&options, &greedy).await, "connections").is_err());
+    }
+
+    #[test]
+    fn an_api_that_no_page_may_call_is_wrong() {
+        assert!(origins(&Config::for_tests()).is_err());
+        assert!(origins(&Config { spa_dir: Some("dist".into()), ..Config::for_tests() }).is_ok());
+    }
+}
