@@ -17,6 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// database is the platform's, whatever they say. Its address comes as text, because the platform's pool is made by
 /// another release of sqlx than ours.
 #[shuttle_runtime::main]
+#[expect(clippy::unused_async, reason = "the platform's attribute takes nothing else")]
 async fn main(
     #[shuttle_shared_db::Postgres] database_url: String,
     #[shuttle_runtime::Secrets] secrets: SecretStore,
