@@ -30,11 +30,13 @@ use crate::stream::{OpenStream, Stream};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// hyper's buffer for one head; beyond it the answer is 431.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Data that the peer's kernel has not acknowledged for this long means that the peer is gone. With the first
-/// probe after [`KEEPALIVE_IDLE`], a half-open connection is freed within 20 s, its stream quiet or not.
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(12);
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Data that the peer's kernel has not acknowledged for this long means that the peer is gone. A quiet connection
+/// is probed after [`KEEPALIVE_IDLE`] and gone one interval later. While data is on its way nothing is probed, so
+/// the worst case is a heartbeat sent right before that: the two add up, and still free a half-open connection
+/// within 20 s.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(9);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after `accept` failed, usually for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
