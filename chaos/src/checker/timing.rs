@@ -144,7 +144,7 @@ impl Timing {
 
     /// Whether no fault was about between these moments, nor shortly before, and the machine was ours.
     pub fn is_calm(&self, from: Micros, to: Micros) -> bool {
-        let is_starved = self.starved.range(from.saturating_sub(AFTERMATH)..=to).next().is_some();
+        let is_starved = self.starved.range(from.saturating_sub(AFTERMATH)..=to.max(from)).next().is_some();
         !is_starved
             && !self
                 .faults
