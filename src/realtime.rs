@@ -115,7 +115,7 @@ impl Realtime {
         let shared = Arc::new(Shared { feed, replay, applied, epoch });
         let (news, received) = mpsc::channel(NEWS_QUEUE);
         tasks.spawn(applier::run(Arc::clone(&shared), log.clone(), received, stop.clone()));
-        tasks.spawn(applier::watch_head(log, news.clone(), backplane.clone(), stop.clone()));
+        tasks.spawn(applier::watch_head(Arc::clone(&shared), log, news.clone(), backplane.clone(), stop.clone()));
         let realtime = Self { shared, news, backplane };
         tasks.spawn(realtime.clone().tell_presence(stop.clone()));
         if let Some(inbox) = inbox {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -44,10 +45,17 @@ pub enum News {
 
 /// Looks at the log's head every [`TICK`], or [`DEAF_TICK`], until `stop`. A task of its own, so that a database that hangs
 /// does not keep the applier from news that others send.
-pub async fn watch_head(log: Log, news: mpsc::Sender<News>, backplane: Backplane, stop: CancellationToken) {
+pub async fn watch_head(
+    shared: Arc<Shared>,
+    log: Log,
+    news: mpsc::Sender<News>,
+    backplane: Backplane,
+    stop: CancellationToken,
+) {
     let pause = || tokio::time::sleep(if backplane.is_connected() { TICK } else { DEAF_TICK });
     while stop.run_until_cancelled(pause()).await.is_some() {
-        match (log.head)(()).await {
+        let applied = shared.feed().applied();
+        match (log.head)(applied).await {
             // A full channel has newer news than this.
             Ok(head) => drop(news.try_send(News::Head(head))),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
@@ -94,11 +102,12 @@ impl Applier {
     async fn take(&mut self, news: News) {
         let now = Instant::now();
         match news {
+            News::Committed(events) if self.contradicts(events.iter().map(|event| (event.pos, event.at))) => {
+                self.look_at_head().await;
+            }
             News::Committed(events) => self.offer(events),
             News::Demand(pos) => self.gate.demand(pos, now),
-            News::Head(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
-                self.gate.saw_head(head.pos, now);
-            }
+            News::Head(head) if self.continues(&head) => self.gate.saw_head(head.pos, now),
             // A head may have been read before events that have passed since; then it is merely old.
             News::Head(_) | News::LookAtHead => self.look_at_head().await,
         }
@@ -157,13 +166,22 @@ impl Applier {
     }
 
     async fn look_at_head(&mut self) {
-        match (self.log.head)(()).await {
-            Ok(head) if head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() => {
-                self.gate.trust_head(head.pos, Instant::now());
-            }
+        match (self.log.head)(self.gate.passed()).await {
+            Ok(head) if self.continues(&head) => self.gate.trust_head(head.pos, Instant::now()),
             Ok(head) => self.restart(head).await,
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
         }
+    }
+
+    /// Whether this is the head of the history that is known here, which has perhaps grown.
+    fn continues(&self, head: &Head) -> bool {
+        head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() && !self.contradicts(head.landmark)
+    }
+
+    /// Whether one of these events was committed at another moment than what was applied at its position.
+    fn contradicts(&self, events: impl IntoIterator<Item = (Pos, OffsetDateTime)>) -> bool {
+        let feed = self.shared.feed();
+        events.into_iter().any(|(pos, at)| feed.contradicts(pos, at))
     }
 
     /// The database was restored or failed over to a copy that lacks positions already heard: from here on

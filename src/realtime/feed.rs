@@ -186,6 +186,16 @@ impl Feed {
         self.applied
     }
 
+    #[cfg(test)]
+    pub fn ring_tail(&self) -> Pos {
+        self.ring.tail()
+    }
+
+    /// Whether another event than that of this moment was applied at `pos`: then the history is another one.
+    pub fn contradicts(&self, pos: Pos, at: OffsetDateTime) -> bool {
+        self.ring.contradicts(pos, at)
+    }
+
     /// The next events of the log: everyone who may hear them is given them, and from here on they hold.
     pub fn apply(&mut self, events: impl IntoIterator<Item = Event>) -> Applied {
         let mut applied = Applied::default();

@@ -5,6 +5,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use super::directory::Directory;
 use crate::event::Event;
 use crate::id::Pos;
@@ -27,6 +29,9 @@ pub struct Snapshot {
 pub struct Head {
     pub epoch: Arc<str>,
     pub pos: Pos,
+    /// The position that was asked about, and when the event there was committed. Two histories may share a name
+    /// and positions, when a copy took over that lacked the newest and has grown since; they share no moment.
+    pub landmark: Option<(Pos, OffsetDateTime)>,
 }
 
 type Call<A, T> = Arc<dyn Fn(A) -> BoxFuture<anyhow::Result<T>> + Send + Sync>;
@@ -36,8 +41,8 @@ type Call<A, T> = Arc<dyn Fn(A) -> BoxFuture<anyhow::Result<T>> + Send + Sync>;
 pub struct Log {
     /// The events in `(after, ..=upto]`, in order, without a gap.
     pub read: Call<(Pos, Pos), Vec<Event>>,
-    /// How far the log has come.
-    pub head: Call<(), Head>,
+    /// How far the log has come, and when the event at this position was committed.
+    pub head: Call<Pos, Head>,
     /// Everything that is known by heart. Given the epoch of a history that was found to have lost
     /// positions, begins another one first.
     pub snapshot: Call<Option<Arc<str>>, Snapshot>,

@@ -146,7 +146,7 @@ mod tests {
                     Ok((after.0 + 1..=upto.0).map(message).collect())
                 })
             }),
-            head: Arc::new(|()| unreachable!("replay asks only for events")),
+            head: Arc::new(|_| unreachable!("replay asks only for events")),
             snapshot: Arc::new(|_| unreachable!("replay asks only for events")),
         };
         Replay::new(log, "e".into())

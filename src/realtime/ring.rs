@@ -16,6 +16,8 @@ use crate::id::{MessageId, Pos};
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub pos: Pos,
+    /// When it was committed.
+    at: OffsetDateTime,
     pub audience: Audience,
     /// `None` for what no client hears.
     pub frame: Option<Bytes>,
@@ -29,7 +31,13 @@ impl Entry {
             Change::MessagePosted(message) | Change::MessageEdited(message) => Some(message.id),
             _ => None,
         };
-        Self { pos: event.pos, audience: Audience::of(event), frame: frame::of_event(epoch, event), message }
+        Self {
+            pos: event.pos,
+            at: event.at,
+            audience: Audience::of(event),
+            frame: frame::of_event(epoch, event),
+            message,
+        }
     }
 
     /// Whether the frame carries the body of this message.
@@ -81,6 +89,11 @@ impl Ring {
         (offset <= self.entries.len()).then(|| self.entries.range(offset..))
     }
 
+    /// Whether another event than that of this moment is known at `pos`. One that is no longer here is not.
+    pub fn contradicts(&self, pos: Pos, at: OffsetDateTime) -> bool {
+        self.since(pos.previous()).and_then(|mut entries| entries.next()).is_some_and(|entry| entry.at != at)
+    }
+
     /// Takes a deleted message's body out of what may still be replayed.
     pub fn forget_body(&mut self, epoch: &str, message: MessageId, deleted_at: OffsetDateTime) {
         for entry in self.entries.iter_mut().filter(|entry| entry.message == Some(message)) {
@@ -98,7 +111,8 @@ mod tests {
 
     fn entry(pos: i64) -> Entry {
         let frame = Some(Bytes::from(vec![b'x'; 100]));
-        Entry { pos: Pos(pos), audience: Audience::Everyone, frame, message: None }
+        let at = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(pos);
+        Entry { pos: Pos(pos), at, audience: Audience::Everyone, frame, message: None }
     }
 
     fn since(ring: &Ring, after: i64) -> Option<Vec<i64>> {
@@ -116,6 +130,17 @@ mod tests {
         assert_eq!(since(&ring, 11), Some(vec![12]));
         assert_eq!(since(&ring, 12), Some(vec![]));
         assert_eq!(since(&ring, 13), None, "the future");
+    }
+
+    #[test]
+    fn tells_another_history_by_its_moments() {
+        let mut ring = Ring::new(Pos(10), 1_000_000);
+        ring.push(entry(11));
+        assert!(!ring.contradicts(Pos(11), entry(11).at));
+        assert!(ring.contradicts(Pos(11), entry(12).at));
+        for unknown in [9, 10, 12, 13] {
+            assert!(!ring.contradicts(Pos(unknown), entry(99).at), "{unknown}");
+        }
     }
 
     #[test]

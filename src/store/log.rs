@@ -117,7 +117,17 @@ fn unknown_word(what: &str, word: &str) -> sqlx::Error {
 /// How far the log has come.
 pub async fn head(db: &Db) -> sqlx::Result<Head> {
     let (epoch, pos): (String, Pos) = sqlx::query_as("select epoch, pos from log_head").fetch_one(db).await?;
-    Ok(Head { epoch: epoch.into(), pos })
+    Ok(Head { epoch: epoch.into(), pos, landmark: None })
+}
+
+/// How far the log has come, and when the event at `passed` was committed, as one moment shows both.
+pub async fn head_and_landmark(db: &Db, passed: Pos) -> sqlx::Result<Head> {
+    let (epoch, pos, at): (String, Pos, Option<OffsetDateTime>) =
+        sqlx::query_as("select h.epoch, h.pos, l.at from log_head h left join log l on l.pos = $1")
+            .bind(passed)
+            .fetch_one(db)
+            .await?;
+    Ok(Head { epoch: epoch.into(), pos, landmark: at.map(|at| (passed, at)) })
 }
 
 /// What an instance knows by heart, as one moment shows it. `ended_since`: sessions that ended before have
