@@ -22,6 +22,7 @@ async fn an_instance_told_to_stop_finishes_what_it_has_begun() {
     for _ in 0..4 {
         followers.push(Follower::start(&staying.guest(), &rooms, &both, Temper::Steady).await);
     }
+    leaving.is_ready().await;
     let mut stream = leaving.guest().listen(&rooms[0]).await;
     let mut quiet = leaving.guest().opening().open().await;
     let load = Load::start(&posters, &rooms, &both);

@@ -16,7 +16,7 @@ use crate::actors::{
 /// A caller must know within this that the database is away.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
 /// How long the database is away: long enough that posts wait behind posts.
-const AWAY: Duration = Duration::from_secs(5);
+const AWAY: Duration = Duration::from_millis(3_500);
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,24 @@ use sqlx::Executor as _;
 
 use crate::actors::{Chat, pos_of};
 
+/// What a copy without the last ten messages looks like.
+const FORGET_TEN: &str = "do $$ begin
+    delete from messages where pos > (select pos - 10 from log_head);
+    delete from log where pos > (select pos - 10 from log_head);
+    update rooms set head_seq = head_seq - 10 where head_seq > 0;
+    update log_head set pos = pos - 10;
+end $$";
+
+/// Twelve other messages, in batches of one, as alice posts them elsewhere.
+const POST_TWELVE: &str = "do $$ begin
+    for number in 1..12 loop
+        perform append_messages(
+            array[gen_random_uuid()], (select array_agg(id) from rooms),
+            (select array_agg(id) from users where username = 'alice'),
+            array[gen_random_uuid()], array['\\x00'::bytea], array['after the failover']);
+    end loop;
+end $$";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_database_is_another_history() {
     let chat = Chat::start_with(|config| config.heartbeat = Duration::from_secs(1)).await;
@@ -25,17 +43,7 @@ async fn a_restored_database_is_another_history() {
     let former = streams.each_ref().map(|stream| stream.cursor.clone());
 
     // The last ten never happened, as far as the backup knows.
-    chat.db()
-        .execute(
-            "do $$ begin
-                 delete from messages where pos > (select pos - 10 from log_head);
-                 delete from log where pos > (select pos - 10 from log_head);
-                 update rooms set head_seq = head_seq - 10 where head_seq > 0;
-                 update log_head set pos = pos - 10;
-             end $$",
-        )
-        .await
-        .expect("a restore");
+    chat.db().execute(FORGET_TEN).await.expect("a restore");
 
     let mut epochs = Vec::new();
     for stream in &mut streams {
@@ -56,11 +64,47 @@ async fn a_restored_database_is_another_history() {
             for number in 0..15 {
                 let posted = alice.post(&room, &format!("again {number}")).await;
                 assert_eq!(posted.seq.0, 21 + number, "numbers go on where the backup ended");
-                for stream in &mut streams {
+            }
+            for stream in &mut streams {
+                for number in 0..15 {
                     stream.expect_message(&format!("again {number}")).await;
                 }
             }
         }
     }
     println!("figure: restored 10 positions back: 2 streams reset, 4 resumes reset, 15 new messages heard by both");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_took_over_and_has_grown_since_is_another_history() {
+    let chat = Chat::start_with(|config| config.heartbeat = Duration::from_secs(1)).await;
+    let second = chat.second_instance().await;
+    let alice = chat.user("alice").await;
+    let room = chat.room("general").await;
+    second.guest().get("/readyz").await.is(200);
+    let mut streams = [chat.guest().listen(&room).await, second.guest().listen(&room).await];
+    for number in 0..20 {
+        alice.post(&room, &format!("message {number}")).await;
+    }
+    for stream in &mut streams {
+        for number in 0..20 {
+            stream.expect_message(&format!("message {number}")).await;
+        }
+    }
+    let former = pos_of(&streams[0].cursor);
+
+    // Nobody sees the counter behind: it is past its former place when it is next looked at.
+    let mut takeover = chat.db().begin().await.expect("a transaction");
+    takeover.execute(FORGET_TEN).await.expect("a failover");
+    takeover.execute(POST_TWELVE).await.expect("messages");
+    takeover.commit().await.expect("a commit");
+
+    for stream in &mut streams {
+        assert_eq!(stream.expect_reset("epoch").await.pos(), former + 2);
+    }
+    alice.post(&room, "live").await;
+    for stream in &mut streams {
+        stream.expect_message("live").await;
+    }
+    println!("figure: failed over to a copy that lacked 10 positions and had grown by 12: 2 streams of 2 reset");
 }
