@@ -60,8 +60,8 @@ impl Follower {
             streams: 0,
         };
         let task = tokio::spawn(reader.follow(until.subscribe()));
-        let began = tokio::time::timeout(PATIENCE, has_begun.wait_for(Option::is_some)).await;
-        began.expect("a stream begins in time").expect("the follower lives");
+        let first_hello = tokio::time::timeout(PATIENCE, has_begun.wait_for(Option::is_some)).await;
+        first_hello.expect("a stream begins in time").expect("the follower lives");
         Self { task, until }
     }
 

@@ -19,7 +19,7 @@ use super::{Guest, User};
 const ATTEMPT: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(20);
 /// No fault of these tests lasts so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// One submit in so many is sent twice at once, as an impatient client does.
 const DOUBLED: u32 = 20;
 

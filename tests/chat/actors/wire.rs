@@ -42,14 +42,12 @@ impl Wire {
 
     /// Asks for a stream as `guest`, whose address does not matter here.
     pub async fn ask_for_stream(&mut self, guest: &Guest, query: &str, cursor: Option<&str>) -> io::Result<()> {
-        let mut request = format!("GET /sse?{query} HTTP/1.1\r\nHost: chat.test\r\n");
-        if let Some(token) = &guest.token {
-            request.push_str(&format!("Authorization: Bearer {token}\r\n"));
-        }
-        if let Some(cursor) = cursor {
-            request.push_str(&format!("Last-Event-ID: {cursor}\r\n"));
-        }
-        self.send(request + "\r\n").await
+        let header =
+            |name: &str, value: Option<&str>| value.map(|value| format!("{name}: {value}\r\n")).unwrap_or_default();
+        let token = guest.token.as_ref().map(|token| format!("Bearer {token}"));
+        let headers = header("Authorization", token.as_deref()) + &header("Last-Event-ID", cursor);
+        let request = format!("GET /sse?{query} HTTP/1.1\r\nHost: chat.test\r\n{headers}\r\n");
+        self.send(request).await
     }
 
     /// A whole `POST`, as bytes.

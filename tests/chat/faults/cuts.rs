@@ -106,7 +106,9 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     let acknowledged = load.stop().await;
-    links.iter().for_each(|link| link.set(Fault::None));
+    for link in &links {
+        link.set(Fault::None);
+    }
 
     let ledger = Ledger::read(&database.pool()).await;
     let count = ledger.holds(&acknowledged);

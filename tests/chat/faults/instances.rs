@@ -134,7 +134,7 @@ async fn publish_garbage(redis: &Redis, channel: &str, round: i64) {
         r#"{"from":"nobody"}"#.to_owned(),
         "{".repeat(10_000),
     ];
-    for message in foreign.iter().map(|text| text.as_bytes()).chain([&b"\xff\x00\xfe"[..], b""]) {
+    for message in foreign.iter().map(String::as_bytes).chain([&b"\xff\x00\xfe"[..], b""]) {
         redis.command(&[b"PUBLISH", channel.as_bytes(), message]).await;
     }
 }

@@ -28,7 +28,7 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_su
     let alice = people(&server, 1).await.remove(0);
     let mut stream = server.guest().listen(&room).await;
 
-    let faults: [(&str, &dyn Fn(), &dyn Fn()); 3] = [
+    let faults: [(&str, Deed<'_>, Deed<'_>); 3] = [
         ("refuses connections", &|| link.set(Fault::Reset), &|| link.set(Fault::None)),
         ("is a black hole", &|| link.set(Fault::BlackHole), &|| link.set(Fault::None)),
         ("stands still", &|| postgres.freeze(), &|| postgres.thaw()),
@@ -57,6 +57,9 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_su
     }
     Ledger::read(&postgres.pool()).await;
 }
+
+/// Breaks something, or heals it.
+type Deed<'a> = &'a dyn Fn();
 
 /// The address of a database at the other end of a link.
 fn through(link: &FaultProxy, postgres: &PrivatePostgres) -> String {
@@ -200,9 +203,9 @@ async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let acknowledged = load.stop().await;
     let ledger = Ledger::read(&postgres.pool()).await;
     let count = ledger.holds(&acknowledged);
-    let followed = follower.finish_at(ledger.head).await;
-    assert_eq!(ledger.is_what_was_heard(&followed, &rooms), count);
-    assert_eq!(followed.streams, 1, "a stream does not notice");
+    let heard = follower.finish_at(ledger.head).await;
+    assert_eq!(ledger.is_what_was_heard(&heard, &rooms), count);
+    assert_eq!(heard.streams, 1, "a stream does not notice");
     println!(
         "figure: database connections broken 10 times and slowed 5, acknowledged {count}, lost 0, doubled 0, streams cut 0"
     );

@@ -10,7 +10,7 @@ use crate::actors::{Database, Follower, Launch, Ledger, Temper, User, Wire, pos_
 
 const MESSAGES: i64 = 50_000;
 const WARM_UP: i64 = 2_000;
-const BATCH: usize = 2_000;
+const BATCH: i64 = 2_000;
 const RING_BYTES: usize = 8 << 20;
 /// The ring, a mailbox for each reader, segments of older events that a resume reads, and the allocator's
 /// share of all that was passed through.
@@ -99,12 +99,12 @@ async fn read_on(wire: &mut Wire, cursor: String, head: i64) -> (Read, bool) {
     let mut read = Read { cursor, messages: Vec::new() };
     while pos_of(&read.cursor) < head {
         let next = tokio::time::timeout(CUT_WITHIN, wire.next()).await.expect("a stream goes on or ends");
-        let Ok(Some(heard)) = next else { return (read, true) };
-        assert_ne!(heard.name, "reset", "{heard:?}");
-        if heard.name == "message.posted" {
-            read.messages.push((heard.pos(), heard.data["seq"].as_i64().expect("a message has a number")));
+        let Ok(Some(event)) = next else { return (read, true) };
+        assert_ne!(event.name, "reset", "{event:?}");
+        if event.name == "message.posted" {
+            read.messages.push((event.pos(), event.data["seq"].as_i64().expect("a message has a number")));
         }
-        read.cursor = heard.id.unwrap_or(read.cursor);
+        read.cursor = event.id.unwrap_or(read.cursor);
     }
     (read, false)
 }
@@ -135,7 +135,7 @@ fn assert_is_whole(ledger: &Ledger, heard: &[(i64, i64)]) {
 
 /// Posts straight into the log, as a busy instance elsewhere does.
 async fn append(db: &Db, author: &User, room: &Room, count: i64) {
-    for from in (0..count).step_by(BATCH) {
+    for batch in 0..count / BATCH {
         let accepted: i64 = sqlx::query_scalar(
             "select count(*) from (
                  select array_agg(gen_random_uuid()) as ids, array_agg($1) as rooms, array_agg($2) as authors,
@@ -146,11 +146,11 @@ async fn append(db: &Db, author: &User, room: &Room, count: i64) {
         )
         .bind(room.id.0)
         .bind(author.id.0)
-        .bind(from)
-        .bind(BATCH as i64)
+        .bind(batch * BATCH)
+        .bind(BATCH)
         .fetch_one(db)
         .await
         .expect("the log takes them");
-        assert_eq!(accepted, BATCH as i64);
+        assert_eq!(accepted, BATCH);
     }
 }
