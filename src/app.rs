@@ -108,11 +108,12 @@ impl App {
 
     /// Whether this instance is about to leave.
     pub fn is_draining(&self) -> bool {
-        self.lifecycle.leaving.is_cancelled()
+        self.lifecycle.retiring.is_cancelled() || self.lifecycle.leaving.is_cancelled()
     }
 
     /// Leaves: see [`Lifecycle`].
     pub async fn leave(&self) {
+        self.lifecycle.retire(self.config.drain_delay).await;
         self.lifecycle.leave(self.config.drain_grace, || self.realtime.leave()).await;
     }
 

@@ -79,7 +79,9 @@ pub struct Config {
     pub ring_bytes: usize,
     /// `WRITE_QUEUE`
     pub write_queue: usize,
-    /// `DRAIN_GRACE_SECS`
+    /// `DRAIN_DELAY_SECS`
+    pub drain_delay: Duration,
+    /// `DRAIN_GRACE_SECS`, without the delay before it.
     pub drain_grace: Duration,
     /// `LOG_FORMAT`
     pub log_format: LogFormat,
@@ -158,6 +160,9 @@ impl Config {
         let trusted_proxy =
             faults.of(TrustedProxy::parse(settings.trusted_proxy.as_deref(), &settings.client_address_header)
                 .context("TRUSTED_PROXY"));
+        if settings.drain_delay_secs > settings.drain_grace_secs / 2 {
+            faults.0.push("DRAIN_DELAY_SECS is more than half of DRAIN_GRACE_SECS; streams need the rest".to_owned());
+        }
         faults.none()?;
         let (Some(jwt_signing_key), Some(jwt_previous_keys)) = (jwt_signing_key, jwt_previous_keys) else {
             unreachable!("each is there, or a fault was noted");
@@ -190,7 +195,8 @@ impl Config {
             heartbeat: Duration::from_secs(settings.heartbeat_secs),
             ring_bytes: settings.replay_ring_bytes,
             write_queue: settings.write_queue,
-            drain_grace: Duration::from_secs(settings.drain_grace_secs),
+            drain_delay: Duration::from_secs(settings.drain_delay_secs),
+            drain_grace: Duration::from_secs(settings.drain_grace_secs.saturating_sub(settings.drain_delay_secs)),
             log_format: settings.log_format,
         })
     }
@@ -224,6 +230,7 @@ impl Config {
             heartbeat: Duration::from_secs(15),
             ring_bytes: 64 << 20,
             write_queue: 8_192,
+            drain_delay: Duration::ZERO,
             drain_grace: Duration::from_secs(25),
             log_format: LogFormat::Text,
         }

@@ -1,6 +1,7 @@
 //! From the signal to stop until the end: nothing acknowledged is lost, and every client resumes elsewhere.
 //!
-//! Two signals travel. `leaving` is soft: not ready, no new connections, streams say `drain` and close one by
+//! Three signals travel. `retiring` is a word to the proxy alone: not ready, and all else as before, until it has had
+//! the time to send people elsewhere. `leaving` is soft: not ready, no new connections, streams say `drain` and close one by
 //! one, requests under way are answered. `stop` is hard, and comes when the last connection is gone or the
 //! grace is over: queued posts are committed, then the tasks end.
 
@@ -15,6 +16,7 @@ const LAST_COMMITS: Duration = Duration::from_secs(4);
 /// See the [module](self).
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
+    pub retiring: CancellationToken,
     pub leaving: CancellationToken,
     pub stop: CancellationToken,
     /// Tasks of this instance, which end after `stop`.
@@ -24,6 +26,13 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// Says that nobody should be sent here any more, and goes on serving for `delay`: a proxy needs that long to
+    /// notice, and a request that it sends meanwhile would be refused by a closed door.
+    pub async fn retire(&self, delay: Duration) {
+        self.retiring.cancel();
+        tokio::time::sleep(delay).await;
+    }
+
     /// Leaves, within `grace`. `farewell` is said when no connection is left.
     pub async fn leave(&self, grace: Duration, farewell: impl FnOnce()) {
         self.leaving.cancel();

@@ -145,6 +145,10 @@ pub struct Settings {
     #[arg(long, env = "DRAIN_GRACE_SECS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(super) drain_grace_secs: u64,
 
+    /// Of those, the seconds in which it says that it is not ready and still serves, so that a proxy notices first.
+    #[arg(long, env = "DRAIN_DELAY_SECS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=120))]
+    pub(super) drain_delay_secs: u64,
+
     /// Log lines for people (`text`) or for machines (`json`).
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
