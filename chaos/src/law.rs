@@ -70,6 +70,8 @@ pub async fn judge(stage: Arc<Stage>, place: usize) {
             rule(&stage, &mut dice, Ruling::Unban, victim.id).await;
         }
     }
+    // Whatever was given up in a storm, everybody is to hear the end.
+    rule(&stage, &mut dice, if is_deputy { Ruling::Promote } else { Ruling::Unban }, victim.id).await;
 }
 
 /// Answers whether it was done for certain.

@@ -152,7 +152,7 @@ struct Online {
 
 /// How long guests of a killed instance are counted by another.
 async fn raise_ghosts(stage: &Stage) -> anyhow::Result<()> {
-    let room = *stage.rooms.last().context("there are rooms")?;
+    let room = *stage.rooms.first().context("there are rooms")?;
     let (doomed, witness) = (&stage.cluster.instances[0], &stage.cluster.instances[1]);
     let before = guests(witness.address, room).await.unwrap_or_default();
     let mut streams = Vec::new();
