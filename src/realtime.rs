@@ -15,6 +15,8 @@ pub mod gate;
 pub mod hub;
 pub mod log;
 pub mod mailbox;
+#[cfg(test)]
+mod model;
 pub mod presence;
 #[cfg(test)]
 mod races;

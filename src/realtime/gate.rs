@@ -118,6 +118,11 @@ impl Gate {
         Want::Read { after: self.passed, upto }
     }
 
+    #[cfg(test)]
+    pub fn early_positions(&self) -> Vec<Pos> {
+        self.early.keys().copied().collect()
+    }
+
     /// Another history begins at `passed`: nothing of the old one may come through.
     pub fn restart(&mut self, passed: Pos) {
         *self = Self::new(passed);
