@@ -81,7 +81,7 @@ pub struct Message {
     pub seq: Seq,
     pub client_id: ClientId,
     pub author: Author,
-    #[schema(value_type = Option<String>, example = "Good morning")]
+    #[schema(value_type = Option<String>, required = true, example = "Good morning")]
     pub body: Option<Arc<str>>,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

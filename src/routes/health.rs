@@ -32,6 +32,8 @@ pub struct Readiness {
     status: &'static str,
     /// Whether the demo accounts `ali` and `admin` exist.
     demo: bool,
+    /// Whether a user may answer an admin who wrote to them first.
+    dm_replies: bool,
     #[schema(example = "0.1.0")]
     version: &'static str,
 }
@@ -58,7 +60,12 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     if app.realtime.applied() < head.pos {
         return Err(Error::unavailable());
     }
-    Ok(Json(Readiness { status: "ready", demo: app.config.demo_mode, version: env!("CARGO_PKG_VERSION") }))
+    Ok(Json(Readiness {
+        status: "ready",
+        demo: app.config.demo_mode,
+        dm_replies: app.config.dm_replies,
+        version: env!("CARGO_PKG_VERSION"),
+    }))
 }
 
 /// Everything that is counted, in the text format of Prometheus. Outside demo mode for a caller on this machine,
