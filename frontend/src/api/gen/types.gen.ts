@@ -137,7 +137,7 @@ export type FieldError = {
  */
 export type Message = {
     author: Author;
-    body?: string | null;
+    body: string | null;
     client_id: ClientId;
     created_at: string;
     deleted_at: string | null;
@@ -258,6 +258,10 @@ export type Readiness = {
      * Whether the demo accounts `ali` and `admin` exist.
      */
     demo: boolean;
+    /**
+     * Whether a user may answer an admin who wrote to them first.
+     */
+    dm_replies: boolean;
     status: string;
     version: string;
 };
