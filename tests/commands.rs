@@ -83,6 +83,7 @@ async fn from_an_empty_database_to_a_signed_in_admin() {
         ("PORT", port.to_string()),
         ("METRICS_PORT", metrics_port.to_string()),
         ("METRICS_TOKEN", "hush".to_owned()),
+        ("DRAIN_DELAY_SECS", "3".to_owned()),
     ]);
     assert!(operator.prints(&["config", "--check"]).contains("Demo mode is off"));
     let shown = operator.prints(&["config"]);
@@ -134,6 +135,11 @@ async fn from_an_empty_database_to_a_signed_in_admin() {
 
     let pid = i32::try_from(serving.0.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
     kill_process(pid, Signal::TERM).expect("it is our child");
+    while operator.runs(&["healthcheck"]).status.success() {
+        assert!(began.elapsed() < START, "it does not say that it leaves");
+    }
+    let late = http.get(at(port, "/rooms")).send().await.expect("the door is open until the proxy has noticed");
+    assert_eq!(late.status(), StatusCode::OK);
     assert!(serving.0.wait().expect("it is our child").success(), "told to stop, it ends well");
 }
 
