@@ -68,9 +68,10 @@ begin
                        case when m.fingerprint = a.fingerprint then 'duplicate' else 'conflict' end
                    when u.id is null then 'unknown_user'
                    when u.banned_at is not null then 'banned'
-                   when u.muted_until > v_now then 'muted'
                    when r.id is null then 'unknown_room'
+                   -- Before the author's own standing: an archived room refuses everyone alike.
                    when r.is_archived then 'archived'
+                   when u.muted_until > v_now then 'muted'
                    else 'accepted'
                end as verdict
         from asked a

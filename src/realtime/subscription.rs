@@ -19,9 +19,6 @@ const AHEAD_PATIENCE: Duration = Duration::from_secs(2);
 /// How long replay waits for a database that is away before the reader is sent to try again.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 const READ_PAUSE: Duration = Duration::from_millis(250);
-/// A client that limits its replay gets it in one piece, held in memory until it is known to fit.
-const MOST_REPLAY_LIMIT: usize = 10_000;
-
 /// What the reader does next.
 #[derive(Debug)]
 pub enum Step {
@@ -42,8 +39,6 @@ pub struct Subscription {
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
     pub missing: Arc<[RoomId]>,
-    /// To be sent right after the greeting.
-    opening: Vec<Bytes>,
 }
 
 impl Realtime {
@@ -65,18 +60,26 @@ impl Realtime {
             cursor: start.cursor,
             rooms: start.rooms,
             missing,
-            opening: Vec::new(),
         };
         let kind = match start.reset {
             Some(reason) => {
-                subscription.opening.push(frame::reset(&subscription.cursor.epoch, subscription.cursor.pos, reason));
+                let Cursor { epoch, pos } = &subscription.cursor;
+                subscription.mailbox.restart(*pos, frame::reset(epoch, *pos, reason));
                 "reset"
             }
             None if subscription.cursor.pos == start.registered_at => "live",
-            None => match replay_limit {
-                None => "replay",
-                Some(limit) => subscription.replay_at_most(limit.min(MOST_REPLAY_LIMIT)).await,
-            },
+            None => {
+                let is_too_much = match replay_limit {
+                    Some(limit) => subscription.has_missed_more_than(limit).await,
+                    None => false,
+                };
+                if is_too_much {
+                    subscription.begin_now();
+                    "reset"
+                } else {
+                    "replay"
+                }
+            }
         };
         metrics::counter!("gapless_streams_opened_total", "resume" => kind).increment(1);
         subscription
@@ -103,15 +106,12 @@ impl Subscription {
     ///
     /// # Cancellation
     /// Safe: what was not returned is returned by the next call.
-    pub async fn next(&mut self) -> Step {
-        if !self.opening.is_empty() {
-            return Step::Send(std::mem::take(&mut self.opening));
-        }
+    pub async fn next(&self) -> Step {
         loop {
             let step = match poll_fn(|context| self.mailbox.poll_next(context)).await {
                 Next::Frames(frames) => Step::Send(frames),
                 Next::Bye(reason) => Step::Bye(reason),
-                Next::Behind(from) => self.read_on(from).await,
+                Next::Behind(from) => self.read_on(&self.mailbox, from).await,
             };
             if !matches!(&step, Step::Send(frames) if frames.is_empty()) {
                 return step;
@@ -125,13 +125,13 @@ impl Subscription {
         self.mailbox.behind_from().map(|pos| frame::heartbeat(&epoch, pos))
     }
 
-    /// One step through the log.
-    async fn read_on(&self, from: Pos) -> Step {
-        let pull = self.shared.feed().pull(&self.mailbox, &self.filter, from);
+    /// One step through the log, for the reader whose place `mailbox` keeps.
+    async fn read_on(&self, mailbox: &Mailbox, from: Pos) -> Step {
+        let pull = self.shared.feed().pull(mailbox, &self.filter, from);
         match pull {
             Pull::Frames(frames) | Pull::Live { counts: frames } => Step::Send(frames),
             Pull::Bye(reason) => Step::Bye(reason),
-            Pull::Older { after, tail, head } => match self.read_older(after, tail, head).await {
+            Pull::Older { after, tail, head } => match self.read_older(mailbox, after, tail, head).await {
                 Some(frames) => Step::Send(frames),
                 None => Step::Bye(ByeReason::Busy),
             },
@@ -139,7 +139,7 @@ impl Subscription {
     }
 
     /// One segment from the database, or `None` when that stays away for too long.
-    async fn read_older(&self, after: Pos, tail: Pos, head: Pos) -> Option<Vec<Bytes>> {
+    async fn read_older(&self, mailbox: &Mailbox, after: Pos, tail: Pos, head: Pos) -> Option<Vec<Bytes>> {
         let began = Instant::now();
         let entries = loop {
             match self.shared.replay().read(after, tail, head).await {
@@ -151,7 +151,7 @@ impl Subscription {
                 Err(_) => tokio::time::sleep(READ_PAUSE).await,
             }
         };
-        let frames = self.filter.take_over(&self.mailbox, after, &entries);
+        let frames = self.filter.take_over(mailbox, after, &entries);
         if entries.last().is_none_or(|newest| newest.pos <= after) {
             // What was applied is not in the log: the applier is about to find another history.
             tokio::time::sleep(READ_PAUSE).await;
@@ -159,30 +159,31 @@ impl Subscription {
         Some(frames)
     }
 
-    /// Reads all that was missed before anything is sent; when it is too much, the stream begins now instead.
-    async fn replay_at_most(&mut self, limit: usize) -> &'static str {
-        let mut missed = Vec::new();
-        while let Some(from) = self.mailbox.behind_from()
+    /// Counts what the reader has missed, by reading it as the reader would, with another place and nothing sent.
+    async fn has_missed_more_than(&self, limit: usize) -> bool {
+        let probe = Mailbox::behind(self.cursor.pos);
+        let mut missed = 0;
+        while let Some(from) = probe.behind_from()
             && from < self.filter.registered_at
         {
-            match self.read_on(from).await {
-                Step::Send(frames) => missed.extend(frames),
-                Step::Bye(reason) => {
-                    self.mailbox.close(reason);
-                    break;
-                }
+            match self.read_on(&probe, from).await {
+                Step::Send(frames) => missed += frames.len(),
+                // The log cannot be read now: the replay itself will find the same, and say so.
+                Step::Bye(_) => return false,
             }
-            if missed.len() > limit {
-                let feed = self.shared.feed();
-                self.cursor = Cursor { epoch: Arc::clone(feed.epoch()), pos: feed.applied() };
-                self.filter.registered_at = feed.applied();
-                let reset = frame::reset(feed.epoch(), feed.applied(), ResetReason::ReplayLimit);
-                self.mailbox.restart(feed.applied(), reset);
-                return "reset";
+            if missed > limit {
+                return true;
             }
         }
-        self.opening = missed;
-        "replay"
+        false
+    }
+
+    /// Gives up what was missed: the stream begins with a reset, at the newest position.
+    fn begin_now(&mut self) {
+        let feed = self.shared.feed();
+        self.cursor = Cursor { epoch: Arc::clone(feed.epoch()), pos: feed.applied() };
+        self.filter.registered_at = feed.applied();
+        self.mailbox.restart(feed.applied(), frame::reset(feed.epoch(), feed.applied(), ResetReason::ReplayLimit));
     }
 }
 

@@ -189,6 +189,7 @@ pub fn accepted(outcome: &Outcome) -> Option<Event> {
 /// Tries until the patience ends. A row that the database refuses fails alone.
 async fn commit_patiently(commit: &Commit, batch: Arc<[NewMessage]>) -> Vec<Result<Outcome, WriteError>> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut is_first = true;
     loop {
         match tokio::time::timeout_at(deadline, commit(Arc::clone(&batch))).await {
             Ok(Ok(outcomes)) => {
@@ -209,7 +210,9 @@ async fn commit_patiently(commit: &Commit, batch: Arc<[NewMessage]>) -> Vec<Resu
                 return vec![Err(WriteError::Unavailable)];
             }
             Ok(Err(CommitError::Outage(error))) => {
-                tracing::warn!(error = format!("{error:#}"), posts = batch.len(), "a commit failed; trying again");
+                if std::mem::take(&mut is_first) {
+                    tracing::warn!(error = format!("{error:#}"), posts = batch.len(), "a commit failed; trying again");
+                }
                 if tokio::time::timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE)).await.is_ok() {
                     continue;
                 }

@@ -107,7 +107,7 @@ pub async fn open_stream(
     Ok(granted(Stream::new(app.clone(), greeting, Some((subscription, place)), expires_at)))
 }
 
-/// A header and a query may both name a caller; then both must hold, and the header counts.
+/// The query is for those who cannot send a header; where both name a caller, the header counts.
 fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Option<Caller>> {
     let token = bearer_token(headers)?.or(in_query);
     token.map(|token| app.authenticate(token)).transpose()

@@ -45,7 +45,7 @@ restore_room?archived      401     401     401  403   403   403    401     403  
 list_messages              200     401     401  200   200   200    401     200   200
 list_messages?archived     404     401     401  404   404   404    401     404   200
 post_message               401     401     401  201   201   403    401     201   201
-post_message?archived      401     401     401  409   409   403    401     409   409
+post_message?archived      401     401     401  409   409   409    401     409   409
 edit_message               401     401     401  200   403   403    401     403   403
 edit_message?archived      401     401     401  409   409   409    401     409   409
 delete_message             401     401     401  204   403   204    401     403   204
