@@ -77,6 +77,10 @@ impl Rights {
                 // The refusal ends the trial: the last request that was honoured tells how late it was.
                 let honoured = self.honoured.remove(&(*session, *instance));
                 let Some(ended) = self.ended_at(*session, truth) else { return };
+                if *at < ended {
+                    // Its token had expired before.
+                    return;
+                }
                 let late = honoured.map_or(0, |last| last.saturating_sub(ended));
                 if timing.is_calm(ended, *at) {
                     self.requests.saturating_record(late.max(1));
