@@ -50,9 +50,18 @@ impl Faults {
     }
 }
 
+/// What a run was.
+#[derive(Debug, Default)]
+pub struct Header {
+    pub seed: u64,
+    pub seconds: u64,
+    pub mutant: Option<String>,
+}
+
 /// What a run showed.
 #[derive(Debug)]
 pub struct Findings {
+    pub header: Header,
     pub faults: Faults,
     pub ledger: Ledger,
     pub streams: Streams,
@@ -67,10 +76,14 @@ pub fn check(history: &Path, truth: &Truth) -> anyhow::Result<Findings> {
     truth.check(&mut faults);
     let mut ledger = Ledger::default();
     let mut timing = Timing::default();
+    let mut header = Header::default();
     for record in history::read(history)? {
         let record = record?;
         ledger.note(&record);
         timing.note_faults(&record);
+        if let Record::Begin { seed, seconds, mutant, .. } = &record {
+            header = Header { seed: *seed, seconds: *seconds, mutant: mutant.clone() };
+        }
         if let Record::Leak { user, path, sender, recipient, .. } = &record {
             faults.add("leaked", || format!("{user:?} saw mail from {sender} to {recipient} in {path}"));
         }
@@ -86,5 +99,5 @@ pub fn check(history: &Path, truth: &Truth) -> anyhow::Result<Findings> {
     }
     rights.check(truth, &timing, &mut faults);
     streams.check(truth, &mut faults);
-    Ok(Findings { faults, ledger, streams, rights, timing, head: truth.head })
+    Ok(Findings { header, faults, ledger, streams, rights, timing, head: truth.head })
 }

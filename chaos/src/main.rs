@@ -44,6 +44,9 @@ async fn command() -> anyhow::Result<ExitCode> {
         run::print_schedule(options.seed, options.length(), FaultKind::ALL);
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(dir) = &options.judged {
+        return Ok(announce(&Report::of(&run::judge(dir)?)));
+    }
     if options.all_mutants {
         return catch_all(&options).await;
     }
@@ -57,12 +60,16 @@ async fn command() -> anyhow::Result<ExitCode> {
             release(&options, mutant).await?
         }
     };
+    Ok(announce(&report))
+}
+
+fn announce(report: &Report) -> ExitCode {
     print!("{}", report.text());
     if report.fell.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return ExitCode::SUCCESS;
     }
     println!("\nfell: {}", report.fell.join(", "));
-    Ok(ExitCode::FAILURE)
+    ExitCode::FAILURE
 }
 
 /// A run of the server as it is.
@@ -86,7 +93,7 @@ async fn release(options: &Options, mutant: &Mutant) -> anyhow::Result<Report> {
 async fn write(plan: Plan) -> anyhow::Result<Report> {
     eprintln!("seed {} for {} s; history and logs are in {}", plan.seed, plan.length.as_secs(), plan.dir.display());
     let findings = run::run(&plan).await?;
-    let report = Report::of(&plan, &findings);
+    let report = Report::of(&findings);
     let path = plan.dir.join("report.json");
     fs::write(&path, report.json()).with_context(|| format!("writing {}", path.display()))?;
     Ok(report)

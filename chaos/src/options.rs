@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use lexopt::prelude::*;
 
 pub const USAGE: &str = "\
-Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan]
+Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan] [--judge D]
 
   --seconds N   how long faults are injected under load (60)
   --seed S      the schedule of faults; the same seed, the same schedule (by chance)
@@ -15,6 +15,7 @@ Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--pla
   --mutant M    run a server with this seeded bug, with the faults that should show it
   --mutants     each of them, one after the other; fails unless all are caught
   --plan        print the schedule and do nothing else
+  --judge D     judge again what a run has left in its directory
   --server P    the program to run
   --dir D       where history, logs and report go
 ";
@@ -29,6 +30,8 @@ pub struct Options {
     pub mutant: Option<String>,
     pub all_mutants: bool,
     pub plan_only: bool,
+    /// The directory of a run that is over.
+    pub judged: Option<PathBuf>,
     pub server: PathBuf,
     pub dir: PathBuf,
 }
@@ -43,6 +46,7 @@ impl Options {
             mutant: None,
             all_mutants: false,
             plan_only: false,
+            judged: None,
             server: PathBuf::from("target/debug/gapless"),
             dir: PathBuf::from("target/chaos"),
         };
@@ -53,6 +57,7 @@ impl Options {
                 Long("rate") => options.rate = args.value()?.parse()?,
                 Long("mutant") => options.mutant = Some(args.value()?.string()?),
                 Long("mutants") => options.all_mutants = true,
+                Long("judge") => options.judged = Some(args.value()?.into()),
                 Long("plan") => options.plan_only = true,
                 Long("server") => options.server = args.value()?.into(),
                 Long("dir") => options.dir = args.value()?.into(),

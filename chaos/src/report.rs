@@ -6,7 +6,6 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
 use crate::checker::Findings;
-use crate::run::Plan;
 
 /// What must not happen, not once.
 const MUST_BE_ZERO: [&str; 12] = [
@@ -34,13 +33,13 @@ pub struct Report {
 
 impl Report {
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    pub fn of(plan: &Plan, findings: &Findings) -> Self {
-        let Findings { faults, ledger, streams, rights, timing, head } = findings;
+    pub fn of(findings: &Findings) -> Self {
+        let Findings { header, faults, ledger, streams, rights, timing, head } = findings;
         let mut report = Self::default();
-        report.line("seed", plan.seed.to_string(), json!(plan.seed));
-        report.line("seconds", plan.length.as_secs().to_string(), json!(plan.length.as_secs()));
-        if let Some(mutant) = plan.mutant {
-            report.line("mutant", mutant.to_owned(), json!(mutant));
+        report.line("seed", header.seed.to_string(), json!(header.seed));
+        report.line("seconds", header.seconds.to_string(), json!(header.seconds));
+        if let Some(mutant) = &header.mutant {
+            report.line("mutant", mutant.clone(), json!(mutant));
         }
         report.count("acknowledged", ledger.acknowledged);
         let left: u64 = timing.streams_left.values().sum();

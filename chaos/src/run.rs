@@ -1,7 +1,7 @@
 //! One run: everything started, broken, healed, quiet again, and judged.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -67,7 +67,13 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Findings> {
     history.end().context("the history")?;
     cluster.keep_logs(&plan.dir);
     drop(cluster);
+    truth.write(&plan.dir.join("database.json"))?;
     checker::check(&path, &truth)
+}
+
+/// Judges again what a run has left in its directory.
+pub fn judge(dir: &Path) -> anyhow::Result<Findings> {
+    checker::check(&dir.join("history.jsonl"), &Truth::reread(&dir.join("database.json"))?)
 }
 
 async fn perform(stage: &Arc<Stage>, plan: &Plan) -> anyhow::Result<()> {

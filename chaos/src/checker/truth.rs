@@ -1,8 +1,12 @@
 //! The final database, read by plain SQL.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
@@ -10,7 +14,7 @@ use super::Faults;
 use crate::history::fingerprint;
 
 /// What a row of the log says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Said {
     Posted {
         message: Uuid,
@@ -38,7 +42,7 @@ pub enum Said {
     SessionsEnded,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     pub said: Said,
     /// Its name on a stream.
@@ -47,7 +51,7 @@ pub struct Row {
     pub at: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Message {
     pub pos: i64,
     pub seq: Option<i64>,
@@ -62,7 +66,7 @@ pub struct Message {
 }
 
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Truth {
     pub head: i64,
     pub epoch: String,
@@ -70,6 +74,7 @@ pub struct Truth {
     pub log: Vec<Option<Row>>,
     pub messages: HashMap<Uuid, Message>,
     /// By author and `client_id`.
+    #[serde(skip)]
     pub by_submit: HashMap<(Uuid, Uuid), Uuid>,
     /// Where each session ended.
     pub ended: HashMap<Uuid, i64>,
@@ -122,6 +127,19 @@ impl Truth {
         }
         let heads: Vec<(Uuid, i64)> = sqlx::query_as("select id, head_seq from rooms").fetch_all(db).await?;
         truth.room_heads = heads.into_iter().collect();
+        Ok(truth)
+    }
+
+    /// Keeps what was found, so that a history can be judged again when its database is gone.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        serde_json::to_writer(BufWriter::new(File::create(path)?), self).context("the database as JSON")
+    }
+
+    /// What [`write`](Self::write) kept.
+    pub fn reread(path: &Path) -> anyhow::Result<Self> {
+        let mut truth: Self = serde_json::from_reader(BufReader::new(File::open(path)?)).context("the database")?;
+        let submits = truth.messages.iter().map(|(id, message)| ((message.author, message.client_id), *id));
+        truth.by_submit = submits.collect();
         Ok(truth)
     }
 
