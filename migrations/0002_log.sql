@@ -15,7 +15,9 @@ create table log_head (
     epoch    text not null,
     pos      bigint not null,
     -- Names this chat, so that two of them may share one Redis without hearing each other.
-    chat     uuid not null default gen_random_uuid()
+    chat     uuid not null default gen_random_uuid(),
+    -- The cluster, timeline and database in which this history is written: see src/store/cluster.rs.
+    cluster  text
 ) with (fillfactor = 10);
 
 insert into log_head (epoch, pos)

@@ -74,6 +74,7 @@ impl App {
         if !config.demo_mode {
             store::assert_durable(&db).await?;
         }
+        store::cluster::recognise(&db).await.context("The database cannot be recognised")?;
         let passwords = Passwords::new();
         if config.demo_mode {
             demo::seed(&db, &passwords).await.context("The demo accounts and rooms cannot be made")?;

@@ -6,6 +6,7 @@
 //! [`embedded`] is the PostgreSQL that a newcomer gets.
 
 pub mod audit;
+pub mod cluster;
 pub mod direct_messages;
 pub mod embedded;
 pub mod log;

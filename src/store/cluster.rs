@@ -1,0 +1,66 @@
+//! Tells whether this is still the database in which the log was written.
+//!
+//! A dump that was restored elsewhere, or a point-in-time recovery, carries the log's epoch with it but not the
+//! positions given out since. Clients hold cursors into what is gone, so a history goes on only in the
+//! cluster, on the timeline and in the database in which it was begun; anywhere else it gets another epoch, and
+//! streams hear `reset`. What is put back in place (a volume's snapshot, a dump over the same database) cannot be
+//! told apart: whoever does so begins a new epoch by hand, see `docs/RUNBOOK.md`.
+
+use super::Db;
+
+/// Begins another epoch when the log has come to another cluster or timeline. Says whether it did.
+///
+/// # Errors
+/// When the database is away. One that keeps its identity to itself is believed to be the same.
+pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
+    /// "This account may not ask."
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    let identity = sqlx::query_scalar(
+        "select concat_ws('.', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
+         from pg_control_system(), pg_database d where d.datname = current_database()",
+    );
+    let identity: String = match identity.fetch_one(db).await {
+        Ok(identity) => identity,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
+            tracing::info!("the database does not tell its identity; after a restore, begin a new epoch by hand");
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    let was_elsewhere = sqlx::query_scalar(
+        "with before as (select cluster from log_head)
+         update log_head h
+         set cluster = $1,
+             epoch = case when b.cluster is null then h.epoch
+                     else substr(replace(gen_random_uuid()::text, '-', ''), 1, 12) end
+         from before b
+         where b.cluster is distinct from $1
+         returning b.cluster is not null",
+    );
+    let was_elsewhere = was_elsewhere.bind(identity).fetch_optional(db).await?.unwrap_or(false);
+    if was_elsewhere {
+        tracing::warn!("the log was restored into another database: a new epoch begins, and every stream is reset");
+    }
+    Ok(was_elsewhere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::log::head;
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn a_history_goes_on_at_home_and_begins_anew_elsewhere(db: Db) {
+        let first = head(&db).await.unwrap().epoch;
+        assert!(!recognise(&db).await.unwrap(), "the first start makes this its home");
+        assert!(!recognise(&db).await.unwrap());
+        assert_eq!(head(&db).await.unwrap().epoch, first);
+
+        sqlx::query("update log_head set cluster = 'elsewhere'").execute(&db).await.unwrap();
+        assert!(recognise(&db).await.unwrap());
+        let second = head(&db).await.unwrap().epoch;
+        assert_ne!(second, first);
+        assert!(!recognise(&db).await.unwrap());
+        assert_eq!(head(&db).await.unwrap().epoch, second);
+    }
+}
