@@ -27,6 +27,8 @@ const DEAF_TICK: Duration = Duration::from_millis(200);
 const READ_MOST: i64 = 2000;
 /// Events applied per hold of the feed's lock, so that readers who register or pull are not kept waiting.
 const APPLY_MOST: usize = 64;
+/// News taken before it is applied; a bound, so that a flood does not keep what is in order waiting.
+const TAKE_MOST: usize = 256;
 /// Pause after the log could not be read.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,7 +77,14 @@ pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, 
         tokio::select! {
             () = stop.cancelled() => return,
             received = news.recv() => match received {
-                Some(received) => applier.take(received).await,
+                Some(received) => {
+                    applier.take(received).await;
+                    // All that waits, so that a gap that it leaves is closed by one read and not by one for each.
+                    for _ in 0..TAKE_MOST {
+                        let Ok(received) = news.try_recv() else { break };
+                        applier.take(received).await;
+                    }
+                }
                 None => return,
             },
             () = sleep_until(patience) => {}

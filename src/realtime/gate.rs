@@ -113,8 +113,15 @@ impl Gate {
         if now < patience_ends {
             return Want::Wait(patience_ends);
         }
-        // Up to the first event that is already here, or to the head when none is.
-        let upto = self.early.first_key_value().map_or(self.head, |(pos, _)| pos.previous());
+        // Up to the end of the last hole: one read closes all that are known. With several instances posting and news
+        // away, there is a hole before each batch of our own; reading them one by one is slower than they come.
+        let mut upto = self.head;
+        for pos in self.early.keys().rev() {
+            if *pos != upto {
+                break;
+            }
+            upto = upto.previous();
+        }
         Want::Read { after: self.passed, upto }
     }
 
@@ -159,6 +166,16 @@ mod tests {
         gate.offer(event(7), now);
         assert_eq!(drain(&mut gate, now), [6, 7, 8]);
         assert_eq!(gate.want(now + HOLD), Want::Nothing);
+    }
+
+    #[test]
+    fn one_read_closes_all_holes() {
+        let now = Instant::now();
+        let mut gate = Gate::new(Pos(5));
+        for pos in [7, 8, 10, 13, 14] {
+            gate.offer(event(pos), now);
+        }
+        assert_eq!(gate.want(now + HOLD), Want::Read { after: Pos(5), upto: Pos(12) });
     }
 
     #[test]
