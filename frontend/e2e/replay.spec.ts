@@ -54,6 +54,7 @@ test("snapshot and events make the fresh snapshot, for every kind of event", asy
   };
 
   const message = await api.post(reader, room, "a message");
+  await stream.hears((event) => event.kind === "message.posted");
   await follows("message.posted", () => api.post(admin, room, "a\r\nb\u2028c 👩‍👩‍👧‍👦"));
   await follows("message.edited", () =>
     api.send("PATCH", `/messages/${message.id}`, { body: "edited" }, reader),
