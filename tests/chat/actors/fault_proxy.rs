@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -51,6 +53,7 @@ impl Upstream {
 pub struct FaultProxy {
     pub address: SocketAddr,
     fault: watch::Sender<Fault>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl FaultProxy {
@@ -58,8 +61,14 @@ impl FaultProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let fault = watch::Sender::new(Fault::None);
-        tokio::spawn(accept(listener, upstream, fault.subscribe()));
-        Self { address, fault }
+        let connections = Arc::<AtomicUsize>::default();
+        tokio::spawn(accept(listener, upstream, fault.subscribe(), Arc::clone(&connections)));
+        Self { address, fault, connections }
+    }
+
+    /// How many came through so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub fn set(&self, fault: Fault) {
@@ -67,12 +76,18 @@ impl FaultProxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: Upstream, fault: watch::Receiver<Fault>) {
+async fn accept(
+    listener: TcpListener,
+    upstream: Upstream,
+    fault: watch::Receiver<Fault>,
+    connections: Arc<AtomicUsize>,
+) {
     // Ends with the proxy, whose dropping closes the channel.
     while let Ok((client, _)) = listener.accept().await {
         if fault.has_changed().is_err() {
             return;
         }
+        connections.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(connect(client, upstream.clone(), fault.clone()));
     }
 }

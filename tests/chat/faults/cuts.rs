@@ -12,6 +12,8 @@ use crate::actors::{Chat, Database, Fault, FaultProxy, Follower, Heard, Launch, 
 const TINY_RING: usize = 2_000;
 /// Of a stream that is cut at any byte. A head and a greeting are some 900, a message some 400.
 const MOST_BYTES: usize = 4_000;
+/// Cuts that each reader gets at least. Some connections are cut within their head, before they are a stream.
+const CUTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_cut_after_each_of_200_events_resumes_exactly_from_memory() {
@@ -99,7 +101,8 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
 
     let load = Load::start(&posters, &rooms, &[servers[0].address]);
     let before = load.acknowledged();
-    while load.acknowledged() < before + 700 {
+    // On a fast machine the posts are there before the cuts.
+    while load.acknowledged() < before + 700 || links.iter().any(|link| link.connections() < 2 * CUTS) {
         for link in &links {
             link.set(Fault::CutAfter(rand::rng().random_range(1..MOST_BYTES)));
         }
@@ -116,7 +119,7 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
         let followed = follower.finish_at(ledger.head).await;
         assert_eq!(ledger.is_what_was_heard(&followed, &rooms), count);
         let cuts = followed.streams - 1;
-        assert!(cuts >= 50, "{cuts} cuts");
+        assert!(cuts >= CUTS, "{cuts} cuts");
         println!(
             "figure: cut at {cuts} random bytes, resumed from {from}: {count} messages heard, missed 0, repeated 0"
         );
