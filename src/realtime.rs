@@ -212,11 +212,6 @@ impl Realtime {
         self.shared.feed().presence.online(room)
     }
 
-    /// Open streams on this instance.
-    pub fn streams(&self) -> usize {
-        self.shared.feed().hub.len()
-    }
-
     pub fn role_of(&self, user: UserId) -> Role {
         if self.shared.feed().directory.admins.contains(&user) { Role::Admin } else { Role::User }
     }

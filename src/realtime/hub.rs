@@ -47,10 +47,6 @@ impl Hub {
         self.subscribers.is_empty()
     }
 
-    pub fn get(&self, id: SubscriberId) -> Option<&Subscriber> {
-        self.subscribers.get(&id)
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Subscriber> {
         self.subscribers.values()
     }
