@@ -1,0 +1,91 @@
+//! What settings mean, and what is said of those that mean nothing.
+
+use super::*;
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The variables that a developer's shell is likely to have are overridden, so that it cannot matter.
+fn resolve(flags: &[&str]) -> anyhow::Result<Config> {
+    let base = ["gapless", "--jwt-signing-key=", "--database-url=", "--allowed-origins=", "--redis-connection="];
+    let given = |flag: &&&str| !flags.iter().any(|other| other.starts_with(**flag));
+    let line = base.iter().filter(given).chain(flags);
+    Config::resolve(Line::try_parse_from(line)?.settings)
+}
+
+const KEY: &str = "--jwt-signing-key=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+#[test]
+fn demo_mode_is_on_only_where_neither_database_nor_key_is_set() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = format!("--data-dir={}", dir.path().display());
+    assert!(resolve(&[&data]).expect("a demo").demo_mode);
+    assert!(!resolve(&[&data, KEY]).expect("a service").demo_mode);
+    assert!(resolve(&[&data, KEY, "--demo-mode=true"]).expect("a demo by wish").demo_mode);
+    let error = resolve(&["--database-url=postgres://db/gapless"]).expect_err("a key is needed");
+    assert!(error.to_string().contains("openssl rand -hex 32"), "{error}");
+}
+
+#[test]
+fn the_demo_key_survives_a_restart_and_is_the_owners_alone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = format!("--data-dir={}", dir.path().join("deep").display());
+    let first = resolve(&[&data]).expect("a demo").jwt_signing_key;
+    let second = resolve(&[&data]).expect("the same demo").jwt_signing_key;
+    assert_eq!(first.as_bytes(), second.as_bytes());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let file = std::fs::metadata(dir.path().join("deep/signing-key")).expect("the key's file");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_token_cannot_be_made_to_live_longer_than_a_quarter_of_an_hour() {
+    assert!(resolve(&[KEY, "--access-token-ttl-secs=901"]).is_err());
+    assert_eq!(
+        resolve(&[KEY, "--access-token-ttl-secs=5"]).expect("short is fine").access_token_ttl,
+        Duration::from_secs(5)
+    );
+}
+
+#[test]
+fn a_secret_may_lie_in_a_file_and_what_is_empty_is_not_set() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("key");
+    std::fs::write(&file, "07".repeat(32) + "\n").expect("a file");
+    let file = format!("--jwt-signing-key-file={}", file.display());
+    assert_eq!(resolve(&[&file]).expect("settings").jwt_signing_key.as_bytes(), &[7; 32]);
+    assert!(resolve(&[&file, KEY]).expect_err("one too many").to_string().contains("both set"));
+    assert!(resolve(&["--jwt-signing-key-file=/nowhere"]).is_err());
+    let config = resolve(&[KEY, "--spa-dir=", "--database-url-file=", "--trusted-proxy="]).expect("settings");
+    assert!(config.spa_dir.is_none() && config.database_url.is_none() && config.trusted_proxy.is_none());
+}
+
+#[test]
+fn everything_that_is_wrong_is_named_at_once() {
+    let flags = ["--database-url=x", "--allowed-origins=*", "--trusted-proxy=x", "--redis-connection=a:1,b:2"];
+    let error = resolve(&flags).expect_err("four faults").to_string();
+    for name in ["JWT_SIGNING_KEY", "ALLOWED_ORIGINS", "TRUSTED_PROXY", "REDIS_CONNECTION"] {
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn variables_from_elsewhere_are_settings_and_unknown_ones_are_passed_over() {
+    let said = [("JWT_SIGNING_KEY", "07".repeat(32)), ("DM_REPLIES", "true".to_owned()), ("OTHER", "x".to_owned())];
+    let config = Config::from_variables(said.map(|(name, value)| (name.to_owned(), value))).expect("settings");
+    assert!(config.dm_replies);
+    assert_eq!(config.jwt_signing_key.as_bytes(), &[7; 32]);
+}
+
+#[test]
+fn no_secret_shows_in_what_may_be_logged() {
+    let config = resolve(&[KEY, "--database-url=postgres://u:hush@db/x"]).expect("settings");
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hush") && !shown.contains("00112233"), "{shown}");
+}
