@@ -15,8 +15,13 @@ create table users (
     banned_at     timestamptz,
     ban_reason    text,
     created_at    timestamptz not null default now(),
+    -- Nothing is left of whoever was erased but the id, under a name that says so; to every change below, and to
+    -- whoever signs in, there is no such user. See 0008.
+    erased_at     timestamptz,
 
     constraint users_username_key unique (username),
+    -- Kept free, so that nobody can take beforehand, or later, the name that another gets when erased.
+    constraint users_username_kept check (erased_at is not null or username not like 'erased-%'),
     constraint users_username_folded check (username = lower(username)),
     constraint users_role_known check (role in ('user', 'admin'))
 );

@@ -28,7 +28,8 @@ create type log_kind as enum (
     'direct.posted',
     'room.created', 'room.renamed', 'room.archived', 'room.restored',
     'user.role_set', 'user.muted', 'user.unmuted', 'user.banned', 'user.unbanned',
-    'sessions.ended'
+    'sessions.ended',
+    'room.retention_set', 'user.erased'
 );
 
 -- What happened, in order, and who did it: replay and the audit trail are the same rows. A row names
@@ -52,7 +53,13 @@ create table rooms (
     is_archived boolean not null default false,
     -- The newest `seq` of this room: a counter under the same lock as `log_head`.
     head_seq    bigint not null default 0,
-    created_at  timestamptz not null
+    created_at  timestamptz not null,
+    -- How long messages are kept: 0 for ever, null as the server's settings say.
+    retention_days integer,
+    -- Up to here messages were looked at for their age, so that nobody looks at them again.
+    expired_seq bigint not null default 0,
+
+    constraint rooms_retention_sane check (retention_days between 0 and 36500)
 ) with (fillfactor = 50);
 
 -- Two active rooms never share a name; an archived room gives its name free.
@@ -87,7 +94,7 @@ create table direct_messages (
     recipient_id uuid not null,
     client_id    uuid not null,
     fingerprint  bytea not null,
-    body         text not null,
+    body         text,      -- null once one of the two was erased
     created_at   timestamptz not null,
 
     constraint direct_messages_one_per_submit unique (sender_id, client_id),

@@ -138,9 +138,10 @@ declare
 begin
     perform lock_log();
     v_now := clock_timestamp();
-    select * into v_recipient from users u where u.id = p_recipient;
+    select * into v_recipient from users u where u.id = p_recipient and u.erased_at is null;
     select * into v_first from direct_messages d where d.sender_id = p_sender and d.client_id = p_client;
-    if found then
+    -- Of what was said to or by somebody who was erased there is no first to answer with.
+    if found and v_first.body is not null and v_recipient.id is not null then
         if v_first.fingerprint <> p_fingerprint then
             return query select 'conflict', null::uuid, null::bigint, null::text, null::timestamptz, null::text;
         else
@@ -325,7 +326,7 @@ declare
     v_user users;
 begin
     perform lock_log();
-    select * into v_user from users u where u.id = p_user;
+    select * into v_user from users u where u.id = p_user and u.erased_at is null;
     outcome := case
         when not acts_as_admin(p_actor) then 'not_admin'
         when v_user.id is null then 'unknown'
@@ -352,7 +353,7 @@ declare
     v_user users;
 begin
     perform lock_log();
-    select * into v_user from users u where u.id = p_user;
+    select * into v_user from users u where u.id = p_user and u.erased_at is null;
     outcome := case
         when not acts_as_admin(p_actor) then 'not_admin'
         when v_user.id is null then 'unknown'
@@ -408,7 +409,7 @@ begin
     perform lock_log();
     if not acts_as_admin(p_actor) then
         return query select 'not_admin', null::bigint;
-    elsif not exists (select from users u where u.id = p_user) then
+    elsif not exists (select from users u where u.id = p_user and u.erased_at is null) then
         return query select 'unknown', null::bigint;
     else
         return query select * from end_sessions(p_user, p_actor);
@@ -426,7 +427,7 @@ declare
 begin
     perform lock_log();
     v_now := clock_timestamp();
-    select * into v_user from users u where u.id = p_user;
+    select * into v_user from users u where u.id = p_user and u.erased_at is null;
     outcome := case
         when not acts_as_admin(p_actor) then 'not_admin'
         when v_user.id is null then 'unknown'

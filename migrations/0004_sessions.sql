@@ -14,7 +14,8 @@ select id, username, role = 'admin' as is_admin,
        case when muted_until > now() then muted_until end as muted_until,
        case when muted_until > now() then mute_reason end as mute_reason,
        banned_at, ban_reason
-from users;
+from users
+where erased_at is null;
 
 -- A new account. A name in use raises users_username_key, which the caller turns into its answer.
 -- An admin's role is a right, so it takes a position in the log like every other; `pos` is null otherwise.

@@ -11,7 +11,7 @@ declare
     v_user users;
 begin
     perform lock_log();
-    select * into v_user from users u where u.id = p_user;
+    select * into v_user from users u where u.id = p_user and u.erased_at is null;
     outcome := case
         when v_user.id is null then 'unknown'
         when v_user.role = p_role then 'unchanged'
