@@ -78,10 +78,20 @@ pub enum Error {
     /// sending again under the same `client_id` is safe.
     #[error("The service is busy or a part of it is away. Try again; a retry with the same client_id is safe.")]
     Unavailable { retry_after: Duration },
+    /// 503: the same, because the database is away or too slow.
+    #[error("The service is busy or a part of it is away. Try again; a retry with the same client_id is safe.")]
+    Outage(#[source] sqlx::Error),
     /// 500: a bug. The cause is logged, never told.
     #[error("Something went wrong on our side.")]
     Internal(#[source] anyhow::Error),
 }
+
+/// What `Retry-After` says where nothing better is known.
+const USUAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why an answer is a 5xx: rides on the answer to whoever logs the request, and no further.
+#[derive(Debug, Clone)]
+pub struct Cause(pub String);
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -108,7 +118,7 @@ pub struct Problem {
 impl Error {
     /// 503 with the usual pause.
     pub const fn unavailable() -> Self {
-        Self::Unavailable { retry_after: Duration::from_secs(1) }
+        Self::Unavailable { retry_after: USUAL_PAUSE }
     }
 
     /// 422 about one field.
@@ -131,7 +141,7 @@ impl Error {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::ClientIdReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable { .. } | Self::Outage(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -154,7 +164,7 @@ impl Error {
             Self::Invalid(_) => "invalid",
             Self::ClientIdReused => "client_id_reused",
             Self::TooManyRequests { .. } => "too_many_requests",
-            Self::Unavailable { .. } => "unavailable",
+            Self::Unavailable { .. } | Self::Outage(_) => "unavailable",
             Self::Internal(_) => "internal",
         }
     }
@@ -163,25 +173,21 @@ impl Error {
 /// A database that is away or too slow is 503, so that callers come back; anything else is a bug.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if crate::store::is_outage(&error) {
-            tracing::warn!(%error, "the database does not answer");
-            Self::unavailable()
-        } else {
-            Self::Internal(error.into())
-        }
+        if crate::store::is_outage(&error) { Self::Outage(error) } else { Self::Internal(error.into()) }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
-        if let Self::Internal(cause) = &self {
-            tracing::error!(error = format!("{cause:#}"), "a request failed for a reason of our own");
-        }
+        let cause = match &self {
+            Self::Internal(cause) => Some(format!("{cause:#}")),
+            Self::Outage(cause) => Some(cause.to_string()),
+            _ => None,
+        };
         let retry_after = match &self {
-            Self::TooManyRequests { retry_after } | Self::Unavailable { retry_after } => {
-                Some(retry_after.as_secs_f64().ceil().max(1.0))
-            }
+            Self::TooManyRequests { retry_after } | Self::Unavailable { retry_after } => Some(*retry_after),
+            Self::Outage(_) => Some(USUAL_PAUSE),
             _ => None,
         };
         let problem = Problem {
@@ -198,11 +204,15 @@ impl IntoResponse for Error {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = retry_after {
+        if let Some(pause) = retry_after {
+            let seconds = pause.as_secs_f64().ceil().max(1.0);
             headers.insert(
                 header::RETRY_AFTER,
                 HeaderValue::from_str(&seconds.to_string()).expect("a number is a header value"),
             );
+        }
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(Cause(cause));
         }
         response
     }

@@ -14,13 +14,13 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, FieldError};
-use crate::id::{MessageId, RoomId, UserId};
+use crate::id::{InvitationId, MessageId, RoomId, UserId};
 
 /// Largest body in bytes: four times what the longest message can need.
 pub const BODY_LIMIT: usize = 64 << 10;
 
 /// A body that takes longer than this to arrive is given up; 13 KiB/s is enough for the largest.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A JSON body, in requests and in answers.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +110,10 @@ impl Noun for MessageId {
 
 impl Noun for UserId {
     const NOUN: &'static str = "user";
+}
+
+impl Noun for InvitationId {
+    const NOUN: &'static str = "invitation";
 }
 
 impl<S: Send + Sync, T: Noun> FromRequestParts<S> for Path<T> {

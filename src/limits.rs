@@ -10,11 +10,6 @@ mod places;
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
-
-use crate::app::App;
 use crate::config::{Config, TrustedProxy};
 use crate::error::Result;
 use crate::id::UserId;
@@ -35,6 +30,9 @@ const SIGN_INS_PER_ACCOUNT: Rate = Rate::per_minute(10);
 const SIGN_INS_PER_ADDRESS: Rate = Rate::per_minute(30);
 /// New accounts of one address.
 const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
+/// New accounts of all addresses together: a crowd that comes at once gets in, and a flood from a thousand
+/// addresses makes no more than this.
+const SIGN_UPS: Rate = Rate::per_minute(20).at_once(200);
 /// Open streams of one user: one for each browser, and some for tabs of browsers that cannot share one.
 const STREAMS_PER_USER: usize = 64;
 /// Connections beside those of streams, of one address and of all together: for the short requests.
@@ -58,6 +56,7 @@ struct Rates {
     sign_ins_by_account: Budget,
     sign_ins_by_address: Budget,
     sign_ups_by_address: Budget,
+    sign_ups: Budget,
 }
 
 /// A stream's place: of its address, and of its user where it has one.
@@ -122,9 +121,14 @@ impl Limits {
         rates.sign_ins_by_account.take(username)
     }
 
-    /// Counts one new account.
+    /// Counts one attempt to sign up.
     pub fn admit_sign_up(&self, address: Address) -> Result<()> {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups_by_address.take(&address))
+    }
+
+    /// Counts one new account, of whoever may make one: those who may not must not use up the others' share.
+    pub fn admit_account(&self) -> Result<()> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups.take(&()))
     }
 }
 
@@ -136,20 +140,9 @@ impl Rates {
             sign_ins_by_account: Budget::new(SIGN_INS_PER_ACCOUNT),
             sign_ins_by_address: Budget::new(SIGN_INS_PER_ADDRESS),
             sign_ups_by_address: Budget::new(SIGN_UPS_PER_ADDRESS),
+            sign_ups: Budget::new(SIGN_UPS),
         }
     }
-}
-
-/// The layer that counts every request against its address, before anything else is done for it. Requests
-/// of users are counted where the user becomes known, in [`crate::auth`].
-pub async fn limit_requests(
-    State(app): State<App>,
-    address: Address,
-    request: Request,
-    next: Next,
-) -> Result<Response> {
-    app.limits.admit_address(address)?;
-    Ok(next.run(request).await)
 }
 
 #[cfg(test)]
@@ -202,6 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_accounts_stops_at_each_address_and_in_all() {
+        let limits = limits(true);
+        let signs_up = |n: u8| limits.admit_sign_up(address(n)).and_then(|()| limits.admit_account()).is_ok();
+        assert_eq!((0..100).filter(|_| signs_up(1)).count(), 20, "of one address");
+        let made = (2..250).flat_map(|n| [n; 5]).filter(|n| signs_up(*n)).count();
+        assert!((180..190).contains(&made), "{made} of all others");
+    }
+
+    #[test]
     fn streams_are_bounded_by_address_by_user_and_in_all() {
         let limits = limits(true);
         let first = limits.open_stream(address(1), None).unwrap();
@@ -232,6 +234,7 @@ mod tests {
             limits.admit_user(user).unwrap();
             limits.admit_sign_in("ali", address(1)).unwrap();
             limits.admit_sign_up(address(1)).unwrap();
+            limits.admit_account().unwrap();
         }
         let _held = [(); 4].map(|()| limits.open_stream(address(1), Some(user)).unwrap());
         assert_eq!(limits.open_stream(address(1), Some(user)).err(), Some(Crowded::Full));

@@ -5,6 +5,7 @@ mod auth;
 mod direct_messages;
 mod edge;
 mod health;
+mod invitations;
 mod messages;
 pub mod openapi;
 mod rooms;
@@ -15,7 +16,7 @@ mod users;
 mod visitor;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -23,7 +24,6 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::limits;
 
 /// Every address of the API but the stream's. A request from elsewhere than a health check counts
 /// against its address's share.
@@ -51,6 +51,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::ban_user))
         .routes(routes!(users::unban_user))
         .routes(routes!(users::end_sessions))
+        .routes(routes!(invitations::list_invitations, invitations::create_invitation))
+        .routes(routes!(invitations::revoke_invitation))
         .routes(routes!(audit::list_audit_entries))
 }
 
@@ -75,7 +77,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// Everything that this program answers.
 pub fn router(app: App) -> Router {
-    let requests = Router::from(api()).layer(from_fn_with_state(app.clone(), limits::limit_requests));
+    let requests = Router::from(api()).layer(from_fn_with_state(app.clone(), edge::bound));
     let requests = requests
         .merge(Router::from(operation()))
         .merge(openapi::router(&document()))
@@ -84,7 +86,6 @@ pub fn router(app: App) -> Router {
         .layer(
             ServiceBuilder::new()
                 .layer(edge::compression())
-                .layer(from_fn(edge::give_up_late))
                 .layer(CatchPanicLayer::custom(edge::answer_panic)),
         );
     let streams = Router::from(stream()).method_not_allowed_fallback(method_not_allowed);
@@ -94,7 +95,6 @@ pub fn router(app: App) -> Router {
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(edge::observe))
-                .layer(map_response(edge::harden))
                 .layer(edge::cors(&app.config.allowed_origins)),
         )
         .with_state(app)

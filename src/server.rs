@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use crate::app::App;
 use crate::stream::{OpenStream, Stream};
@@ -84,11 +84,12 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     let (take_over, stream_comes) = oneshot::channel();
     let take_over = Arc::new(Mutex::new(Some(take_over)));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let (router, take_over) = (router.clone(), Arc::clone(&take_over));
+        let (mut router, take_over) = (router.clone(), Arc::clone(&take_over));
         // Boxed, because hyper gives a connection back only when it need not stay where it is.
         Box::pin(async move {
             request.extensions_mut().insert(ConnectInfo(peer));
-            let Ok(mut response) = router.oneshot(request.map(Body::new)).await;
+            // A router is always ready.
+            let Ok(mut response) = router.call(request.map(Body::new)).await;
             if let Some(stream) = response.extensions_mut().remove::<OpenStream>().and_then(|open| open.take()) {
                 let take_over = take_over.lock().expect("nothing panics while it holds this").take();
                 if let Some(take_over) = take_over {

@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, header};
+use axum::body::HttpBody as _;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::compression::CompressionLayer;
@@ -13,10 +14,15 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::app::App;
+use crate::error::{Cause, Error};
+use crate::extract::BODY_TIMEOUT;
+use crate::limits::Address;
 
-/// Longer than every limit within (arrival of a body, the database), so that those answer first.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller waits at most for an answer to what has arrived: longer than the limits within (a post's
+/// commit, a connection to the database), so that those answer first, and short of the three seconds after which
+/// a caller must know.
+const PATIENCE: Duration = Duration::from_millis(2800);
 
 /// Below this many bytes compressing costs more than it saves.
 const COMPRESS_ABOVE: u64 = 1_024;
@@ -42,20 +48,26 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("other", MatchedPath::as_str);
     let id = Uuid::now_v7();
-    let span = tracing::info_span!("request", %id);
+    // At a level of its own below the line's, so that a request pays for it only where somebody asked to see it.
+    let span = tracing::debug_span!("request", %id, %method, path);
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span).await;
 
-    let status = response.status();
-    let elapsed = begun.elapsed();
-    if status.is_server_error() {
-        tracing::warn!(parent: &span, %method, path, status = status.as_u16(), ?elapsed, "answered");
-    } else {
-        tracing::info!(parent: &span, %method, path, status = status.as_u16(), ?elapsed, "answered");
+    let (status, elapsed) = (response.status(), begun.elapsed());
+    let cause = response.extensions_mut().remove::<Cause>();
+    let cause = cause.as_ref().map(|Cause(cause)| cause.as_str());
+    let code = status.as_u16();
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            tracing::error!(%id, %method, path, status = code, ?elapsed, cause, "answered");
+        }
+        _ if status.is_server_error() => tracing::warn!(%id, %method, path, status = code, ?elapsed, cause, "answered"),
+        _ => tracing::info!(%id, %method, path, status = code, ?elapsed, "answered"),
     }
     let labels =
         [("method", known(&method).to_owned()), ("path", path.to_owned()), ("status", status.as_str().to_owned())];
     metrics::histogram!("gapless_http_request_duration_seconds", &labels).record(elapsed);
+    harden(response.headers_mut());
     let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
     response.headers_mut().insert(REQUEST_ID, id);
     response
@@ -71,12 +83,22 @@ fn known(method: &Method) -> &str {
     }
 }
 
+/// What every call of the API passes: it counts against its address before anything else is done for it (a
+/// user's calls are counted where the user becomes known, in [`crate::auth`]), and has an end.
+pub(super) async fn bound(
+    State(app): State<App>,
+    address: Address,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    app.limits.admit_address(address)?;
+    give_up_late(request, next).await
+}
+
 /// A handler that takes too long is given up. What it had begun to commit is committed or not, as a whole.
-pub(super) async fn give_up_late(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Error::unavailable().into_response(),
-    }
+pub(super) async fn give_up_late(request: Request, next: Next) -> Result<Response, Error> {
+    let limit = if request.body().is_end_stream() { PATIENCE } else { BODY_TIMEOUT + PATIENCE };
+    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| Error::unavailable())
 }
 
 /// A panic is a bug of one handler; its caller gets an answer and everybody else notices nothing.
@@ -86,8 +108,7 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// Headers that make browsers careful. What a handler said itself stands.
-pub(super) async fn harden(mut response: Response) -> Response {
-    let headers = response.headers_mut();
+fn harden(headers: &mut HeaderMap) {
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -97,7 +118,6 @@ pub(super) async fn harden(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }
 
 /// Pages of the named origins may call; a token travels in a header of their own, so no cookies are allowed.

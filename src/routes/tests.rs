@@ -172,8 +172,7 @@ async fn a_handler_that_hangs_is_given_up() {
     let begun = tokio::time::Instant::now();
     let (status, code) = code(ask(&misbehaving(), Request::get("/hangs"), Body::empty()).await).await;
     assert_eq!((status.as_u16(), code), (503, json!("unavailable")));
-    assert_eq!(begun.elapsed().as_secs(), 10);
-    assert!(begun.elapsed() < Duration::from_secs(11));
+    assert!(begun.elapsed() < Duration::from_secs(3), "after {:?}", begun.elapsed());
 }
 
 /// How many of 600 requests at once are refused, each with a header of its own, all on connections from `peer`.
