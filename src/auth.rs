@@ -4,6 +4,7 @@
 //! follows the log. So a ban, a lost role or a sign-out counts within a second on every instance, whatever
 //! tokens are still about, and without asking the database on each request.
 
+pub mod invitation;
 pub mod password;
 pub mod session;
 pub mod token;

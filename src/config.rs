@@ -20,7 +20,7 @@ use axum::http::HeaderValue;
 use clap::{CommandFactory as _, Parser};
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use settings::{LogFormat, Settings};
+pub use settings::{LogFormat, Registration, Settings};
 pub use signing_key::SigningKey;
 pub use trusted_proxy::TrustedProxy;
 
@@ -59,6 +59,8 @@ pub struct Config {
     pub metrics_port: Option<u16>,
     /// `METRICS_TOKEN`
     pub metrics_token: Option<SecretString>,
+    /// `REGISTRATION`
+    pub registration: Registration,
     /// `DM_REPLIES`
     pub dm_replies: bool,
     /// `RATE_LIMITS`
@@ -185,6 +187,7 @@ impl Config {
             trusted_proxy: trusted_proxy.flatten(),
             metrics_port: settings.metrics_port,
             metrics_token,
+            registration: settings.registration,
             dm_replies: settings.dm_replies,
             rate_limits: settings.rate_limits,
             spa_dir: settings.spa_dir.filter(|dir| !dir.as_os_str().is_empty()),
@@ -220,6 +223,7 @@ impl Config {
             trusted_proxy: None,
             metrics_port: None,
             metrics_token: None,
+            registration: Registration::Open,
             dm_replies: false,
             rate_limits: false,
             spa_dir: None,

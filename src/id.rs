@@ -46,6 +46,8 @@ uuid_id! {
     UserId;
     /// One sign-in on one device.
     SessionId;
+    /// A way in for newcomers, where not everybody may sign up.
+    InvitationId;
     /// A room.
     RoomId;
     /// A message, public or direct.

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod cluster;
 pub mod direct_messages;
 pub mod embedded;
+pub mod invitations;
 pub mod log;
 pub mod messages;
 pub mod rooms;

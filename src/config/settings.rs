@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, ValueEnum};
 use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The settings as they were said. An empty secret, list or directory counts as one that is not set.
 #[derive(Debug, Clone, clap::Args)]
@@ -101,6 +103,10 @@ pub struct Settings {
     #[arg(long, env = "METRICS_TOKEN_FILE", value_parser = path())]
     pub(super) metrics_token_file: Option<PathBuf>,
 
+    /// Who may make an account: anybody, whoever shows an admin's invitation, or nobody.
+    #[arg(long, env = "REGISTRATION", value_enum, default_value_t = Registration::Open)]
+    pub(super) registration: Registration,
+
     /// Whether a user may answer an admin who wrote to them first.
     #[arg(long, env = "DM_REPLIES", default_value = "false", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) dm_replies: bool,
@@ -159,6 +165,19 @@ impl Settings {
     pub fn port(&self) -> u16 {
         self.port
     }
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Whoever shows an invitation.
+    Invite,
+    /// Nobody.
+    Closed,
 }
 
 /// How log lines are written.

@@ -7,8 +7,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::invitation::{CodeDigest, InvitationCode};
 use crate::auth::session::{RefreshToken, Session};
 use crate::auth::{SignedIn, banned};
+use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::event::{Role, User};
 use crate::extract::Json;
@@ -17,7 +19,7 @@ use crate::input::{Password, Username};
 use crate::limits::Address;
 use crate::store::sessions::Rotation;
 use crate::store::users::Outcome;
-use crate::store::{sessions, users};
+use crate::store::{invitations, sessions, users};
 
 /// A name and a password for a new account.
 #[derive(Deserialize, ToSchema)]
@@ -25,6 +27,9 @@ use crate::store::{sessions, users};
 pub struct NewAccount {
     username: Username,
     password: Password,
+    /// An admin's invitation, where signing up takes one.
+    #[schema(value_type = Option<String>, example = "k7mq2xw9hd4tnp8rcv3ybz6fjg")]
+    invitation: Option<SecretString>,
 }
 
 /// A name and its password. Any text may be tried.
@@ -61,7 +66,8 @@ pub struct PasswordChange {
     post, path = "/auth/register", tag = "auth", request_body = NewAccount,
     responses(
         (status = 201, description = "The account's first session.", body = Session),
-        (status = 409, description = "`username_taken`"),
+        (status = 403, description = "`registration_closed`; `invitation_required`; `invalid_invitation`: unknown, used up, expired or revoked"),
+        (status = 409, description = "`username_taken`: the invitation keeps its use"),
     ),
 )]
 pub async fn register(
@@ -70,15 +76,52 @@ pub async fn register(
     Json(account): Json<NewAccount>,
 ) -> Result<(StatusCode, Json<Session>)> {
     app.limits.admit_sign_up(address)?;
+    let invitation = admission(&app, account.invitation).await?;
+    app.limits.admit_account()?;
     let username = account.username.into_text();
     let password_hash = app.passwords.hash(account.password.into_secret()).await?;
 
     let user = User { id: UserId::new(), username, role: Role::User };
     let (id, next) = (SessionId::new(), app.next_token());
-    users::register(&app.db, user.id, &user.username, &password_hash, next.opening(id))
-        .await
-        .map_err(username_taken)?;
+    let (name, opening) = (&user.username, next.opening(id));
+    let registered = match invitation {
+        None => users::register(&app.db, user.id, name, &password_hash, opening).await.map(|()| true),
+        Some(code) => invitations::register(&app.db, &code, user.id, name, &password_hash, opening).await,
+    };
+    if !registered.map_err(username_taken)? {
+        return Err(invalid_invitation());
+    }
     Ok((StatusCode::CREATED, Json(app.session(id, user, next))))
+}
+
+/// What lets a newcomer in: nothing where everybody may sign up, else an invitation that stands. It is asked for
+/// before the password is hashed, so that nobody without one costs more than a look; what counts is asked again
+/// when it is used.
+async fn admission(app: &App, shown: Option<SecretString>) -> Result<Option<CodeDigest>> {
+    match app.config.registration {
+        Registration::Open => Ok(None),
+        Registration::Closed => Err(Error::Forbidden {
+            code: "registration_closed",
+            detail: "Nobody can sign up here. Ask whoever runs this chat for an account.",
+        }),
+        Registration::Invite => {
+            let shown = shown.as_ref().map(InvitationCode::shown).filter(|code| !code.is_empty());
+            let code = shown.ok_or(Error::Forbidden {
+                code: "invitation_required",
+                detail: "Signing up takes an invitation. Ask an admin of this chat for one.",
+            })?;
+            let digest = code.digest();
+            let stands = invitations::stands(&app.db, &digest, app.clock.now()).await?;
+            if stands { Ok(Some(digest)) } else { Err(invalid_invitation()) }
+        }
+    }
+}
+
+fn invalid_invitation() -> Error {
+    Error::Forbidden {
+        code: "invalid_invitation",
+        detail: "This invitation is not good, or not any more. Ask an admin of this chat for a new one.",
+    }
 }
 
 /// Sign in.

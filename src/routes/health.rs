@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::bearer_token;
-use crate::config::Config;
+use crate::config::{Config, Registration};
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
 use crate::telemetry;
@@ -34,6 +34,8 @@ pub struct Readiness {
     demo: bool,
     /// Whether a user may answer an admin who wrote to them first.
     dm_replies: bool,
+    /// Who may sign up.
+    registration: Registration,
     #[schema(example = "0.1.0")]
     version: &'static str,
 }
@@ -64,6 +66,7 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
         status: "ready",
         demo: app.config.demo_mode,
         dm_replies: app.config.dm_replies,
+        registration: app.config.registration,
         version: env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -32,6 +32,9 @@ ban_user                   401     401     401  403   403   403    401     403  
 unban_user                 401     401     401  403   403   403    401     403   200
 end_sessions               401     401     401  403   403   403    401     403   200
 list_audit_entries         401     401     401  403   403   403    401     403   200
+list_invitations           401     401     401  403   403   403    401     403   200
+create_invitation          401     401     401  403   403   403    401     403   201
+revoke_invitation          401     401     401  403   403   403    401     403   404
 
 list_rooms                 200     401     401  200   200   200    401     200   200
 list_rooms?archived        401     401     401  403   403   403    401     403   200
@@ -184,6 +187,9 @@ fn request(
         "unban_user" => (Method::POST, of_user("/unban"), Value::Null),
         "end_sessions" => (Method::POST, of_user("/end-sessions"), Value::Null),
         "list_audit_entries" => (Method::GET, "/audit".into(), Value::Null),
+        "list_invitations" => (Method::GET, "/invitations".into(), Value::Null),
+        "create_invitation" => (Method::POST, "/invitations".into(), json!({"max_uses": 2})),
+        "revoke_invitation" => (Method::DELETE, format!("/invitations/{}", Uuid::new_v4()), Value::Null),
         "list_rooms" => (Method::GET, format!("/rooms?archived={archived}"), Value::Null),
         "create_room" => (Method::POST, "/rooms".into(), json!({"name": name})),
         "get_room" => (Method::GET, of_room(""), Value::Null),

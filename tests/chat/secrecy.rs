@@ -116,6 +116,8 @@ async fn refusals(guest: &Guest, alice: &User, secrets: &mut Secrets) {
     guest.send("/auth/login", json!({"username": "alice", "password": secrets.new_one()})).await.is(401);
     guest.send("/auth/login", json!({"username": secrets.new_one(), "password": "x"})).await.is(401);
     guest.send("/auth/register", json!({"username": "bob", "password": [secrets.new_one()]})).await.is(422);
+    let invited = json!({"username": "cleo", "password": secrets.new_one(), "invitation": [secrets.new_one()]});
+    guest.send("/auth/register", invited).await.is(422);
     guest.send("/auth/refresh", json!({"refresh_token": secrets.new_one()})).await.is(401);
     let long = format!("{}{}", secrets.new_one(), "x".repeat(4_000));
     alice.send("/messages", json!({"room_id": Uuid::new_v4(), "body": long})).await.is(422);

@@ -236,7 +236,10 @@ async fn the_state_of_the_service() {
     let ready = chat.guest().get("/readyz").await.is(200).json();
     assert_eq!(
         ready,
-        json!({"status": "ready", "demo": false, "dm_replies": false, "version": env!("CARGO_PKG_VERSION")})
+        json!({
+            "status": "ready", "demo": false, "dm_replies": false, "registration": "open",
+            "version": env!("CARGO_PKG_VERSION"),
+        })
     );
     let metrics = chat.guest().get("/metrics").await.is(200);
     assert!(metrics.text.contains("gapless_http_request_duration_seconds_bucket"), "{}", metrics.text);
