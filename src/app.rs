@@ -22,7 +22,8 @@ use crate::realtime::log::Log;
 use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Db};
-use crate::{demo, telemetry};
+use crate::sweep::Sweep;
+use crate::{demo, sweep, telemetry};
 
 /// Connections that posts and the log have to themselves, so that a flood of other requests delays neither:
 /// one for each commit in flight, and some for reads of the log.
@@ -42,11 +43,14 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub config: Config,
     pub db: Db,
+    /// For posts and the log alone.
+    pub core_db: Db,
     pub realtime: Realtime,
     pub writer: Writer,
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
+    pub sweep: Sweep,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
 }
@@ -90,9 +94,9 @@ impl App {
             .context("The real-time half cannot start")?;
         let publish: Publish = {
             let realtime = realtime.clone();
-            Arc::new(move |events| realtime.publish(events))
+            Arc::new(move |events, trace| realtime.publish(events, trace))
         };
-        let commit = commit(core, Arc::clone(&publish));
+        let commit = commit(core.clone(), Arc::clone(&publish));
         let writer = Writer::spawn(config.write_queue, commit, publish, &lifecycle.tasks, lifecycle.stop.clone());
         let tokens = Tokens::new(
             &config.jwt_signing_key,
@@ -102,7 +106,7 @@ impl App {
             config.access_token_ttl,
         );
         let limits = Limits::new(&config);
-        let app = Self(Arc::new(Parts { config, db, realtime, writer, tokens, passwords, limits, clock, lifecycle }));
+        let app = Self(Arc::new(Parts { config, db, realtime, writer, tokens, passwords, limits, sweep: Sweep::default(), clock, lifecycle }));
         app.spawn_upkeep();
         Ok(app)
     }
@@ -131,6 +135,8 @@ impl App {
                 }
             }
         }));
+        let sweep = self.lifecycle.stop.clone().run_until_cancelled_owned(sweep::run(self.clone()));
+        self.lifecycle.tasks.spawn(sweep);
         self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(telemetry::keep_up_metrics()));
     }
 }

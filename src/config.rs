@@ -63,6 +63,8 @@ pub struct Config {
     pub registration: Registration,
     /// `DM_REPLIES`
     pub dm_replies: bool,
+    /// `RETENTION_DAYS`; `None` keeps for ever.
+    pub retention_days: Option<i32>,
     /// `RATE_LIMITS`
     pub rate_limits: bool,
     /// `SPA_DIR`
@@ -189,6 +191,7 @@ impl Config {
             metrics_token,
             registration: settings.registration,
             dm_replies: settings.dm_replies,
+            retention_days: settings.retention_days,
             rate_limits: settings.rate_limits,
             spa_dir: settings.spa_dir.filter(|dir| !dir.as_os_str().is_empty()),
             postgres_bin_dir: settings.postgres_bin_dir.filter(|dir| !dir.as_os_str().is_empty()),
@@ -225,6 +228,7 @@ impl Config {
             metrics_token: None,
             registration: Registration::Open,
             dm_replies: false,
+            retention_days: None,
             rate_limits: false,
             spa_dir: None,
             postgres_bin_dir: None,

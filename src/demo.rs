@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::auth::password::Passwords;
 use crate::event::{Author, Role};
-use crate::id::{ClientId, MessageId, RoomId, UserId};
+use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
 use crate::realtime::writer::NewMessage;
 use crate::store::{self, Db};
 
@@ -64,8 +64,12 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
     let mut messages = Vec::new();
     for (room, (name, conversation)) in (1_u128..).zip(ROOMS) {
         let room_id = RoomId(Uuid::from_u128(FIRST_ID + (room << 16)));
-        if store::rooms::find(db, room_id).await?.is_none() && !create_room(db, room_id, admin.id, name).await? {
-            continue;
+        match store::rooms::find(db, room_id).await? {
+            // Said before, and perhaps by somebody who was erased since and whose name is another's now.
+            Some(room) if room.head_seq > Seq::default() => continue,
+            Some(_) => {}
+            None if create_room(db, room_id, admin.id, name).await? => {}
+            None => continue,
         }
         for (message, (author, body)) in (1_u128..).zip(conversation) {
             let id = Uuid::from_u128(FIRST_ID + (room << 16) + message);

@@ -68,6 +68,10 @@ pub struct Room {
     pub created_at: OffsetDateTime,
     /// `seq` of the newest message; 0 in a room without any.
     pub head_seq: Seq,
+    /// Days after which a message is deleted by itself; 0 keeps for ever, `null` as the server is set.
+    #[serde(default)]
+    #[schema(required = true, minimum = 0, maximum = 36_500)]
+    pub retention_days: Option<i32>,
     pub online: Online,
 }
 
@@ -146,6 +150,11 @@ pub enum Change {
         seq: Seq,
     },
     DirectPosted(DirectMessage),
+    /// Heard by nobody: a message deleted by its age, or with its author, while its room was archived; a
+    /// direct message of somebody who was erased since.
+    Forgotten {
+        id: MessageId,
+    },
     Room {
         what: RoomChange,
         room: Room,
@@ -157,6 +166,8 @@ pub enum Change {
         user_id: UserId,
         sessions: Vec<SessionId>,
     },
+    /// Heard by everybody, since everybody may show something of theirs. The name is the one that is left.
+    UserErased(Author),
 }
 
 /// What happened to a room.
@@ -167,6 +178,7 @@ pub enum RoomChange {
     Renamed,
     Archived,
     Restored,
+    RetentionSet,
 }
 
 impl Change {
@@ -181,8 +193,10 @@ impl Change {
             Self::Room { what: RoomChange::Renamed, .. } => "room.renamed",
             Self::Room { what: RoomChange::Archived, .. } => "room.archived",
             Self::Room { what: RoomChange::Restored, .. } => "room.restored",
+            Self::Room { what: RoomChange::RetentionSet, .. } => "room.retention_set",
             Self::Standing(_) => "user.changed",
-            Self::SessionsEnded { .. } => return None,
+            Self::UserErased(_) => "user.erased",
+            Self::Forgotten { .. } | Self::SessionsEnded { .. } => return None,
         })
     }
 }

@@ -30,6 +30,7 @@ pub mod lifecycle;
 pub mod mutant;
 pub mod server;
 pub mod stream;
+pub mod sweep;
 pub mod version;
 
 pub use app::App;

@@ -61,13 +61,14 @@ impl Passwords {
         .await?
     }
 
-    /// Whether `password` is the one behind `hash`. Without a hash (there is no such user) the answer is no,
-    /// after the same work.
+    /// Whether `password` is the one behind `hash`. Without a hash (there is no such user, or an empty one: no
+    /// password opens the account until it is given one) the answer is no, after the same work.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are waiting.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Error> {
         self.work(move || {
+            let hash = hash.filter(|hash| !hash.is_empty());
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(DECOY);
             let hash = PasswordHash::new(hash)

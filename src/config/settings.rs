@@ -111,6 +111,10 @@ pub struct Settings {
     #[arg(long, env = "DM_REPLIES", default_value = "false", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) dm_replies: bool,
 
+    /// Days after which a message is deleted by itself, in rooms for which no admin said otherwise. Without it messages are kept.
+    #[arg(long, env = "RETENTION_DAYS", value_parser = clap::value_parser!(i32).range(0..=36_500))]
+    pub(super) retention_days: Option<i32>,
+
     /// Limits of requests, sign-ins and streams per user and address. Off is for load tests.
     #[arg(long, env = "RATE_LIMITS", default_value = "on", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) rate_limits: bool,

@@ -15,9 +15,11 @@ use super::Shared;
 use super::backplane::Backplane;
 use super::gate::{Gate, Want};
 use super::log::{Head, Log};
+use super::sample::Sample;
 use crate::event::Event;
 use crate::id::Pos;
 use crate::mutant::{self, Mutant};
+use crate::telemetry::trace::{Awaited, Span, Trace};
 
 /// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
 const TICK: Duration = Duration::from_secs(1);
@@ -36,7 +38,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub enum News {
     /// These were committed.
-    Committed(Vec<Event>),
+    Committed(Vec<Event>, Trace),
     /// The log has come this far and the events themselves are not sent: read them now.
     Demand(Pos),
     /// The log's head, as Postgres tells it.
@@ -60,7 +62,10 @@ pub async fn watch_head(
         match (log.head)(applied).await {
             // A full channel has newer news than this.
             Ok(head) => drop(news.try_send(News::Head(head))),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
+            Err(error) => {
+                metrics::counter!("gapless_log_read_failures_total").increment(1);
+                tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read");
+            }
         }
     }
 }
@@ -68,7 +73,7 @@ pub async fn watch_head(
 /// Runs until `stop`.
 pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, stop: CancellationToken) {
     let gate = Gate::new(shared.feed().applied());
-    let mut applier = Applier { gate, shared, log };
+    let mut applier = Applier { gate, shared, log, traces: Awaited::default(), hole: None };
     loop {
         let patience = match applier.gate.want(Instant::now()) {
             Want::Wait(until) => Some(until),
@@ -90,7 +95,9 @@ pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, 
             () = sleep_until(patience) => {}
         }
         applier.apply_ready();
+        applier.note_hole("news");
         applier.close_gap().await;
+        applier.note();
     }
 }
 
@@ -105,16 +112,22 @@ struct Applier {
     gate: Gate,
     shared: Arc<Shared>,
     log: Log,
+    traces: Awaited,
+    /// Since when events wait behind a missing one.
+    hole: Option<Instant>,
 }
 
 impl Applier {
     async fn take(&mut self, news: News) {
         let now = Instant::now();
         match news {
-            News::Committed(events) if self.contradicts(events.iter().map(|event| (event.pos, event.at))) => {
+            News::Committed(events, _) if self.contradicts(events.iter().map(|event| (event.pos, event.at))) => {
                 self.look_at_head().await;
             }
-            News::Committed(events) => self.offer(events),
+            News::Committed(events, trace) => {
+                self.traces.heard(events.last().map(|event| event.pos), trace, now);
+                self.offer(events);
+            }
             News::Demand(pos) => self.gate.demand(pos, now),
             News::Head(head) if self.continues(&head) => self.gate.saw_head(head.pos, now),
             // A head may have been read before events that have passed since; then it is merely old.
@@ -133,10 +146,16 @@ impl Applier {
     fn apply_ready(&mut self) {
         loop {
             let now = Instant::now();
+            let span = if self.gate.has_next() { self.traces.apply(self.gate.passed().next()) } else { Span::none() };
             let ready = std::iter::from_fn(|| self.gate.pop(now)).take(APPLY_MOST);
-            let applied = self.shared.feed().apply(ready);
-            for message in applied.deleted {
-                self.shared.replay().forget_body(message);
+            let applied = self.shared.feed().apply_timed(ready, |committed_at| {
+                Some(Box::new(Sample { committed_at, left_at: now, trace: span.trace() }))
+            });
+            span.end();
+            if applied.has_erased {
+                self.shared.replay().forget_all();
+            } else if !applied.deleted.is_empty() {
+                self.shared.replay().forget_bodies(&applied.deleted);
             }
             if applied.events == 0 {
                 return;
@@ -145,6 +164,28 @@ impl Applier {
             metrics::counter!("gapless_deliveries_total").increment(applied.deliveries as u64);
             self.shared.applied.send_replace(self.gate.passed());
         }
+    }
+
+    /// Looks whether a hole opened, and closes the books on one that is gone.
+    fn note_hole(&mut self, closed_by: &'static str) {
+        match (self.gate.waiting(), self.hole) {
+            (0, Some(since)) => {
+                self.hole = None;
+                metrics::histogram!("gapless_hole_heal_seconds", "by" => closed_by).record(since.elapsed());
+            }
+            (1.., None) => {
+                self.hole = Some(Instant::now());
+                metrics::counter!("gapless_holes_total").increment(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// How far behind this instance is, once everything that can be done about it was done.
+    fn note(&self) {
+        let waiting = u32::try_from(self.gate.waiting()).unwrap_or(u32::MAX);
+        metrics::gauge!("gapless_gate_events").set(waiting);
+        metrics::gauge!("gapless_log_lag").set(u32::try_from(self.gate.lag()).unwrap_or(u32::MAX));
     }
 
     /// Reads what is missing until nothing is, or the log does not answer.
@@ -160,6 +201,7 @@ impl Applier {
                 Ok(events) if events.last().is_some_and(|event| event.pos == upto) => {
                     self.offer(events);
                     self.apply_ready();
+                    self.note_hole("read");
                 }
                 Ok(_) => {
                     // Positions that were announced are not there: the claim was false, or the history changed.
@@ -204,6 +246,8 @@ impl Applier {
         );
         match (self.log.snapshot)(same_name.then_some(old)).await {
             Ok(snapshot) => {
+                metrics::counter!("gapless_epoch_changes_total").increment(1);
+                self.hole = None;
                 self.gate.restart(snapshot.head);
                 self.shared.restart(&self.log, snapshot);
             }

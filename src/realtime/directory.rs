@@ -42,7 +42,7 @@ impl Directory {
                 match what {
                     RoomChange::Archived => known.is_archived = true,
                     RoomChange::Restored => known.is_archived = false,
-                    RoomChange::Created | RoomChange::Renamed => {}
+                    RoomChange::Created | RoomChange::Renamed | RoomChange::RetentionSet => {}
                 }
             }
             Change::Standing(standing) => {
@@ -52,7 +52,15 @@ impl Directory {
             Change::SessionsEnded { sessions, .. } => {
                 self.ended_sessions.extend(sessions.iter().map(|session| (*session, event.at)));
             }
-            Change::MessageEdited(_) | Change::MessageDeleted { .. } | Change::DirectPosted(_) => {}
+            // Out for good, as whoever is banned is out.
+            Change::UserErased(user) => {
+                self.admins.remove(&user.id);
+                self.banned.insert(user.id);
+            }
+            Change::MessageEdited(_)
+            | Change::MessageDeleted { .. }
+            | Change::DirectPosted(_)
+            | Change::Forgotten { .. } => {}
         }
     }
 

@@ -7,6 +7,7 @@
 //! **The delivery guarantee.** A stream that starts at cursor *c* is given every event after *c* that its
 //! reader may hear, once, in the order of positions; or it is told `reset`, or it ends.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use super::hub::{Hub, Subscriber, SubscriberId};
 use super::mailbox::Mailbox;
 use super::presence::{Presence, Who};
 use super::ring::{Entry, Ring};
+use super::sample::Sample;
 use super::topic::{Audience, Interest};
 use crate::event::{Change, Event, Online};
 use crate::id::{MessageId, Pos, RoomId, SessionId};
@@ -88,8 +90,10 @@ pub struct Applied {
     pub events: usize,
     /// Mailboxes that events went to, summed up.
     pub deliveries: usize,
-    /// Messages whose bodies are gone.
-    pub deleted: Vec<MessageId>,
+    /// Messages whose bodies are gone, and since when.
+    pub deleted: HashMap<MessageId, OffsetDateTime>,
+    /// Somebody was erased: whatever was kept of before this may show their name and words.
+    pub has_erased: bool,
 }
 
 /// Neighbouring events for the same audience, on their way to it as one frame: in a busy room a batch then costs
@@ -123,7 +127,7 @@ impl Run {
     }
 
     /// Gives what there is to whom it is for, and is empty again.
-    fn deliver(&mut self, hub: &Hub) -> usize {
+    fn deliver(&mut self, hub: &Hub, sample: &mut Option<Box<Sample>>) -> usize {
         let run = std::mem::take(self);
         let Some(audience) = run.audience else { return 0 };
         let count = run.frames.len();
@@ -131,7 +135,7 @@ impl Run {
             Ok([frame]) => frame,
             Err(frames) => frames.concat().into(),
         };
-        hub.deliver(audience, run.first, &frame) * count
+        hub.deliver(audience, run.first, &frame, sample) * count
     }
 }
 
@@ -198,7 +202,18 @@ impl Feed {
 
     /// The next events of the log: everyone who may hear them is given them, and from here on they hold.
     pub fn apply(&mut self, events: impl IntoIterator<Item = Event>) -> Applied {
+        self.apply_timed(events, |_| None)
+    }
+
+    /// The same; one delivery is timed by what `sample` makes of the moment at which the first event was committed.
+    pub fn apply_timed(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+        sample: impl FnOnce(OffsetDateTime) -> Option<Box<Sample>>,
+    ) -> Applied {
         let mut applied = Applied::default();
+        let mut events = events.into_iter().peekable();
+        let mut sample = events.peek().and_then(|first| sample(first.at));
         let mut run = Run::default();
         for mut event in events {
             debug_assert_eq!(event.pos, self.applied.next(), "the gate lets events through in order");
@@ -207,17 +222,22 @@ impl Feed {
             }
             let entry = Entry::new(&self.epoch, &event);
             if !run.takes(&entry) {
-                applied.deliveries += run.deliver(&self.hub);
+                applied.deliveries += run.deliver(&self.hub, &mut sample);
             }
             self.directory.apply(&event);
             match &event.change {
-                Change::MessageDeleted { id, .. } => {
-                    self.ring.forget_body(&self.epoch, *id, event.at);
-                    applied.deleted.push(*id);
+                Change::MessageDeleted { id, .. } | Change::Forgotten { id } => {
+                    applied.deleted.insert(*id, event.at);
                 }
                 // Rights before delivery: a stream that loses its right at this position does not hear it.
                 Change::SessionsEnded { user_id, sessions } => self.hub.revoke(*user_id, Some(sessions)),
                 Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, None),
+                Change::UserErased(user) => {
+                    self.hub.revoke(user.id, None);
+                    // Rare, so that nobody searches the frames: whoever is behind reads the log, which has forgotten.
+                    self.ring = Ring::new(self.applied, self.ring_bytes);
+                    applied.has_erased = true;
+                }
                 _ => {}
             }
             run.push(&entry);
@@ -225,7 +245,8 @@ impl Feed {
             self.applied = event.pos;
             applied.events += 1;
         }
-        applied.deliveries += run.deliver(&self.hub);
+        applied.deliveries += run.deliver(&self.hub, &mut sample);
+        self.ring.forget_bodies(&self.epoch, &applied.deleted);
         applied
     }
 
@@ -306,7 +327,7 @@ impl Feed {
             Some((pos, frame)) if *pos == applied => frame.clone(),
             _ => self.heartbeat.insert((applied, frame::heartbeat(&self.epoch, applied))).1.clone(),
         };
-        mailbox.push(None, frame);
+        mailbox.push(None, frame, None);
     }
 
     /// Tells who is here to whom it concerns and is due.

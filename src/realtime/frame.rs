@@ -47,7 +47,8 @@ pub fn of_event(epoch: &str, event: &Event) -> Option<Bytes> {
         Change::DirectPosted(message) => with_id(name, epoch, event.pos, message),
         Change::Room { room, .. } => with_id(name, epoch, event.pos, room),
         Change::Standing(standing) => with_id(name, epoch, event.pos, standing),
-        Change::SessionsEnded { .. } => return None,
+        Change::UserErased(user) => with_id(name, epoch, event.pos, user),
+        Change::Forgotten { .. } | Change::SessionsEnded { .. } => return None,
     })
 }
 

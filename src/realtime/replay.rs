@@ -3,7 +3,7 @@
 //! After an outage a thousand readers resume from nearly the same place. The log is therefore read in fixed
 //! segments, identical reads in flight are shared, and the newest segments are kept.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -71,10 +71,18 @@ impl Replay {
     }
 
     /// Strikes every read that holds, or may come to hold, a body that has been deleted.
-    pub fn forget_body(&self, message: MessageId) {
+    pub fn forget_bodies<T>(&self, deleted: &HashMap<MessageId, T>) {
+        self.strike(|entry| entry.message().is_some_and(|message| deleted.contains_key(&message)));
+    }
+
+    /// Strikes every read: any of them may show somebody who was erased.
+    pub fn forget_all(&self) {
+        self.strike(|_| true);
+    }
+
+    fn strike(&self, concerns: impl Fn(&Entry) -> bool) {
         self.lock().retain(|(_, read)| {
-            let is_free_of_it =
-                read.entries.get().is_some_and(|entries| !entries.iter().any(|entry| entry.carries(message)));
+            let is_free_of_it = read.entries.get().is_some_and(|entries| !entries.iter().any(&concerns));
             if !is_free_of_it {
                 read.is_stale.store(true, Ordering::Release);
             }
@@ -174,10 +182,10 @@ mod tests {
         let reads = Arc::new(AtomicUsize::new(0));
         let replay = replay_counting(&reads);
         replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
-        replay.forget_body(MessageId(Uuid::from_u128(1000)));
+        replay.forget_bodies(&HashMap::from([(MessageId(Uuid::from_u128(1000)), ())]));
         replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
         assert_eq!(reads.load(Ordering::SeqCst), 1, "another message's deletion changes nothing");
-        replay.forget_body(MessageId(Uuid::from_u128(50)));
+        replay.forget_bodies(&HashMap::from([(MessageId(Uuid::from_u128(50)), ())]));
         replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
         assert_eq!(reads.load(Ordering::SeqCst), 2);
     }

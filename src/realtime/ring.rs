@@ -2,7 +2,7 @@
 //!
 //! Positions have no gap, so neither has the ring: an event's place follows from its position.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -21,7 +21,6 @@ pub struct Entry {
     pub audience: Audience,
     /// `None` for what no client hears.
     pub frame: Option<Bytes>,
-    /// The public message whose body the frame carries.
     message: Option<MessageId>,
 }
 
@@ -40,9 +39,9 @@ impl Entry {
         }
     }
 
-    /// Whether the frame carries the body of this message.
-    pub fn carries(&self, message: MessageId) -> bool {
-        self.message == Some(message)
+    /// The public message whose body the frame carries.
+    pub const fn message(&self) -> Option<MessageId> {
+        self.message
     }
 
     fn cost(&self) -> usize {
@@ -94,9 +93,14 @@ impl Ring {
         self.since(pos.previous()).and_then(|mut entries| entries.next()).is_some_and(|entry| entry.at != at)
     }
 
-    /// Takes a deleted message's body out of what may still be replayed.
-    pub fn forget_body(&mut self, epoch: &str, message: MessageId, deleted_at: OffsetDateTime) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.message == Some(message)) {
+    /// Takes the bodies of deleted messages, each with its moment, out of what may still be replayed. One walk for all
+    /// of them: whatever goes by its age goes by the hundred.
+    pub fn forget_bodies(&mut self, epoch: &str, deleted: &HashMap<MessageId, OffsetDateTime>) {
+        if deleted.is_empty() {
+            return;
+        }
+        for entry in &mut self.entries {
+            let Some(&deleted_at) = entry.message.as_ref().and_then(|message| deleted.get(message)) else { continue };
             self.bytes -= entry.cost();
             entry.frame =
                 entry.frame.take().and_then(|frame| frame::without_body(epoch, entry.pos, &frame, deleted_at));

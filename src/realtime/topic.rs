@@ -25,10 +25,10 @@ impl Audience {
             Change::MessagePosted(message) | Change::MessageEdited(message) => Self::Room(message.room_id),
             Change::MessageDeleted { room_id, .. } => Self::Room(*room_id),
             Change::DirectPosted(message) => Self::Pair(message.sender.id, message.recipient.id),
-            Change::Room { .. } => Self::Everyone,
+            Change::Room { .. } | Change::UserErased(_) => Self::Everyone,
             Change::Standing(standing) if standing.banned => Self::Nobody,
             Change::Standing(standing) => Self::User(standing.id),
-            Change::SessionsEnded { .. } => Self::Nobody,
+            Change::Forgotten { .. } | Change::SessionsEnded { .. } => Self::Nobody,
         }
     }
 }

@@ -37,7 +37,9 @@ pub async fn list(db: &Db, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<
          left join users a on a.id = l.actor_id
          left join rooms r on r.id = l.room_id
          left join users u on u.id = l.user_id
-         where l.kind not in ('message.posted', 'direct.posted') and l.pos < $1
+         where l.kind not in ('message.posted', 'direct.posted')
+           and (l.kind <> 'message.deleted' or l.actor_id is not null)
+           and l.pos < $1
          order by l.pos desc limit $2",
     )
     .bind(before.unwrap_or(Pos(i64::MAX)))

@@ -95,6 +95,7 @@ pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>
             where least(sender_id, recipient_id) = least($1, $4)
               and greatest(sender_id, recipient_id) = greatest($1, $4)
               and pos < $2
+              and not exists (select from users where id = $4 and erased_at is not null)
             order by pos desc limit $3
         ) d on true
         left join users s on s.id = d.sender_id
@@ -106,9 +107,11 @@ pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>
         from log_head h
         left join (
             select * from (
-                (select * from direct_messages where sender_id = $1 and pos < $2 order by pos desc limit $3)
+                (select d.* from direct_messages d join users r on r.id = d.recipient_id and r.erased_at is null
+                 where d.sender_id = $1 and d.pos < $2 order by d.pos desc limit $3)
                 union all
-                (select * from direct_messages where recipient_id = $1 and pos < $2 order by pos desc limit $3)
+                (select d.* from direct_messages d join users s on s.id = d.sender_id and s.erased_at is null
+                 where d.recipient_id = $1 and d.pos < $2 order by d.pos desc limit $3)
             ) mine
             order by pos desc limit $3
         ) d on true
@@ -141,7 +144,9 @@ pub async fn conversations(db: &Db, me: UserId) -> sqlx::Result<Vec<Conversation
             union all
             select sender_id, pos from direct_messages where recipient_id = $1
          ), newest as (
-            select other, max(pos) as pos from mine group by other order by max(pos) desc limit $2
+            select other, max(pos) as pos
+            from mine join users u on u.id = mine.other and u.erased_at is null
+            group by other order by max(pos) desc limit $2
          )
          select d.*, s.username as sender, r.username as recipient,
                 o.id as other_id, o.username as other, o.role = 'admin' as other_is_admin

@@ -178,7 +178,8 @@ pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
                 m.created_at, m.edited_at, m.deleted_at, m.author_id, author.username as author,
                 d.id as direct_id, d.client_id as direct_client_id, d.body as direct_body, d.created_at as direct_created_at,
                 d.sender_id, sender.username as sender, d.recipient_id, recipient.username as recipient,
-                r.id as room_id, r.name as room_name, r.is_archived, r.created_at as room_created_at, r.head_seq,
+                coalesce(sender.erased_at, recipient.erased_at) is not null as is_direct_forgotten,
+                r.id as room_id, r.name as room_name, r.is_archived, r.created_at as room_created_at, r.head_seq, r.retention_days,
                 u.id as user_id, u.username, u.role, u.muted_until, u.mute_reason, u.banned_at is not null as banned
          from log l
          left join rooms r on r.id = l.room_id
@@ -224,12 +225,14 @@ struct LogRow {
     sender: Option<String>,
     recipient_id: Option<UserId>,
     recipient: Option<String>,
+    is_direct_forgotten: bool,
 
     room_id: Option<RoomId>,
     room_name: Option<String>,
     is_archived: Option<bool>,
     room_created_at: Option<OffsetDateTime>,
     head_seq: Option<Seq>,
+    retention_days: Option<i32>,
 
     user_id: Option<UserId>,
     username: Option<String>,
@@ -254,18 +257,22 @@ impl LogRow {
         Some(Ok(match self.kind.as_str() {
             "message.posted" => Change::MessagePosted(self.message()?),
             "message.edited" => Change::MessageEdited(self.message()?),
+            "message.deleted" if self.was_archived() => Change::Forgotten { id: self.message_id? },
             "message.deleted" => {
                 Change::MessageDeleted { id: self.message_id?, room_id: self.room_id?, seq: self.seq? }
             }
+            "direct.posted" if self.is_direct_forgotten => Change::Forgotten { id: self.direct_id? },
             "direct.posted" => Change::DirectPosted(self.direct_message()?),
             "room.created" => self.room(RoomChange::Created)?,
             "room.renamed" => self.room(RoomChange::Renamed)?,
             "room.archived" => self.room(RoomChange::Archived)?,
             "room.restored" => self.room(RoomChange::Restored)?,
+            "room.retention_set" => self.room(RoomChange::RetentionSet)?,
             "user.role_set" | "user.muted" | "user.unmuted" | "user.banned" | "user.unbanned" => {
                 Change::Standing(self.standing()?)
             }
             "sessions.ended" => Change::SessionsEnded { user_id: self.user_id?, sessions: self.ended_sessions()? },
+            "user.erased" => Change::UserErased(Author { id: self.user_id?, username: self.username?.into() }),
             other => return Some(Err(unknown_word("event", other))),
         }))
     }
@@ -304,10 +311,11 @@ impl LogRow {
             is_archived: match what {
                 RoomChange::Archived => true,
                 RoomChange::Restored | RoomChange::Created => false,
-                RoomChange::Renamed => self.is_archived?,
+                RoomChange::Renamed | RoomChange::RetentionSet => self.is_archived?,
             },
             created_at: self.room_created_at?,
             head_seq: self.head_seq?,
+            retention_days: self.retention_days,
             online: Online::default(),
         };
         Some(Change::Room { what, room })
@@ -322,6 +330,11 @@ impl LogRow {
             mute_reason: self.mute_reason,
             banned: self.banned?,
         })
+    }
+
+    /// Whether a message was deleted while its room was archived, where nothing is said.
+    fn was_archived(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail["archived"] == true)
     }
 
     fn ended_sessions(self) -> Option<Vec<SessionId>> {

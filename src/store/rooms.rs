@@ -39,7 +39,7 @@ pub enum Outcome {
 /// The active or the archived rooms, and the position that this list stands at: one statement, one snapshot.
 pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     let rows = sqlx::query(
-        "select h.pos, r.id, r.name, r.is_archived, r.created_at, r.head_seq
+        "select h.pos, r.id, r.name, r.is_archived, r.created_at, r.head_seq, r.retention_days
          from log_head h left join rooms r on r.is_archived = $1
          order by r.name_key, r.id",
     )
@@ -60,11 +60,12 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
 
 /// The room, archived or not.
 pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
-    let row =
-        sqlx::query_as::<_, RoomRow>("select id, name, is_archived, created_at, head_seq from rooms where id = $1")
-            .bind(id)
-            .fetch_optional(db)
-            .await?;
+    let row = sqlx::query_as::<_, RoomRow>(
+        "select id, name, is_archived, created_at, head_seq, retention_days from rooms where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
     Ok(row.map(Room::from))
 }
 
@@ -94,6 +95,16 @@ pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Res
         .await
 }
 
+/// Says after how many days messages of the room go by themselves: 0 never, `None` as the server is set.
+pub async fn set_retention(db: &Db, id: RoomId, actor: UserId, days: Option<i32>) -> sqlx::Result<Changed> {
+    sqlx::query_as("select outcome, pos from set_retention($1, $2, $3)")
+        .bind(id)
+        .bind(actor)
+        .bind(days)
+        .fetch_one(db)
+        .await
+}
+
 /// Archives or restores.
 ///
 /// # Errors
@@ -116,6 +127,7 @@ struct RoomRow {
     is_archived: bool,
     created_at: OffsetDateTime,
     head_seq: Seq,
+    retention_days: Option<i32>,
 }
 
 impl From<RoomRow> for Room {
@@ -126,6 +138,7 @@ impl From<RoomRow> for Room {
             is_archived: row.is_archived,
             created_at: row.created_at,
             head_seq: row.head_seq,
+            retention_days: row.retention_days,
             online: Online::default(),
         }
     }

@@ -11,6 +11,8 @@ use super::sessions::NewSession;
 
 /// Raised where an account has the name already.
 pub const USERNAME_TAKEN: &str = "users_username_key";
+/// Raised where the name is one that only an erased account has.
+pub const USERNAME_KEPT: &str = "users_username_kept";
 
 /// An account with its restrictions, as its owner and admins may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +117,8 @@ pub async fn create(db: &Db, id: UserId, username: &str, password_hash: &str, ro
 /// What a sign-in under this name is checked against.
 pub async fn credentials_by_name(db: &Db, username: &str) -> sqlx::Result<Option<Credentials>> {
     let row: Option<(UserId, String, bool, String, bool)> = sqlx::query_as(
-        "select id, username, role = 'admin', password_hash, banned_at is not null from users where username = $1",
+        "select id, username, role = 'admin', password_hash, banned_at is not null
+         from users where username = $1 and erased_at is null",
     )
     .bind(username)
     .fetch_optional(db)
@@ -189,6 +192,18 @@ pub async fn set_ban(
 ) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_ban($1, $2, $3, $4)");
     outcome(query.bind(user).bind(actor).bind(banned).bind(reason).fetch_one(db).await?)
+}
+
+/// Takes `user` out of the chat for good, at an admin's wish; what they said follows, see [`super::erasure`].
+pub async fn erase(db: &Db, user: UserId, actor: UserId) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from erase_user($1, $2)");
+    outcome(query.bind(user).bind(actor).fetch_one(db).await?)
+}
+
+/// The same at the operator's wish, who needs no account.
+pub async fn operator_erase(db: &Db, user: UserId) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from operator_erase_user($1)");
+    outcome(query.bind(user).fetch_one(db).await?)
 }
 
 /// Ends all sessions of `user`, at an admin's wish.

@@ -1,0 +1,192 @@
+//! What an erased user had said, on its way out; the account is gone before, see [`super::users::erase`].
+
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::Db;
+use crate::id::{Pos, UserId};
+
+/// Messages in a batch: some milliseconds under the log's lock.
+const BATCH: i32 = 200;
+
+/// Whose words are still there.
+pub async fn unfinished(db: &Db) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar("select user_id from erasures").fetch_all(db).await
+}
+
+/// One user's words, and how far they are forgotten.
+pub struct Words {
+    user: UserId,
+    /// Where in the order of their `client_id`s; `None` once all posts are done.
+    from: Option<Uuid>,
+}
+
+/// What became of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More are there. The last deletion's position, where one took any.
+    More(Option<Pos>),
+    /// Nothing is left.
+    Done,
+}
+
+#[derive(FromRow)]
+struct Forgotten {
+    next_from: Option<Uuid>,
+    pos: Option<Pos>,
+}
+
+impl Words {
+    pub const fn of(user: UserId) -> Self {
+        Self { user, from: Some(Uuid::nil()) }
+    }
+
+    /// Forgets one batch. Begun again after a failure, or by two at once, it comes to the same end.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn forget_some(&mut self, db: &Db) -> sqlx::Result<Progress> {
+        if let Some(from) = self.from {
+            let forgotten: Forgotten = sqlx::query_as("select next_from, pos from forget_posts($1, $2, $3)")
+                .bind(self.user)
+                .bind(from)
+                .bind(BATCH)
+                .fetch_one(db)
+                .await?;
+            self.from = forgotten.next_from;
+            return Ok(Progress::More(forgotten.pos));
+        }
+        let count: i64 = sqlx::query_scalar("select forget_direct_words($1, $2)")
+            .bind(self.user)
+            .bind(BATCH)
+            .fetch_one(db)
+            .await?;
+        if count > 0 {
+            return Ok(Progress::More(None));
+        }
+        sqlx::query("delete from erasures where user_id = $1").bind(self.user).execute(db).await?;
+        Ok(Progress::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Author, Change, Role};
+    use crate::id::{ClientId, MessageId, RoomId};
+    use crate::realtime::writer::NewMessage;
+    use crate::store::users::{self, Outcome};
+    use crate::store::{direct_messages, log, rooms};
+
+    async fn account(db: &Db, username: &str, role: Role) -> UserId {
+        let id = UserId::new();
+        users::create(db, id, username, "hash", role).await.unwrap();
+        id
+    }
+
+    /// What anybody might still read of ali, or guess from a digest.
+    async fn traces(db: &Db) -> i64 {
+        sqlx::query_scalar(
+            "select (select count(*) from messages where body like 'ali%' or fingerprint <> '')
+                  + (select count(*) from direct_messages where body is not null or fingerprint <> '')
+                  + (select count(*) from users where username = 'ali' or mute_reason is not null)
+                  + (select count(*) from log where detail::text like '%shouting%')
+                  + (select count(*) from sessions)",
+        )
+        .fetch_one(db)
+        .await
+        .unwrap()
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn nothing_is_left_but_the_id_and_the_places(db: Db) {
+        let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
+        let room = RoomId::new();
+        rooms::create(&db, room, admin, "general").await.unwrap();
+        let author = Author { id: ali, username: "ali".into() };
+        // One more than two batches, and the nil UUID as a client's choice.
+        let count = usize::try_from(BATCH).unwrap() * 2 + 1;
+        let said: Vec<_> = (0..count)
+            .map(|n| NewMessage {
+                id: MessageId::new(),
+                room_id: room,
+                author: author.clone(),
+                client_id: if n == 0 { ClientId(Uuid::nil()) } else { ClientId::new() },
+                body: format!("ali says {n}").into(),
+            })
+            .collect();
+        log::append_messages(&db, &said).await.unwrap();
+        for (sender, recipient, replies) in [(admin, ali, false), (ali, admin, true)] {
+            let new = direct_messages::NewDirectMessage {
+                id: MessageId::new(),
+                sender: Author { id: sender, username: "sender".into() },
+                recipient,
+                client_id: ClientId::new(),
+                body: "psst",
+                replies,
+            };
+            let appended = direct_messages::append(&db, new).await.unwrap();
+            assert!(matches!(appended, direct_messages::Appended::Accepted(_)));
+        }
+        users::set_mute(&db, ali, admin, Some(time::OffsetDateTime::UNIX_EPOCH), Some("shouting")).await.unwrap();
+        sqlx::query("insert into sessions (id, user_id) values (gen_random_uuid(), $1)")
+            .bind(ali)
+            .execute(&db)
+            .await
+            .unwrap();
+
+        let Outcome::Done(gone_at) = users::erase(&db, ali, admin).await.unwrap() else { panic!("not erased") };
+        assert_eq!(users::erase(&db, ali, admin).await.unwrap(), Outcome::UnknownUser, "there is no such user now");
+        assert!(direct_messages::conversations(&db, admin).await.unwrap().is_empty());
+        assert!(direct_messages::page(&db, admin, None, None, 10).await.unwrap().messages.is_empty());
+        assert!(direct_messages::page(&db, admin, Some(ali), None, 10).await.unwrap().messages.is_empty());
+        assert_eq!(unfinished(&db).await.unwrap(), [ali]);
+
+        let mut words = Words::of(ali);
+        let mut last = gone_at;
+        while let Progress::More(pos) = words.forget_some(&db).await.unwrap() {
+            last = pos.unwrap_or(last);
+        }
+        assert_eq!(last.0, gone_at.0 + i64::try_from(count).unwrap(), "a deletion for each message");
+        assert_eq!(traces(&db).await, 0);
+        assert!(unfinished(&db).await.unwrap().is_empty());
+
+        let events = log::read(&db, Pos(0), last).await.unwrap();
+        assert_eq!(events.len(), usize::try_from(last.0).unwrap(), "every position tells of something");
+        let shown = serde_json::to_string(&events).unwrap();
+        assert!(!shown.contains("psst") && !shown.contains("\"ali\""), "{shown}");
+        let erased = events.iter().find(|event| event.pos == gone_at).unwrap();
+        assert!(matches!(&erased.change, Change::UserErased(user) if user.username.starts_with("erased-")));
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn nobody_erases_themselves_or_the_last_admin_or_without_the_right(db: Db) {
+        let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
+        assert_eq!(users::erase(&db, admin, ali).await.unwrap(), Outcome::NotAdmin);
+        assert_eq!(users::erase(&db, admin, admin).await.unwrap(), Outcome::ToSelf);
+        assert_eq!(users::operator_erase(&db, admin).await.unwrap(), Outcome::LastAdmin);
+        assert_eq!(users::operator_erase(&db, UserId::new()).await.unwrap(), Outcome::UnknownUser);
+        account(&db, "other", Role::Admin).await;
+        assert!(matches!(users::operator_erase(&db, admin).await.unwrap(), Outcome::Done(_)));
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn an_erased_user_is_no_user_to_any_change(db: Db) {
+        let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
+        users::erase(&db, ali, admin).await.unwrap();
+        assert_eq!(users::set_ban(&db, ali, admin, false, None).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(users::set_role(&db, ali, admin, Role::Admin).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(users::set_mute(&db, ali, admin, None, None).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(users::end_sessions(&db, ali, admin).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(users::operator_set_role(&db, ali, Role::Admin).await.unwrap(), Outcome::UnknownUser);
+        assert!(users::find(&db, ali).await.unwrap().is_none());
+        assert!(users::list(&db, "erased", 10).await.unwrap().is_empty());
+        let left: String =
+            sqlx::query_scalar("select username from users where id = $1").bind(ali).fetch_one(&db).await.unwrap();
+        assert!(users::credentials_by_name(&db, &left).await.unwrap().is_none());
+
+        account(&db, "ali", Role::User).await;
+        let refused = users::create(&db, UserId::new(), "erased-ali", "hash", Role::User).await.unwrap_err();
+        assert!(crate::store::violates(&refused, users::USERNAME_KEPT));
+    }
+}
