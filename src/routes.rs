@@ -37,6 +37,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(auth::change_password))
         .routes(routes!(rooms::list_rooms, rooms::create_room))
         .routes(routes!(rooms::get_room, rooms::rename_room))
+        .routes(routes!(rooms::set_retention))
         .routes(routes!(rooms::archive_room))
         .routes(routes!(rooms::restore_room))
         .routes(routes!(messages::list_messages, messages::post_message))
@@ -45,7 +46,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(direct_messages::list_conversations))
         .routes(routes!(users::get_me))
         .routes(routes!(users::list_users))
-        .routes(routes!(users::set_role))
+        .routes(routes!(users::set_role, users::erase_user))
         .routes(routes!(users::mute_user))
         .routes(routes!(users::unmute_user))
         .routes(routes!(users::ban_user))
@@ -101,8 +102,8 @@ pub fn router(app: App) -> Router {
 }
 
 /// What is answered on `METRICS_PORT`.
-pub fn metrics_router() -> Router {
-    health::metrics_alone().fallback(async || Error::NotFound("address"))
+pub fn metrics_router(app: App) -> Router {
+    health::metrics_alone(app).fallback(async || Error::NotFound("address"))
 }
 
 async fn method_not_allowed() -> Error {

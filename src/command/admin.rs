@@ -10,12 +10,14 @@ use clap::{Args, Subcommand};
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::invite::Invite;
 use crate::app::Database;
 use crate::auth::password::Passwords;
 use crate::config::Config;
 use crate::event::Role;
 use crate::id::{SessionId, UserId};
 use crate::input::{Password, Username};
+use crate::store::erasure::{Progress, Words};
 use crate::store::users::{self, Credentials, Outcome};
 use crate::store::{self, Db};
 
@@ -33,6 +35,10 @@ pub enum Admin {
     Promote { username: String },
     /// Give an account a new password and end all its sessions.
     ResetPassword(Whose),
+    /// Take an account out of the chat for good, with all that its holder said.
+    Erase { username: String },
+    /// Make an invitation to sign up, for where REGISTRATION=invite.
+    Invite(Invite),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -66,6 +72,8 @@ impl Admin {
             Self::Create(whose) => create(db, &whose).await,
             Self::Promote { username } => promote(db, &username).await,
             Self::ResetPassword(whose) => reset_password(db, &whose).await,
+            Self::Erase { username } => erase(db, &username).await,
+            Self::Invite(terms) => terms.make(db).await,
         }
     }
 }
@@ -105,6 +113,18 @@ async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
         Outcome::ChangedMeanwhile => bail!("the password was changed in this very moment; try again"),
         _ => Ok(format!("{} has a new password, and no session is open.{told}", account.user.username)),
     }
+}
+
+async fn erase(db: &Db, username: &str) -> anyhow::Result<String> {
+    let account = account(db, username).await?;
+    match users::operator_erase(db, account.user.id).await? {
+        Outcome::Done(_) => {}
+        Outcome::LastAdmin => bail!("{} is the last admin; promote another first", account.user.username),
+        _ => bail!("{} has no account any more", account.user.username),
+    }
+    let mut words = Words::of(account.user.id);
+    while words.forget_some(db).await? != Progress::Done {}
+    Ok(format!("{} is erased, with all that they said.", account.user.username))
 }
 
 async fn account(db: &Db, username: &str) -> anyhow::Result<Credentials> {
@@ -183,6 +203,16 @@ mod tests {
         assert_eq!(promote().await.unwrap(), "ali was an admin already.");
         assert_eq!(store::log::head(&db).await.unwrap().pos.0, 1);
         assert!(Admin::Promote { username: "nobody".to_owned() }.act(&db).await.is_err());
+    }
+
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn somebody_is_erased_but_not_the_last_admin(db: Db) {
+        let erase = |username: &str| Admin::Erase { username: username.to_owned() }.act(&db);
+        users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
+        assert_eq!(erase("Ali").await.unwrap(), "ali is erased, with all that they said.");
+        assert!(erase("ali").await.unwrap_err().to_string().contains("no account"));
+        Admin::Create(whose("root")).act(&db).await.unwrap();
+        assert!(erase("root").await.unwrap_err().to_string().contains("last admin"));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]

@@ -134,6 +134,13 @@ fn invalid_invitation() -> Error {
     ),
 )]
 pub async fn login(State(app): State<App>, address: Address, Json(shown): Json<Credentials>) -> Result<Json<Session>> {
+    let signed_in = sign_in(&app, address, shown).await;
+    let outcome = signed_in.as_ref().map_or_else(Error::code, |_| "succeeded");
+    metrics::counter!("gapless_sign_ins_total", "outcome" => outcome).increment(1);
+    signed_in
+}
+
+async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json<Session>> {
     app.limits.admit_sign_in(&shown.username.to_ascii_lowercase(), address)?;
     // A text that can be nobody's name is not looked up; it is refused like any other wrong one, as slowly.
     let known = match Username::parse(&shown.username) {
@@ -173,6 +180,7 @@ pub async fn refresh(State(app): State<App>, Json(holder): Json<SessionHolder>) 
         Rotation::Done { session, user } => Ok(Json(app.session(session, user, next))),
         Rotation::Invalid => Err(Error::InvalidRefreshToken),
         Rotation::Reused { session, user, ended_at } => {
+            metrics::counter!("gapless_refresh_tokens_reused_total").increment(1);
             tracing::warn!(%session, %user, "a spent refresh token was shown again; the session ends");
             settle(&app, ended_at).await;
             Err(Error::InvalidRefreshToken)
@@ -256,7 +264,7 @@ async fn settle(app: &App, ended_at: Option<Pos>) {
 
 fn username_taken(error: sqlx::Error) -> Error {
     match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
-        Some(users::USERNAME_TAKEN) => {
+        Some(users::USERNAME_TAKEN | users::USERNAME_KEPT) => {
             Error::Conflict { code: "username_taken", detail: "Somebody else has this username." }
         }
         _ => error.into(),

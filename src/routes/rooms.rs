@@ -40,6 +40,34 @@ pub struct RoomInput {
     name: RoomName,
 }
 
+/// How long a room keeps its messages.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// 0 keeps them for ever; `null` as long as the server is set.
+    #[schema(value_type = Option<i32>, required = true, minimum = 0, maximum = 36_500, example = 90)]
+    days: Option<RetentionDays>,
+}
+
+/// Days from 0 to a hundred years of them.
+// JSON has one kind of number, so `90.0` is 90.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct RetentionDays(i32);
+
+impl TryFrom<f64> for RetentionDays {
+    type Error = &'static str;
+
+    #[expect(clippy::cast_possible_truncation, reason = "whole and in range by then")]
+    fn try_from(days: f64) -> Result<Self, Self::Error> {
+        if days.fract() == 0.0 && (0.0..=36_500.0).contains(&days) {
+            Ok(Self(days as i32))
+        } else {
+            Err("must be 0 to 36,500 whole days")
+        }
+    }
+}
+
 /// List the rooms, with how many are in each now.
 #[utoipa::path(
     get, path = "/rooms", tag = "rooms", params(WhichRooms), security((), ("bearer" = [])),
@@ -110,6 +138,29 @@ pub async fn rename_room(
 ) -> Result<Json<Room>> {
     let changed = store::rooms::rename(&app.db, id, admin.id, input.name.as_ref()).await;
     changed_room(&app, id, changed).await
+}
+
+/// Say how long a room keeps its messages; older ones are deleted within a minute, and for good.
+#[utoipa::path(
+    put, path = "/rooms/{id}/retention", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
+    request_body = Retention,
+    responses(
+        (status = 200, body = Room),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+    )
+)]
+pub async fn set_retention(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(id): Path<RoomId>,
+    Json(retention): Json<Retention>,
+) -> Result<Json<Room>> {
+    let days = retention.days.map(|days| days.0);
+    let changed = store::rooms::set_retention(&app.db, id, admin.id, days).await;
+    let room = changed_room(&app, id, changed).await?;
+    app.sweep.wake();
+    Ok(room)
 }
 
 /// Archive a room: it leaves every list and takes no more messages. Doing it twice is not an error.

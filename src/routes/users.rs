@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +16,7 @@ use crate::extract::{Json, Path, Query};
 use crate::id::UserId;
 use crate::input::{Limit, Reason, SearchText};
 use crate::store::users::{self, Account, Outcome};
+use crate::sweep;
 
 /// A user with the restrictions that are in force.
 #[derive(Serialize, ToSchema)]
@@ -259,8 +261,39 @@ pub async fn end_sessions(
     changed(&app, user, outcome).await
 }
 
+/// Erase a user, for good.
+///
+/// Name, password, sessions and private messages are gone when this answers, their own and those written to them.
+/// What they posted becomes tombstones under a name that says nothing; of very much the last follows within minutes.
+#[utoipa::path(
+    delete, path = "/users/{id}", tag = "users", security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    responses(
+        (status = 204, description = "erased"),
+        (status = 403, description = "`not_admin`; `not_allowed` to oneself"),
+        (status = 404, description = "unknown, or erased before"),
+    ),
+)]
+pub async fn erase_user(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(user): Path<UserId>,
+) -> Result<StatusCode> {
+    let outcome = users::erase(&app.db, user, admin.id).await?;
+    obeyed(&app, outcome).await?;
+    sweep::forget_now(&app, user).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Answers the user as they are now, once this instance obeys the change.
 async fn changed(app: &App, user: UserId, outcome: Outcome) -> Result<Json<UserDetails>> {
+    obeyed(app, outcome).await?;
+    let account = users::find(&app.db, user).await?.ok_or(Error::NotFound("user"))?;
+    Ok(Json(account.into()))
+}
+
+/// Waits until this instance obeys the change, or says why there was none.
+async fn obeyed(app: &App, outcome: Outcome) -> Result<()> {
     match outcome {
         Outcome::Done(pos) => app.realtime.settle(pos).await,
         Outcome::Unchanged => {}
@@ -279,8 +312,7 @@ async fn changed(app: &App, user: UserId, outcome: Outcome) -> Result<Json<UserD
             return Err(Error::Conflict { code: "changed_meanwhile", detail: "The user was changed in between." });
         }
     }
-    let account = users::find(&app.db, user).await?.ok_or(Error::NotFound("user"))?;
-    Ok(Json(account.into()))
+    Ok(())
 }
 
 impl From<Account> for UserDetails {

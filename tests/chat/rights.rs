@@ -30,6 +30,7 @@ mute_user                  401     401     401  403   403   403    401     403  
 unmute_user                401     401     401  403   403   403    401     403   200
 ban_user                   401     401     401  403   403   403    401     403   200
 unban_user                 401     401     401  403   403   403    401     403   200
+erase_user                 401     401     401  403   403   403    401     403   204
 end_sessions               401     401     401  403   403   403    401     403   200
 list_audit_entries         401     401     401  403   403   403    401     403   200
 list_invitations           401     401     401  403   403   403    401     403   200
@@ -42,6 +43,7 @@ create_room                401     401     401  403   403   403    401     403  
 get_room                   200     401     401  200   200   200    401     200   200
 get_room?archived          404     401     401  404   404   404    401     404   200
 rename_room                401     401     401  403   403   403    401     403   200
+set_retention              401     401     401  403   403   403    401     403   200
 archive_room               401     401     401  403   403   403    401     403   200
 restore_room?archived      401     401     401  403   403   403    401     403   200
 
@@ -185,6 +187,7 @@ fn request(
         "unmute_user" => (Method::POST, of_user("/unmute"), Value::Null),
         "ban_user" => (Method::POST, of_user("/ban"), json!({"reason": ""})),
         "unban_user" => (Method::POST, of_user("/unban"), Value::Null),
+        "erase_user" => (Method::DELETE, of_user(""), Value::Null),
         "end_sessions" => (Method::POST, of_user("/end-sessions"), Value::Null),
         "list_audit_entries" => (Method::GET, "/audit".into(), Value::Null),
         "list_invitations" => (Method::GET, "/invitations".into(), Value::Null),
@@ -194,6 +197,7 @@ fn request(
         "create_room" => (Method::POST, "/rooms".into(), json!({"name": name})),
         "get_room" => (Method::GET, of_room(""), Value::Null),
         "rename_room" => (Method::PATCH, of_room(""), json!({"name": name})),
+        "set_retention" => (Method::PUT, of_room("/retention"), json!({"days": 90})),
         "archive_room" => (Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (Method::POST, of_room("/restore"), Value::Null),
         "list_messages" => (Method::GET, format!("/messages?room_id={}", room.id), Value::Null),
