@@ -23,13 +23,13 @@ ARG GAPLESS_COMMIT
 RUN touch src/lib.rs src/main.rs \
     && GAPLESS_COMMIT="${GAPLESS_COMMIT:-unknown}" cargo build --release --locked --package gapless --bin gapless \
     && strip target/release/gapless \
-    && mkdir /data
+    && mkdir data
 
 # glibc of the same Debian, certificates, an account without rights, and nothing else.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/gapless /gapless
 # Only the demo writes anything: its signing key.
-COPY --from=build --chown=65532:65532 /data /data
+COPY --from=build --chown=65532:65532 /build/data /data
 ENV DATA_DIR=/data LOG_FORMAT=json
 EXPOSE 8080
 # Longer than the program takes to say no (2 s); a start that migrates may take a while.

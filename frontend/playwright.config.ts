@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { defineConfig } from "@playwright/test";
 import { findChromium } from "./e2e/chromium";
 
+// A deployment that runs already, told by `cargo xtask rehearse`: then no server is started here.
+const deployed = Boolean(process.env.GAPLESS_API_URL);
+
 const port = Number(process.env.GAPLESS_E2E_PORT ?? 18080);
 // The workers read this file again: what the first reading chose must be theirs too.
 process.env.GAPLESS_E2E_PORT = String(port);
@@ -25,8 +28,9 @@ export default defineConfig({
   forbidOnly: Boolean(process.env.CI),
   reporter: [["list"]],
   projects: [
-    { name: "paths", testIgnore: "screens.spec.ts" },
+    { name: "paths", testIgnore: ["screens.spec.ts", "deployed.spec.ts"] },
     { name: "screens", testMatch: "screens.spec.ts" },
+    { name: "deployed", testMatch: "deployed.spec.ts" },
   ],
   use: {
     baseURL: `http://localhost:${port}`,
@@ -36,19 +40,21 @@ export default defineConfig({
     // Traces would double the time of every test; `--trace on` brings them back for one that is looked into.
     screenshot: "only-on-failure",
   },
-  webServer: {
-    command: process.env.GAPLESS_BIN,
-    url: `http://localhost:${port}/readyz`,
-    timeout: 120_000,
-    stdout: "ignore",
-    stderr: "ignore",
-    gracefulShutdown: { signal: "SIGTERM", timeout: 15_000 },
-    env: {
-      PORT: String(port),
-      SPA_DIR: "dist",
-      DEMO_MODE: "true",
-      DATA_DIR: join(process.env.GAPLESS_E2E_DATA, "shared"),
-      RATE_LIMITS: "off",
-    },
-  },
+  webServer: deployed
+    ? undefined
+    : {
+        command: process.env.GAPLESS_BIN,
+        url: `http://localhost:${port}/readyz`,
+        timeout: 120_000,
+        stdout: "ignore",
+        stderr: "ignore",
+        gracefulShutdown: { signal: "SIGTERM", timeout: 15_000 },
+        env: {
+          PORT: String(port),
+          SPA_DIR: "dist",
+          DEMO_MODE: "true",
+          DATA_DIR: join(process.env.GAPLESS_E2E_DATA, "shared"),
+          RATE_LIMITS: "off",
+        },
+      },
 });

@@ -1,12 +1,11 @@
 // The app and its API on two hosts, which to a browser are two sites, as they are deployed: the app's own static server,
 // its content security policy on, the API's address from /config.js, and nothing between them but exact origins.
 
-import { Api, unique } from "./api";
+import { Api } from "./api";
 import { expect, test } from "./person";
 import { freePort, Server } from "./server";
+import { spendADay } from "./story";
 import { findCaddy, Web } from "./web";
-
-const ADMIN = { username: "admin", password: "admin" };
 
 interface Hosts {
   /** Where people go. */
@@ -40,44 +39,7 @@ test("from another site: read, sign in, chat, lose the server, sign out, and an 
   const { page, server, stop } = await start("two-hosts");
   try {
     const api = new Api(server.url);
-    const room = await api.room();
-    const [writer, guest] = [await person({ url: page }), await person({ url: page })];
-    const refused: string[] = [];
-    writer.page.on("console", (line) => {
-      if (/Content Security Policy|CORS/.test(line.text())) refused.push(line.text());
-    });
-
-    await guest.opens(room);
-    await writer.signsIn(await api.account());
-    await writer.opens(room);
-    await writer.writes("across two sites");
-    await writer.seesSent("across two sites");
-    await guest.sees("across two sites");
-
-    await server.kill();
-    await writer.writes("while it was away");
-    await server.startAgain();
-    await writer.seesSent("while it was away");
-    await guest.sees("while it was away");
-
-    await writer.page.reload();
-    await writer.isLive();
-    await writer.writes("after a reload");
-    await writer.seesSent("after a reload");
-    expect(await writer.page.context().cookies()).toEqual([]);
-
-    await writer.goesTo("/settings");
-    await writer.page.getByRole("button", { name: "Sign out", exact: true }).first().click();
-    await expect(writer.page.getByRole("link", { name: "Sign up" }).first()).toBeVisible();
-
-    await writer.signsIn(ADMIN);
-    await writer.goesTo("/admin/rooms");
-    const made = unique("Garden");
-    await writer.page.getByRole("button", { name: "New room" }).click();
-    await writer.page.getByRole("textbox", { name: "Name" }).fill(made);
-    await writer.page.getByRole("button", { name: "Create room" }).click();
-    await expect(guest.page.getByRole("link", { name: made })).toBeVisible();
-    expect(refused).toEqual([]);
+    await spendADay(person, { page, api, lose: () => server.kill(), find: () => server.startAgain() });
   } finally {
     await stop();
   }

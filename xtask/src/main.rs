@@ -15,6 +15,7 @@ mod generated;
 mod interrupt;
 mod lint_deploy;
 mod process;
+mod rehearse;
 mod run;
 mod schemathesis;
 mod step;
@@ -38,6 +39,8 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use lexopt::prelude::*;
 
+use crate::test::Tally;
+
 const COMMANDS: &str = "\
 Usage: cargo xtask <command>
 
@@ -49,6 +52,8 @@ Usage: cargo xtask <command>
   chaos [ARGS]     three instances with everything around them breaking; `chaos --help` lists its own arguments
   openapi          regenerate frontend/openapi.json and the client made from it
   lint-deploy      check the workflows, images and platform files
+  rehearse [--server PATH]
+                   run the steps of both Dockerfiles, start what they make as compose.yaml says, and use it in a browser
   database         run the private PostgreSQL alone and print its address
   fmt              format Rust and the front end
 ";
@@ -85,6 +90,7 @@ fn command() -> anyhow::Result<()> {
         "chaos" => chaos::chaos(args),
         "openapi" => generated::regenerate(),
         "lint-deploy" => lint_deploy::check().map(drop),
+        "rehearse" => rehearse::rehearse(&rehearse::Options::parse(args)?).and_then(Tally::all_passed),
         "database" => database::serve(),
         "fmt" => fmt(),
         unknown => bail!("there is no command `{unknown}`; `cargo xtask` alone lists them all"),

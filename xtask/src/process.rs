@@ -21,15 +21,27 @@ const PATIENCE: Duration = Duration::from_secs(35);
 /// own package has to go: `ring`'s build script watches those variables, and with it half of the dependencies would be
 /// built anew whenever a command follows a plain `cargo build`.
 pub fn cargo() -> Command {
-    const OF_THIS_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    for (name, _) in std::env::vars() {
-        if OF_THIS_PACKAGE.iter().any(|start| name.starts_with(start)) {
-            cargo.env_remove(name);
-        }
-    }
+    forget_this_package(&mut cargo);
     cargo.current_dir(root());
     cargo
+}
+
+/// A line for the shell, in which `cargo` means what it means to a person.
+pub fn shell(line: &str) -> Command {
+    let mut shell = Command::new("sh");
+    forget_this_package(&mut shell);
+    shell.args(["-c", line]);
+    shell
+}
+
+fn forget_this_package(command: &mut Command) {
+    const OF_THIS_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    for (name, _) in std::env::vars() {
+        if OF_THIS_PACKAGE.iter().any(|start| name.starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Runs `command` to its end, its output shown. An interrupt ends it and everything that it started.
@@ -123,6 +135,11 @@ impl Running {
             interrupt::check()?;
             sleep(POLL);
         }
+    }
+
+    /// Its process, and the group of all that it starts.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {

@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use lexopt::prelude::*;
 
-use crate::{chaos, database, frontend, generated, interrupt, lint_deploy, process, run, schemathesis, step, tools};
+use crate::{
+    chaos, database, frontend, generated, interrupt, lint_deploy, process, rehearse, run, schemathesis, step, tools,
+};
 use services::Services;
-pub use services::{Scratch, free_port};
+pub use services::{Scratch, free_port, start_redis};
 pub use tally::{Tally, plain_text};
 
 pub struct Options {
@@ -100,9 +102,9 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
             .env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?)
             .env("GAPLESS_E2E_PORT", free_port()?.to_string())
             .env("CI", "1");
-        without_database(&mut command);
-        counted(&mut command, tally::playwright)
+        counted_by_playwright(&mut command)
     });
+    report.run("rehearsal of a deployment", rehearse::check);
     report.run("API against its document", schemathesis::check);
     Ok(())
 }
@@ -128,6 +130,11 @@ pub fn without_database(command: &mut Command) {
 fn plain(command: &mut Command) -> anyhow::Result<Tally> {
     process::run(command)?;
     Ok(Tally::STEP)
+}
+
+pub fn counted_by_playwright(command: &mut Command) -> anyhow::Result<Tally> {
+    without_database(command);
+    counted(command, tally::playwright)
 }
 
 /// Runs tests and counts them by what they printed.

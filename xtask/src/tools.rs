@@ -26,6 +26,11 @@ pub fn redis() -> anyhow::Result<PathBuf> {
     find_or_install("Redis", "redis-server", || process::find("redis-server"))
 }
 
+/// The static server of the app, and the proxy of `compose.yaml`.
+pub fn caddy() -> anyhow::Result<PathBuf> {
+    find_or_install("Caddy", "caddy", || process::find("caddy"))
+}
+
 /// Python that can make virtual environments.
 pub fn python() -> anyhow::Result<PathBuf> {
     let find = || {

@@ -5,10 +5,11 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use crate::embedded::cluster::Cluster;
 use crate::process::Running;
@@ -63,7 +64,8 @@ impl Services {
     }
 }
 
-fn start_redis(dir: &Scratch) -> anyhow::Result<(String, Running)> {
+/// Redis on a port of its own, and its address.
+pub fn start_redis(dir: &Scratch) -> anyhow::Result<(String, Running)> {
     let program = tools::redis()?;
     let port = free_port()?;
     let redis = Running::start(
@@ -82,17 +84,21 @@ fn start_redis(dir: &Scratch) -> anyhow::Result<(String, Running)> {
 }
 
 /// A port that was free a moment ago, below those that the system gives to outgoing connections: a test that
-/// kills a server and starts it again must find its port still free.
+/// kills a server and starts it again must find its port still free. Never the same twice: what asked first may not
+/// listen yet.
 pub fn free_port() -> anyhow::Result<u16> {
     const PORTS: Range<u16> = 20_000..30_000;
+    static GIVEN: AtomicUsize = AtomicUsize::new(0);
     // Two runs at a time begin their search in different places.
-    let first = usize::try_from(std::process::id())? % PORTS.len();
-    PORTS
-        .cycle()
-        .skip(first)
-        .take(PORTS.len())
-        .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
-        .context("no port from 20000 to 29999 is free")
+    let first = usize::try_from(std::process::id())?;
+    for _ in PORTS {
+        let next = (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS.len();
+        let port = PORTS.start + u16::try_from(next)?;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from 20000 to 29999 is free")
 }
 
 impl Scratch {

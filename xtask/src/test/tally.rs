@@ -12,6 +12,13 @@ pub struct Tally {
 impl Tally {
     /// A step that is not made of tests, and went well.
     pub const STEP: Self = Self { passed: 1, failed: 0 };
+
+    /// Prints the count, for a command of its own.
+    pub fn all_passed(self) -> anyhow::Result<()> {
+        println!("\n{self}");
+        anyhow::ensure!(self.failed == 0 && self.passed > 0, "not everything passed");
+        Ok(())
+    }
 }
 
 impl Sum for Tally {

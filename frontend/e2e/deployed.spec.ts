@@ -1,0 +1,163 @@
+// A whole deployment: several instances behind a proxy, the app on a host of its own, Redis and PostgreSQL. `cargo xtask
+// rehearse` starts one from the two Dockerfiles and compose.yaml, and says where it is and which processes it is made of.
+
+import { readFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { Api, unique } from "./api";
+import { Listener } from "./listener";
+import { expect, test } from "./person";
+import { spendADay } from "./story";
+
+const page = process.env.GAPLESS_PAGE_URL ?? "";
+const site = new URL(process.env.GAPLESS_API_URL ?? "http://api.localhost");
+// Not every resolver knows the names below localhost that browsers know.
+const api = new Api(`http://127.0.0.1:${site.port}`);
+
+// They take instances away, so one after the other.
+test.describe.configure({ mode: "serial" });
+test.setTimeout(180_000);
+
+const INSTANCES = ["api-1", "api-2"];
+
+function group(instance: string): number {
+  return Number(readFileSync(join(process.env.GAPLESS_INSTANCES ?? ".", `${instance}.pid`), "utf8"));
+}
+
+function signal(instance: string, name: NodeJS.Signals): number {
+  const id = group(instance);
+  process.kill(-id, name);
+  return id;
+}
+
+/** Whether the instance that had this process group has ended and another took its place. */
+async function isReplaced(instance: string, former: number): Promise<void> {
+  await expect.poll(() => group(instance), { timeout: 60_000 }).not.toBe(former);
+}
+
+async function isReady(): Promise<void> {
+  const ask = () =>
+    fetch(`${api.url}/readyz`).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await expect.poll(ask, { timeout: 60_000 }).toBe(200);
+}
+
+function say(figure: string): void {
+  process.stdout.write(`    ${figure}\n`);
+}
+
+test("a day on two sites, with every instance killed in the middle of it", async ({ person }) => {
+  await spendADay(person, {
+    page,
+    api,
+    lose: async () => {
+      for (const instance of INSTANCES) signal(instance, "SIGKILL");
+    },
+    find: isReady,
+  });
+});
+
+test("a stream comes through the proxy as it is written, and says so", async () => {
+  const [author, room] = [await api.account(), await api.room()];
+  const url = `${api.url}/sse?room=${room.id}`;
+  const leave = new AbortController();
+  const { headers } = await fetch(url, {
+    headers: { "Accept-Encoding": "gzip, br, zstd" },
+    signal: leave.signal,
+  });
+  leave.abort();
+  expect(headers.get("content-type")).toBe("text/event-stream");
+  expect(headers.get("content-encoding")).toBeNull();
+  expect(headers.get("x-accel-buffering")).toBe("no");
+
+  const listener = await Listener.open(url);
+  await listener.hears(({ kind }) => kind === "hello");
+  const late: number[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    const body = unique("now");
+    const heard = listener
+      .hears((event) => event.kind === "message.posted" && event.data.body === body)
+      .then(() => performance.now());
+    await api.post(author, room, body);
+    const answered = performance.now();
+    late.push((await heard) - answered);
+  }
+  listener.close();
+  late.sort((a, b) => a - b);
+  say(`heard ${late[10]?.toFixed(1)} ms after the answer (median), ${late.at(-1)?.toFixed(1)} ms at most`);
+  // A proxy that buffers holds a small event until the next heartbeat, 15 s later.
+  expect(late.at(-1)).toBeLessThan(1_000);
+});
+
+test("one address shares a limit whatever it claims to be, and others do not share it", async () => {
+  /** A sign-in from an address of this machine, with a header that claims another. */
+  const signIn = (from: string, claimed: string) =>
+    new Promise<number>((resolve, reject) => {
+      // Another name each time: one account's own limit is lower.
+      const wrong = JSON.stringify({ username: unique("nobody"), password: "not the password" });
+      const headers = {
+        "Content-Type": "application/json",
+        "Content-Length": wrong.length,
+        "X-Forwarded-For": claimed,
+        "X-Real-IP": claimed,
+        Forwarded: `for=${claimed}`,
+        "Fly-Client-IP": claimed,
+      };
+      const where = { host: "127.0.0.1", port: site.port, path: "/auth/login", method: "POST", headers };
+      request({ ...where, localAddress: from, agent: false }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      })
+        .on("error", reject)
+        .end(wrong);
+    });
+
+  // Each of the two instances counts thirty a minute for one address.
+  const statuses: number[] = [];
+  for (let attempt = 1; attempt <= 80; attempt += 1) {
+    statuses.push(await signIn("127.0.0.77", `203.0.113.${attempt}`));
+  }
+  expect(statuses.slice(0, 30)).toEqual(Array(30).fill(401));
+  expect(statuses.at(-1)).toBe(429);
+  // Without the proxy's word on who is calling, everybody would be the proxy.
+  expect(await signIn("127.0.0.78", "127.0.0.77")).toBe(401);
+});
+
+test("both instances are replaced one after the other, and nobody is refused", async ({ person }) => {
+  const [author, room] = [await api.account(), await api.room()];
+  const reader = await person({ url: page });
+  await reader.opens(room);
+
+  const written: string[] = [];
+  const refused: string[] = [];
+  let writing = true;
+  const writer = (async () => {
+    while (writing) {
+      const body = `message ${written.length + 1}`;
+      await api.post(author, room, body).then(
+        () => written.push(body),
+        (error) => refused.push(String(error)),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  })();
+  for (const instance of INSTANCES) {
+    const former = signal(instance, "SIGTERM");
+    await isReplaced(instance, former);
+    await isReady();
+    // The proxy looks once a second, and has to see the new one before the other leaves.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+  }
+  writing = false;
+  await writer;
+
+  say(`${written.length} posts while both instances were replaced, ${refused.length} refused`);
+  expect(refused).toEqual([]);
+  expect(written.length).toBeGreaterThan(50);
+  await reader.sees(written.at(-1) ?? "");
+  const kept = new Set(await api.bodies(room));
+  // The page holds 200 messages at most.
+  expect(written.slice(-200).filter((body) => !kept.has(body))).toEqual([]);
+});
