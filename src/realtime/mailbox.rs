@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use super::frame::ByeReason;
+use super::sample::Sample;
 use crate::id::Pos;
 
 /// What a mailbox holds at most. At 300 bytes a frame, enough for a burst of a second in a busy room; a reader
@@ -20,8 +21,8 @@ const MOST_BYTES: usize = 256 * 1024;
 /// What a reader finds.
 #[derive(Debug)]
 pub enum Next {
-    /// Send these, in this order.
-    Frames(Vec<Bytes>),
+    /// Send these, in this order; one of them is timed where there is a sample.
+    Frames(Vec<Bytes>, Option<Box<Sample>>),
     /// Everything after this position is to be read from the log.
     Behind(Pos),
     /// Nothing follows.
@@ -42,6 +43,8 @@ struct Queue {
     bytes: usize,
     /// Position of the first event among the frames; none while only counts and heartbeats wait.
     first: Option<Pos>,
+    /// Times one of the frames.
+    sample: Option<Box<Sample>>,
     /// Where a reader who is not live must read on.
     behind: Option<Pos>,
     /// Set once. Frames from before it are still delivered.
@@ -60,6 +63,7 @@ impl Mailbox {
             frames: Vec::new(),
             bytes: 0,
             first: None,
+            sample: None,
             behind: Some(from),
             bye: None,
             waker: None,
@@ -69,7 +73,7 @@ impl Mailbox {
 
     /// Leaves a frame for a live reader; `pos` is that of its (first) event. One who is behind will find it in
     /// the log, one who said goodbye is not to have it: both are left alone.
-    pub fn push(&self, pos: Option<Pos>, frame: Bytes) {
+    pub fn push(&self, pos: Option<Pos>, frame: Bytes, sample: Option<Box<Sample>>) {
         let mut queue = self.lock();
         if queue.behind.is_some() || queue.bye.is_some() {
             return;
@@ -91,6 +95,8 @@ impl Mailbox {
         queue.first = first;
         queue.bytes += frame.len();
         queue.frames.push(frame);
+        // The older one times what was left first.
+        queue.sample = queue.sample.take().or(sample);
         queue.wake();
     }
 
@@ -143,9 +149,9 @@ impl Mailbox {
         let mut queue = self.lock();
         if !queue.frames.is_empty() {
             // The buffer goes with the frames: an idle reader keeps no memory.
-            let frames = std::mem::take(&mut queue.frames);
+            let (frames, sample) = (std::mem::take(&mut queue.frames), queue.sample.take());
             queue.clear();
-            return Poll::Ready(Next::Frames(frames));
+            return Poll::Ready(Next::Frames(frames, sample));
         }
         if let Some(reason) = queue.bye {
             return Poll::Ready(Next::Bye(reason));
@@ -153,10 +159,17 @@ impl Mailbox {
         if let Some(from) = queue.behind {
             return Poll::Ready(Next::Behind(from));
         }
-        if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            queue.waker = Some(context.waker().clone());
+        queue.wait(context);
+        Poll::Pending
+    }
+
+    /// Ready when a reader of the log at `from` should leave that: its stream ends, or its place was moved.
+    pub fn poll_called_off(&self, context: &Context<'_>, from: Pos) -> Poll<()> {
+        let mut queue = self.lock();
+        if queue.bye.is_some() || queue.behind != Some(from) {
+            return Poll::Ready(());
         }
-        queue.is_waiting = true;
+        queue.wait(context);
         Poll::Pending
     }
 
@@ -170,6 +183,14 @@ impl Queue {
         self.frames = Vec::new();
         self.bytes = 0;
         self.first = None;
+        self.sample = None;
+    }
+
+    fn wait(&mut self, context: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+        }
+        self.is_waiting = true;
     }
 
     fn wake(&mut self) {
@@ -183,10 +204,24 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     fn leave(mailbox: &Mailbox, pos: Option<i64>, frame: &'static str) {
-        mailbox.push(pos.map(Pos), Bytes::from_static(frame.as_bytes()));
+        mailbox.push(pos.map(Pos), Bytes::from_static(frame.as_bytes()), None);
+    }
+
+    /// Counts how often its reader is woken.
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn next(mailbox: &Mailbox) -> Option<Next> {
@@ -207,9 +242,29 @@ mod tests {
         let mailbox = live();
         leave(&mailbox, Some(3), "three");
         leave(&mailbox, None, "heartbeat");
-        let Some(Next::Frames(frames)) = next(&mailbox) else { panic!("two frames wait") };
+        let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("two frames wait") };
         assert_eq!(frames, ["three", "heartbeat"]);
         assert!(next(&mailbox).is_none());
+    }
+
+    #[test]
+    fn a_reader_of_the_log_is_called_off_by_goodbye_and_by_a_reset_only() {
+        let (bell, from) = (Arc::<Bell>::default(), Pos(3));
+        let waker = Waker::from(Arc::clone(&bell));
+        let context = Context::from_waker(&waker);
+        let ends: [fn(&Mailbox); 2] = [
+            |mailbox| mailbox.close(ByeReason::Revoked),
+            |mailbox| mailbox.restart(Pos(9), Bytes::from_static(b"reset")),
+        ];
+        for (rung, end) in (1..).zip(ends) {
+            let mailbox = Mailbox::behind(from);
+            assert!(mailbox.poll_called_off(&context, from).is_pending());
+            leave(&mailbox, Some(4), "event");
+            assert!(mailbox.poll_called_off(&context, from).is_pending(), "the log has what comes");
+            end(&mailbox);
+            assert_eq!(bell.0.load(Ordering::Relaxed), rung, "it is woken");
+            assert!(mailbox.poll_called_off(&context, from).is_ready());
+        }
     }
 
     #[test]
@@ -231,7 +286,7 @@ mod tests {
             leave(&mailbox, None, "presence");
         }
         assert_eq!(mailbox.behind_from(), None);
-        let Some(Next::Frames(frames)) = next(&mailbox) else { panic!("the newest waits") };
+        let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("the newest waits") };
         assert_eq!(frames, ["presence"]);
     }
 
@@ -241,7 +296,7 @@ mod tests {
         leave(&mailbox, Some(1), "one");
         mailbox.close(ByeReason::Revoked);
         leave(&mailbox, Some(2), "two");
-        let Some(Next::Frames(frames)) = next(&mailbox) else { panic!("one frame waits") };
+        let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("one frame waits") };
         assert_eq!(frames, ["one"]);
         assert!(matches!(next(&mailbox), Some(Next::Bye(ByeReason::Revoked))));
     }

@@ -11,6 +11,7 @@ use super::feed::{Ask, Pull, ReplayFilter};
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::SubscriberId;
 use super::mailbox::{Mailbox, Next};
+use super::sample::Sample;
 use super::{Realtime, Shared};
 use crate::id::{Pos, RoomId};
 
@@ -22,8 +23,8 @@ const READ_PAUSE: Duration = Duration::from_millis(250);
 /// What the reader does next.
 #[derive(Debug)]
 pub enum Step {
-    /// Send these, in this order.
-    Send(Vec<Bytes>),
+    /// Send these, in this order; the sample is done when they are written.
+    Send(Vec<Bytes>, Option<Box<Sample>>),
     /// Say goodbye and end.
     Bye(ByeReason),
 }
@@ -109,11 +110,16 @@ impl Subscription {
     pub async fn next(&self) -> Step {
         loop {
             let step = match poll_fn(|context| self.mailbox.poll_next(context)).await {
-                Next::Frames(frames) => Step::Send(frames),
+                Next::Frames(frames, sample) => Step::Send(frames, sample),
                 Next::Bye(reason) => Step::Bye(reason),
-                Next::Behind(from) => self.read_on(&self.mailbox, from).await,
+                // A read may take as long as the database does; the end of a right does not wait for it.
+                Next::Behind(from) => tokio::select! {
+                    biased;
+                    () = poll_fn(|context| self.mailbox.poll_called_off(context, from)) => continue,
+                    step = self.read_on(&self.mailbox, from) => step,
+                },
             };
-            if !matches!(&step, Step::Send(frames) if frames.is_empty()) {
+            if !matches!(&step, Step::Send(frames, _) if frames.is_empty()) {
                 return step;
             }
         }
@@ -125,14 +131,15 @@ impl Subscription {
         self.mailbox.behind_from().map(|pos| frame::heartbeat(&epoch, pos))
     }
 
-    /// One step through the log, for the reader whose place `mailbox` keeps.
+    /// One step through the log, for the reader whose place `mailbox` keeps. Nothing is awaited between moving
+    /// that place and returning, so that what is called off has taken nothing with it.
     async fn read_on(&self, mailbox: &Mailbox, from: Pos) -> Step {
         let pull = self.shared.feed().pull(mailbox, &self.filter, from);
         match pull {
-            Pull::Frames(frames) | Pull::Live { counts: frames } => Step::Send(frames),
+            Pull::Frames(frames) | Pull::Live { counts: frames } => Step::Send(frames, None),
             Pull::Bye(reason) => Step::Bye(reason),
             Pull::Older { after, tail, head } => match self.read_older(mailbox, after, tail, head).await {
-                Some(frames) => Step::Send(frames),
+                Some(frames) => Step::Send(frames, None),
                 None => Step::Bye(ByeReason::Busy),
             },
         }
@@ -167,7 +174,7 @@ impl Subscription {
             && from < self.filter.registered_at
         {
             match self.read_on(&probe, from).await {
-                Step::Send(frames) => missed += frames.len(),
+                Step::Send(frames, _) => missed += frames.len(),
                 // The log cannot be read now: the replay itself will find the same, and say so.
                 Step::Bye(_) => return false,
             }
@@ -190,5 +197,59 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.shared.feed().unsubscribe(self.id, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::event::{Change, Event};
+    use crate::id::{SessionId, UserId};
+    use crate::realtime::directory::Directory;
+    use crate::realtime::log::{Head, Log, Snapshot};
+    use crate::realtime::topic::Interest;
+    use crate::telemetry::trace::Trace;
+
+    const HEAD: Pos = Pos(1_000);
+
+    /// A log that says where it stands and never shows what is in it.
+    fn hanging_log() -> Log {
+        Log {
+            read: Arc::new(|_| Box::pin(std::future::pending())),
+            head: Arc::new(|_| Box::pin(async { Ok(Head { epoch: "e".into(), pos: HEAD, landmark: None }) })),
+            snapshot: Arc::new(|_| {
+                Box::pin(async {
+                    let directory = Directory::default();
+                    Ok(Snapshot { epoch: "e".into(), head: HEAD, directory, chat: "c".into() })
+                })
+            }),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_ends_while_what_was_missed_cannot_be_read() {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let realtime = Realtime::start(hanging_log(), 1_000, None, &tasks, &stop).await.unwrap();
+        let (user, session) = (UserId::new(), SessionId::new());
+        let ask = Ask {
+            interest: Interest::new(Vec::new(), Some(user)),
+            session: Some(session),
+            cursor: Some(Cursor { epoch: "e".into(), pos: Pos(1) }),
+        };
+        let subscription = realtime.subscribe(ask, None).await;
+        let next = tokio::spawn(async move { subscription.next().await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(!next.is_finished(), "it reads");
+
+        let ended = Change::SessionsEnded { user_id: user, sessions: vec![session] };
+        let event = Event { pos: HEAD.next(), at: OffsetDateTime::UNIX_EPOCH, change: ended };
+        realtime.publish(vec![event], Trace::default());
+        let next = tokio::time::timeout(Duration::from_secs(1), next).await.expect("it ends within a second");
+        assert!(matches!(next, Ok(Step::Bye(ByeReason::Revoked))));
+        stop.cancel();
     }
 }
