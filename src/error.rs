@@ -180,6 +180,7 @@ impl From<sqlx::Error> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
+        metrics::counter!("gapless_refusals_total", "code" => self.code()).increment(1);
         let cause = match &self {
             Self::Internal(cause) => Some(format!("{cause:#}")),
             Self::Outage(cause) => Some(cause.to_string()),

@@ -8,8 +8,9 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, Database};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::{lifecycle, routes, server, telemetry};
+use crate::config::{Config, stray};
+use crate::telemetry::{self, trace};
+use crate::{lifecycle, routes, server};
 
 /// Runs at the address that the settings name.
 ///
@@ -30,6 +31,10 @@ pub fn prepare(config: &Config) {
     telemetry::start_log(config.log_format);
     telemetry::start_metrics();
     rustls::crypto::ring::default_provider().install_default().ok();
+    for stray in stray::of_environment() {
+        tracing::warn!("{stray}");
+    }
+    trace::start();
 }
 
 /// Runs on this socket until the process is told to stop, and then until everybody has left.
@@ -44,6 +49,8 @@ pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()>
     let database = Database::open(&config).await?;
     let served = serve(listener, metrics, config, &database).await;
     database.close().await;
+    // What is left of traces is sent by blocking calls.
+    tokio::task::spawn_blocking(trace::finish).await.ok();
     served
 }
 
@@ -72,9 +79,9 @@ async fn serve(
     if demo_mode {
         tracing::warn!("demo mode: the accounts ali/test and admin/admin exist, and everybody knows their passwords");
     }
-    let serving = tokio::spawn(server::serve(listener, app.clone(), routes::router(app.clone())));
+    let serving = tokio::spawn(server::serve(listener, app.clone(), trace::follow(routes::router(app.clone()))));
     if let Some(metrics) = metrics {
-        app.lifecycle.tasks.spawn(server::serve(metrics, app.clone(), routes::metrics_router()));
+        app.lifecycle.tasks.spawn(server::serve(metrics, app.clone(), routes::metrics_router(app.clone())));
     }
     told_to_stop.await;
     tracing::info!("leaving");

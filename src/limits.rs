@@ -86,17 +86,26 @@ impl Limits {
 
     /// A place for one more connection from `peer`. The accept loop closes what gets none.
     pub fn connect(&self, peer: IpAddr) -> Result<Place<Address>, Crowded> {
-        if self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer)) {
-            return self.connections.take_beyond_share(peer.into());
-        }
-        self.connections.take(peer.into())
+        let is_proxy = self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer));
+        let place = if is_proxy {
+            self.connections.take_beyond_share(peer.into())
+        } else {
+            self.connections.take(peer.into())
+        };
+        place.inspect_err(|crowded| hit(crowded.of("connections", "connections_by_address")))
     }
 
     /// A place for one more stream. A caller without one is told `bye busy`.
     pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
         Ok(StreamPlace {
-            _of_address: self.streams.take(address)?,
-            _of_user: user.map(|user| self.streams_of_users.take(user)).transpose()?,
+            _of_address: self
+                .streams
+                .take(address)
+                .inspect_err(|crowded| hit(crowded.of("streams", "streams_by_address")))?,
+            _of_user: user
+                .map(|user| self.streams_of_users.take(user))
+                .transpose()
+                .inspect_err(|_| hit("streams_by_user"))?,
         })
     }
 
@@ -135,14 +144,19 @@ impl Limits {
 impl Rates {
     fn new() -> Self {
         Self {
-            requests_by_address: Budget::new(REQUESTS_PER_ADDRESS),
-            requests_by_user: Budget::new(REQUESTS_PER_USER),
-            sign_ins_by_account: Budget::new(SIGN_INS_PER_ACCOUNT),
-            sign_ins_by_address: Budget::new(SIGN_INS_PER_ADDRESS),
-            sign_ups_by_address: Budget::new(SIGN_UPS_PER_ADDRESS),
-            sign_ups: Budget::new(SIGN_UPS),
+            requests_by_address: Budget::new("requests_by_address", REQUESTS_PER_ADDRESS),
+            requests_by_user: Budget::new("requests_by_user", REQUESTS_PER_USER),
+            sign_ins_by_account: Budget::new("sign_ins_by_account", SIGN_INS_PER_ACCOUNT),
+            sign_ins_by_address: Budget::new("sign_ins_by_address", SIGN_INS_PER_ADDRESS),
+            sign_ups_by_address: Budget::new("sign_ups_by_address", SIGN_UPS_PER_ADDRESS),
+            sign_ups: Budget::new("sign_ups", SIGN_UPS),
         }
     }
+}
+
+/// Counts that somebody was refused by this limit.
+fn hit(limit: &'static str) {
+    metrics::counter!("gapless_limits_hit_total", "limit" => limit).increment(1);
 }
 
 #[cfg(test)]

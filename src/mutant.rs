@@ -13,6 +13,7 @@ use crate::event::{Change, Event};
 use crate::id::{Pos, UserId};
 use crate::realtime::writer::{self, NewMessage, Outcome, Publish};
 use crate::store::{self, Db};
+use crate::telemetry::trace::Trace;
 
 #[cfg(all(feature = "mutants", not(debug_assertions)))]
 compile_error!("a release does not carry seeded bugs: build without the feature `mutants`");
@@ -91,7 +92,7 @@ pub fn believe(found: Vec<Event>, after: Pos, upto: Pos) -> Vec<Event> {
 pub async fn publish_then_commit(db: &Db, batch: &[NewMessage], publish: &Publish) -> sqlx::Result<Vec<Outcome>> {
     let mut transaction = db.begin().await?;
     let outcomes = store::log::append_messages(&mut *transaction, batch).await?;
-    publish(outcomes.iter().filter_map(writer::accepted).collect());
+    publish(outcomes.iter().filter_map(writer::accepted).collect(), Trace::default());
     // The commit of a busy disk.
     tokio::time::sleep(Duration::from_millis(20)).await;
     transaction.commit().await?;

@@ -22,6 +22,7 @@ pub mod presence;
 mod races;
 pub mod replay;
 pub mod ring;
+pub mod sample;
 pub mod subscription;
 pub mod topic;
 pub mod writer;
@@ -44,6 +45,7 @@ use self::log::{Log, Snapshot};
 use self::replay::Replay;
 use crate::event::{Event, Online, Role};
 use crate::id::{Pos, RoomId, SessionId, UserId};
+use crate::telemetry::trace::{Span, Trace};
 
 /// News waiting for the applier. Full means that it lags; what is dropped then it reads from the log.
 const NEWS_QUEUE: usize = 1024;
@@ -58,6 +60,20 @@ pub struct Realtime {
     shared: Arc<Shared>,
     news: mpsc::Sender<News>,
     backplane: Backplane,
+}
+
+/// How it fares at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vitals {
+    pub streams: usize,
+    pub active_rooms: usize,
+    pub archived_rooms: usize,
+    /// Rooms that somebody is in, here or on an instance that is heard.
+    pub rooms_with_readers: usize,
+    pub instances_heard: usize,
+    pub applied: Pos,
+    /// News in the queue of the applier.
+    pub news_waiting: usize,
 }
 
 /// What the tasks of the real-time half share.
@@ -127,14 +143,16 @@ impl Realtime {
     }
 
     /// Says that these events were committed. Does not wait; what does not fit is read from the log.
-    pub fn publish(&self, events: Vec<Event>) {
+    pub fn publish(&self, events: Vec<Event>, trace: Trace) {
         if events.is_empty() {
             return;
         }
+        let span = Span::below("publish", trace);
         if self.backplane.has_others() {
-            self.backplane.send(Bulletin::Committed(events.clone()));
+            self.backplane.send_in(span.trace(), Bulletin::Committed(events.clone()));
         }
-        self.tell_applier(News::Committed(events));
+        self.tell_applier(News::Committed(events, span.trace()));
+        span.end();
     }
 
     fn tell_applier(&self, news: News) {
@@ -153,17 +171,19 @@ impl Realtime {
                     self.backplane.send(Bulletin::AskPresence);
                     self.report_everybody();
                 }
-                Heard::Envelope(Envelope { from, epoch, bulletin }) => self.hear(from, &epoch, bulletin),
+                Heard::Envelope(envelope) => self.hear(envelope),
             }
         }
     }
 
-    fn hear(&self, from: InstanceId, epoch: &str, bulletin: Bulletin) {
+    fn hear(&self, Envelope { from, epoch, bulletin, trace }: Envelope) {
         let is_same_history = *epoch == **self.shared.feed().epoch();
         match bulletin {
             // Another history: one of us has not noticed yet that it changed. The log knows.
             Bulletin::Committed(_) | Bulletin::Head(_) if !is_same_history => self.tell_applier(News::LookAtHead),
-            Bulletin::Committed(events) => self.tell_applier(News::Committed(events)),
+            Bulletin::Committed(events) => {
+                self.tell_applier(News::Committed(events, Trace::from_news(trace.as_deref())));
+            }
             Bulletin::Head(pos) => self.tell_applier(News::Demand(pos)),
             Bulletin::Present(report) => {
                 if !self.shared.feed().presence.hear(from, report, Instant::now()) {
@@ -230,6 +250,21 @@ impl Realtime {
         self.shared.feed().forget_sessions_before(cutoff);
     }
 
+    /// What there is to say of it to whoever watches.
+    pub fn vitals(&self) -> Vitals {
+        let feed = self.shared.feed();
+        let archived_rooms = feed.directory.rooms.values().filter(|room| room.is_archived).count();
+        Vitals {
+            streams: feed.hub.len(),
+            active_rooms: feed.directory.rooms.len() - archived_rooms,
+            archived_rooms,
+            rooms_with_readers: feed.presence.rooms_with_readers(),
+            instances_heard: feed.presence.instances_heard(),
+            applied: feed.applied(),
+            news_waiting: self.news.max_capacity() - self.news.capacity(),
+        }
+    }
+
     async fn tell_presence(self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(PRESENCE_TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -239,7 +274,6 @@ impl Realtime {
                 let mut feed = self.shared.feed();
                 feed.presence.lapse(now);
                 feed.tell_presence(now);
-                metrics::gauge!("gapless_streams").set(u32::try_from(feed.hub.len()).unwrap_or(u32::MAX));
                 feed.presence.due_to_others(now)
             };
             if let Some(report) = report {

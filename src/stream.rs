@@ -152,7 +152,12 @@ impl<'a> Live<'a> {
                     alarm.as_mut().reset(self.next_alarm());
                 }
                 step = self.subscription.next() => match step {
-                    Step::Send(frames) => write(self.socket, frames).await?,
+                    Step::Send(frames, sample) => {
+                        write(self.socket, frames).await?;
+                        if let Some(sample) = sample {
+                            sample.is_written(self.app.clock.now());
+                        }
+                    }
                     Step::Bye(reason) => return Ok(Some(reason)),
                 },
                 gone = &mut gone => return gone.map(|()| None),

@@ -39,25 +39,27 @@ impl Rate {
 
 /// Counts what is taken under each key against one rate.
 pub(super) struct Budget<C: Clock = DefaultClock> {
+    /// What it is called where refusals are counted.
+    name: &'static str,
     limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
     seed: RandomState,
 }
 
 impl Budget {
-    pub(super) fn new(rate: Rate) -> Self {
-        Self::with_clock(rate, DefaultClock::default())
+    pub(super) fn new(name: &'static str, rate: Rate) -> Self {
+        Self::with_clock(name, rate, DefaultClock::default())
     }
 }
 
 impl<C: Clock + Clone> Budget<C> {
-    fn with_clock(rate: Rate, clock: C) -> Self {
+    fn with_clock(name: &'static str, rate: Rate, clock: C) -> Self {
         let quota = Quota::with_period(rate.each)
             .zip(NonZeroU32::new(rate.at_once))
             .map(|(quota, at_once)| quota.allow_burst(at_once))
             .expect("no rate is zero");
         let limiter = RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone());
-        Self { limiter, clock, seed: RandomState::new() }
+        Self { name, limiter, clock, seed: RandomState::new() }
     }
 
     /// Takes one from the key's budget.
@@ -66,9 +68,10 @@ impl<C: Clock + Clone> Budget<C> {
     /// [`Error::TooManyRequests`] with the time until there is one again.
     pub(super) fn take<K: Hash + ?Sized>(&self, key: &K) -> Result<()> {
         let bucket = self.seed.hash_one(key) % BUCKETS;
-        self.limiter
-            .check_key(&bucket)
-            .map_err(|until| Error::TooManyRequests { retry_after: until.wait_time_from(self.clock.now()) })
+        self.limiter.check_key(&bucket).map_err(|until| {
+            super::hit(self.name);
+            Error::TooManyRequests { retry_after: until.wait_time_from(self.clock.now()) }
+        })
     }
 }
 
@@ -81,7 +84,7 @@ mod tests {
     #[test]
     fn a_budget_lasts_for_its_burst_and_comes_back_at_its_pace() {
         let clock = FakeRelativeClock::default();
-        let budget = Budget::with_clock(Rate::per_minute(10).at_once(3), clock.clone());
+        let budget = Budget::with_clock("requests_by_user", Rate::per_minute(10).at_once(3), clock.clone());
         for _ in 0..3 {
             budget.take("ali").unwrap();
         }
@@ -97,7 +100,7 @@ mod tests {
 
     #[test]
     fn one_callers_flood_leaves_the_others_alone() {
-        let budget = Budget::with_clock(Rate::per_second(1), FakeRelativeClock::default());
+        let budget = Budget::with_clock("requests_by_user", Rate::per_second(1), FakeRelativeClock::default());
         budget.take("ali").unwrap();
         assert!(budget.take("ali").is_err());
         let others = (0..100).filter(|n| budget.take(&format!("user-{n}")).is_ok()).count();
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_takes_bounded_memory() {
-        let budget = Budget::with_clock(Rate::per_second(1), FakeRelativeClock::default());
+        let budget = Budget::with_clock("requests_by_user", Rate::per_second(1), FakeRelativeClock::default());
         for name in 0..300_000_u32 {
             let _ = budget.take(&name);
         }

@@ -14,6 +14,16 @@ pub enum Crowded {
     Share,
 }
 
+impl Crowded {
+    /// The word for this reason.
+    pub(super) const fn of(self, full: &'static str, share: &'static str) -> &'static str {
+        match self {
+            Self::Full => full,
+            Self::Share => share,
+        }
+    }
+}
+
 /// Counts who holds how many places. A clone counts in the same books.
 #[derive(Clone)]
 pub(super) struct Places<K: Eq + Hash + Copy> {

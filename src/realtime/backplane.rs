@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::presence::Report;
 use crate::event::Event;
 use crate::id::Pos;
+use crate::telemetry::trace::Trace;
 
 /// Names one run of one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Envelope {
     /// The history that positions in it belong to.
     pub epoch: String,
     pub bulletin: Bulletin,
+    /// The trace that it belongs to, where one is kept. Whoever knows nothing of traces passes it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// The way to the other instances.
@@ -65,9 +69,14 @@ pub enum Backplane {
 impl Backplane {
     /// Sends, or drops what does not fit.
     pub fn send(&self, bulletin: Bulletin) {
+        self.send_in(Trace::default(), bulletin);
+    }
+
+    /// Sends what belongs to a trace.
+    pub fn send_in(&self, trace: Trace, bulletin: Bulletin) {
         match self {
             Self::Local => {}
-            Self::Redis(publisher) => publisher.send(bulletin),
+            Self::Redis(publisher) => publisher.send(trace, bulletin),
         }
     }
 

@@ -97,6 +97,11 @@ impl Gate {
         }
     }
 
+    /// Whether [`pop`](Self::pop) has something.
+    pub fn has_next(&self) -> bool {
+        self.early.contains_key(&self.passed.next())
+    }
+
     /// The next event in order, if it is here.
     pub fn pop(&mut self, now: Instant) -> Option<Event> {
         let event = self.early.remove(&self.passed.next())?;
@@ -104,6 +109,16 @@ impl Gate {
         // A later gap is another gap, with a patience of its own.
         self.gap_since = (self.head > self.passed).then_some(now);
         Some(event)
+    }
+
+    /// Events that wait behind a missing one, once [`pop`](Self::pop) has nothing more.
+    pub fn waiting(&self) -> usize {
+        self.early.len()
+    }
+
+    /// Positions that are known to be committed and did not pass.
+    pub const fn lag(&self) -> i64 {
+        self.head.0 - self.passed.0
     }
 
     /// What is missing, once [`pop`](Self::pop) has nothing more.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::frame::{self, ByeReason};
 use super::mailbox::Mailbox;
+use super::sample::Sample;
 use super::topic::{Audience, Interest};
 use crate::event::Online;
 use crate::id::{Pos, RoomId, SessionId, UserId};
@@ -85,12 +86,15 @@ impl Hub {
         Some(subscriber)
     }
 
-    /// Gives a frame to everyone it is for; `pos` is that of its (first) event. Returns to how many.
-    pub fn deliver(&self, audience: Audience, pos: Pos, frame: &Bytes) -> usize {
-        let give = |listeners: Option<&Listeners>| {
+    /// Gives a frame to everyone it is for; `pos` is that of its (first) event. The sample goes to one of them, in
+    /// turn, and stays where it is when nobody is there. Returns to how many the frame went.
+    pub fn deliver(&self, audience: Audience, pos: Pos, frame: &Bytes, sample: &mut Option<Box<Sample>>) -> usize {
+        let mut give = |listeners: Option<&Listeners>| {
             let Some(listeners) = listeners else { return 0 };
-            for mailbox in listeners.values() {
-                mailbox.push(Some(pos), frame.clone());
+            let timed = usize::try_from(pos.0).unwrap_or_default() % listeners.len().max(1);
+            for (turn, mailbox) in listeners.values().enumerate() {
+                let sample = if turn == timed { sample.take() } else { None };
+                mailbox.push(Some(pos), frame.clone(), sample);
             }
             listeners.len()
         };
@@ -103,7 +107,7 @@ impl Hub {
             }
             Audience::Everyone => {
                 for subscriber in self.subscribers.values() {
-                    subscriber.mailbox.push(Some(pos), frame.clone());
+                    subscriber.mailbox.push(Some(pos), frame.clone(), None);
                 }
                 self.subscribers.len()
             }
@@ -116,7 +120,7 @@ impl Hub {
         let Some(listeners) = self.by_room.get(&room) else { return };
         let frame = frame::presence(room, online);
         for mailbox in listeners.values() {
-            mailbox.push(None, frame.clone());
+            mailbox.push(None, frame.clone(), None);
         }
     }
 
@@ -132,7 +136,7 @@ impl Hub {
                 (!rest.is_empty()).then(|| frame::lobby(rest))
             });
             if let Some(frame) = frame {
-                subscriber.mailbox.push(None, frame.clone());
+                subscriber.mailbox.push(None, frame.clone(), None);
             }
         }
     }

@@ -271,7 +271,7 @@ impl World {
             stream.filter.take_over(&stream.mailbox, after, &entries)
         } else {
             match stream.mailbox.poll_next(&Context::from_waker(Waker::noop())) {
-                Poll::Ready(Next::Frames(frames)) => frames,
+                Poll::Ready(Next::Frames(frames, _)) => frames,
                 Poll::Ready(Next::Bye(reason)) => panic!("nobody says {reason:?} here"),
                 Poll::Ready(Next::Behind(from)) => {
                     match self.instances[stream.instance].feed.pull(&stream.mailbox, &stream.filter, from) {

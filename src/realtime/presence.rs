@@ -170,6 +170,16 @@ impl Presence {
         self.check();
     }
 
+    /// Rooms that somebody is in.
+    pub fn rooms_with_readers(&self) -> usize {
+        self.rooms.values().filter(|attendance| attendance.online() != Online::default()).count()
+    }
+
+    /// Other instances whose lease runs.
+    pub fn instances_heard(&self) -> usize {
+        self.elsewhere.len()
+    }
+
     /// Counts until [`LEAVE_GRACE`] after `now`.
     pub fn leave(&mut self, room: RoomId, who: Who, now: Instant) {
         let attendance = self.rooms.get_mut(&room).expect("who leaves a room has joined it");

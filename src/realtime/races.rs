@@ -293,7 +293,7 @@ impl Play {
         let context = std::task::Context::from_waker(std::task::Waker::noop());
         match connection.mailbox.poll_next(&context) {
             std::task::Poll::Pending => {}
-            std::task::Poll::Ready(Next::Frames(frames)) => self.send(n, &frames),
+            std::task::Poll::Ready(Next::Frames(frames, _)) => self.send(n, &frames),
             std::task::Poll::Ready(Next::Bye(_)) => self.cut(n),
             std::task::Poll::Ready(Next::Behind(from)) => {
                 match self.feed.pull(&connection.mailbox, &connection.filter, from) {

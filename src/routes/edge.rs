@@ -74,7 +74,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 }
 
 /// Methods are free text; a metric's label must not be.
-fn known(method: &Method) -> &str {
+pub(crate) fn known(method: &Method) -> &str {
     match *method {
         Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
             method.as_str()

@@ -83,15 +83,16 @@ pub async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response> {
     let peer = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
-    if may_read_metrics(&app.config, peer, &headers) { Ok(rendered_metrics()) } else { Err(Error::Unauthenticated) }
+    if may_read_metrics(&app.config, peer, &headers) { Ok(rendered_metrics(&app)) } else { Err(Error::Unauthenticated) }
 }
 
 /// Where `METRICS_PORT` leads: nothing but what is counted, for whoever can reach that port.
-pub fn metrics_alone() -> Router {
-    Router::new().route("/metrics", get(async || rendered_metrics()))
+pub fn metrics_alone(app: App) -> Router {
+    Router::new().route("/metrics", get(async move || rendered_metrics(&app)))
 }
 
-fn rendered_metrics() -> Response {
+fn rendered_metrics(app: &App) -> Response {
+    telemetry::vitals::note(app);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render_metrics()).into_response()
 }
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Backplane, Bulletin, Envelope, Heard, Inbox, InstanceId};
+use crate::telemetry::trace::Trace;
 
 /// Bulletins waiting to be sent. Full means that Redis is away or hangs; the others read the log.
 const OUTBOX: usize = 256;
@@ -35,13 +36,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Sends bulletins of this instance.
 #[derive(Debug, Clone)]
 pub struct Publisher {
-    outbox: mpsc::Sender<Bulletin>,
+    outbox: mpsc::Sender<(Trace, Bulletin)>,
     is_connected: Arc<AtomicBool>,
 }
 
 impl Publisher {
-    pub(super) fn send(&self, bulletin: Bulletin) {
-        if self.outbox.try_send(bulletin).is_err() {
+    pub(super) fn send(&self, trace: Trace, bulletin: Bulletin) {
+        if self.outbox.try_send((trace, bulletin)).is_err() {
             metrics::counter!("gapless_backplane_dropped_total").increment(1);
         }
     }
@@ -97,15 +98,15 @@ impl Link {
         Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
     }
 
-    fn seal(&self, bulletin: Bulletin) -> Vec<u8> {
+    fn seal(&self, trace: Trace, bulletin: Bulletin) -> Vec<u8> {
         let epoch = self.epoch.borrow().to_string();
-        serde_json::to_vec(&Envelope { from: self.instance, epoch, bulletin })
+        serde_json::to_vec(&Envelope { from: self.instance, epoch, bulletin, trace: trace.to_news() })
             .expect("these types have string keys and write to memory")
     }
 }
 
 /// Sends until told to stop, and then what is still waiting, so that a farewell is heard.
-async fn publish(link: Link, mut to_send: mpsc::Receiver<Bulletin>) {
+async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
     let mut connection = None;
     loop {
         let bulletin = tokio::select! {
@@ -113,7 +114,7 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<Bulletin>) {
             bulletin = to_send.recv() => bulletin,
             () = link.stop.cancelled() => return,
         };
-        let Some(bulletin) = bulletin else { return };
+        let Some((trace, bulletin)) = bulletin else { return };
         if connection.is_none() {
             connection = link.connect(AsyncConnectionConfig::new()).await.ok();
         }
@@ -124,17 +125,19 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<Bulletin>) {
             continue;
         };
         let sent: redis::RedisResult<i64> =
-            redis::cmd("PUBLISH").arg(&*link.channel).arg(link.seal(bulletin)).query_async(open).await;
+            redis::cmd("PUBLISH").arg(&*link.channel).arg(link.seal(trace, bulletin)).query_async(open).await;
         if let Err(error) = sent {
             tracing::warn!(%error, "news could not be sent; others read it from the log");
             metrics::counter!("gapless_backplane_dropped_total").increment(1);
             connection = None;
+        } else {
+            metrics::counter!("gapless_backplane_published_total").increment(1);
         }
     }
 }
 
 /// Listens until told to stop, whatever becomes of the connection.
-async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<Bulletin>) {
+async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<(Trace, Bulletin)>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let listening = listen(&link, &heard, &outbox);
@@ -153,7 +156,11 @@ async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<
 }
 
 /// One subscription, from its beginning to its end.
-async fn listen(link: &Link, heard: &mpsc::Sender<Heard>, outbox: &mpsc::Sender<Bulletin>) -> anyhow::Result<()> {
+async fn listen(
+    link: &Link,
+    heard: &mpsc::Sender<Heard>,
+    outbox: &mpsc::Sender<(Trace, Bulletin)>,
+) -> anyhow::Result<()> {
     let (sink, mut pushed) = mpsc::channel::<PushInfo>(INBOX);
     // A push that does not fit is dropped, and found missing by its position.
     let config = AsyncConnectionConfig::new().set_push_sender(move |push| {
@@ -171,7 +178,7 @@ async fn listen(link: &Link, heard: &mpsc::Sender<Heard>, outbox: &mpsc::Sender<
     let mut dead_at = tokio::time::Instant::now() + SILENCE;
     loop {
         tokio::select! {
-            _ = probe.tick() => drop(outbox.try_send(Bulletin::Probe)),
+            _ = probe.tick() => drop(outbox.try_send((Trace::default(), Bulletin::Probe))),
             () = tokio::time::sleep_until(dead_at) => anyhow::bail!("the subscription is silent"),
             push = pushed.recv() => match push {
                 Some(push) if push.kind == PushKind::Message => {

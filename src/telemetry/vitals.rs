@@ -1,0 +1,49 @@
+//! What is looked at rather than counted: how full the queues are, who is connected, what the process takes. It is
+//! looked at when somebody asks, so that nobody pays for it in between.
+
+use tokio::runtime::Handle;
+
+use super::process;
+use crate::app::App;
+use crate::id::Pos;
+use crate::store::Db;
+
+/// Looks at everything, and notes it.
+pub fn note(app: &App) {
+    let realtime = app.realtime.vitals();
+    metrics::gauge!("gapless_streams").set(number(realtime.streams));
+    metrics::gauge!("gapless_rooms", "state" => "active").set(number(realtime.active_rooms));
+    metrics::gauge!("gapless_rooms", "state" => "archived").set(number(realtime.archived_rooms));
+    metrics::gauge!("gapless_rooms_with_readers").set(number(realtime.rooms_with_readers));
+    metrics::gauge!("gapless_instances_heard").set(number(realtime.instances_heard));
+    metrics::gauge!("gapless_log_position").set(position(realtime.applied));
+    metrics::gauge!("gapless_news_queue_length").set(number(realtime.news_waiting));
+    metrics::gauge!("gapless_writer_queue_length").set(number(app.writer.waiting()));
+    metrics::gauge!("gapless_connections").set(number(app.lifecycle.connections.len()));
+    metrics::gauge!("gapless_draining").set(f64::from(u8::from(app.is_draining())));
+    note_pool("requests", &app.db);
+    note_pool("core", &app.core_db);
+    if let Ok(runtime) = Handle::try_current() {
+        metrics::gauge!("gapless_tokio_tasks").set(number(runtime.metrics().num_alive_tasks()));
+        metrics::gauge!("gapless_tokio_queue_length").set(number(runtime.metrics().global_queue_depth()));
+    }
+    process::note();
+}
+
+fn note_pool(pool: &'static str, db: &Db) {
+    let idle = db.num_idle();
+    let open = usize::try_from(db.size()).unwrap_or(usize::MAX);
+    metrics::gauge!("gapless_db_connections", "pool" => pool, "state" => "idle").set(number(idle));
+    metrics::gauge!("gapless_db_connections", "pool" => pool, "state" => "used").set(number(open.saturating_sub(idle)));
+    metrics::gauge!("gapless_db_connections_limit", "pool" => pool).set(db.options().get_max_connections());
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no log reaches")]
+fn position(pos: Pos) -> f64 {
+    pos.0 as f64
+}
+
+/// A count as a gauge takes it.
+pub(super) fn number(count: usize) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
+}
