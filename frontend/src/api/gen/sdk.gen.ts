@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, SetRoleData, SetRoleErrors, SetRoleResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses } from './types.gen';
+import type { ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -141,6 +141,41 @@ export const listConversations = <ThrowOnError extends boolean = false>(options?
 });
 
 /**
+ * List invitations, newest first, those that let nobody in any more among them.
+ */
+export const listInvitations = <ThrowOnError extends boolean = false>(options?: Options<ListInvitationsData, ThrowOnError>) => (options?.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/invitations',
+    ...options
+});
+
+/**
+ * Make an invitation.
+ *
+ * Where `REGISTRATION` is `invite`, its code lets newcomers sign up until it is used up, expired or revoked.
+ */
+export const createInvitation = <ThrowOnError extends boolean = false>(options: Options<CreateInvitationData, ThrowOnError>) => (options.client ?? client).post<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/invitations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take an invitation back.
+ *
+ * From now on it lets nobody in; whoever came by it stays. Doing it twice is not an error.
+ */
+export const revokeInvitation = <ThrowOnError extends boolean = false>(options: Options<RevokeInvitationData, ThrowOnError>) => (options.client ?? client).delete<RevokeInvitationResponses, RevokeInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/invitations/{id}',
+    ...options
+});
+
+/**
  * The process runs. It says nothing of the database, whose absence no restart of this process mends.
  */
 export const livez = <ThrowOnError extends boolean = false>(options?: Options<LivezData, ThrowOnError>) => (options?.client ?? client).get<LivezResponses, unknown, ThrowOnError>({ url: '/livez', ...options });
@@ -264,6 +299,19 @@ export const restoreRoom = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * Say how long a room keeps its messages; older ones are deleted within a minute, and for good.
+ */
+export const setRetention = <ThrowOnError extends boolean = false>(options: Options<SetRetentionData, ThrowOnError>) => (options.client ?? client).put<SetRetentionResponses, SetRetentionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/retention',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Hear rooms, the lobby and, with a token, one's own direct messages
  *
  * An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
@@ -292,6 +340,18 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/users/me',
+    ...options
+});
+
+/**
+ * Erase a user, for good.
+ *
+ * Name, password, sessions and private messages are gone when this answers, their own and those written to them.
+ * What they posted becomes tombstones under a name that says nothing; of very much the last follows within minutes.
+ */
+export const eraseUser = <ThrowOnError extends boolean = false>(options: Options<EraseUserData, ThrowOnError>) => (options.client ?? client).delete<EraseUserResponses, EraseUserErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/users/{id}',
     ...options
 });
 

@@ -133,6 +133,63 @@ export type FieldError = {
 };
 
 /**
+ * An invitation as admins see it, without its code.
+ */
+export type Invitation = {
+    created_at: string;
+    created_by: Author | null;
+    expires_at: string;
+    id: InvitationId;
+    /**
+     * Whether it lets anybody in now: not used up, expired or revoked, and its maker still an admin.
+     */
+    is_valid: boolean;
+    max_uses: number;
+    revoked_at: string | null;
+    uses: number;
+};
+
+/**
+ * A way in for newcomers, where not everybody may sign up.
+ */
+export type InvitationId = string;
+
+/**
+ * Invitations made.
+ */
+export type InvitationList = {
+    /**
+     * Newest first.
+     */
+    invitations: Array<Invitation>;
+};
+
+/**
+ * What an invitation shall be good for.
+ */
+export type InvitationTerms = {
+    /**
+     * For how long: a minute to a year.
+     */
+    expires_in_secs?: number | null;
+    /**
+     * How many accounts it is good for.
+     */
+    max_uses?: number | null;
+};
+
+/**
+ * A new invitation. Not `Debug`: its code lets people in.
+ */
+export type MadeInvitation = {
+    /**
+     * To be handed on. It is told this once.
+     */
+    code: string;
+    invitation: Invitation;
+};
+
+/**
  * A public message. A deleted one keeps its place; its body is gone for good.
  */
 export type Message = {
@@ -196,6 +253,10 @@ export type MuteSeconds = number;
  * A name and a password for a new account.
  */
 export type NewAccount = {
+    /**
+     * An admin's invitation, where signing up takes one.
+     */
+    invitation?: string | null;
     password: Password;
     username: Username;
 };
@@ -262,6 +323,10 @@ export type Readiness = {
      * Whether a user may answer an admin who wrote to them first.
      */
     dm_replies: boolean;
+    /**
+     * Who may sign up.
+     */
+    registration: Registration;
     status: string;
     version: string;
 };
@@ -270,6 +335,21 @@ export type Readiness = {
  * Why an admin did something: one trimmed line of at most 200 characters, which may be empty.
  */
 export type Reason = string;
+
+/**
+ * Who may make an account.
+ */
+export type Registration = 'open' | 'invite' | 'closed';
+
+/**
+ * How long a room keeps its messages.
+ */
+export type Retention = {
+    /**
+     * 0 keeps them for ever; `null` as long as the server is set.
+     */
+    days: number | null;
+};
 
 /**
  * What a user may do beyond reading and writing.
@@ -296,6 +376,10 @@ export type Room = {
     is_archived: boolean;
     name: string;
     online: Online;
+    /**
+     * Days after which a message is deleted by itself; 0 keeps for ever, `null` as the server is set.
+     */
+    retention_days: number | null;
 };
 
 /**
@@ -720,11 +804,15 @@ export type RegisterErrors = {
      */
     400: Problem;
     /**
+     * `registration_closed`; `invitation_required`; `invalid_invitation`: unknown, used up, expired or revoked
+     */
+    403: Problem;
+    /**
      * `request_timeout`: the body did not arrive in time
      */
     408: Problem;
     /**
-     * `username_taken`
+     * `username_taken`: the invitation keeps its use
      */
     409: Problem;
     /**
@@ -907,6 +995,152 @@ export type ListConversationsResponses = {
 };
 
 export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
+
+export type ListInvitationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many; more than 200 is taken for 200.
+         */
+        limit?: number;
+    };
+    url: '/invitations';
+};
+
+export type ListInvitationsErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListInvitationsError = ListInvitationsErrors[keyof ListInvitationsErrors];
+
+export type ListInvitationsResponses = {
+    /**
+     * Invitations, without their codes.
+     */
+    200: InvitationList;
+};
+
+export type ListInvitationsResponse = ListInvitationsResponses[keyof ListInvitationsResponses];
+
+export type CreateInvitationData = {
+    body: InvitationTerms;
+    path?: never;
+    query?: never;
+    url: '/invitations';
+};
+
+export type CreateInvitationErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type CreateInvitationError = CreateInvitationErrors[keyof CreateInvitationErrors];
+
+export type CreateInvitationResponses = {
+    /**
+     * The invitation with its code.
+     */
+    201: MadeInvitation;
+};
+
+export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];
+
+export type RevokeInvitationData = {
+    body?: never;
+    path: {
+        id: InvitationId;
+    };
+    query?: never;
+    url: '/invitations/{id}';
+};
+
+export type RevokeInvitationErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type RevokeInvitationError = RevokeInvitationErrors[keyof RevokeInvitationErrors];
+
+export type RevokeInvitationResponses = {
+    /**
+     * The invitation lets nobody in.
+     */
+    204: void;
+};
+
+export type RevokeInvitationResponse = RevokeInvitationResponses[keyof RevokeInvitationResponses];
 
 export type LivezData = {
     body?: never;
@@ -1515,6 +1749,69 @@ export type RestoreRoomResponses = {
 
 export type RestoreRoomResponse = RestoreRoomResponses[keyof RestoreRoomResponses];
 
+export type SetRetentionData = {
+    body: Retention;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/retention';
+};
+
+export type SetRetentionErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SetRetentionError = SetRetentionErrors[keyof SetRetentionErrors];
+
+export type SetRetentionResponses = {
+    /**
+     * done
+     */
+    200: Room;
+};
+
+export type SetRetentionResponse = SetRetentionResponses[keyof SetRetentionResponses];
+
 export type OpenStreamData = {
     body?: never;
     headers?: {
@@ -1653,6 +1950,49 @@ export type GetMeResponses = {
 };
 
 export type GetMeResponse = GetMeResponses[keyof GetMeResponses];
+
+export type EraseUserData = {
+    body?: never;
+    path: {
+        id: UserId;
+    };
+    query?: never;
+    url: '/users/{id}';
+};
+
+export type EraseUserErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`; `not_allowed` to oneself
+     */
+    403: Problem;
+    /**
+     * unknown, or erased before
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type EraseUserError = EraseUserErrors[keyof EraseUserErrors];
+
+export type EraseUserResponses = {
+    /**
+     * erased
+     */
+    204: void;
+};
+
+export type EraseUserResponse = EraseUserResponses[keyof EraseUserResponses];
 
 export type SetRoleData = {
     body: RoleChange;
