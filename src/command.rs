@@ -4,8 +4,10 @@
 //! sentence on standard error when not.
 
 mod admin;
+mod completions;
 mod doctor;
 mod healthcheck;
+mod invite;
 mod keys;
 mod settings;
 
@@ -14,7 +16,7 @@ use clap::{ArgMatches, Subcommand};
 
 use crate::app::Database;
 use crate::config::{Config, Settings};
-use crate::{routes, store};
+use crate::{routes, store, telemetry};
 
 /// See each command's own file.
 #[derive(Debug, Clone, Subcommand)]
@@ -23,10 +25,10 @@ pub enum Command {
     Serve,
     /// Bring the database's schema up to date, and end.
     Migrate,
-    /// Make and mend the accounts of admins.
+    /// Make and mend the accounts of admins, and invite people.
     #[command(subcommand)]
     Admin(admin::Admin),
-    /// Make signing keys.
+    /// Make signing keys, and replace them.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Print the effective settings, without secrets.
@@ -37,21 +39,29 @@ pub enum Command {
     Healthcheck(healthcheck::Healthcheck),
     /// Print the `OpenAPI` document.
     Openapi,
+    /// Print what a shell has to know to complete these commands.
+    Completions(completions::Completions),
+    /// Print what `/metrics` says and what it means, as `docs/METRICS.md`.
+    Metrics,
 }
 
-/// Runs any command but [`Command::Serve`], which is the caller's own.
+/// Runs any command but [`Command::Serve`] and [`Command::Completions`], which are the caller's own.
 ///
 /// # Errors
 /// A sentence for the operator.
 pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow::Result<()> {
     match command {
-        Command::Serve => unreachable!("serving is the caller's"),
+        Command::Serve | Command::Completions(_) => unreachable!("these are the caller's"),
         Command::Migrate => block_on(migrate(Config::resolve_without_key(settings)?)),
         Command::Admin(admin) => block_on(admin.run(Config::resolve_without_key(settings)?)),
-        Command::Keys(keys) => keys.run(),
+        Command::Keys(keys) => keys.run(&settings),
         Command::Config(show) => show.run(settings, matches),
         Command::Doctor => block_on(doctor::examine(Config::resolve(settings)?)),
         Command::Healthcheck(healthcheck) => healthcheck.run(settings.port()),
+        Command::Metrics => {
+            print!("{}", telemetry::catalogue::page());
+            Ok(())
+        }
         Command::Openapi => {
             println!("{}", routes::document().to_pretty_json().context("the document as JSON")?);
             Ok(())

@@ -4,11 +4,13 @@
 //! [`Config`] what it means: demo mode decided, secrets checked, durations as durations. The rest of the
 //! program sees only [`Config`].
 
+mod key_file;
 mod origins;
 mod redis_address;
 pub mod reference;
 mod settings;
 mod signing_key;
+pub mod stray;
 mod trusted_proxy;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +21,9 @@ use anyhow::{Context as _, anyhow, bail};
 use axum::http::HeaderValue;
 use clap::{CommandFactory as _, Parser};
 use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+pub use key_file::KeyFile;
 pub use settings::{LogFormat, Registration, Settings};
 pub use signing_key::SigningKey;
 pub use trusted_proxy::TrustedProxy;
@@ -41,7 +45,7 @@ pub struct Config {
     pub demo_mode: bool,
     /// `JWT_SIGNING_KEY`; in demo mode one of chance, kept in `DATA_DIR` so that sessions survive a restart.
     pub jwt_signing_key: SigningKey,
-    /// `JWT_PREVIOUS_KEYS`: these verify only.
+    /// `JWT_PREVIOUS_KEYS`, and the former keys of `JWT_SIGNING_KEY_FILE`: these verify only.
     pub jwt_previous_keys: Vec<SigningKey>,
     /// `JWT_ISSUER`
     pub jwt_issuer: String,
@@ -133,33 +137,33 @@ impl Config {
 
     fn decide(settings: Settings, key: KeyNeed) -> anyhow::Result<Self> {
         let mut faults = Faults::default();
+        let said_key = faults.of(settings.signing_key_text()).flatten();
+        let former_keys = faults.of(settings.previous_keys_text()).flatten();
         let database_url =
             faults.of(secret("DATABASE_URL", settings.database_url, settings.database_url_file)).flatten();
+        if let Some(url) = &database_url {
+            faults.of(check_database_url(url));
+        }
         let redis_connection =
             faults.of(secret("REDIS_CONNECTION", settings.redis_connection, settings.redis_connection_file)).flatten();
         let redis_connection =
             redis_connection.and_then(|said| faults.of(redis_address::to_url(&said).context("REDIS_CONNECTION")));
-        let said_key =
-            faults.of(secret("JWT_SIGNING_KEY", settings.jwt_signing_key, settings.jwt_signing_key_file)).flatten();
-        let former_keys = faults
-            .of(secret("JWT_PREVIOUS_KEYS", settings.jwt_previous_keys, settings.jwt_previous_keys_file))
-            .flatten();
         let metrics_token =
             faults.of(secret("METRICS_TOKEN", settings.metrics_token, settings.metrics_token_file)).flatten();
 
         let demo_mode = settings.demo_mode.unwrap_or(database_url.is_none() && said_key.is_none());
-        let jwt_signing_key = faults.of(match (said_key, key) {
-            (Some(said), _) => SigningKey::parse(&said).context("JWT_SIGNING_KEY"),
-            (None, KeyNeed::Unneeded) => SigningKey::generate(),
+        let keys = faults.of(match (said_key, key) {
+            (Some(said), _) => KeyFile::parse(&said).context("JWT_SIGNING_KEY"),
+            (None, KeyNeed::Unneeded) => SigningKey::generate().map(KeyFile::of),
             (None, KeyNeed::Needed) if demo_mode => SigningKey::kept_in(&settings.data_dir),
             (None, KeyNeed::Needed) => Err(anyhow!(
                 "JWT_SIGNING_KEY is not set, and outside demo mode nobody could sign in without it. Make one with \
                  `gapless keys generate` or `openssl rand -hex 32`, or set DEMO_MODE=true to look around."
             )),
         });
-        let jwt_previous_keys =
+        let previous_keys =
             former_keys.map_or(Ok(Vec::new()), |keys| SigningKey::parse_list(&keys).context("JWT_PREVIOUS_KEYS"));
-        let jwt_previous_keys = faults.of(jwt_previous_keys);
+        let previous_keys = faults.of(previous_keys);
         let allowed_origins = faults.of(origins::origins(settings.allowed_origins.as_deref(), demo_mode));
         let trusted_proxy =
             faults.of(TrustedProxy::parse(settings.trusted_proxy.as_deref(), &settings.client_address_header)
@@ -168,9 +172,11 @@ impl Config {
             faults.0.push("DRAIN_DELAY_SECS is more than half of DRAIN_GRACE_SECS; streams need the rest".to_owned());
         }
         faults.none()?;
-        let (Some(jwt_signing_key), Some(jwt_previous_keys)) = (jwt_signing_key, jwt_previous_keys) else {
+        let (Some(keys), Some(previous_keys)) = (keys, previous_keys) else {
             unreachable!("each is there, or a fault was noted");
         };
+        let (jwt_signing_key, mut jwt_previous_keys) = keys.into_keys();
+        jwt_previous_keys.extend(previous_keys);
 
         Ok(Self {
             port: settings.port,
@@ -263,6 +269,20 @@ impl Faults {
     fn none(self) -> anyhow::Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(anyhow!("{}", self.0.join("\n"))) }
     }
+}
+
+/// What is wrong with an address should be heard before a connection is tried. Its values may be secrets.
+fn check_database_url(url: &SecretString) -> anyhow::Result<()> {
+    let url = url.expose_secret();
+    let sslmode = url.split(['?', '&']).find_map(|part| part.strip_prefix("sslmode="));
+    if let Some(mode) = sslmode.filter(|mode| mode.parse::<PgSslMode>().is_err()) {
+        bail!("DATABASE_URL: sslmode={mode} is none of disable, allow, prefer, require, verify-ca, verify-full");
+    }
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !is_postgres || url.parse::<PgConnectOptions>().is_err() {
+        bail!("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/name?sslmode=verify-full)");
+    }
+    Ok(())
 }
 
 /// A secret, said itself or kept in a file. An empty one counts as none; both are one too many.

@@ -26,6 +26,10 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         None | Some(Command::Serve) => Config::resolve(cli.settings).and_then(instance::run),
+        Some(Command::Completions(completions)) => {
+            completions.print(Cli::command());
+            Ok(())
+        }
         Some(other) => command::run(other, cli.settings, &matches),
     };
     match done {

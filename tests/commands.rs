@@ -143,6 +143,30 @@ async fn from_an_empty_database_to_a_signed_in_admin() {
     assert!(serving.0.wait().expect("it is our child").success(), "told to stop, it ends well");
 }
 
+#[test]
+fn a_shell_completes_the_commands() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let operator = Operator { dir: dir.path(), settings: Vec::new() };
+    for shell in ["bash", "zsh", "fish"] {
+        let script = operator.prints(&["completions", shell]);
+        assert!(script.contains("healthcheck") && script.contains("database-url"), "{shell}: {script}");
+        std::fs::write(dir.path().join(shell), script).expect("a file");
+    }
+    let press_tab = "source ./bash; COMP_WORDS=(gapless heal); COMP_CWORD=1; _gapless gapless heal gapless; echo $COMPREPLY";
+    let completed = Command::new("bash").args(["-c", press_tab]).current_dir(dir.path()).output().expect("bash runs");
+    assert_eq!(String::from_utf8_lossy(&completed.stdout).trim(), "healthcheck");
+}
+
+#[test]
+fn a_slip_in_a_name_is_told_beside_what_is_wrong() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let settings = vec![("REDIS_CONECTION", "cache".to_owned()), ("PGHOST", "db".to_owned())];
+    let operator = Operator { dir: dir.path(), settings };
+    let said = operator.prints(&["config", "--check"]);
+    assert!(said.contains("REDIS_CONECTION is set") && said.contains("was REDIS_CONNECTION meant?"), "{said}");
+    assert!(!said.contains("PGHOST"), "{said}");
+}
+
 fn free_port() -> u16 {
     loop {
         let port = rand::rng().random_range(20_000..32_000);

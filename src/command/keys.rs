@@ -1,20 +1,167 @@
-//! `gapless keys generate`.
+//! `gapless keys`: the first signing key, and the next one without anybody being signed out.
 
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::SigningKey;
+use crate::clock::Clock;
+use crate::config::{KeyFile, Settings, SigningKey};
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Keys {
     /// Print a new signing key, for `JWT_SIGNING_KEY`.
     Generate,
+    /// Put a new signing key in the place of the present one, which goes on verifying the tokens that it signed.
+    ///
+    /// Without a file it changes nothing: it prints what to set, where and when.
+    Rotate {
+        /// The file of `JWT_SIGNING_KEY_FILE`, to be rewritten in one step.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
 }
 
 impl Keys {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self::Generate = self;
-        println!("{}", SigningKey::generate()?.to_hex().expose_secret());
+    pub(super) fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let ttl_secs = settings.access_token_ttl_secs();
+        match self {
+            Self::Generate => println!("{}", SigningKey::generate()?.to_hex().expose_secret()),
+            Self::Rotate { file: Some(file) } => println!("{}", rotate_file(&file, ttl_secs)?),
+            Self::Rotate { file: None } => {
+                let present = settings.signing_key_text()?.context(
+                    "JWT_SIGNING_KEY is not set here, so there is none to replace; `gapless keys generate` makes a first one",
+                )?;
+                println!("{}", recipe(&present, settings.previous_keys_text()?.as_ref(), ttl_secs)?);
+            }
+        }
         Ok(())
+    }
+}
+
+/// What to set, where and when. An instance that has not yet heard of a key refuses its tokens, hence the first step.
+fn recipe(present: &SecretString, previous: Option<&SecretString>, ttl_secs: u64) -> anyhow::Result<String> {
+    let (present, former) = KeyFile::parse(present).context("JWT_SIGNING_KEY")?.into_keys();
+    let previous = previous.map_or(Ok(Vec::new()), SigningKey::parse_list).context("JWT_PREVIOUS_KEYS")?;
+    if !former.is_empty() {
+        bail!("JWT_SIGNING_KEY holds former keys as well, as a key file does; name that file by --file");
+    }
+    let new = SigningKey::generate()?;
+    let list = |first: &SigningKey| {
+        let keys = std::iter::once(first).chain(&previous).map(|key| key.to_hex().expose_secret().to_owned());
+        keys.collect::<Vec<_>>().join(",")
+    };
+    Ok(format!(
+        "1. Where several instances run, first let all of them know the new key, and restart them one by one:\n\
+         \x20    JWT_PREVIOUS_KEYS={}\n\
+         2. Then let it sign, and the present one only verify, and restart them one by one:\n\
+         \x20    JWT_SIGNING_KEY={}\n\
+         \x20    JWT_PREVIOUS_KEYS={}\n\
+         3. {ttl_secs} s after the last of them has restarted (ACCESS_TOKEN_TTL_SECS), no token of the former key lives:\n\
+         \x20    unset JWT_PREVIOUS_KEYS\n\
+         If the present key has leaked, take step 2 alone and without JWT_PREVIOUS_KEYS: every access token is void at \
+         once, and browsers get new ones by themselves.",
+        list(&new),
+        new.to_hex().expose_secret(),
+        list(&present),
+    ))
+}
+
+/// Rewrites the file in one step: whoever reads it meets the file of before or the new one, after a power cut too.
+fn rotate_file(path: &Path, ttl_secs: u64) -> anyhow::Result<String> {
+    // A link, as container secrets are, stays one.
+    let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let keys = KeyFile::parse(&text.into()).with_context(|| format!("{} is no key file", path.display()))?;
+    let rotated = keys.rotate(SigningKey::generate()?, Clock::System.now()).to_text()?;
+    replace(&path, rotated.expose_secret()).with_context(|| format!("{} cannot be rewritten", path.display()))?;
+    Ok(format!(
+        "{} has a new key on its first line; the former one follows it and still verifies. Restart what reads the \
+         file. {ttl_secs} s after that (ACCESS_TOKEN_TTL_SECS) the other lines may go; the next rotation takes them away. \
+         If the former key has leaked, delete its line before you restart.",
+        path.display()
+    ))
+}
+
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let dir = path.parent().context("it is no file")?;
+    let mut name = path.file_name().context("it is no file")?.to_owned();
+    name.push(".new");
+    let draft = dir.join(name);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft).with_context(|| format!("{} is there, or cannot be made", draft.display()))?;
+    let written = write_like(&mut file, path, text).and_then(|()| Ok(fs::rename(&draft, path)?));
+    if written.is_err() {
+        // It holds keys, and nobody would look for it.
+        let _ = fs::remove_file(&draft);
+    }
+    written?;
+    File::open(dir)?.sync_all()?;
+    Ok(())
+}
+
+/// The server may run as somebody else than who rotates, so the file stays whose it was.
+fn write_like(file: &mut File, model: &Path, text: &str) -> anyhow::Result<()> {
+    let model = fs::metadata(model)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        std::os::unix::fs::fchown(&*file, Some(model.uid()), Some(model.gid()))?;
+    }
+    file.set_permissions(model.permissions())?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRESENT: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+    const FORMER: &str = "0202020202020202020202020202020202020202020202020202020202020202";
+
+    #[test]
+    fn the_recipe_names_each_key_in_its_place() {
+        let said = recipe(&PRESENT.into(), Some(&FORMER.into()), 900).unwrap();
+        let after = |mark: &str| {
+            let lines = said.lines().filter_map(|line| line.trim().strip_prefix(mark));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (signing, previous) = (after("JWT_SIGNING_KEY="), after("JWT_PREVIOUS_KEYS="));
+        assert_eq!(previous, [format!("{},{FORMER}", signing[0]), format!("{PRESENT},{FORMER}")]);
+        assert!(SigningKey::parse(&signing[0].as_str().into()).is_ok() && said.contains("900 s after"), "{said}");
+        assert!(recipe(&"hush".into(), None, 900).is_err_and(|error| !format!("{error:#}").contains("hush")));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_stays_whose_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("key"), dir.path().join("link"));
+        fs::write(&file, PRESENT).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
+            std::os::unix::fs::symlink(&file, &link).unwrap();
+            rotate_file(&link, 900).unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o440);
+        }
+        let (signing, former) = KeyFile::parse(&fs::read_to_string(&file).unwrap().into()).unwrap().into_keys();
+        assert_ne!(signing.to_hex().expose_secret(), PRESENT);
+        assert_eq!(former[0].to_hex().expose_secret(), PRESENT);
+
+        let before = fs::read(&file).unwrap();
+        fs::write(dir.path().join("key.new"), "of somebody else").unwrap();
+        assert!(rotate_file(&file, 900).is_err());
+        assert_eq!(fs::read(&file).unwrap(), before, "what fails changes nothing");
+        assert!(rotate_file(&dir.path().join("absent"), 900).is_err());
     }
 }

@@ -2,11 +2,12 @@
 
 use clap::{ArgMatches, Args};
 
-use crate::config::{Config, Settings, reference};
+use crate::config::{Config, Settings, reference, stray};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Show {
-    /// Say what is wrong, all of it at once; end with failure if anything is.
+    /// Say what is wrong, all of it at once; end with failure if anything is. A variable that looks like a setting
+    /// and is none is named, and no failure: it may be somebody else's.
     #[arg(long)]
     check: bool,
     /// Print the page docs/CONFIGURATION.md.
@@ -19,6 +20,9 @@ impl Show {
         if self.reference {
             print!("{}", reference::page());
         } else if self.check {
+            for stray in stray::of_environment() {
+                println!("{stray}");
+            }
             let config = Config::resolve(settings)?;
             println!("The settings are right. Demo mode is {}.", if config.demo_mode { "on" } else { "off" });
         } else {

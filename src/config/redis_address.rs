@@ -54,10 +54,41 @@ impl<'a> Address<'a> {
                     _ => bail!("ssl is neither True nor False"),
                 }
             }
-            // How long to wait and how often to try again are decisions of this program, not of its address.
-            "abortconnect" | "connectretry" | "connecttimeout" | "synctimeout" | "asynctimeout" | "keepalive"
-            | "name" | "clientname" | "allowadmin" | "resolvedns" | "channelprefix" | "configcheckseconds"
-            | "sslprotocols" | "tiebreaker" | "version" | "protocol" => {}
+            // How long to wait and how often to try again are decisions of this program, not of its address; the rest
+            // is about a client and features that are not this program's.
+            "abortconnect"
+            | "connectretry"
+            | "connecttimeout"
+            | "synctimeout"
+            | "asynctimeout"
+            | "responsetimeout"
+            | "keepalive"
+            | "heartbeatinterval"
+            | "heartbeatconsistencychecks"
+            | "configcheckseconds"
+            | "configchannel"
+            | "name"
+            | "clientname"
+            | "libraryname"
+            | "setlib"
+            | "allowadmin"
+            | "resolvedns"
+            | "channelprefix"
+            | "sslprotocols"
+            | "checkcertificaterevocation"
+            | "tiebreaker"
+            | "version"
+            | "protocol"
+            | "writebuffer"
+            | "highintegrity"
+            | "includedetailinexceptions"
+            | "includeperformancecountersinexceptions" => {}
+            // Passing these over would lead somewhere else than was meant.
+            "sslhost" | "servicename" | "proxy" | "tunnel" => {
+                bail!(
+                    "the option `{key}` cannot be honoured here; write the address that leads to the primary directly"
+                )
+            }
             other => bail!("the option `{other}` is not known"),
         }
         Ok(())
@@ -121,6 +152,11 @@ mod tests {
         "cache:6379,user=ali,password=p@ss/wörd=,defaultDatabase=3",
         "redis://ali:p%40ss%2Fw%C3%B6rd%3D@cache:6379/3"
     )]
+    #[case("cache:6379,allowAdmin=true,syncTimeout=5000,connectRetry=3,name=chat,resolveDns=0", "redis://cache:6379")]
+    #[case(
+        "chat.redis.cache.windows.net:6380,password=hush=,ssl=True,abortConnect=False,sslprotocols=tls12",
+        "rediss://:hush%3D@chat.redis.cache.windows.net:6380"
+    )]
     #[case("[::1]:6379", "redis://[::1]:6379")]
     #[case("[::1]", "redis://[::1]:6379")]
     fn both_forms_are_one_address(#[case] said: &str, #[case] meant: &str) {
@@ -135,6 +171,9 @@ mod tests {
     #[case("::1:6379", "brackets")]
     #[case("cache,ssl=perhaps", "neither")]
     #[case("cache,pasword=hush", "`pasword`")]
+    #[case("cache,password=hush,sslHost=other", "`sslHost` cannot be honoured")]
+    #[case("sentinel:26379,serviceName=primary", "`serviceName` cannot be honoured")]
+    #[case("cache,defaultDatabase=one", "not a number")]
     fn what_is_not_understood_is_named_and_no_secret_shown(#[case] said: &str, #[case] named: &str) {
         let error = format!("{:#}", url(said).unwrap_err());
         assert!(error.contains(named), "{error}");

@@ -12,6 +12,8 @@ use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::secret;
+
 /// The settings as they were said. An empty secret, list or directory counts as one that is not set.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
@@ -23,7 +25,7 @@ pub struct Settings {
     #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     pub(super) host: IpAddr,
 
-    /// `PostgreSQL` to use, as a URL. Without it the program starts a private one, kept in `DATA_DIR`.
+    /// `PostgreSQL` to use, as a URL; `?sslmode=verify-full` and `&sslrootcert=FILE` ask for TLS and say whom to trust. Without it the program starts a private one, kept in `DATA_DIR`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<SecretString>,
 
@@ -51,7 +53,7 @@ pub struct Settings {
     #[arg(long, env = "JWT_SIGNING_KEY", hide_env_values = true)]
     pub(super) jwt_signing_key: Option<SecretString>,
 
-    /// File that holds `JWT_SIGNING_KEY`.
+    /// File that holds `JWT_SIGNING_KEY` on its first line, and below it former keys, which still verify: `gapless keys rotate --file` keeps it.
     #[arg(long, env = "JWT_SIGNING_KEY_FILE", value_parser = path())]
     pub(super) jwt_signing_key_file: Option<PathBuf>,
 
@@ -164,10 +166,34 @@ pub struct Settings {
     pub(super) log_format: LogFormat,
 }
 
+/// What commands need that resolve nothing.
 impl Settings {
-    /// `PORT`, for a command that looks for a server on this machine.
+    /// `PORT`, for one that looks for a server on this machine.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// `ACCESS_TOKEN_TTL_SECS`.
+    pub fn access_token_ttl_secs(&self) -> u64 {
+        self.access_token_ttl_secs
+    }
+
+    /// `JWT_SIGNING_KEY`, said or in its file.
+    ///
+    /// # Errors
+    ///
+    /// As for every secret: it is said twice, or its file cannot be read.
+    pub fn signing_key_text(&self) -> anyhow::Result<Option<SecretString>> {
+        secret("JWT_SIGNING_KEY", self.jwt_signing_key.clone(), self.jwt_signing_key_file.clone())
+    }
+
+    /// `JWT_PREVIOUS_KEYS`, said or in its file.
+    ///
+    /// # Errors
+    ///
+    /// As [`signing_key_text`](Self::signing_key_text).
+    pub fn previous_keys_text(&self) -> anyhow::Result<Option<SecretString>> {
+        secret("JWT_PREVIOUS_KEYS", self.jwt_previous_keys.clone(), self.jwt_previous_keys_file.clone())
     }
 }
 

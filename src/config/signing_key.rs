@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use rand::TryRngCore;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::KeyFile;
+
 /// Where the demo keeps its key, within `DATA_DIR`.
 const FILE: &str = "signing-key";
 
@@ -26,7 +28,11 @@ impl SigningKey {
     }
 
     /// Reads keys separated by commas.
-    pub(super) fn parse_list(list: &SecretString) -> anyhow::Result<Vec<Self>> {
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_list(list: &SecretString) -> anyhow::Result<Vec<Self>> {
         list.expose_secret().split(',').map(Self::from_hex).collect()
     }
 
@@ -52,11 +58,13 @@ impl SigningKey {
     }
 
     /// The key kept in `dir`, made by chance the first time, readable by its owner alone.
-    pub(super) fn kept_in(dir: &Path) -> anyhow::Result<Self> {
+    pub(super) fn kept_in(dir: &Path) -> anyhow::Result<KeyFile> {
         let path = dir.join(FILE);
         match fs::read_to_string(&path) {
-            Ok(hex) => Self::from_hex(&hex).with_context(|| format!("{} is damaged; delete it", path.display())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Self::made_in(dir, &path),
+            Ok(kept) => {
+                KeyFile::parse(&kept.into()).with_context(|| format!("{} is damaged; delete it", path.display()))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::made_in(dir, &path).map(KeyFile::of),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
     }
@@ -78,7 +86,7 @@ impl SigningKey {
         Ok(key)
     }
 
-    fn from_hex(hex: &str) -> anyhow::Result<Self> {
+    pub(super) fn from_hex(hex: &str) -> anyhow::Result<Self> {
         let hex = hex.trim();
         if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             bail!("a signing key is 64 hex digits; make one with `gapless keys generate`");

@@ -67,12 +67,74 @@ fn a_secret_may_lie_in_a_file_and_what_is_empty_is_not_set() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_named_at_once() {
-    let flags = ["--database-url=x", "--allowed-origins=*", "--trusted-proxy=x", "--redis-connection=a:1,b:2"];
-    let error = resolve(&flags).expect_err("four faults").to_string();
-    for name in ["JWT_SIGNING_KEY", "ALLOWED_ORIGINS", "TRUSTED_PROXY", "REDIS_CONNECTION"] {
-        assert!(error.contains(name), "{error}");
+fn everything_that_is_wrong_is_named_at_once_in_a_sentence_each() {
+    let flags = [
+        "--database-url=mysql://u:hush@db/x",
+        "--jwt-previous-keys=hush",
+        "--allowed-origins=*",
+        "--trusted-proxy=x",
+        "--redis-connection=a:1,b:2",
+        "--metrics-token=hush",
+        "--metrics-token-file=/nowhere",
+        "--drain-delay-secs=20",
+    ];
+    let error = resolve(&flags).expect_err("eight faults").to_string();
+    let names = [
+        "JWT_SIGNING_KEY",
+        "JWT_PREVIOUS_KEYS",
+        "DATABASE_URL",
+        "REDIS_CONNECTION",
+        "METRICS_TOKEN",
+        "ALLOWED_ORIGINS",
+        "TRUSTED_PROXY",
+        "DRAIN_DELAY_SECS",
+    ];
+    for name in names {
+        let sentences = error.lines().filter(|line| line.starts_with(name));
+        assert_eq!(sentences.count(), 1, "{name} in {error}");
     }
+    assert_eq!(error.lines().count(), names.len(), "{error}");
+    assert!(!error.contains("hush"), "{error}");
+}
+
+#[test]
+fn an_address_of_the_database_says_how_to_encrypt() {
+    for mode in ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] {
+        let url = format!("--database-url=postgres://u:p@db/x?application_name=a&sslmode={mode}");
+        resolve(&[KEY, &url]).unwrap_or_else(|error| panic!("{mode}: {error}"));
+    }
+    for (wrong, named) in [("postgres://u:hush@db/x?sslmode=verify_full", "verify_full"), ("u:hush@db", "postgres://")]
+    {
+        let error = resolve(&[KEY, &format!("--database-url={wrong}")]).expect_err(wrong).to_string();
+        assert!(error.contains(named) && !error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn every_secret_may_lie_in_a_file() {
+    let line = Line::command();
+    let secrets: Vec<&str> = line
+        .get_arguments()
+        .filter(|arg| arg.is_hide_env_values_set())
+        .filter_map(|arg| arg.get_env()?.to_str())
+        .collect();
+    assert!(secrets.contains(&"DATABASE_URL") && secrets.contains(&"JWT_SIGNING_KEY"), "{secrets:?}");
+    for secret in secrets {
+        let file = format!("{secret}_FILE");
+        assert!(line.get_arguments().any(|arg| arg.get_env().is_some_and(|env| *env == *file)), "{file} is no setting");
+    }
+}
+
+#[test]
+fn a_key_file_brings_its_former_keys_along() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("key");
+    std::fs::write(&file, format!("{}\n{}  # former\n", "07".repeat(32), "06".repeat(32))).expect("a file");
+    let others = format!("--jwt-previous-keys={}", "05".repeat(32));
+    let config = resolve(&[&format!("--jwt-signing-key-file={}", file.display()), &others]).expect("settings");
+    assert_eq!(config.jwt_signing_key.as_bytes(), &[7; 32]);
+    let former: Vec<u8> = config.jwt_previous_keys.iter().map(|key| key.as_bytes()[0]).collect();
+    assert_eq!(former, [6, 5]);
 }
 
 #[test]

@@ -1,0 +1,19 @@
+//! `gapless completions`: what a shell has to know to complete the commands and settings of this program.
+
+use std::io;
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Completions {
+    /// For bash: `source <(gapless completions bash)`.
+    shell: Shell,
+}
+
+impl Completions {
+    /// Prints the script for this program, whose whole command line only its entry point knows.
+    pub fn print(self, mut program: Command) {
+        clap_complete::generate(self.shell, &mut program, "gapless", &mut io::stdout().lock());
+    }
+}

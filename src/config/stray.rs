@@ -1,0 +1,163 @@
+//! Variables that look like settings and are none: a slip in a name would otherwise be a default that nobody meant.
+//!
+//! The environment is full of other programs' names, so a name counts as ours only where it begins as ours alone
+//! do, or is a slip of the pen away from one of ours.
+
+use clap::{Args as _, Command};
+
+use super::Settings;
+
+/// Beginnings that other programs' variables hardly have. Not among them: `DATABASE_` and `REDIS_` (platforms set
+/// `DATABASE_URL_UNPOOLED`, `REDIS_URL`), `LOG_`, `METRICS_`.
+const OUR_BEGINNINGS: [&str; 6] =
+    ["GAPLESS_", "JWT_", "REDIS_CONNECTION", "ALLOWED_ORIGIN", "ACCESS_TOKEN_TTL", "REFRESH_TOKEN_TTL"];
+/// Read by the build, the tests and the seeded bugs, which are not settings.
+const OURS_ELSEWHERE: [&str; 5] =
+    ["GAPLESS_COMMIT", "GAPLESS_MUTANT", "GAPLESS_BIN", "GAPLESS_E2E_DATA", "GAPLESS_E2E_PORT"];
+/// Shorter names are too near to everything.
+const SHORTEST: usize = 6;
+
+/// A variable that no setting has the name of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    pub name: String,
+    /// The setting that was probably meant.
+    pub meant: Option<String>,
+}
+
+impl std::fmt::Display for Stray {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is set, and no setting has that name", self.name)?;
+        match &self.meant {
+            Some(meant) => write!(f, "; was {meant} meant?"),
+            None => write!(f, "; docs/CONFIGURATION.md lists all"),
+        }
+    }
+}
+
+/// The strays of this process's environment.
+pub fn of_environment() -> Vec<Stray> {
+    among(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+}
+
+/// The strays among these names, in the alphabet's order.
+pub fn among(names: impl IntoIterator<Item = String>) -> Vec<Stray> {
+    let settings = Settings::augment_args(Command::new("gapless"));
+    let known: Vec<&str> = settings.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+    let mut strays: Vec<Stray> = names
+        .into_iter()
+        .filter(|name| !known.contains(&name.as_str()) && !OURS_ELSEWHERE.contains(&name.as_str()))
+        .filter_map(|name| {
+            let meant = nearest(&name, &known).map(str::to_owned);
+            let begins_as_ours = OUR_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+            (meant.is_some() || begins_as_ours).then_some(Stray { name, meant })
+        })
+        .collect();
+    strays.sort_by(|one, other| one.name.cmp(&other.name));
+    strays
+}
+
+/// The setting whose name a slip turns into this one: another case, or a letter or two.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() < SHORTEST {
+        return None;
+    }
+    let folded = name.to_ascii_uppercase().replace('-', "_");
+    let slips = known.iter().map(|known| (distance(&folded, known), *known));
+    let (slips, known) = slips.min()?;
+    // One letter in a short name is a slip; in a long one two are.
+    let pardoned = if known.len() < 10 { 1 } else { 2 };
+    (slips <= pardoned).then_some(known)
+}
+
+/// How many letters must be put in, left out, changed or swapped with their neighbour to get from one name to the
+/// other (Damerau and Levenshtein, in the form that changes no letter twice).
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let mut before = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (row, letter) in from.iter().enumerate() {
+        let mut next = vec![row + 1];
+        for (column, other) in to.iter().enumerate() {
+            let changed = last[column] + usize::from(letter != other);
+            let mut least = changed.min(last[column + 1] + 1).min(next[column] + 1);
+            if row > 0 && column > 0 && *letter == to[column - 1] && from[row - 1] == *other {
+                least = least.min(before[column - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut last, next);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn said(name: &str) -> Option<Stray> {
+        among([name.to_owned()]).pop()
+    }
+
+    #[rstest]
+    #[case("DATABASE_URI", "DATABASE_URL")]
+    #[case("database_url", "DATABASE_URL")]
+    #[case("REDIS_CONECTION", "REDIS_CONNECTION")]
+    #[case("ALLOWED_ORIGIN", "ALLOWED_ORIGINS")]
+    #[case("ALOWED_ORIGNS", "ALLOWED_ORIGINS")]
+    #[case("JWT_SINGING_KEY", "JWT_SIGNING_KEY")]
+    #[case("JWT_SIGNING_KEYFILE", "JWT_SIGNING_KEY_FILE")]
+    #[case("TRUSTED_PROXYS", "TRUSTED_PROXY")]
+    #[case("RATE-LIMITS", "RATE_LIMITS")]
+    #[case("DEMOMODE", "DEMO_MODE")]
+    #[case("REGISTRATON", "REGISTRATION")]
+    fn a_slip_is_told_with_what_was_meant(#[case] name: &str, #[case] meant: &str) {
+        let stray = said(name).unwrap_or_else(|| panic!("{name} is told"));
+        assert_eq!(stray.meant.as_deref(), Some(meant));
+    }
+
+    #[rstest]
+    #[case("JWT_SECRET")]
+    #[case("GAPLESS_PORT")]
+    #[case("REDIS_CONNECTION_STRING")]
+    fn what_begins_as_ours_is_told_though_nothing_is_near(#[case] name: &str) {
+        let stray = said(name).unwrap_or_else(|| panic!("{name} is told"));
+        assert_eq!(stray.meant, None);
+        assert!(stray.to_string().starts_with(name));
+    }
+
+    #[test]
+    fn what_others_have_is_no_alarm_nor_is_any_setting() {
+        let others = "PATH HOME USER SHELL TERM LANG PWD HOSTNAME TZ TMPDIR MAIL EDITOR DISPLAY LOGNAME SHLVL LS_COLORS \
+            RUST_LOG RUST_BACKTRACE CARGO_HOME CARGO_TARGET_DIR NO_COLOR CI GITHUB_SHA NODE_ENV \
+            PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLMODE PGAPPNAME POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB \
+            DATABASE_HOST DATABASE_PORT DATABASE_NAME DATABASE_URL_UNPOOLED DIRECT_URL REDIS_URL REDIS_HOST REDIS_PORT \
+            REDIS_PASSWORD REDISCLI_AUTH FLY_APP_NAME FLY_REGION FLY_MACHINE_ID FLY_ALLOC_ID FLY_PUBLIC_IP PRIMARY_REGION \
+            OTEL_EXPORTER_OTLP_ENDPOINT OTEL_SERVICE_NAME OTEL_TRACES_SAMPLER KUBERNETES_SERVICE_HOST \
+            KUBERNETES_SERVICE_PORT SHUTTLE_ENV SHUTTLE_PROJECT_ID SHUTTLE_RUNTIME_PORT \
+            INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID CREDENTIALS_DIRECTORY LISTEN_FDS NOTIFY_SOCKET \
+            XDG_DATA_DIRS XDG_RUNTIME_DIR SSH_AUTH_SOCK HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_CERT_FILE LD_LIBRARY_PATH \
+            LOG_LEVEL LOG_FILE HOSTS PORTS SECRET_KEY ACCESS_TOKEN REFRESH_TOKEN_SECRET API_URL VITE_API_URL";
+        let others = others.split_whitespace().map(str::to_owned);
+        assert_eq!(among(others), []);
+        let settings = Settings::augment_args(Command::new("gapless"));
+        let known = settings.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str()?.to_owned()));
+        assert_eq!(among(known.chain(OURS_ELSEWHERE.map(str::to_owned))), []);
+    }
+
+    #[test]
+    fn letters_put_in_left_out_changed_and_swapped_count_one_each() {
+        for (one, other, apart) in [
+            ("abc", "abc", 0),
+            ("abc", "abcd", 1),
+            ("abc", "ac", 1),
+            ("abc", "axc", 1),
+            ("abc", "acb", 1),
+            ("", "ab", 2),
+        ] {
+            assert_eq!((distance(one, other), distance(other, one)), (apart, apart), "{one} {other}");
+        }
+    }
+}
