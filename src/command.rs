@@ -6,7 +6,10 @@
 mod admin;
 mod completions;
 mod doctor;
+mod epoch;
+mod export;
 mod healthcheck;
+mod import;
 mod invite;
 mod keys;
 mod settings;
@@ -37,6 +40,12 @@ pub enum Command {
     Doctor,
     /// Ask a server on this machine whether it takes traffic: for containers, whose images have no shell.
     Healthcheck(healthcheck::Healthcheck),
+    /// Write the whole chat as lines of JSON.
+    Export(export::Export),
+    /// Bring an exported chat into a new database.
+    Import(import::Import),
+    /// Begin another history after a backup was put back in place: every open page reloads what it shows.
+    NewEpoch,
     /// Print the `OpenAPI` document.
     Openapi,
     /// Print what a shell has to know to complete these commands.
@@ -58,6 +67,9 @@ pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow
         Command::Config(show) => show.run(settings, matches),
         Command::Doctor => block_on(doctor::examine(Config::resolve(settings)?)),
         Command::Healthcheck(healthcheck) => healthcheck.run(settings.port()),
+        Command::Export(export) => block_on(export.run(Config::resolve_without_key(settings)?)),
+        Command::Import(import) => block_on(import.run(Config::resolve_without_key(settings)?)),
+        Command::NewEpoch => block_on(epoch::begin(Config::resolve_without_key(settings)?)),
         Command::Metrics => {
             print!("{}", telemetry::catalogue::page());
             Ok(())

@@ -16,6 +16,7 @@ pub mod messages;
 pub mod retention;
 pub mod rooms;
 pub mod sessions;
+pub mod transfer;
 pub mod users;
 
 use std::time::Duration;

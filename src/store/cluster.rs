@@ -4,7 +4,7 @@
 //! positions given out since. Clients hold cursors into what is gone, so a history goes on only in the
 //! cluster, on the timeline and in the database in which it was begun; anywhere else it gets another epoch, and
 //! streams hear `reset`. What is put back in place (a volume's snapshot, a dump over the same database) cannot be
-//! told apart: whoever does so begins a new epoch by hand, see `docs/RUNBOOK.md`.
+//! told apart: whoever does so begins a new epoch by `gapless new-epoch`, see `docs/RUNBOOK.md`.
 
 use super::Db;
 
@@ -22,7 +22,7 @@ pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     let identity: String = match identity.fetch_one(db).await {
         Ok(identity) => identity,
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
-            tracing::info!("the database does not tell its identity; after a restore, begin a new epoch by hand");
+            tracing::info!("the database does not tell its identity; after a restore, run `gapless new-epoch`");
             return Ok(false);
         }
         Err(error) => return Err(error),
@@ -42,6 +42,17 @@ pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
         tracing::warn!("the log was restored into another database: a new epoch begins, and every stream is reset");
     }
     Ok(was_elsewhere)
+}
+
+/// Begins another epoch at somebody's word, and answers its name.
+///
+/// # Errors
+/// When the database is away.
+pub async fn begin_epoch(db: impl sqlx::PgExecutor<'_>) -> sqlx::Result<String> {
+    let begun = sqlx::query_scalar(
+        "update log_head set epoch = substr(replace(gen_random_uuid()::text, '-', ''), 1, 12) returning epoch",
+    );
+    begun.fetch_one(db).await
 }
 
 #[cfg(test)]

@@ -56,11 +56,8 @@ impl Words {
             self.from = forgotten.next_from;
             return Ok(Progress::More(forgotten.pos));
         }
-        let count: i64 = sqlx::query_scalar("select forget_direct_words($1, $2)")
-            .bind(self.user)
-            .bind(BATCH)
-            .fetch_one(db)
-            .await?;
+        let count: i64 =
+            sqlx::query_scalar("select forget_direct_words($1, $2)").bind(self.user).bind(BATCH).fetch_one(db).await?;
         if count > 0 {
             return Ok(Progress::More(None));
         }

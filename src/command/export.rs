@@ -1,0 +1,66 @@
+//! `gapless export`: the whole chat as lines of JSON, for another database, another program, or a shelf.
+//!
+//! It may run beside the server: it reads one moment and locks nothing. A password's hash and a private message
+//! leave the database only when they are asked for by name.
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::app::Database;
+use crate::config::Config;
+use crate::store::transfer::{Choice, End, export};
+
+#[derive(Debug, Clone, Args)]
+pub struct Export {
+    /// File to write, which must not exist yet; standard output otherwise.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Take the hashes of passwords along, so that everybody signs in as before. Keep such a file as you keep the database.
+    #[arg(long)]
+    with_password_hashes: bool,
+    /// Take private messages along.
+    #[arg(long)]
+    with_direct_messages: bool,
+}
+
+impl Export {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        let database = Database::open(&config).await?;
+        let exported = self.write(&database).await;
+        database.close().await;
+        // Standard output may be the export itself.
+        eprintln!("Exported {}.", exported?);
+        Ok(())
+    }
+
+    async fn write(&self, database: &Database) -> anyhow::Result<End> {
+        let mut connection =
+            PgConnection::connect_with(&database.options).await.context("The database cannot be used")?;
+        let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.out {
+            Some(path) => Box::new(create(path).with_context(|| format!("{} cannot be made", path.display()))?),
+            None => Box::new(std::io::stdout()),
+        });
+        let choice = Choice { password_hashes: self.with_password_hashes, direct_messages: self.with_direct_messages };
+        let exported = export(&mut connection, choice, |line| {
+            serde_json::to_writer(&mut out, line)?;
+            out.write_all(b"\n")
+        });
+        let exported = exported.await.context("The export is not whole")?;
+        out.flush().context("The export is not whole")?;
+        Ok(exported)
+    }
+}
+
+/// A new file, for its owner's eyes.
+fn create(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,42 @@
+//! `gapless import`: an exported chat into a new database, all of it or nothing.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::app::Database;
+use crate::config::Config;
+use crate::store;
+use crate::store::transfer::{End, import};
+
+#[derive(Debug, Clone, Args)]
+pub struct Import {
+    /// File to read; standard input otherwise.
+    #[arg(long = "in")]
+    file: Option<PathBuf>,
+}
+
+impl Import {
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        let database = Database::open(&config).await?;
+        let imported = self.read(&database).await;
+        database.close().await;
+        println!("Imported {}.", imported.context("Nothing was imported")?);
+        Ok(())
+    }
+
+    async fn read(&self, database: &Database) -> anyhow::Result<End> {
+        let lines: Box<dyn BufRead + Send> = match &self.file {
+            Some(path) => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
+            None => Box::new(BufReader::new(std::io::stdin())),
+        };
+        let _turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
+        store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")?;
+        let mut connection = PgConnection::connect_with(&database.options).await?;
+        import(&mut connection, lines).await
+    }
+}

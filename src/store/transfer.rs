@@ -1,0 +1,140 @@
+//! A whole chat as lines of JSON, to be kept, read by other programs, or brought into another database.
+//!
+//! A file begins with [`Beginning`] and ends with [`End`], so that one that was cut off is never taken for whole.
+//! Between them come users, then rooms, then what was said, in the order of the log. What belongs to one history
+//! alone is left out: positions, the epoch, sessions, the audit trail. Everything else keeps its name, number and
+//! time, and so a client's repeat of a post is recognised in the new place too.
+
+mod export;
+mod import;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+pub use export::{Choice, export};
+pub use import::import;
+
+use crate::event::Role;
+use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
+
+/// The format of these lines. Another number means that an older program must not guess.
+pub const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Line {
+    Export(Beginning),
+    User(User),
+    Room(Room),
+    Message(Message),
+    DirectMessage(DirectMessage),
+    End(End),
+}
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beginning {
+    pub format: u32,
+    /// The moment that all lines show.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+/// An account.
+#[derive(Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    pub id: UserId,
+    pub username: String,
+    #[sqlx(try_from = "RoleWord")]
+    pub role: Role,
+    /// Only where it was asked for. Without one no password opens the account until it is given a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_hash: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub muted_until: Option<OffsetDateTime>,
+    pub mute_reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub banned_at: Option<OffsetDateTime>,
+    pub ban_reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub erased_at: Option<OffsetDateTime>,
+}
+
+/// A role as the database has it.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+struct RoleWord(String);
+
+impl From<RoleWord> for Role {
+    fn from(word: RoleWord) -> Self {
+        if word.0 == Self::Admin.as_str() { Self::Admin } else { Self::User }
+    }
+}
+
+/// A room. Its newest `seq` follows from its messages.
+#[derive(Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    pub id: RoomId,
+    pub name: String,
+    pub is_archived: bool,
+    pub retention_days: Option<i32>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// A public message.
+#[derive(Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    pub id: MessageId,
+    pub room_id: RoomId,
+    pub seq: Seq,
+    pub author_id: UserId,
+    pub client_id: ClientId,
+    /// What was asked for, digested, as hex digits: tells a repeat from another request, also after an edit.
+    pub fingerprint: String,
+    pub body: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub edited_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub deleted_at: Option<OffsetDateTime>,
+}
+
+/// A message in private: only where it was asked for.
+#[derive(Debug, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct DirectMessage {
+    pub id: MessageId,
+    pub sender_id: UserId,
+    pub recipient_id: UserId,
+    pub client_id: ClientId,
+    pub fingerprint: String,
+    pub body: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// The last line: how many there were of each.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    pub users: u64,
+    pub rooms: u64,
+    pub messages: u64,
+    pub direct_messages: u64,
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { users, rooms, messages, direct_messages } = self;
+        write!(f, "{users} users, {rooms} rooms, {messages} messages, {direct_messages} direct messages")
+    }
+}

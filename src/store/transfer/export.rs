@@ -1,0 +1,161 @@
+//! Reads a whole chat, page by page, from one snapshot: what is posted meanwhile is not in it, nor half of it.
+
+use anyhow::Context as _;
+use sqlx::{Connection as _, FromRow, PgConnection};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Beginning, DirectMessage, End, FORMAT, Line, Message, Room, User};
+use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
+
+/// Rows read at once, which is all that is ever in memory.
+const PAGE: i64 = 1000;
+
+/// What of a chat's secrets goes along.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice {
+    pub password_hashes: bool,
+    pub direct_messages: bool,
+}
+
+/// Writes every line. The connection must have no timeout: a large chat takes a while.
+///
+/// # Errors
+/// When the database is away, or a line cannot be written.
+pub async fn export(
+    connection: &mut PgConnection,
+    choice: Choice,
+    mut write: impl FnMut(&Line) -> std::io::Result<()>,
+) -> anyhow::Result<End> {
+    let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
+    let at: OffsetDateTime = sqlx::query_scalar("select now()").fetch_one(&mut *snapshot).await?;
+    let mut end = End::default();
+    write(&Line::Export(Beginning { format: FORMAT, at }))?;
+
+    let mut after = Uuid::nil();
+    loop {
+        let page = users(&mut snapshot, after, choice.password_hashes).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id.0;
+        for user in page {
+            write(&Line::User(user))?;
+            end.users += 1;
+        }
+    }
+    for room in rooms(&mut snapshot).await? {
+        write(&Line::Room(room))?;
+        end.rooms += 1;
+    }
+    let mut after = Pos(0);
+    loop {
+        let page = said(&mut snapshot, after, choice.direct_messages).await?;
+        let Some(last) = page.last() else { break };
+        after = last.pos;
+        for row in page {
+            let line = row.line().context("a row of the log names a message that is not there")?;
+            let count = if matches!(line, Line::Message(_)) { &mut end.messages } else { &mut end.direct_messages };
+            *count += 1;
+            write(&line)?;
+        }
+    }
+    write(&Line::End(end))?;
+    snapshot.commit().await?;
+    Ok(end)
+}
+
+async fn users(snapshot: &mut PgConnection, after: Uuid, password_hashes: bool) -> sqlx::Result<Vec<User>> {
+    sqlx::query_as(
+        "select id, username, role, case when $2 then nullif(password_hash, '') end as password_hash, created_at,
+                muted_until, mute_reason, banned_at, ban_reason, erased_at
+         from users where id > $1 order by id limit $3",
+    )
+    .bind(after)
+    .bind(password_hashes)
+    .bind(PAGE)
+    .fetch_all(snapshot)
+    .await
+}
+
+async fn rooms(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Room>> {
+    sqlx::query_as("select id, name, is_archived, retention_days, created_at from rooms order by id")
+        .fetch_all(snapshot)
+        .await
+}
+
+/// What was said after a position, public and, where asked for, private. What erased people wrote to or heard
+/// from anybody in private is gone, whether or not it was swept already.
+async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) -> sqlx::Result<Vec<Said>> {
+    sqlx::query_as(
+        "select l.pos, m.id as message_id, m.room_id, m.seq, m.author_id, m.client_id,
+                encode(m.fingerprint, 'hex') as fingerprint, m.body, m.created_at, m.edited_at, m.deleted_at,
+                d.id as direct_id, d.sender_id, d.recipient_id, d.client_id as direct_client_id,
+                encode(d.fingerprint, 'hex') as direct_fingerprint, d.body as direct_body,
+                d.created_at as direct_created_at
+         from log l
+         left join messages m on m.id = l.message_id and l.kind = 'message.posted'
+         left join direct_messages d on d.id = l.message_id and l.kind = 'direct.posted'
+         where l.pos > $1
+           and (l.kind = 'message.posted'
+                or $2 and l.kind = 'direct.posted'
+                   and not exists (select from users u
+                                   where u.id in (d.sender_id, d.recipient_id) and u.erased_at is not null))
+         order by l.pos limit $3",
+    )
+    .bind(after)
+    .bind(direct_messages)
+    .bind(PAGE)
+    .fetch_all(snapshot)
+    .await
+}
+
+/// A message of either kind.
+#[derive(FromRow)]
+struct Said {
+    pos: Pos,
+    message_id: Option<MessageId>,
+    room_id: Option<RoomId>,
+    seq: Option<Seq>,
+    author_id: Option<UserId>,
+    client_id: Option<ClientId>,
+    fingerprint: Option<String>,
+    body: Option<String>,
+    created_at: Option<OffsetDateTime>,
+    edited_at: Option<OffsetDateTime>,
+    deleted_at: Option<OffsetDateTime>,
+    direct_id: Option<MessageId>,
+    sender_id: Option<UserId>,
+    recipient_id: Option<UserId>,
+    direct_client_id: Option<ClientId>,
+    direct_fingerprint: Option<String>,
+    direct_body: Option<String>,
+    direct_created_at: Option<OffsetDateTime>,
+}
+
+impl Said {
+    /// `None` where the row says neither, which no function of ours can bring about.
+    fn line(self) -> Option<Line> {
+        Some(match self.message_id {
+            Some(id) => Line::Message(Message {
+                id,
+                room_id: self.room_id?,
+                seq: self.seq?,
+                author_id: self.author_id?,
+                client_id: self.client_id?,
+                fingerprint: self.fingerprint?,
+                body: self.body,
+                created_at: self.created_at?,
+                edited_at: self.edited_at,
+                deleted_at: self.deleted_at,
+            }),
+            None => Line::DirectMessage(DirectMessage {
+                id: self.direct_id?,
+                sender_id: self.sender_id?,
+                recipient_id: self.recipient_id?,
+                client_id: self.direct_client_id?,
+                fingerprint: self.direct_fingerprint?,
+                body: self.direct_body?,
+                created_at: self.direct_created_at?,
+            }),
+        })
+    }
+}

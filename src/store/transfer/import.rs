@@ -1,0 +1,274 @@
+//! Brings a whole chat into an empty one, in one transaction: all of it, or nothing and the number of the line that
+//! is wrong.
+//!
+//! Everything takes its position again, in the order of the lines, under the log's lock: rooms and rights first,
+//! then what was said. So a chat that was imported is one whose history begins here.
+
+use std::collections::{HashMap, HashSet};
+use std::io::BufRead;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use serde::Serialize;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{DirectMessage, End, FORMAT, Line, Message, Room, User};
+use crate::auth::password::Passwords;
+use crate::event::Role;
+use crate::id::{Pos, RoomId, Seq, UserId};
+use crate::input::{MessageBody, RoomName, Username};
+
+/// Lines written at once, which is all that is ever in memory.
+const BATCH: usize = 1000;
+
+/// Reads every line. The connection must have no timeout: a large chat takes a while.
+///
+/// # Errors
+/// A sentence for the operator. Nothing was imported then.
+pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyhow::Result<End> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query("select lock_log()").execute(&mut *transaction).await?;
+    assert_empty(&mut transaction).await?;
+
+    let mut arrival = Arrival::default();
+    for (number, line) in (1_u64..).zip(lines.lines()) {
+        let line = line.with_context(|| format!("line {number} cannot be read"))?;
+        let line = serde_json::from_str(&line).map_err(anyhow::Error::from);
+        let taken = line.and_then(|line| arrival.take(number, line));
+        taken.with_context(|| format!("line {number}"))?;
+        if arrival.batch.len() >= BATCH || arrival.has_ended {
+            arrival.write(&mut transaction).await?;
+        }
+    }
+    ensure!(arrival.has_begun, "this is no export: it is empty");
+    ensure!(arrival.has_ended, "the export is cut off: it has no last line");
+    arrival.finish(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(arrival.count)
+}
+
+async fn assert_empty(transaction: &mut PgConnection) -> anyhow::Result<()> {
+    let (users, rooms, pos): (i64, i64, Pos) =
+        sqlx::query_as("select (select count(*) from users), (select count(*) from rooms), (select pos from log_head)")
+            .fetch_one(transaction)
+            .await?;
+    ensure!(
+        (users, rooms, pos) == (0, 0, Pos(0)),
+        "this chat is not empty: it has {users} users and {rooms} rooms, and its log is at {pos}. \
+         Import goes into a new database; demo mode fills one at its first start"
+    );
+    Ok(())
+}
+
+/// What has come so far. Who and where is kept, what was said is not.
+#[derive(Default)]
+struct Arrival {
+    has_begun: bool,
+    has_ended: bool,
+    count: End,
+    users: HashSet<UserId>,
+    /// The newest `seq` of each room.
+    rooms: HashMap<RoomId, Seq>,
+    archived: Vec<RoomId>,
+    pos: Pos,
+    batch: Vec<(u64, Placed)>,
+}
+
+/// A line with what the database has to know beside it.
+#[derive(Serialize)]
+struct Placed {
+    /// Where it goes in the log; an account that is no admin's goes nowhere.
+    pos: Pos,
+    /// A room's name without its case, folded as the server folds it.
+    name_key: Option<String>,
+    #[serde(flatten)]
+    line: Line,
+}
+
+impl Arrival {
+    fn take(&mut self, number: u64, line: Line) -> anyhow::Result<()> {
+        ensure!(!self.has_ended, "nothing may come after the last line");
+        ensure!(self.has_begun || matches!(line, Line::Export(_)), "an export begins with a line of kind `export`");
+        match &line {
+            Line::Export(beginning) => {
+                ensure!(!self.has_begun, "a second beginning");
+                ensure!(beginning.format == FORMAT, "format {} is not one that this program reads", beginning.format);
+                self.has_begun = true;
+                return Ok(());
+            }
+            Line::End(end) => {
+                ensure!(*end == self.count, "the last line counts {end}, and there were {}", self.count);
+                self.has_ended = true;
+                return Ok(());
+            }
+            Line::User(user) => self.check_user(user)?,
+            Line::Room(room) => self.check_room(room)?,
+            Line::Message(message) => self.check_message(message)?,
+            Line::DirectMessage(message) => self.check_direct_message(message)?,
+        }
+        // Only an admin's account is told in the log, since only that gives a right.
+        if !matches!(&line, Line::User(user) if user.role == Role::User) {
+            self.pos = self.pos.next();
+        }
+        let name_key = if let Line::Room(room) = &line { Some(room.name.to_lowercase()) } else { None };
+        self.batch.push((number, Placed { pos: self.pos, name_key, line }));
+        Ok(())
+    }
+
+    fn check_user(&mut self, user: &User) -> anyhow::Result<()> {
+        let name = Username::parse(&user.username).map_err(|refusal| anyhow!("the username {refusal}"))?;
+        ensure!(name.as_ref() == user.username, "the username must be in lower case");
+        ensure!(
+            user.password_hash.as_deref().is_none_or(Passwords::is_hash),
+            "the password_hash is none that this program can check"
+        );
+        ensure!(self.users.insert(user.id), "user {} came before", user.id);
+        self.count.users += 1;
+        Ok(())
+    }
+
+    fn check_room(&mut self, room: &Room) -> anyhow::Result<()> {
+        let name = RoomName::parse(&room.name).map_err(|refusal| anyhow!("the name {refusal}"))?;
+        ensure!(name.as_ref() == room.name, "the name must be trimmed");
+        ensure!(self.rooms.insert(room.id, Seq::default()).is_none(), "room {} came before", room.id);
+        if room.is_archived {
+            self.archived.push(room.id);
+        }
+        self.count.rooms += 1;
+        Ok(())
+    }
+
+    fn check_message(&mut self, message: &Message) -> anyhow::Result<()> {
+        ensure!(self.users.contains(&message.author_id), "user {} did not come before", message.author_id);
+        let newest = self.rooms.get_mut(&message.room_id);
+        let newest = newest.with_context(|| format!("room {} did not come before", message.room_id))?;
+        let next = Seq(newest.0 + 1);
+        ensure!(message.seq == next, "seq is {}, and the room's next is {}", message.seq.0, next.0);
+        *newest = next;
+        ensure!(message.body.is_none() == message.deleted_at.is_some(), "a message has a body until it is deleted");
+        message.body.as_deref().map_or(Ok(()), check_body)?;
+        self.count.messages += 1;
+        Ok(())
+    }
+
+    fn check_direct_message(&mut self, message: &DirectMessage) -> anyhow::Result<()> {
+        for user in [message.sender_id, message.recipient_id] {
+            ensure!(self.users.contains(&user), "user {user} did not come before");
+        }
+        check_body(&message.body)?;
+        self.count.direct_messages += 1;
+        Ok(())
+    }
+
+    /// Writes the batch; where the database refuses it, line by line, to name the one that is wrong.
+    async fn write(&mut self, transaction: &mut PgConnection) -> anyhow::Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        let mut attempt = transaction.begin().await?;
+        let Err(refused) = insert(&mut attempt, batch.iter().map(|(_, placed)| placed)).await else {
+            return Ok(attempt.commit().await?);
+        };
+        attempt.rollback().await?;
+        if refused.as_database_error().is_none() {
+            return Err(refused.into());
+        }
+        for (number, placed) in &batch {
+            let written = insert(transaction, [placed]).await;
+            written.with_context(|| format!("line {number} is refused by the database"))?;
+        }
+        bail!("the database refused lines that it took one by one: {refused}")
+    }
+
+    /// What can be said only when everything has come.
+    async fn finish(&mut self, transaction: &mut PgConnection) -> sqlx::Result<()> {
+        let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) = self.rooms.iter().map(|(room, seq)| (*room, *seq)).unzip();
+        sqlx::query(
+            "update rooms r set head_seq = n.seq from unnest($1::uuid[], $2::bigint[]) as n (id, seq) where r.id = n.id",
+        )
+        .bind(rooms)
+        .bind(seqs)
+        .execute(&mut *transaction)
+        .await?;
+        // In the log a room is archived after what was said in it.
+        sqlx::query(
+            "insert into log (pos, kind, at, room_id)
+             select $1 + a.ord, 'room.archived', clock_timestamp(), a.id
+             from unnest($2::uuid[]) with ordinality as a (id, ord)",
+        )
+        .bind(self.pos)
+        .bind(&self.archived)
+        .execute(&mut *transaction)
+        .await?;
+        let archived = i64::try_from(self.archived.len()).expect("memory holds fewer rooms than 2^63");
+        sqlx::query("update log_head set pos = $1").bind(self.pos.0 + archived).execute(transaction).await?;
+        Ok(())
+    }
+}
+
+fn check_body(body: &str) -> anyhow::Result<()> {
+    let kept = MessageBody::parse(body).map_err(|refusal| anyhow!("the body {refusal}"))?;
+    ensure!(kept.as_ref() == body, "the body must be trimmed, with LF as its only end of a line");
+    Ok(())
+}
+
+/// Writes lines of all kinds, each with its row of the log. The lines go as the JSON that they are; the database
+/// takes them apart.
+async fn insert<'a>(transaction: &mut PgConnection, lines: impl IntoIterator<Item = &'a Placed>) -> sqlx::Result<()> {
+    let lines: Vec<&Placed> = lines.into_iter().collect();
+    let lines = serde_json::to_string(&lines).expect("lines are made of JSON");
+    for statement in INSERTS {
+        sqlx::query(statement).bind(&lines).execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+/// An account that was erased is still one that is being erased: whatever of its words came along goes again.
+const INSERTS: [&str; 5] = [
+    "with arrived as (
+        select * from json_to_recordset($1::json) as u (
+            kind text, pos bigint, id uuid, username text, password_hash text, role text, created_at timestamptz,
+            muted_until timestamptz, mute_reason text, banned_at timestamptz, ban_reason text, erased_at timestamptz)
+        where kind = 'user'
+     ), logged as (
+        insert into log (pos, kind, at, user_id, detail)
+        select pos, 'user.role_set', created_at, id, jsonb_build_object('role', role) from arrived where role = 'admin'
+     )
+     insert into users (id, username, password_hash, role, created_at, muted_until, mute_reason, banned_at, ban_reason, erased_at)
+     select id, username, coalesce(password_hash, ''), role, created_at, muted_until, mute_reason, banned_at, ban_reason, erased_at
+     from arrived",
+    "insert into erasures (user_id)
+     select id from json_to_recordset($1::json) as u (kind text, id uuid, erased_at timestamptz)
+     where kind = 'user' and erased_at is not null",
+    "with arrived as (
+        select * from json_to_recordset($1::json) as r (
+            kind text, pos bigint, id uuid, name text, name_key text, is_archived boolean, retention_days integer,
+            created_at timestamptz)
+        where kind = 'room'
+     ), logged as (
+        insert into log (pos, kind, at, room_id) select pos, 'room.created', created_at, id from arrived
+     )
+     insert into rooms (id, name, name_key, is_archived, retention_days, created_at)
+     select id, name, name_key, is_archived, retention_days, created_at from arrived",
+    "with arrived as (
+        select * from json_to_recordset($1::json) as m (
+            kind text, pos bigint, id uuid, room_id uuid, seq bigint, author_id uuid, client_id uuid, fingerprint text,
+            body text, created_at timestamptz, edited_at timestamptz, deleted_at timestamptz)
+        where kind = 'message'
+     ), logged as (
+        insert into log (pos, kind, at, actor_id, room_id, message_id)
+        select pos, 'message.posted', created_at, author_id, room_id, id from arrived order by pos
+     )
+     insert into messages (id, room_id, seq, pos, author_id, client_id, fingerprint, body, created_at, edited_at, deleted_at)
+     select id, room_id, seq, pos, author_id, client_id, decode(fingerprint, 'hex'), body, created_at, edited_at, deleted_at
+     from arrived order by pos",
+    "with arrived as (
+        select * from json_to_recordset($1::json) as d (
+            kind text, pos bigint, id uuid, sender_id uuid, recipient_id uuid, client_id uuid, fingerprint text,
+            body text, created_at timestamptz)
+        where kind = 'direct_message'
+     ), logged as (
+        insert into log (pos, kind, at, actor_id, message_id)
+        select pos, 'direct.posted', created_at, sender_id, id from arrived order by pos
+     )
+     insert into direct_messages (id, pos, sender_id, recipient_id, client_id, fingerprint, body, created_at)
+     select id, pos, sender_id, recipient_id, client_id, decode(fingerprint, 'hex'), body, created_at
+     from arrived order by pos",
+];
