@@ -20,5 +20,7 @@ mod replica;
 mod resume;
 mod retries;
 mod rights;
+mod rotation;
 mod secrecy;
 mod shapes;
+mod smuggling;

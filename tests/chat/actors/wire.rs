@@ -80,6 +80,12 @@ impl Wire {
         tokio::time::timeout(patience, to_the_end).await.is_ok()
     }
 
+    /// All that comes until the other side ends the connection; `None` where it does not within `patience`.
+    pub async fn all_within(&mut self, patience: Duration) -> Option<String> {
+        let has_ended = self.ends_within(patience).await;
+        has_ended.then(|| String::from_utf8_lossy(&self.waiting).into_owned())
+    }
+
     async fn until(&mut self, mark: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let mut searched = 0;
         loop {

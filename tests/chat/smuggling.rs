@@ -1,0 +1,112 @@
+//! Requests that two servers in a row could read differently, so that one hides in another's body; and heads that
+//! break the grammar of HTTP. Each is refused or read as RFC 9112 says, its connection ends where the two readings
+//! would part, and no hidden request is ever answered.
+
+use std::time::Duration;
+
+use crate::actors::{Chat, Wire};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What an attacker hides: it would be answered with the list of rooms.
+const HIDDEN: &str = "GET /rooms HTTP/1.1\r\nHost: chat.test\r\n\r\n";
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// Refused, and the connection closed: nothing that follows is read as a request.
+    Closed(u16),
+    /// Answered once; the connection is of use for the next request.
+    Served(u16),
+}
+use Fate::{Closed, Served};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_hides_in_another() {
+    let chat = Chat::start().await;
+    let post = |headers: &str, body: &str| {
+        format!("POST /auth/login HTTP/1.1\r\nHost: chat.test\r\nContent-Type: application/json\r\n{headers}\r\n{body}")
+    };
+    let chunked = |body: &str| post("Transfer-Encoding: chunked\r\n", body);
+    let get = |head: &str| format!("GET {head}\r\n\r\n");
+    let body = r#"{"username":"nobody","password":"wrong"}"#;
+    let length = body.len();
+    let chunk = format!("{length:x}\r\n{body}\r\n0\r\n\r\n");
+    let cases = [
+        // The plain forms, without which the others would prove nothing.
+        ("a length", post(&format!("Content-Length: {length}\r\n"), body), Served(401)),
+        ("chunks", chunked(&chunk), Served(401)),
+        // A length beside chunks is an attack or an error (RFC 9112, 6.3): the chunks count, and the connection ends.
+        (
+            "a length and chunks",
+            post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", &format!("{chunk}{HIDDEN}")),
+            Closed(401),
+        ),
+        (
+            "chunks and a length",
+            post("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", &format!("{chunk}{HIDDEN}")),
+            Closed(401),
+        ),
+        ("two lengths", post(&format!("Content-Length: 0\r\nContent-Length: {length}\r\n"), HIDDEN), Closed(400)),
+        ("a list of lengths", post(&format!("Content-Length: {length}, 0\r\n"), HIDDEN), Closed(400)),
+        ("a length with a sign", post("Content-Length: +4\r\n", HIDDEN), Closed(400)),
+        ("a length of less than nothing", post("Content-Length: -1\r\n", HIDDEN), Closed(400)),
+        ("a length in hex", post("Content-Length: 0x4\r\n", HIDDEN), Closed(400)),
+        ("a length beyond all numbers", post("Content-Length: 99999999999999999999\r\n", HIDDEN), Closed(400)),
+        ("a coding nobody knows", post("Transfer-Encoding: xchunked\r\n", HIDDEN), Closed(400)),
+        ("chunks that are not last", post("Transfer-Encoding: chunked, identity\r\n", HIDDEN), Closed(400)),
+        ("chunks by another spelling", post("Transfer-Encoding: \x0bchunked\r\n", HIDDEN), Closed(400)),
+        ("space before the colon", post("Transfer-Encoding : chunked\r\n", HIDDEN), Closed(400)),
+        ("a folded header", post("Transfer-Encoding:\r\n chunked\r\n", HIDDEN), Closed(400)),
+        ("a chunk of no number", chunked(&format!("zz\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
+        ("a chunk beyond all numbers", chunked(&format!("fffffffffffffffff\r\n{HIDDEN}")), Closed(400)),
+        ("a chunk longer than it says", chunked(&format!("1\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
+        ("an endless extension of a chunk", chunked(&format!("1;{}", "x".repeat(100_000))), Closed(400)),
+        // Extensions are passed over (RFC 9112, 7.1.1), and a bare LF ends none.
+        ("an extension", chunked(&chunk.replacen("\r\n", ";a=b\r\n", 1)), Served(401)),
+        ("LF within an extension", chunked(&format!("{length:x};a\nb\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
+        ("a name with a NUL", get("/livez HTTP/1.1\r\nHost: chat.test\r\nX\0Y: z"), Closed(400)),
+        ("a value with a NUL", get("/livez HTTP/1.1\r\nHost: chat.test\r\nX: a\0b"), Closed(400)),
+        ("a value with a bare CR", get("/livez HTTP/1.1\r\nHost: chat.test\r\nX: a\rY: b"), Closed(400)),
+        ("a line without a colon", get("/livez HTTP/1.1\r\nHost: chat.test\r\nnonsense"), Closed(400)),
+        ("another protocol", get("/livez HTTP/9.9\r\nHost: chat.test"), Closed(400)),
+        ("no protocol", "GET /livez\r\n\r\n".to_owned(), Closed(400)),
+        ("a method with a space", "G ET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
+        // An address may be written whole (RFC 9112, 3.2.2): the same resource, and no way to another.
+        ("a whole address", get("http://chat.test/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
+        ("a whole address of elsewhere", get("http://127.0.0.1:1/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
+        ("a tunnel", "CONNECT chat.test:443 HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Served(404)),
+        (
+            "another protocol asked for",
+            get("/livez HTTP/1.1\r\nHost: chat.test\r\nConnection: Upgrade\r\nUpgrade: h2c"),
+            Served(200),
+        ),
+    ];
+    let mut faults = Vec::new();
+    for (what, request, expected) in &cases {
+        let fate = fate(&chat, request).await;
+        if fate.as_ref().ok() != Some(expected) {
+            faults.push(format!("{what}: {fate:?} instead of {expected:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    println!("figure: {} requests of two meanings, none of which hid another", cases.len());
+}
+
+/// Sends it with a question behind it, whose answer tells that the connection goes on.
+async fn fate(chat: &Chat, request: &str) -> Result<Fate, String> {
+    let mut wire = Wire::connect(chat.guest().address).await.expect("it listens");
+    wire.send(request).await.ok();
+    wire.send("GET /readyz HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n\r\n").await.ok();
+    let said = wire.all_within(PATIENCE).await.ok_or("the connection stays open")?;
+    let answers = said.split("HTTP/1.1 ").skip(1);
+    let statuses: Vec<u16> = answers.filter_map(|answer| answer.split(' ').next()?.parse().ok()).collect();
+    if said.contains("\"rooms\"") {
+        return Err(format!("the hidden request is answered: {said}"));
+    }
+    match statuses[..] {
+        [status] => Ok(Closed(status)),
+        [status, 200] => Ok(Served(status)),
+        _ => Err(format!("{statuses:?}: {said}")),
+    }
+}
