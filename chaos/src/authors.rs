@@ -106,7 +106,7 @@ impl Author {
     /// Posts into rooms until the storm is over.
     pub async fn write(mut self) {
         let authors = f64::from(u32::try_from(self.stage.authors.len()).expect("few"));
-        let pause = Duration::from_secs_f64(authors / self.stage.rate);
+        let pause = Duration::from_secs_f64(authors / self.stage.cast.rate);
         let mut due = Instant::now();
         while self.stage.phase() == Phase::Storm {
             // Late for the next one, an author hurries, but does not make up for what an outage took.
@@ -172,7 +172,7 @@ impl Author {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let instance = self.dice.random_range(0..INSTANCES);
+            let instance = self.stage.choose_instance(&mut self.dice);
             let tried = if std::mem::take(&mut doubled) {
                 let other = (instance + 1) % INSTANCES;
                 let (mut here, mut there) = (self.connections[instance].take(), self.connections[other].take());
@@ -221,7 +221,7 @@ impl Author {
             5 => ("no JSON", Body::Raw("{\"room_id\": ")),
             _ => ("an unknown room", Body::Json(json!({ "room_id": Uuid::nil(), "body": "x" }))),
         };
-        let instance = self.dice.random_range(0..INSTANCES);
+        let instance = self.stage.choose_instance(&mut self.dice);
         let request = Request { method: "POST", path: "/messages".into(), token: Some(&token.access), body };
         let status = self.stage.ask(instance, &request).await.map_or(0, |answer| answer.status);
         let at = self.stage.history.now();

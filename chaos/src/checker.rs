@@ -19,6 +19,7 @@ use ledger::Ledger;
 use rights::Rights;
 use streams::Streams;
 use timing::Timing;
+pub use timing::histogram;
 use truth::Truth;
 
 /// Sentences kept for each name; the counts are whole.

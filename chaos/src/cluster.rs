@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-pub use instance::Instance;
+pub use instance::{Instance, Metrics};
 pub use postgres::Postgres;
 pub use redis::Redis;
 
@@ -29,13 +29,13 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts everything, the three instances at once on an empty database.
-    pub async fn start(server: &Path, logs: &Path, mutant: Option<&str>) -> anyhow::Result<Self> {
+    pub async fn start(server: &Path, logs: &Path, terms: &Terms) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("gapless-chaos-").tempdir().context("a directory for data")?;
-        let postgres = Postgres::start(data.path(), mutant == Some("async-commit")).await?;
+        let postgres = Postgres::start(data.path(), terms.mutant == Some("async-commit")).await?;
         let redis = Redis::start(data.path()).await.context("Redis")?;
         let mut instances = Vec::with_capacity(INSTANCES);
         for number in 0..INSTANCES {
-            let place = Place { server, logs, mutant };
+            let place = Place { server, logs, terms };
             instances.push(Instance::start(number, &place, &postgres, &redis).await?);
         }
         for instance in &instances {
@@ -52,11 +52,22 @@ impl Cluster {
     }
 }
 
+/// What a cluster is started for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// The bug that the instances have.
+    pub mutant: Option<&'static str>,
+    /// Settings that replace those of a chaos run.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// Nothing lies between an instance and its clients, Postgres and Redis: for what measures and breaks no link.
+    pub is_straight: bool,
+}
+
 /// What the instances have in common.
 struct Place<'a> {
     server: &'a Path,
     logs: &'a Path,
-    mutant: Option<&'a str>,
+    terms: &'a Terms,
 }
 
 impl Place<'_> {

@@ -173,6 +173,8 @@ pub struct StreamEvent {
     pub name: String,
     pub id: Option<String>,
     pub data: String,
+    /// Milliseconds to wait before coming back.
+    pub retry: Option<u64>,
 }
 
 /// An open stream.
@@ -233,8 +235,18 @@ impl EventStream {
                 "event" => value.clone_into(&mut event.name),
                 "id" => event.id = Some(value.to_owned()),
                 "data" => event.data.push_str(value),
+                "retry" => event.retry = value.parse().ok(),
                 _ => {}
             }
+        }
+    }
+
+    /// Reads whatever comes and forgets it, until the end of the stream.
+    pub async fn drain(mut self) {
+        while let Ok(read) = self.0.fill_buf().await.map(<[u8]>::len)
+            && read > 0
+        {
+            self.0.consume(read);
         }
     }
 

@@ -3,7 +3,8 @@
 //!
 //! In reading order: what breaks when ([`schedule`]), through what ([`proxy`], [`cluster`], [`injector`]), who suffers it
 //! ([`stage`], [`authors`], [`readers`], [`law`]) and writes it down ([`history`]), what is made of it ([`checker`],
-//! [`report`]), and one run of it all ([`run`]). Nothing here is shared with the server, so that a mistake of one is not
+//! [`report`]), and one run of it all ([`run`]). A [`drill`] asks one question of the
+//! same three instances, and answers it by a figure. Nothing here is shared with the server, so that a mistake of one is not
 //! a mistake of the other; only the way to run a private PostgreSQL is the same.
 
 #[cfg(not(target_os = "linux"))]
@@ -30,6 +31,8 @@ pub mod report;
 
 pub mod mutants;
 pub mod run;
+
+pub mod drill;
 
 #[path = "../../src/store/embedded"]
 pub mod embedded {

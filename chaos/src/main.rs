@@ -4,6 +4,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use gapless_chaos::drill::{self, Course, Drill};
 use gapless_chaos::mutants::{LENGTH, MUTANTS, Mutant};
 use gapless_chaos::options::{Options, USAGE};
 use gapless_chaos::report::Report;
@@ -47,6 +48,9 @@ async fn command() -> anyhow::Result<ExitCode> {
     if let Some(dir) = &options.judged {
         return Ok(announce(&Report::of(&run::judge(dir)?)));
     }
+    if let Some(drill) = options.drill {
+        return perform(drill, &options).await;
+    }
     if options.all_mutants {
         return catch_all(&options).await;
     }
@@ -61,6 +65,15 @@ async fn command() -> anyhow::Result<ExitCode> {
         }
     };
     Ok(announce(&report))
+}
+
+async fn perform(drill: Drill, options: &Options) -> anyhow::Result<ExitCode> {
+    let dir = options.dir.join(format!("drill-{}", drill.name()));
+    eprintln!("{}; history and logs are in {}", drill.name(), dir.display());
+    let sheet = drill::perform(drill, &Course { server: &options.server, dir: &dir, streams: options.streams }).await?;
+    fs::write(dir.join("figures.json"), sheet.json()).context("writing the figures")?;
+    print!("{}", if options.json { sheet.json() } else { sheet.text() });
+    Ok(if sheet.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn announce(report: &Report) -> ExitCode {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use lexopt::prelude::*;
 
+use crate::drill::Drill;
+
 pub const USAGE: &str = "\
 Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan] [--judge D]
+       chaos --drill NAME [--streams N] [--json]
 
   --seconds N   how long faults are injected under load (60)
   --seed S      the schedule of faults; the same seed, the same schedule (by chance)
@@ -16,6 +19,10 @@ Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--pla
   --mutants     each of them, one after the other; fails unless all are caught
   --plan        print the schedule and do nothing else
   --judge D     judge again what a run has left in its directory
+  --drill NAME  one question instead, answered by figures and held against goals: rolling-restart, storm,
+                revocation, capacity, presence
+  --streams N   how many streams a drill holds (its own number)
+  --json        print the figures of a drill as JSON
   --server P    the program to run
   --dir D       where history, logs and report go
 ";
@@ -30,6 +37,9 @@ pub struct Options {
     pub mutant: Option<String>,
     pub all_mutants: bool,
     pub plan_only: bool,
+    pub drill: Option<Drill>,
+    pub streams: Option<usize>,
+    pub json: bool,
     /// The directory of a run that is over.
     pub judged: Option<PathBuf>,
     pub server: PathBuf,
@@ -46,6 +56,9 @@ impl Options {
             mutant: None,
             all_mutants: false,
             plan_only: false,
+            drill: None,
+            streams: None,
+            json: false,
             judged: None,
             server: PathBuf::from("target/debug/gapless"),
             dir: PathBuf::from("target/chaos"),
@@ -58,6 +71,9 @@ impl Options {
                 Long("mutant") => options.mutant = Some(args.value()?.string()?),
                 Long("mutants") => options.all_mutants = true,
                 Long("judge") => options.judged = Some(args.value()?.into()),
+                Long("drill") => options.drill = Some(args.value()?.parse()?),
+                Long("streams") => options.streams = Some(args.value()?.parse()?),
+                Long("json") => options.json = true,
                 Long("plan") => options.plan_only = true,
                 Long("server") => options.server = args.value()?.into(),
                 Long("dir") => options.dir = args.value()?.into(),

@@ -50,7 +50,7 @@ pub enum Upstream {
 pub struct Link {
     pub address: SocketAddr,
     disturbance: watch::Sender<Disturbance>,
-    accepting: JoinHandle<()>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Link {
@@ -59,7 +59,12 @@ impl Link {
         let address = listener.local_addr()?;
         let disturbance = watch::Sender::new(Disturbance::None);
         let accepting = tokio::spawn(accept(listener, upstream, disturbance.subscribe()));
-        Ok(Self { address, disturbance, accepting })
+        Ok(Self { address, disturbance, accepting: Some(accepting) })
+    }
+
+    /// Nothing between: what cannot be made to fail.
+    pub fn none(address: SocketAddr) -> Self {
+        Self { address, disturbance: watch::Sender::new(Disturbance::None), accepting: None }
     }
 
     pub fn disturb(&self, disturbance: Disturbance) {
@@ -73,7 +78,9 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.accepting.abort();
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
+        }
     }
 }
 

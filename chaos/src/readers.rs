@@ -20,8 +20,8 @@ use crate::proxy::end_by_reset;
 use crate::schedule::INSTANCES;
 use crate::stage::{Person, Phase, Stage, Token};
 
-/// Heartbeats come every second; silence for longer is a dead stream.
-const SILENCE: Duration = Duration::from_secs(4);
+/// A browser that was told nothing waits so long before it comes back.
+const RETRY: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -37,6 +37,8 @@ pub enum Kind {
     Slow,
     /// Stops reading, and says nothing.
     HalfOpen,
+    /// Stays until it is sent away, and comes back when it was told to, wherever people are sent then.
+    Patient,
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             Self::Restless => "restless",
             Self::Slow => "slow",
             Self::HalfOpen => "half-open",
+            Self::Patient => "patient",
         }
     }
 }
@@ -63,6 +66,9 @@ pub struct Reader {
     home: usize,
     dice: StdRng,
     cursor: Option<String>,
+    /// How long it was told to wait before it comes back.
+    retry: Duration,
+    is_greeted: bool,
     /// The position that it has passed.
     reached: Arc<AtomicI64>,
 }
@@ -93,23 +99,8 @@ struct Reason {
 pub fn audience(stage: &Arc<Stage>) -> Vec<Reader> {
     let mut readers = Vec::new();
     let mut add = |kind: Kind, person: Option<&Arc<Person>>, home: usize| {
-        let mut dice = stage.dice();
-        let number = u32::try_from(readers.len()).expect("few");
         let wanted = if kind == Kind::Slow { 8 } else { 3 };
-        let rooms: Vec<Uuid> = stage.rooms.choose_multiple(&mut dice, wanted).copied().collect();
-        let user = person.map(|person| person.id);
-        stage.history.record(Record::Reader { reader: number, kind: kind.as_str().into(), user, rooms: rooms.clone() });
-        readers.push(Reader {
-            stage: Arc::clone(stage),
-            number,
-            kind,
-            person: person.cloned(),
-            rooms,
-            home: home % INSTANCES,
-            dice,
-            cursor: None,
-            reached: Arc::default(),
-        });
+        readers.push(Reader::enter(stage, readers.len(), kind, person, home, wanted));
     };
     for n in 0..12 {
         add(Kind::Guest, None, n);
@@ -135,7 +126,41 @@ pub fn audience(stage: &Arc<Stage>) -> Vec<Reader> {
     readers
 }
 
+/// A crowd of the same kind: of any four, three are guests; each hears one room.
+pub fn crowd(stage: &Arc<Stage>, count: usize) -> Vec<Reader> {
+    let person = |n: usize| n.is_multiple_of(4).then(|| &stage.tabbed[n / 4 % stage.tabbed.len()]);
+    (0..count).map(|n| Reader::enter(stage, n, Kind::Patient, person(n), n, 1)).collect()
+}
+
 impl Reader {
+    fn enter(
+        stage: &Arc<Stage>,
+        number: usize,
+        kind: Kind,
+        person: Option<&Arc<Person>>,
+        home: usize,
+        wanted: usize,
+    ) -> Self {
+        let mut dice = stage.dice();
+        let number = u32::try_from(number).expect("few");
+        let rooms: Vec<Uuid> = stage.rooms.choose_multiple(&mut dice, wanted).copied().collect();
+        let user = person.map(|person| person.id);
+        stage.history.record(Record::Reader { reader: number, kind: kind.as_str().into(), user, rooms: rooms.clone() });
+        Self {
+            stage: Arc::clone(stage),
+            number,
+            kind,
+            person: person.cloned(),
+            rooms,
+            home: home % INSTANCES,
+            dice,
+            cursor: None,
+            retry: RETRY,
+            is_greeted: false,
+            reached: Arc::default(),
+        }
+    }
+
     pub fn reached(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.reached)
     }
@@ -146,11 +171,14 @@ impl Reader {
         while self.stage.phase() < Phase::Over {
             self.visit(instance).await;
             // Browsers come back after a while of their own, and a proxy sends them anywhere.
-            let pause = if self.kind == Kind::Restless { 0..120 } else { 50..600 };
-            let pause = Duration::from_millis(self.dice.random_range(pause));
+            let pause = match self.kind {
+                Kind::Patient => self.retry,
+                Kind::Restless => Duration::from_millis(self.dice.random_range(0..120)),
+                _ => Duration::from_millis(self.dice.random_range(50..600)),
+            };
             self.stage.sleep(pause).await;
             let stays = matches!(self.kind, Kind::Tab | Kind::Victim) && self.dice.random_bool(0.6);
-            instance = if stays { self.home } else { self.dice.random_range(0..INSTANCES) };
+            instance = if stays { self.home } else { self.stage.choose_instance(&mut self.dice) };
         }
     }
 
@@ -174,7 +202,7 @@ impl Reader {
             expires: token.as_ref().map(|token| token.expires),
             cursor: self.cursor.clone(),
         });
-        match tokio::time::timeout(SILENCE, self.open(instance, token.as_ref())).await {
+        match tokio::time::timeout(self.stage.cast.silence, self.open(instance, token.as_ref())).await {
             Ok(Ok(stream)) => self.follow(stream, conn).await,
             Ok(Err(Refused::Status(status))) => {
                 let history = &self.stage.history;
@@ -184,6 +212,11 @@ impl Reader {
                 }
             }
             Ok(Err(Refused::Broken)) | Err(_) => {}
+        }
+        if std::mem::take(&mut self.is_greeted) {
+            self.stage.live.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.retry = self.retry.max(RETRY);
         }
         let history = &self.stage.history;
         history.record(Record::Closed { at: history.now(), conn });
@@ -209,15 +242,20 @@ impl Reader {
             let now = *phase.borrow_and_update();
             let leaves = self.kind == Kind::Restless && now == Phase::Storm;
             let got = tokio::select! {
-                got = tokio::time::timeout(SILENCE, stream.next()) => got,
+                got = tokio::time::timeout(self.stage.cast.silence, stream.next()) => got,
                 () = tokio::time::sleep_until(leaves_at), if leaves => return self.leave(stream),
-                _ = storms.changed() => return end_by_reset(stream.socket()),
+                _ = storms.changed() => {
+                    // Cut at once, all come back at once.
+                    self.retry = Duration::ZERO;
+                    return end_by_reset(stream.socket());
+                }
                 _ = phase.changed() => {
-                    if *phase.borrow() == Phase::Over {
+                    let is_over = *phase.borrow() == Phase::Over;
+                    if is_over || self.kind != Kind::Patient {
+                        // What was half read is read again, from the cursor.
                         return;
                     }
-                    // What was half read is read again, from the cursor.
-                    return;
+                    continue;
                 }
             };
             let Ok(Ok(event)) = got else { return };
@@ -259,11 +297,15 @@ impl Reader {
         let stage = Arc::clone(&self.stage);
         let history = &stage.history;
         let at = history.now();
-        let StreamEvent { name, id, data } = event;
+        let StreamEvent { name, id, data, retry } = event;
+        self.retry = retry.map_or(self.retry, Duration::from_millis);
         self.look_for_mail(&name, &data);
         let cursor = id.clone().unwrap_or_default();
         let record = match name.as_str() {
             "hello" => {
+                if !std::mem::replace(&mut self.is_greeted, true) {
+                    self.stage.live.fetch_add(1, Ordering::Relaxed);
+                }
                 let missing = serde_json::from_str::<Hello>(&data).map(|hello| hello.missing).unwrap_or_default();
                 Record::Hello { at, conn, cursor, missing }
             }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::checker::Findings;
 
 /// What must not happen, not once.
-const MUST_BE_ZERO: [&str; 12] = [
+pub const MUST_BE_ZERO: [&str; 12] = [
     "lost",
     "doubled",
     "reordered",
@@ -147,6 +147,6 @@ fn by_cause(counts: &std::collections::BTreeMap<String, u64>) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn millis(micros: u64) -> String {
+pub fn millis(micros: u64) -> String {
     format!("{:.1} ms", micros as f64 / 1000.0)
 }

@@ -15,16 +15,18 @@ use uuid::Uuid;
 use crate::authors::Author;
 use crate::checker::truth::Truth;
 use crate::checker::{self, Findings};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Terms};
 use crate::history::{History, Record};
 use crate::http::{EventStream, Request, ask};
 use crate::readers::{Kind, Reader, audience};
 use crate::schedule::{FaultKind, plan};
-use crate::stage::{Phase, Stage};
+use crate::stage::{Cast, Phase, Stage};
 use crate::{injector, law, vitals};
 
+/// The history's name in a run's directory.
+pub const HISTORY: &str = "history.jsonl";
 /// Submits that were begun are finished by their authors in this time.
-const LAST_SUBMITS: Duration = Duration::from_secs(45);
+pub const LAST_SUBMITS: Duration = Duration::from_secs(45);
 /// Streams that hear everything come to the end of the log in this time once everything is whole.
 const CATCH_UP: Duration = Duration::from_secs(40);
 /// A killed instance's guests are counted no longer than this.
@@ -53,27 +55,32 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Findings> {
         fs::remove_dir_all(&plan.dir).with_context(|| format!("clearing {}", plan.dir.display()))?;
     }
     fs::create_dir_all(&plan.dir).with_context(|| format!("making {}", plan.dir.display()))?;
-    let path = plan.dir.join("history.jsonl");
-    let history = History::begin(&path, plan.seed, plan.length.as_secs(), plan.mutant.map(str::to_owned))?;
-    let cluster = Cluster::start(&plan.server, &plan.dir, plan.mutant).await?;
-    let stage = Stage::set(cluster, history, plan.seed, plan.rate).await?;
+    let history =
+        History::begin(&plan.dir.join(HISTORY), plan.seed, plan.length.as_secs(), plan.mutant.map(str::to_owned))?;
+    let terms = Terms { mutant: plan.mutant, ..Terms::default() };
+    let cluster = Cluster::start(&plan.server, &plan.dir, &terms).await?;
+    let stage = Stage::set(cluster, history, plan.seed, Cast::of_chaos(plan.rate)).await?;
     perform(&stage, plan).await?;
+    close(stage, &plan.dir).await
+}
 
+/// Ends everything, and judges what was written down in `dir`.
+pub async fn close(stage: Arc<Stage>, dir: &Path) -> anyhow::Result<Findings> {
     let mut db = stage.cluster.postgres.connect().await?;
     let truth = Truth::read(&mut db).await?;
     drop(db);
     let stage = Arc::into_inner(stage).context("everybody has left the stage")?;
     let Stage { cluster, history, .. } = stage;
     history.end().context("the history")?;
-    cluster.keep_logs(&plan.dir);
+    cluster.keep_logs(dir);
     drop(cluster);
-    truth.write(&plan.dir.join("database.json"))?;
-    checker::check(&path, &truth)
+    truth.write(&dir.join("database.json"))?;
+    checker::check(&dir.join(HISTORY), &truth)
 }
 
 /// Judges again what a run has left in its directory.
 pub fn judge(dir: &Path) -> anyhow::Result<Findings> {
-    checker::check(&dir.join("history.jsonl"), &Truth::reread(&dir.join("database.json"))?)
+    checker::check(&dir.join(HISTORY), &Truth::reread(&dir.join("database.json"))?)
 }
 
 async fn perform(stage: &Arc<Stage>, plan: &Plan) -> anyhow::Result<()> {
@@ -124,14 +131,16 @@ async fn perform(stage: &Arc<Stage>, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A reader's number and kind, and how far it has come.
+pub type Place = (u32, Kind, Arc<AtomicI64>);
+
 /// Waits until every stream that is read has come to the end of the log, and writes down how far each has come.
-async fn settle(stage: &Stage, places: &[(u32, Kind, Arc<AtomicI64>)]) -> anyhow::Result<()> {
+pub async fn settle(stage: &Stage, places: &[Place]) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
         let mut db = stage.cluster.postgres.connect().await?;
         let (head,): (i64,) = sqlx::query_as("select pos from log_head").fetch_one(&mut db).await?;
-        let is_behind =
-            |place: &&(u32, Kind, Arc<AtomicI64>)| place.1 != Kind::HalfOpen && place.2.load(Ordering::Relaxed) < head;
+        let is_behind = |place: &&Place| place.1 != Kind::HalfOpen && place.2.load(Ordering::Relaxed) < head;
         if places.iter().find(is_behind).is_none() || began.elapsed() > CATCH_UP {
             break;
         }

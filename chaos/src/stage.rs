@@ -2,14 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
+use rand::seq::IteratorRandom as _;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Mutex, watch};
@@ -22,7 +23,6 @@ use crate::http::{Answer, Request, ask};
 use crate::injector::Weather;
 use crate::schedule::INSTANCES;
 
-const ROOMS: usize = 20;
 /// The last rooms of the list are archived and restored all the time.
 pub const CONTESTED_ROOMS: usize = 2;
 const AUTHORS: usize = 24;
@@ -32,9 +32,26 @@ const VICTIMS: usize = 6;
 /// Of the victims, so many are admins, who are demoted.
 pub const DEPUTIES: usize = 2;
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 /// How long a client waits for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How many there are to play for, and with what patience.
+#[derive(Debug, Clone, Copy)]
+pub struct Cast {
+    pub rooms: usize,
+    /// Posts a second of all authors together.
+    pub rate: f64,
+    /// A stream that says nothing for so long is dead.
+    pub silence: Duration,
+}
+
+impl Cast {
+    /// For a chaos run: heartbeats come every second.
+    pub const fn of_chaos(rate: f64) -> Self {
+        Self { rooms: 20, rate, silence: Duration::from_secs(4) }
+    }
+}
 
 /// How far the run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,13 +73,14 @@ pub struct Stage {
     /// Counts the moments at which every stream is cut.
     pub storms: watch::Sender<u32>,
     pub seed: u64,
-    /// Posts a second of all authors together.
-    pub rate: f64,
+    pub cast: Cast,
     pub rooms: Vec<Uuid>,
     pub authors: Vec<Arc<Person>>,
     pub admins: Vec<Arc<Person>>,
     pub tabbed: Vec<Arc<Person>>,
     pub victims: Vec<Arc<Person>>,
+    /// Streams that were greeted and are open.
+    pub live: AtomicUsize,
     /// An admin whom nobody touches.
     pub judge: Arc<Person>,
     submits: AtomicU64,
@@ -112,7 +130,7 @@ struct Room {
 
 impl Stage {
     /// Makes accounts, admins and rooms.
-    pub async fn set(cluster: Cluster, history: History, seed: u64, rate: f64) -> anyhow::Result<Arc<Self>> {
+    pub async fn set(cluster: Cluster, history: History, seed: u64, cast: Cast) -> anyhow::Result<Arc<Self>> {
         let people = |kind: &'static str, count: usize| (0..count).map(move |n| format!("{kind}-{n}"));
         let names = people("author", AUTHORS)
             .chain(people("admin", ADMINS))
@@ -134,7 +152,8 @@ impl Stage {
             phase: watch::Sender::new(Phase::Storm),
             storms: watch::Sender::new(0),
             seed,
-            rate,
+            cast,
+            live: AtomicUsize::new(0),
             rooms: Vec::new(),
             authors: waiting,
             admins,
@@ -145,7 +164,7 @@ impl Stage {
             connections: AtomicU32::new(0),
             actors: AtomicU32::new(0),
         };
-        for n in 0..ROOMS {
+        for n in 0..cast.rooms {
             let room = stage.make_room(&format!("room {n}")).await?;
             stage.rooms.push(room);
         }
@@ -175,8 +194,14 @@ impl Stage {
         tokio::time::timeout(PATIENCE, ask(address, request)).await?
     }
 
+    /// An instance to go to: any of those to which people are sent.
+    pub fn choose_instance(&self, dice: &mut StdRng) -> usize {
+        let open = (0..INSTANCES).filter(|n| self.cluster.instances[*n].is_open.load(Ordering::Relaxed));
+        open.choose(dice).unwrap_or(0)
+    }
+
     pub fn contested_rooms(&self) -> &[Uuid] {
-        &self.rooms[ROOMS - CONTESTED_ROOMS..]
+        &self.rooms[self.rooms.len() - CONTESTED_ROOMS..]
     }
 
     /// Dice of an actor's own; the run's seed loads them.
@@ -244,7 +269,14 @@ impl Person {
             return Some(token.clone());
         }
         *held = None;
-        let instance = rand::rng().random_range(0..INSTANCES);
+        let token = self.sign_in(stage).await?;
+        *held = Some(token.clone());
+        Some(token)
+    }
+
+    /// A session beside those that there are.
+    pub async fn sign_in(&self, stage: &Stage) -> Option<Token> {
+        let instance = stage.choose_instance(&mut StdRng::from_rng(&mut rand::rng()));
         let credentials = json!({ "username": self.name, "password": PASSWORD });
         let answer = stage.ask(instance, &Request::post("/auth/login", credentials)).await.ok()?;
         if answer.status != 200 {
@@ -253,14 +285,12 @@ impl Person {
         let session: Session = answer.json().ok()?;
         let claims = session.access_token.split('.').nth(1)?;
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-        let token = Token {
+        Some(Token {
             access: session.access_token.into(),
             refresh: session.refresh_token.into(),
             session: claims.sid,
             expires: stage.history.at_wall(claims.exp * 1_000_000),
-        };
-        *held = Some(token.clone());
-        Some(token)
+        })
     }
 
     /// The token was refused.

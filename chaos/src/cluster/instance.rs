@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::bail;
 use rustix::process::Signal;
 
-use super::process::{Child, descriptors_of, status_of};
-use super::{Place, Postgres, Redis};
+use super::process::{Child, cpu_of, descriptors_of, status_of};
+use super::{Place, Postgres, Redis, Terms};
 use crate::http::{Request, ask};
 use crate::proxy::{Link, Upstream};
 
@@ -37,6 +37,8 @@ pub struct Instance {
     server: PathBuf,
     settings: Vec<(&'static str, String)>,
     log: PathBuf,
+    /// Whether people are sent to it: what a proxy in front believes.
+    pub is_open: AtomicBool,
     /// Where it listens, past every link.
     pub address: SocketAddr,
     /// How requests reach it, and how streams do.
@@ -54,8 +56,12 @@ impl Instance {
         redis: &Redis,
     ) -> anyhow::Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, super::free_port()?));
+        let Terms { mutant, settings: replaced, is_straight } = *place.terms;
         let to_postgres = Link::to(postgres.upstream()).await?;
         let to_redis = Link::to(Upstream::Tcp(redis.address)).await?;
+        let to_it = || async move {
+            if is_straight { Ok(Link::none(address)) } else { Link::to(Upstream::Tcp(address)).await }
+        };
         let mut settings = vec![
             ("HOST", Ipv4Addr::LOCALHOST.to_string()),
             ("PORT", address.port().to_string()),
@@ -71,7 +77,13 @@ impl Instance {
             ("REPLAY_RING_BYTES", (200_000_usize >> (3 * number)).to_string()),
             ("RUST_LOG", "info".to_owned()),
         ];
-        settings.extend(place.mutant.map(|mutant| ("GAPLESS_MUTANT", mutant.to_owned())));
+        settings.extend(mutant.map(|mutant| ("GAPLESS_MUTANT", mutant.to_owned())));
+        // What is named twice is what it was named last.
+        if is_straight {
+            settings.push(("DATABASE_URL", postgres.url().to_owned()));
+            settings.push(("REDIS_CONNECTION", format!("redis://{}", redis.address)));
+        }
+        settings.extend(replaced.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let instance = Self {
             number,
             process: Child::default(),
@@ -80,8 +92,9 @@ impl Instance {
             settings,
             log: place.log_of(number),
             address,
-            posts: Link::to(Upstream::Tcp(address)).await?,
-            streams: Link::to(Upstream::Tcp(address)).await?,
+            is_open: AtomicBool::new(true),
+            posts: to_it().await?,
+            streams: to_it().await?,
             to_postgres,
             to_redis,
         };
@@ -111,9 +124,7 @@ impl Instance {
             if self.process.has_ended() {
                 bail!("it ended at its start; its words are in {}", self.log.display());
             }
-            let request = Request::get("/readyz");
-            let asked = tokio::time::timeout(Duration::from_secs(2), ask(self.address, &request));
-            if matches!(asked.await, Ok(Ok(answer)) if answer.status == 200) {
+            if self.says_ready().await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -162,13 +173,24 @@ impl Instance {
         false
     }
 
+    /// Whether it says of itself that people may be sent to it.
+    pub async fn says_ready(&self) -> bool {
+        let request = Request::get("/readyz");
+        let asked = tokio::time::timeout(Duration::from_secs(2), ask(self.address, &request));
+        matches!(asked.await, Ok(Ok(answer)) if answer.status == 200)
+    }
+
+    /// Processor time so far, of the process that runs now.
+    pub fn cpu(&self) -> Option<Duration> {
+        cpu_of(self.pid()?)
+    }
+
     /// Resident memory in KiB, descriptors and threads.
     pub fn takes(&self) -> Option<(u32, u64, u64, u64)> {
         let pid = self.pid()?;
         Some((pid, status_of(pid, "VmRSS")?, descriptors_of(pid)?, status_of(pid, "Threads")?))
     }
 
-    /// The sum of a metric over its label sets.
     pub async fn metrics(&self) -> Option<Metrics> {
         let asked = tokio::time::timeout(Duration::from_secs(1), ask(self.address, &Request::get("/metrics"))).await;
         Some(Metrics(String::from_utf8(asked.ok()?.ok()?.body).ok()?))
@@ -180,7 +202,7 @@ impl Instance {
 pub struct Metrics(String);
 
 impl Metrics {
-    /// Counts are whole numbers.
+    /// The sum over all label sets. Counts are whole numbers.
     pub fn sum(&self, name: &str) -> u64 {
         let of_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
         self.0.lines().filter(of_it).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()

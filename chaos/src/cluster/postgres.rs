@@ -47,6 +47,11 @@ impl Postgres {
         Upstream::Unix(socket.join(format!(".s.PGSQL.{}", self.options.get_port())))
     }
 
+    /// Where it is, past every link.
+    pub fn url(&self) -> &str {
+        self.cluster.url()
+    }
+
     /// A connection past every link.
     pub async fn connect(&self) -> anyhow::Result<PgConnection> {
         // It may be starting again after it was killed.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use super::process::Child;
@@ -53,6 +53,20 @@ impl Redis {
 
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// How many commands it has carried out, by everybody.
+    pub async fn commands(&self) -> io::Result<u64> {
+        let mut socket = BufReader::new(TcpStream::connect(self.address).await?);
+        socket.get_mut().write_all(b"INFO stats\r\n").await?;
+        let mut line = String::new();
+        while socket.read_line(&mut line).await? > 0 {
+            if let Some(count) = line.trim_end().strip_prefix("total_commands_processed:") {
+                return count.parse().map_err(io::Error::other);
+            }
+            line.clear();
+        }
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Sends a command, and waits a little for an answer that nobody needs.
