@@ -49,6 +49,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     for (const path of [
       "/admin/rooms",
       "/admin/users",
+      "/admin/invitations",
       "/admin/audit",
       "/dm",
       "/dm/new",

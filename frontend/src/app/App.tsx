@@ -33,6 +33,11 @@ const AdminRoomsPage = lazy(() =>
 const AdminUsersPage = lazy(() =>
   import("../features/admin/AdminUsersPage").then((module) => ({ default: module.AdminUsersPage })),
 );
+const AdminInvitationsPage = lazy(() =>
+  import("../features/admin/AdminInvitationsPage").then((module) => ({
+    default: module.AdminInvitationsPage,
+  })),
+);
 const AdminAuditPage = lazy(() =>
   import("../features/admin/AdminAuditPage").then((module) => ({ default: module.AdminAuditPage })),
 );
@@ -70,6 +75,7 @@ export function App() {
                 <Route path="/admin" element={<Navigate to="/admin/rooms" replace />} />
                 <Route path="/admin/rooms" element={<AdminRoomsPage />} />
                 <Route path="/admin/users" element={<AdminUsersPage />} />
+                <Route path="/admin/invitations" element={<AdminInvitationsPage />} />
                 <Route path="/admin/audit" element={<AdminAuditPage />} />
                 <Route path="/settings" element={<SettingsPage />} />
                 <Route path="*" element={<NotFound />} />

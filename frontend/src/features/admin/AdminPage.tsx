@@ -26,9 +26,13 @@ export function AdminPage({ title, aside, children }: AdminPageProps) {
   return (
     <section aria-label={title} className="flex min-h-0 flex-1 flex-col">
       <PageHeader title={title} subtitle="Administration" aside={aside} />
-      <nav aria-label="Administration" className="flex gap-1 border-b border-line px-3 md:px-5">
+      <nav
+        aria-label="Administration"
+        className="flex gap-1 overflow-x-auto border-b border-line px-3 md:px-5"
+      >
         <Tab to="/admin/rooms">Rooms</Tab>
         <Tab to="/admin/users">People</Tab>
+        <Tab to="/admin/invitations">Invitations</Tab>
         <Tab to="/admin/audit">Audit trail</Tab>
       </nav>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a list without controls must scroll by keyboard as well */}
@@ -43,7 +47,7 @@ function Tab({ to, children }: { to: string; children: ReactNode }) {
   return (
     <NavLink
       to={to}
-      className="flex min-h-11 items-center border-b-2 border-transparent px-3 font-semibold text-muted hover:text-ink aria-[current=page]:border-accent aria-[current=page]:text-ink"
+      className="flex min-h-11 shrink-0 items-center border-b-2 border-transparent px-3 font-semibold text-muted hover:text-ink aria-[current=page]:border-accent aria-[current=page]:text-ink"
     >
       {children}
     </NavLink>

@@ -5,6 +5,7 @@ import { HttpResponse, http } from "msw";
 import { MemoryRouter, Route, Routes } from "react-router";
 import { beforeEach, expect, test } from "vitest";
 import { connectClient } from "../../api/client";
+import type { Registration } from "../../api/gen/types.gen";
 import { server, usesServer } from "../../testing/server";
 import { CredentialsPage } from "./CredentialsPage";
 import { session } from "./session";
@@ -12,17 +13,19 @@ import { session } from "./session";
 usesServer();
 
 let isDemo: boolean;
+let registration: Registration;
 
 beforeEach(() => {
   isDemo = false;
+  registration = "open";
   connectClient(session);
-  server.use(http.get("*/readyz", () => HttpResponse.json({ status: "ready", demo: isDemo })));
+  server.use(http.get("*/readyz", () => HttpResponse.json({ status: "ready", demo: isDemo, registration })));
 });
 
-function show(path: "/sign-in" | "/sign-up", from = "/r/room-1") {
+function show(path: "/sign-in" | "/sign-up", from = "/r/room-1", search = "") {
   render(
     <QueryClientProvider client={new QueryClient()}>
-      <MemoryRouter initialEntries={[{ pathname: path, state: { from } }]}>
+      <MemoryRouter initialEntries={[{ pathname: path, search, state: { from } }]}>
         <Routes>
           <Route path="/sign-in" element={<CredentialsPage isNew={false} />} />
           <Route path="/sign-up" element={<CredentialsPage isNew />} />
@@ -87,4 +90,30 @@ test.each([
   await submit("Sign in");
   expect(await screen.findByText(place)).toBeVisible();
   await session.signOut();
+});
+
+test("where signing up takes an invitation, the link brings it and the server hears of it", async () => {
+  registration = "invite";
+  let asked: unknown;
+  const detail = "This invitation is not good, or not any more.";
+  const problem = { title: "Forbidden", status: 403, code: "invalid_invitation", detail };
+  server.use(
+    http.post("*/auth/register", async ({ request }) => {
+      asked = await request.json();
+      return HttpResponse.json(problem, { status: 403 });
+    }),
+  );
+  show("/sign-up", "/", "?invitation=k7mq2x");
+  expect(await screen.findByLabelText("Invitation")).toHaveValue("k7mq2x");
+  await submit("Make my account");
+  expect(await screen.findByRole("alert")).toHaveTextContent(detail);
+  expect(asked).toEqual({ username: "ali", password: "a long password", invitation: "k7mq2x" });
+});
+
+test("where nobody can sign up, the page says so and offers no form", async () => {
+  registration = "closed";
+  show("/sign-up");
+  expect(await screen.findByText(/Nobody can sign up here/)).toBeVisible();
+  expect(screen.queryByLabelText("Username")).toBeNull();
+  expect(screen.getByRole("link", { name: "Sign in" })).toBeVisible();
 });

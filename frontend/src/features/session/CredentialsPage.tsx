@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { Link, Navigate, useLocation, useNavigate } from "react-router";
+import { Link, Navigate, useLocation, useNavigate, useSearchParams } from "react-router";
 import { ProblemError, sentence } from "../../api/problem";
 import { useServerTraits } from "../../api/use-server-traits";
 import { Button } from "../../ui/Button";
@@ -39,8 +39,11 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
   const navigate = useNavigate();
   const { state } = useLocation();
   const { user, endedBecause } = useSession();
+  const { registration } = useServerTraits();
+  const [query] = useSearchParams();
   const [username, setUsername] = useState("");
   const [password, setPassword] = useState("");
+  const [invitation, setInvitation] = useState(query.get("invitation") ?? "");
   const [problem, setProblem] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
   useTitle(words.action);
@@ -49,7 +52,8 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
     event.preventDefault();
     setBusy(true);
     try {
-      await (isNew ? session.signUp(username.trim(), password) : session.signIn(username.trim(), password));
+      const name = username.trim();
+      await (isNew ? session.signUp(name, password, invitation.trim()) : session.signIn(name, password));
       navigate(back, { replace: true });
     } catch (error) {
       setProblem(error);
@@ -59,6 +63,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
 
   if (user && !isBusy) return <Navigate to={back} replace />;
   const fields = problem instanceof ProblemError ? problem.fields : {};
+  const isClosed = isNew && registration === "closed";
   const hasFieldProblem = Boolean(fields.username || fields.password);
   return (
     <main className="grid min-h-dvh place-items-center px-4 py-10">
@@ -71,36 +76,53 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
         <p className="mt-1.5 mb-6 text-muted">{words.lead}</p>
         {endedBecause && <Notice tone="waiting">{endedBecause}</Notice>}
         {problem !== null && !hasFieldProblem && <Notice tone="danger">{sentence(problem)}</Notice>}
-        <form onSubmit={submit} className="flex flex-col gap-4">
-          <TextField
-            label="Username"
-            name="username"
-            autoComplete="username"
-            autoCapitalize="none"
-            spellCheck={false}
-            required
-            value={username}
-            onChange={(event) => setUsername(event.target.value)}
-            problem={fields.username}
-            {...(isNew
-              ? { minLength: 3, maxLength: 32, hint: "3 to 32 of a–z, 0–9, dot, dash, underscore" }
-              : {})}
-          />
-          <TextField
-            label="Password"
-            name="password"
-            type="password"
-            autoComplete={isNew ? "new-password" : "current-password"}
-            required
-            value={password}
-            onChange={(event) => setPassword(event.target.value)}
-            problem={fields.password}
-            {...(isNew ? { minLength: 8, maxLength: 128, hint: "At least 8 characters" } : {})}
-          />
-          <Button type="submit" isBusy={isBusy} className="mt-2 w-full">
-            {words.action}
-          </Button>
-        </form>
+        {isClosed ? (
+          <Notice tone="waiting">Nobody can sign up here. Ask whoever runs this chat for an account.</Notice>
+        ) : (
+          <form onSubmit={submit} className="flex flex-col gap-4">
+            {isNew && registration === "invite" && (
+              <TextField
+                label="Invitation"
+                name="invitation"
+                autoComplete="off"
+                autoCapitalize="none"
+                spellCheck={false}
+                required
+                value={invitation}
+                onChange={(event) => setInvitation(event.target.value)}
+                hint="The code that an admin of this chat gave you"
+              />
+            )}
+            <TextField
+              label="Username"
+              name="username"
+              autoComplete="username"
+              autoCapitalize="none"
+              spellCheck={false}
+              required
+              value={username}
+              onChange={(event) => setUsername(event.target.value)}
+              problem={fields.username}
+              {...(isNew
+                ? { minLength: 3, maxLength: 32, hint: "3 to 32 of a–z, 0–9, dot, dash, underscore" }
+                : {})}
+            />
+            <TextField
+              label="Password"
+              name="password"
+              type="password"
+              autoComplete={isNew ? "new-password" : "current-password"}
+              required
+              value={password}
+              onChange={(event) => setPassword(event.target.value)}
+              problem={fields.password}
+              {...(isNew ? { minLength: 8, maxLength: 128, hint: "At least 8 characters" } : {})}
+            />
+            <Button type="submit" isBusy={isBusy} className="mt-2 w-full">
+              {words.action}
+            </Button>
+          </form>
+        )}
         {!isNew && <DemoHint />}
         <p className="mt-6 text-muted">
           {words.other.text}{" "}

@@ -58,8 +58,10 @@ export class SessionStore implements TokenSource {
     this.#begin(await answer(login({ body: { username, password } })));
   }
 
-  async signUp(username: string, password: string): Promise<void> {
-    this.#begin(await answer(register({ body: { username, password } })));
+  /** Makes an account; `invitation` is empty where none is asked for. */
+  async signUp(username: string, password: string, invitation = ""): Promise<void> {
+    const shown = invitation === "" ? {} : { invitation };
+    this.#begin(await answer(register({ body: { username, password, ...shown } })));
   }
 
   /** Tells the server, then forgets the session here whether or not the server could be told. */

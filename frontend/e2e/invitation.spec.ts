@@ -1,0 +1,40 @@
+// Where not everybody may sign up: from an admin's page to a newcomer's first message.
+
+import { Api } from "./api";
+import { expect, test } from "./person";
+import { Server } from "./server";
+
+test("whoever has the link joins, and the next one does not", async ({ person }) => {
+  const server = await Server.start("invitation", { REGISTRATION: "invite" });
+  try {
+    const room = await new Api(server.url).room("Parlour");
+    const [admin, guest, late] = await Promise.all([1, 2, 3].map(() => person({ url: server.url })));
+    if (!admin || !guest || !late) throw new Error("Three came.");
+    await admin.signsIn({ username: "admin", password: "admin" });
+    await admin.goesTo("/admin/invitations");
+    await admin.page.getByRole("button", { name: "New invitation" }).click();
+    await admin.page.getByRole("button", { name: "Make invitation" }).click();
+    const link = new URL(await admin.page.getByLabel("Link").inputValue());
+
+    const joins = async (newcomer: typeof guest, username: string) => {
+      await newcomer.goesTo(link.pathname + link.search);
+      await expect(newcomer.page.getByLabel("Invitation")).not.toHaveValue("");
+      await newcomer.page.getByLabel("Username").fill(username);
+      await newcomer.page.getByLabel("Password").fill("a long password");
+      await newcomer.page.getByRole("button", { name: "Make my account" }).click();
+    };
+    await joins(guest, "welcome");
+    await expect(guest.page).not.toHaveURL(/sign-up/);
+    await guest.opens(room);
+    await guest.writes("glad to be here");
+    await guest.seesSent("glad to be here");
+
+    await joins(late, "too.late");
+    await expect(late.page.getByRole("alert")).toContainText("not any more");
+    await admin.page.getByRole("button", { name: "Done" }).click();
+    await admin.page.reload();
+    await expect(admin.page.getByRole("list", { name: "Invitations" })).toContainText("Used");
+  } finally {
+    await server.stop();
+  }
+});

@@ -1,0 +1,93 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { MailPlus, Plus } from "lucide-react";
+import { useState } from "react";
+import { listInvitations, revokeInvitation } from "../../api/gen/sdk.gen";
+import type { Invitation } from "../../api/gen/types.gen";
+import { answer, sentence } from "../../api/problem";
+import { useServerTraits } from "../../api/use-server-traits";
+import { Button } from "../../ui/Button";
+import { ConfirmDialog } from "../../ui/ConfirmDialog";
+import { shortTime } from "../../ui/dates";
+import { EmptyState } from "../../ui/EmptyState";
+import { Notice } from "../../ui/Notice";
+import { AdminPage } from "./AdminPage";
+import { InvitationDialog } from "./InvitationDialog";
+
+type Task = { kind: "make" } | { kind: "revoke"; invitation: Invitation };
+
+/** Who may come in where not everybody may. */
+export function AdminInvitationsPage() {
+  const [task, setTask] = useState<Task | null>(null);
+  const { registration } = useServerTraits();
+  const client = useQueryClient();
+  const made = useQuery({
+    queryKey: ["invitations"],
+    queryFn: () => answer(listInvitations({ query: { limit: 200 } })),
+  });
+  const refresh = () => client.invalidateQueries({ queryKey: ["invitations"] });
+  const close = () => setTask(null);
+  const make = (
+    <Button onClick={() => setTask({ kind: "make" })}>
+      <Plus className="size-4.5" aria-hidden />
+      New invitation
+    </Button>
+  );
+  return (
+    <AdminPage title="Invitations" aside={make}>
+      {registration === "open" && (
+        <Notice tone="calm">Everybody may sign up here, with or without an invitation.</Notice>
+      )}
+      {registration === "closed" && (
+        <Notice tone="waiting">Signing up is closed here: until that changes, no invitation opens it.</Notice>
+      )}
+      {made.error && <Notice tone="danger">{sentence(made.error)}</Notice>}
+      {made.data?.invitations.length === 0 && (
+        <EmptyState icon={MailPlus} title="No invitations yet">
+          Make one, and hand its link to whoever shall join.
+        </EmptyState>
+      )}
+      <ul aria-label="Invitations" className="divide-y divide-line">
+        {(made.data?.invitations ?? []).map((invitation) => (
+          <li key={invitation.id} className="flex items-center gap-3 py-2.5">
+            <div className="min-w-0 flex-1">
+              <p className={invitation.is_valid ? "font-semibold" : "text-muted"}>{standing(invitation)}</p>
+              <p className="truncate text-sm text-muted">
+                by {invitation.created_by?.username ?? "the operator"}, {shortTime(invitation.created_at)}
+              </p>
+            </div>
+            {invitation.is_valid && (
+              <Button look="quiet" onClick={() => setTask({ kind: "revoke", invitation })}>
+                Revoke
+              </Button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {task?.kind === "make" && <InvitationDialog onMade={refresh} onClose={close} />}
+      {task?.kind === "revoke" && (
+        <ConfirmDialog
+          title="Revoke this invitation?"
+          action="Revoke"
+          onConfirm={async () => {
+            await answer(revokeInvitation({ path: { id: task.invitation.id } }));
+            await refresh();
+          }}
+          onClose={close}
+        >
+          <p>Its link lets nobody in any more. Whoever came by it stays.</p>
+        </ConfirmDialog>
+      )}
+    </AdminPage>
+  );
+}
+
+/** What an invitation is good for, or why it is good for nothing. */
+function standing(invitation: Invitation): string {
+  const { max_uses, uses, expires_at, revoked_at, is_valid } = invitation;
+  const used = `${uses} of ${max_uses} used`;
+  if (is_valid) return `${used}, good until ${shortTime(expires_at)}`;
+  if (revoked_at) return `${used}, revoked ${shortTime(revoked_at)}`;
+  if (uses >= max_uses) return max_uses === 1 ? "Used" : `All ${max_uses} used`;
+  if (Date.parse(expires_at) <= Date.now()) return `${used}, expired ${shortTime(expires_at)}`;
+  return `${used}; void, since whoever made it is no admin now`;
+}

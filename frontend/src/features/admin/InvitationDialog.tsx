@@ -1,0 +1,116 @@
+import { type FormEvent, useId, useState } from "react";
+import { createInvitation } from "../../api/gen/sdk.gen";
+import { answer, sentence } from "../../api/problem";
+import { Button } from "../../ui/Button";
+import { Dialog } from "../../ui/Dialog";
+import { Notice } from "../../ui/Notice";
+import { INPUT_CLASS, TextField } from "../../ui/TextField";
+
+const LIVES = [
+  { label: "1 day", seconds: 86_400 },
+  { label: "1 week", seconds: 604_800 },
+  { label: "30 days", seconds: 2_592_000 },
+];
+
+interface InvitationDialogProps {
+  onMade(): Promise<unknown>;
+  onClose(): void;
+}
+
+/** Makes an invitation and shows its link, this once: the server keeps no more than a digest of the code. */
+export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
+  const [uses, setUses] = useState("1");
+  const [seconds, setSeconds] = useState(604_800);
+  const [link, setLink] = useState<string | null>(null);
+  const [problem, setProblem] = useState<unknown>(null);
+  const [isBusy, setBusy] = useState(false);
+  const lifeId = useId();
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      const body = { max_uses: Number(uses), expires_in_secs: seconds };
+      const { code } = await answer(createInvitation({ body }));
+      setLink(`${location.origin}/sign-up?invitation=${code}`);
+      await onMade();
+    } catch (error) {
+      setProblem(error);
+      setBusy(false);
+    }
+  }
+
+  if (link) return <InvitationLink link={link} onClose={onClose} />;
+  return (
+    <Dialog title="New invitation" onClose={onClose}>
+      <form onSubmit={submit} className="flex flex-col gap-5">
+        {problem !== null && <Notice tone="danger">{sentence(problem)}</Notice>}
+        <TextField
+          label="For how many people"
+          type="number"
+          required
+          min={1}
+          max={1000}
+          step={1}
+          autoFocus
+          value={uses}
+          onChange={(event) => setUses(event.target.value)}
+        />
+        <div className="flex flex-col gap-1.5">
+          <label htmlFor={lifeId} className="text-sm font-semibold text-ink">
+            Good for
+          </label>
+          <select
+            id={lifeId}
+            className={INPUT_CLASS}
+            value={seconds}
+            onChange={(event) => setSeconds(Number(event.target.value))}
+          >
+            {LIVES.map((life) => (
+              <option key={life.seconds} value={life.seconds}>
+                {life.label}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div className="flex justify-end gap-2">
+          <Button look="quiet" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button type="submit" isBusy={isBusy}>
+            Make invitation
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function InvitationLink({ link, onClose }: { link: string; onClose(): void }) {
+  const [isCopied, setCopied] = useState(false);
+  return (
+    <Dialog title="Hand on this link" onClose={onClose}>
+      <div className="flex flex-col gap-5">
+        <TextField
+          label="Link"
+          readOnly
+          value={link}
+          onFocus={(event) => event.target.select()}
+          hint="It is shown this once. Whoever has it may join."
+        />
+        <div className="flex justify-end gap-2">
+          {/* Only a page from a safe origin may write to the clipboard; elsewhere the field is there to copy from. */}
+          {navigator.clipboard && (
+            <Button
+              look="quiet"
+              onClick={() => void navigator.clipboard.writeText(link).then(() => setCopied(true))}
+            >
+              {isCopied ? "Copied" : "Copy"}
+            </Button>
+          )}
+          <Button onClick={onClose}>Done</Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}
