@@ -25,11 +25,11 @@ use crate::store::invitations::{self, NewInvitation};
 pub struct InvitationTerms {
     /// How many accounts it is good for.
     #[serde(default)]
-    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000, default = 1)]
+    #[schema(value_type = u32, required = false, minimum = 1, maximum = 1_000, default = 1)]
     max_uses: Whole<1, 1, 1_000>,
     /// For how long: a minute to a year.
     #[serde(default)]
-    #[schema(value_type = Option<u32>, minimum = 60, maximum = 31_536_000, default = 604_800)]
+    #[schema(value_type = u32, required = false, minimum = 60, maximum = 31_536_000, default = 604_800)]
     expires_in_secs: Whole<604_800, 60, 31_536_000>,
 }
 
