@@ -57,6 +57,13 @@ async fn numbers_and_reasons_have_edges() {
         ada.send(&mute, json!({"seconds": 1, "reason": reason})).await.refused_field("reason");
         ada.send(&format!("/users/{}/ban", bob.id), json!({"reason": reason})).await.refused_field("reason");
     }
+    let retention = format!("/rooms/{}/retention", ada.create_room("general").await.id);
+    for days in [json!(0), json!(36_500), json!(7.0), Value::Null] {
+        ada.put(&retention, json!({"days": days})).await.is(200);
+    }
+    for days in [json!(-1), json!(36_501), json!(1.5), json!("7")] {
+        ada.put(&retention, json!({"days": days})).await.refused_field("days");
+    }
     for role in [json!("owner"), json!("Admin"), json!(1), Value::Null] {
         ada.patch(&format!("/users/{}", bob.id), json!({"role": role})).await.refused_field("role");
     }

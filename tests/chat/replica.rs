@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gapless::event::{DirectMessage, Message, Room};
+use gapless::event::{Author, DirectMessage, Message, Room};
 use gapless::id::{Pos, RoomId, Seq};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -135,16 +135,25 @@ impl Replica {
                 let rooms = self.view.rooms.values();
                 self.stream = self.reader.opening().rooms(rooms).from(&self.stream.cursor).open().await;
             }
-            "room.renamed" => {
-                let renamed: Room = heard.body();
-                if let Some(room) = self.view.rooms.get_mut(&renamed.id) {
-                    room.name = renamed.name;
+            "room.renamed" | "room.retention_set" => {
+                let changed: Room = heard.body();
+                if let Some(room) = self.view.rooms.get_mut(&changed.id) {
+                    room.name = changed.name;
+                    room.retention_days = changed.retention_days;
                 }
             }
             "room.archived" => {
                 let room: Room = heard.body();
                 self.view.rooms.remove(&room.id);
                 self.view.messages.remove(&room.id);
+            }
+            "user.erased" => {
+                let erased: Author = heard.body();
+                let messages = self.view.messages.values_mut().flat_map(BTreeMap::values_mut);
+                for message in messages.filter(|message| message["author"]["id"] == json!(erased.id)) {
+                    message["author"]["username"] = json!(erased.username);
+                }
+                self.view.direct.retain(|_, said| said.sender.id != erased.id && said.recipient.id != erased.id);
             }
             "user.changed" => self.view.me = standing(&heard.data),
             other => panic!("an event that a client does not know: {other}"),
@@ -242,6 +251,20 @@ impl World {
                 self.ada.unmute(&self.bob).await;
                 "an unmute"
             }
+            13 => {
+                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
+                self.ada.put(&format!("/rooms/{}/retention", room.id), json!({"days": 90 + n})).await.is(200);
+                "a retention"
+            }
+            14 => {
+                let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
+                let carol = self.chat.user(&format!("carol{n}")).await;
+                carol.post(&room, "hello, I am Carol").await;
+                self.ada.write_to(&carol, "welcome").await;
+                self.check("a guest appearance").await;
+                self.ada.delete(&format!("/users/{}", carol.id)).await.is(204);
+                "an erasure"
+            }
             _ => {
                 self.ada.set_role(&self.bob, "admin").await;
                 self.check("an appointment").await;
@@ -261,7 +284,7 @@ fn pick<'a, T>(items: &'a [T], chance: &mut StdRng) -> Option<&'a T> {
     (!items.is_empty()).then(|| &items[chance.random_range(0..items.len())])
 }
 
-const ACTIONS: usize = 14;
+const ACTIONS: usize = 16;
 
 #[tokio::test]
 async fn snapshot_and_events_are_a_fresh_snapshot_after_every_action() {
@@ -283,7 +306,7 @@ async fn snapshot_and_events_are_a_fresh_snapshot_after_every_action() {
     }
     world.check("a burst").await;
     done.remove("nothing");
-    assert_eq!(done.len(), 10, "every kind of action was done: {done:?}");
+    assert_eq!(done.len(), 12, "every kind of action was done: {done:?}");
     let events: usize = world.replicas.iter().map(|replica| replica.events).sum();
     println!("{events} events by three readers over {done:?}, and a burst of 40");
 }

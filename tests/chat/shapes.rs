@@ -60,7 +60,7 @@ async fn a_room_and_the_list_of_rooms() {
     let room = |name: &str, is_archived: bool| {
         json!({
             "id": "[uuid]", "name": name, "is_archived": is_archived, "created_at": "[time]", "head_seq": 0,
-            "online": {"users": 0, "guests": 0},
+            "retention_days": null, "online": {"users": 0, "guests": 0},
         })
     };
     let created = admin.send("/rooms", json!({"name": "  Garden "})).await.is(201);

@@ -1,0 +1,123 @@
+//! Messages go by their age: for good, in their order, and every page follows.
+
+use gapless::event::Room;
+use serde_json::json;
+
+use crate::actors::{Chat, Instance, Ledger, Stream, User};
+
+/// Makes the first `count` messages of a room forty days older.
+async fn age(chat: &Chat, room: &Room, count: i64) {
+    sqlx::query("update messages set created_at = created_at - interval '40 days' where room_id = $1 and seq <= $2")
+        .bind(room.id)
+        .bind(count)
+        .execute(&chat.db())
+        .await
+        .expect("the messages' table");
+}
+
+async fn keep(admin: &User, room: &Room, days: impl Into<Option<i32>>) {
+    admin.put(&format!("/rooms/{}/retention", room.id), json!({"days": days.into()})).await.is(200);
+}
+
+async fn expect_deletion(stream: &mut Stream, room: &Room, seq: i64) {
+    let deleted = stream.expect("message.deleted").await;
+    assert_eq!((&deleted.data["room_id"], &deleted.data["seq"]), (&json!(room.id), &json!(seq)));
+    assert_eq!(deleted.data["pos"], deleted.pos());
+}
+
+/// A room with words of alice's in it, heard at an instance.
+async fn talk(chat: &Chat, name: &str, count: usize) -> Room {
+    let room = chat.room(name).await;
+    let alice = chat.user(&format!("alice-{name}")).await;
+    for number in 1..=count {
+        alice.post(&room, &format!("words {number}")).await;
+    }
+    room
+}
+
+fn guest_at(instance: &Instance) -> crate::actors::Guest {
+    crate::actors::Guest::at(instance.address)
+}
+
+#[tokio::test]
+async fn what_is_too_old_goes_and_every_page_follows() {
+    let chat = Chat::start().await;
+    let second = chat.second_instance().await;
+    let founder = chat.founder().await;
+    let beginning = chat.guest().opening().open().await.cursor;
+    let room = talk(&chat, "general", 4).await;
+    age(&chat, &room, 3).await;
+    second.catch_up().await;
+    let mut streams = [chat.guest().listen(&room).await, guest_at(&second).listen(&room).await];
+
+    keep(&founder, &room, 30).await;
+    for stream in &mut streams {
+        assert_eq!(stream.expect("room.retention_set").await.data["retention_days"], 30);
+        for seq in 1..=3 {
+            expect_deletion(stream, &room, seq).await;
+        }
+    }
+    assert_eq!(chat.guest().bodies(&room).await, ["(deleted)", "(deleted)", "(deleted)", "words 4"]);
+    founder.post(&room, "live").await;
+    for (stream, instance) in streams.iter_mut().zip([&chat.first, &second]) {
+        assert_eq!(stream.expect_message("live").await.seq.0, 5);
+        // Whoever resumes from before hears that something was said, and not what.
+        let mut late = guest_at(instance).opening().room(&room).from(&beginning).open().await;
+        while late.next_durable().await.data["body"] != "live" {}
+        assert!(late.transcript.contains("words 4") && !late.transcript.contains("words 1"), "{}", late.transcript);
+    }
+    Ledger::read(&chat.db()).await;
+    let trail = founder.get("/audit").await.is(200).text;
+    assert!(trail.contains("room.retention_set") && !trail.contains("message.deleted"), "{trail}");
+}
+
+#[tokio::test]
+async fn the_servers_setting_counts_where_a_room_says_nothing() {
+    let mut chat = Chat::start().await;
+    let founder = chat.founder().await;
+    let rooms = [talk(&chat, "silent", 2).await, talk(&chat, "kept", 2).await, talk(&chat, "short", 2).await];
+    for room in &rooms {
+        age(&chat, room, 2).await;
+    }
+    keep(&founder, &rooms[1], 0).await;
+    keep(&founder, &rooms[2], 90).await;
+    let mut stream = chat.guest().listen(&rooms[0]).await;
+
+    chat.config.retention_days = Some(30);
+    let second = chat.second_instance().await;
+    for seq in 1..=2 {
+        expect_deletion(&mut stream, &rooms[0], seq).await;
+    }
+    second.catch_up().await;
+    for room in &rooms[1..] {
+        assert_eq!(chat.guest().bodies(room).await, ["words 1", "words 2"], "{}", room.name);
+    }
+}
+
+/// Archiving is no way to keep what must go; but nothing is said in such a room.
+#[tokio::test]
+async fn an_archived_room_forgets_in_silence() {
+    let chat = Chat::start().await;
+    let founder = chat.founder().await;
+    let (attic, general) = (talk(&chat, "attic", 2).await, talk(&chat, "general", 1).await);
+    age(&chat, &attic, 2).await;
+    age(&chat, &general, 1).await;
+    let before = chat.guest().opening().open().await.cursor;
+    let mut live = chat.guest().opening().rooms([&attic, &general]).open().await;
+    founder.archive(&attic).await;
+    keep(&founder, &attic, 30).await;
+    while founder.bodies(&attic).await != ["(deleted)", "(deleted)"] {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    keep(&founder, &general, 30).await;
+    let mut replayed = chat.guest().opening().rooms([&attic, &general]).from(&before).open().await;
+    live.expect("room.archived").await;
+    replayed.expect("room.archived").await;
+    for stream in [&mut live, &mut replayed] {
+        stream.expect("room.retention_set").await;
+        stream.expect("room.retention_set").await;
+        expect_deletion(stream, &general, 1).await;
+    }
+    founder.restore(&attic).await;
+    assert_eq!(chat.guest().bodies(&attic).await, ["(deleted)", "(deleted)"]);
+}
