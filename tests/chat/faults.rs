@@ -7,6 +7,7 @@ use gapless::event::Room;
 
 use crate::actors::{FOUNDER, PASSWORD, Program, User};
 
+mod alarms;
 mod crash;
 mod cuts;
 mod instances;

@@ -1,0 +1,136 @@
+//! Every alert that can be provoked in seconds, provoked: what `docs/alerts.yml` looks at does move when the thing that it
+//! warns of happens, and comes back when it is over. When a rule rings on such numbers is `docs/alerts_test.yml`'s.
+
+use std::time::{Duration, Instant};
+
+use super::{are_joined, founder, people, rooms};
+use crate::actors::{Database, Fault, FaultProxy, Launch, PrivatePostgres, Program, Redis, Upstream};
+
+/// A look at the log waits for three seconds before it has failed.
+const SEEN_WITHIN: Duration = Duration::from_secs(15);
+
+/// Waits until a number satisfies.
+async fn until(program: &Program, (name, label): (&str, &str), satisfies: impl Fn(f64) -> bool) -> f64 {
+    let began = Instant::now();
+    loop {
+        let found = program.metric(name, label).await;
+        if satisfies(found) {
+            return found;
+        }
+        assert!(began.elapsed() < SEEN_WITHIN, "{name}{{{label}}} stays {found}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_in_trouble_is_seen() {
+    const REFUSED: (&str, &str) =
+        ("gapless_http_request_duration_seconds_count", r#"method="POST",path="/messages",status="503""#);
+    const FAILED_LOOKS: (&str, &str) = ("gapless_log_read_failures_total", "");
+    const RETRIES: (&str, &str) = ("gapless_writer_retries_total", "");
+    let postgres = PrivatePostgres::start().await;
+    let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
+    let options = postgres.options();
+    let (user, name) = (options.get_username(), options.get_database().expect("it has a name"));
+    let url = format!("postgres://{user}@{}/{name}?sslmode=disable", link.address);
+    let mut server = Launch::on(&url).start().await;
+    let room = rooms(&founder(&server).await, &["general"]).await.remove(0);
+    let alice = people(&server, 1).await.remove(0);
+
+    // CommitsAreSlow.
+    alice.post(&room, "quick").await;
+    let commits = server.metric("gapless_writer_commit_seconds_count", "").await;
+    let quick = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
+    link.set(Fault::Delay(Duration::from_millis(400)));
+    alice.post(&room, "slow").await;
+    until(&server, ("gapless_writer_commit_seconds_count", ""), |now| now >= commits + 1.0).await;
+    let still = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
+    assert!((still - quick).abs() < 0.5, "a commit of 400 ms counts as one of 250 ms");
+
+    // PostsAreRefused and DatabaseIsAway.
+    link.set(Fault::Reset);
+    alice.try_post(&room, "lost?").await.is(503);
+    until(&server, REFUSED, |now| now >= 1.0).await;
+    until(&server, RETRIES, |now| now >= 1.0).await;
+    until(&server, FAILED_LOOKS, |now| now >= 2.0).await;
+    assert!(server.metric("gapless_posts_total", "unavailable").await >= 1.0);
+
+    // ConnectionsRunOut: a database that swallows what it is asked keeps every connection that asks.
+    link.set(Fault::None);
+    server.is_ready().await;
+    link.set(Fault::BlackHole);
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let guest = server.guest();
+        asking.spawn(async move { guest.get("/rooms").await.is(503) });
+    }
+    let pool = r#"pool="requests",state="used""#;
+    until(&server, ("gapless_db_connections", pool), |now| now >= 8.0).await;
+    asking.join_all().await;
+    link.set(Fault::None);
+    server.is_ready().await;
+    let failures = server.metric(FAILED_LOOKS.0, "").await;
+    alice.post(&room, "back").await;
+    until(&server, ("gapless_db_connections", pool), |now| now < 8.0).await;
+
+    // HistoryChanged: somebody restores another copy underneath.
+    sqlx::query("update log_head set epoch = 'another'").execute(&postgres.pool()).await.expect("the log's head");
+    until(&server, ("gapless_epoch_changes_total", ""), |now| now >= 1.0).await;
+
+    // InstanceRestarts.
+    let started = server.metric("process_start_time_seconds", "").await;
+    server.kill();
+    server.start_again();
+    server.is_ready().await;
+    assert!(server.metric("process_start_time_seconds", "").await > started, "a restart is seen");
+    println!("figure: database slow, away, hanging and exchanged: each seen in /metrics; {failures} failed looks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trouble_between_instances_is_seen() {
+    const JOINED: (&str, &str) = ("gapless_backplane_connected", "");
+    let Some(mut redis) = Redis::start().await else { return };
+    let database = Database::create().await;
+    let launch = || Launch::on(&database.url()).with("REDIS_CONNECTION", redis.url());
+    let (here, there) = tokio::join!(launch().start(), launch().start());
+    are_joined([&here, &there]).await;
+    until(&there, ("gapless_instances_heard", ""), |now| (now - 1.0).abs() < 0.5).await;
+    let room = rooms(&founder(&here).await, &["general"]).await.remove(0);
+    let alice = people(&here, 1).await.remove(0);
+    let mut stream = there.guest().listen(&room).await;
+
+    // NewsIsLost: what was to be sent over a connection that is cut is lost; what follows shows the hole.
+    let reads = there.metric("gapless_catch_up_reads_total", "").await;
+    let mut rounds = 0;
+    while there.metric("gapless_hole_heal_seconds_count", "read").await < 1.0 {
+        rounds += 1;
+        assert!(rounds <= 50, "news over a connection that was cut is never lost");
+        redis.command(&[b"CLIENT", b"KILL", b"TYPE", b"normal"]).await;
+        for part in ["lost", "later"] {
+            let body = format!("{part} {rounds}");
+            alice.post(&room, &body).await;
+            // Whatever became of the news, the reader hears it.
+            if part == "later" {
+                stream.expect_message(&format!("lost {rounds}")).await;
+                stream.expect_message(&body).await;
+            }
+        }
+    }
+    assert!(there.metric("gapless_holes_total", "").await >= 1.0);
+    assert!(there.metric("gapless_catch_up_reads_total", "").await > reads);
+    assert!(here.metric("gapless_backplane_dropped_total", "").await >= 1.0);
+    assert!(here.metric("gapless_backplane_published_total", "").await >= 1.0);
+    // DeliveryIsSlow looks at this, on an instance that commits nothing itself.
+    until(&there, ("gapless_commit_to_client_seconds_count", ""), |now| now >= 1.0).await;
+    until(&there, ("gapless_log_lag", ""), |now| now < 0.5).await;
+
+    // RedisIsAway.
+    redis.kill();
+    until(&here, JOINED, |now| now < 0.5).await;
+    until(&there, JOINED, |now| now < 0.5).await;
+    redis.start_again().await;
+    are_joined([&here, &there]).await;
+    println!(
+        "figure: news lost after {rounds} cut connections, seen as a hole, closed by a read; Redis away: seen by both"
+    );
+}

@@ -1,0 +1,101 @@
+//! What watches the program from outside, held to what the program says: alerts, their tests, the dashboard, the runbook.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gapless::telemetry::catalogue::{self, Kind};
+use serde_json::Value;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every name under which `/metrics` says something.
+fn said() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for metric in catalogue::all() {
+        match metric.kind {
+            Kind::Histogram => names.extend(["_bucket", "_count", "_sum"].map(|part| format!("{}{part}", metric.name))),
+            Kind::Counter | Kind::Gauge => drop(names.insert(metric.name.to_owned())),
+        }
+    }
+    names
+}
+
+/// The names of metrics in a text.
+fn asked(text: &str) -> BTreeSet<String> {
+    let words = text.split(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_'));
+    let names = words.filter(|word| word.starts_with("gapless_") || word.starts_with("process_"));
+    names.map(str::to_owned).collect()
+}
+
+/// Every query of the dashboard, with the title of its panel.
+fn queries() -> Vec<(String, String)> {
+    let dashboard: Value = serde_json::from_str(&read("docs/dashboard.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let of_panel = |panel: &Value| {
+        let title = panel["title"].as_str().expect("a title").to_owned();
+        let targets = panel["targets"].as_array().cloned().unwrap_or_default();
+        targets.into_iter().map(move |target| (title.clone(), target["expr"].as_str().expect("a query").to_owned()))
+    };
+    panels.iter().flat_map(of_panel).collect()
+}
+
+#[test]
+fn whoever_watches_asks_for_what_is_said() {
+    let said = said();
+    for file in ["docs/alerts.yml", "docs/alerts_test.yml", "docs/RUNBOOK.md"] {
+        let unknown: Vec<_> = asked(&read(file)).into_iter().filter(|name| !said.contains(name)).collect();
+        assert!(unknown.is_empty(), "{file} asks for what nobody says: {unknown:?}");
+    }
+    for (panel, query) in queries() {
+        let unknown: Vec<_> = asked(&query).into_iter().filter(|name| !said.contains(name)).collect();
+        assert!(unknown.is_empty(), "the panel {panel:?} asks for what nobody says: {unknown:?}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_every_number() {
+    let shown: BTreeSet<_> = queries().iter().flat_map(|(_, query)| asked(query)).collect();
+    let parts = ["", "_bucket", "_count", "_sum"];
+    let is_shown = |name: &str| parts.iter().any(|part| shown.contains(&format!("{name}{part}")));
+    let missing: Vec<_> = catalogue::all().map(|metric| metric.name).filter(|name| !is_shown(name)).collect();
+    assert!(missing.is_empty(), "no panel shows {missing:?}");
+}
+
+#[test]
+fn every_alert_has_its_page_and_its_test() {
+    let (alerts, tests, runbook) = (read("docs/alerts.yml"), read("docs/alerts_test.yml"), read("docs/RUNBOOK.md"));
+    let names: Vec<_> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in &names {
+        assert!(runbook.contains(&format!("\n## {name}\n")), "docs/RUNBOOK.md has no section {name}");
+        assert!(tests.contains(&format!("alertname: {name}\n")), "docs/alerts_test.yml does not try {name}");
+    }
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("## ")).filter(|title| !title.contains(' '));
+    let orphans: Vec<_> = sections.filter(|title| !names.contains(title)).collect();
+    assert!(orphans.is_empty(), "docs/RUNBOOK.md explains alerts that are none: {orphans:?}");
+}
+
+/// Prometheus' own opinion, where its tool is installed; `cargo xtask lint-deploy` fetches it where it can.
+#[test]
+fn the_queries_of_the_dashboard_are_queries() {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("not run, because promtool is not installed: the dashboard's queries were not parsed");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let rule = |(number, (_, query)): (usize, &(String, String))| {
+        let query = query.replace("$__rate_interval", "1m").replace("$instance", ".*");
+        serde_json::json!({"record": format!("panel:{number}"), "expr": query})
+    };
+    let rules: Vec<_> = queries().iter().enumerate().map(rule).collect();
+    let rules = serde_json::json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    let file = dir.path().join("rules.yml");
+    fs::write(&file, rules.to_string()).expect("a file");
+    let checked = Command::new("promtool").arg("check").arg("rules").arg(&file).output().expect("it runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
