@@ -239,7 +239,11 @@ impl Reader {
         let mut phase = self.stage.phase.subscribe();
         let leaves_at = Instant::now() + Duration::from_millis(self.dice.random_range(500..5000));
         loop {
+            // The end may come while an event is heard.
             let now = *phase.borrow_and_update();
+            if now == Phase::Over {
+                return;
+            }
             let leaves = self.kind == Kind::Restless && now == Phase::Storm;
             let got = tokio::select! {
                 got = tokio::time::timeout(self.stage.cast.silence, stream.next()) => got,
@@ -249,14 +253,8 @@ impl Reader {
                     self.retry = Duration::ZERO;
                     return end_by_reset(stream.socket());
                 }
-                _ = phase.changed() => {
-                    let is_over = *phase.borrow() == Phase::Over;
-                    if is_over || self.kind != Kind::Patient {
-                        // What was half read is read again, from the cursor.
-                        return;
-                    }
-                    continue;
-                }
+                // What was half read is read again, from the cursor.
+                _ = phase.changed() => return,
             };
             let Ok(Ok(event)) = got else { return };
             if self.hear(conn, event).is_break() {
