@@ -14,7 +14,7 @@ test("whoever has the link joins, and the next one does not", async ({ person })
     await admin.goesTo("/admin/invitations");
     await admin.page.getByRole("button", { name: "New invitation" }).click();
     await admin.page.getByRole("button", { name: "Make invitation" }).click();
-    const link = new URL(await admin.page.getByLabel("Link").inputValue());
+    const link = new URL(await admin.page.getByRole("textbox", { name: "Link" }).inputValue());
 
     const joins = async (newcomer: typeof guest, username: string) => {
       await newcomer.goesTo(link.pathname + link.search);
