@@ -79,29 +79,22 @@ pub fn document() -> utoipa::openapi::OpenApi {
     openapi::complete(api().merge(stream()).merge(operation()).into_openapi())
 }
 
-/// Everything that this program answers.
+/// Everything that this program answers. Each group has its layers as one: a layer added by itself costs every
+/// request a future of its own, and the layers of a post once cost more than its message.
 pub fn router(app: App) -> Router {
-    let requests = Router::from(api()).layer(from_fn_with_state(app.clone(), edge::bound));
-    let requests = requests
-        .merge(Router::from(operation()))
+    let outermost =
+        || ServiceBuilder::new().layer(from_fn(edge::observe)).layer(edge::cors(&app.config.allowed_origins));
+    let answered = || outermost().layer(edge::compression()).layer(CatchPanicLayer::custom(edge::answer_panic));
+    let bounded = from_fn_with_state(app.clone(), edge::bound);
+
+    let api = Router::from(api()).method_not_allowed_fallback(method_not_allowed).layer(answered().layer(bounded));
+    let others = Router::from(operation())
         .merge(openapi::router(&document()))
         .merge(spa::router(app.config.spa_dir.as_deref()))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(
-            ServiceBuilder::new()
-                .layer(edge::compression())
-                .layer(CatchPanicLayer::custom(edge::answer_panic)),
-        );
-    let streams = Router::from(stream()).method_not_allowed_fallback(method_not_allowed);
-
-    requests
-        .merge(streams)
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn(edge::observe))
-                .layer(edge::cors(&app.config.allowed_origins)),
-        )
-        .with_state(app)
+        .layer(answered());
+    let streams = Router::from(stream()).method_not_allowed_fallback(method_not_allowed).layer(outermost());
+    api.merge(others).merge(streams).with_state(app.clone())
 }
 
 /// What is answered on `METRICS_PORT`.
