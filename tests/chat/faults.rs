@@ -8,6 +8,7 @@ use gapless::event::Room;
 use crate::actors::{FOUNDER, PASSWORD, Program, User};
 
 mod alarms;
+mod backup;
 mod crash;
 mod cuts;
 mod instances;

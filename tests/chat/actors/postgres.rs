@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use gapless::store::Db;
@@ -31,6 +32,26 @@ impl PrivatePostgres {
         let postgres = Self { server, dir };
         database::fill(postgres.options()).await;
         postgres
+    }
+
+    /// What a volume's snapshot has: the files as they are in one moment, under whatever load. Every process stands
+    /// still meanwhile.
+    pub fn snapshot(&self) -> TempDir {
+        let copy = tempfile::tempdir().expect("a temporary directory");
+        let (from, to) = (self.dir.path().join("postgres/."), copy.path().join("postgres"));
+        self.freeze();
+        // Root's tests run the database under another account, whose files these stay.
+        let copied = Command::new("cp").arg("-a").args([&from, &to]).status();
+        self.thaw();
+        assert!(copied.expect("there is cp").success(), "{} can be copied", from.display());
+        fs::remove_file(to.join("postmaster.pid")).expect("a running server has left its number");
+        copy
+    }
+
+    /// Starts from a snapshot, as after a crash.
+    pub async fn start_from(snapshot: TempDir) -> Self {
+        let server = EmbeddedPostgres::start(snapshot.path(), None).await.expect("a private PostgreSQL");
+        Self { server, dir: snapshot }
     }
 
     pub fn url(&self) -> &str {
