@@ -122,8 +122,10 @@ fn harden(headers: &mut HeaderMap) {
 
 /// Pages of the named origins may call; a token travels in a header of their own, so no cookies are allowed.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    // A predicate is shared by all requests, where a list would be copied for each.
+    let origins = origins.to_vec();
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::HeaderName::from_static("last-event-id")])
         .expose_headers([header::RETRY_AFTER, header::HeaderName::from_static(REQUEST_ID)])
