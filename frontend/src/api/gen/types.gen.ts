@@ -171,11 +171,11 @@ export type InvitationTerms = {
     /**
      * For how long: a minute to a year.
      */
-    expires_in_secs?: number | null;
+    expires_in_secs?: number;
     /**
      * How many accounts it is good for.
      */
-    max_uses?: number | null;
+    max_uses?: number;
 };
 
 /**
