@@ -103,3 +103,21 @@ pub enum Heard {
     /// The subscription began, or began again: anything may have been missed.
     Joined,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_with_and_without_traces_understand_each_other() {
+        let from = InstanceId::new();
+        let plain = Envelope { from, epoch: "e".into(), bulletin: Bulletin::Head(Pos(7)), trace: None };
+        let said = serde_json::to_value(&plain).unwrap();
+        assert_eq!(said, serde_json::json!({"from": from.0, "epoch": "e", "bulletin": {"head": 7}}));
+        assert_eq!(serde_json::from_value::<Envelope>(said.clone()).unwrap(), plain);
+        let mut newer = said;
+        newer["trace"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into();
+        newer["something"] = "of a later release".into();
+        assert_eq!(serde_json::from_value::<Envelope>(newer).unwrap().bulletin, plain.bulletin);
+    }
+}

@@ -26,5 +26,7 @@ mod rotation;
 mod secrecy;
 mod shapes;
 mod smuggling;
+#[cfg(feature = "otlp")]
+mod traces;
 mod transfer;
 mod watching;

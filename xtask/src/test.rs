@@ -76,6 +76,8 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
             counted(process::cargo().args(["test", "--package", "gapless", "--doc"]), tally::rust)
         });
     }
+    // Another build of the same program, so it comes last: what it brings along is built once and kept.
+    report.run("Rust tests of traces", || counted(services.environment(&mut tests_of_traces()), tally::rust));
     drop(services);
     report.run("a minute of chaos", || {
         chaos::check()?;
@@ -116,6 +118,18 @@ fn rust_tests() -> Command {
         command.args(["nextest", "run", "--workspace"]);
     } else {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    command
+}
+
+/// The way of a post as a collector is told it: behind the feature that sends it.
+fn tests_of_traces() -> Command {
+    const PACKAGE: [&str; 4] = ["--package", "gapless", "--features", "otlp"];
+    let mut command = process::cargo();
+    if process::find("cargo-nextest").is_some() {
+        command.args(["nextest", "run"]).args(PACKAGE).args(["--test", "chat", "--lib", "trace"]);
+    } else {
+        command.arg("test").args(PACKAGE).args(["--test", "chat", "--lib", "--", "trace"]);
     }
     command
 }
