@@ -121,7 +121,7 @@ pub struct Settings {
     #[arg(long, env = "RATE_LIMITS", default_value = "on", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) rate_limits: bool,
 
-    /// Directory of the built single-page app, served on the same port.
+    /// Directory of the built single-page app, served on the same port. A program built with `embed-spa` has one within.
     #[arg(long, env = "SPA_DIR", value_parser = path())]
     pub(super) spa_dir: Option<PathBuf>,
 

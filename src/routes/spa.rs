@@ -1,32 +1,48 @@
-//! The single-page app, from the directory where it was built. It has addresses of its own, so a page that
-//! is asked for by a name that no file has is the app itself, which then looks at the address.
+//! The single-page app, from the directory where it was built or from the program itself. It has addresses of its
+//! own, so a page that is asked for by a name that no file has is the app itself, which then looks at the address.
+
+#[cfg(feature = "embed-spa")]
+mod embedded;
 
 use std::path::Path;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
-use tower_http::services::{ServeDir, ServeFile};
+use tower_http::services::ServeDir;
+use tower_http::services::fs::{Backend, DefaultServeDirFallback};
 
 use crate::error::Error;
 
-/// Serves the app for whatever no other route answers. Without an app, `/` leads to the document.
+/// The files of the app, wherever they are kept: what is said of them is said by one service.
+type Files<B> = ServeDir<DefaultServeDirFallback, B>;
+
+/// Serves the app for whatever no other route answers: the one in the directory, or the one within.
 pub(super) fn router<S: Clone + Send + Sync + 'static>(dir: Option<&Path>) -> Router<S> {
-    let Some(dir) = dir else {
-        let router = Router::new().fallback(not_found);
-        return if cfg!(feature = "swagger") { router.route("/", get(to_document)) } else { router };
-    };
-    let files = ServeDir::new(dir);
-    let app = ServeFile::new(dir.join("index.html"));
-    Router::new().fallback(move |request: Request| serve(files.clone(), app.clone(), request))
+    match dir {
+        Some(dir) => from(ServeDir::new(dir)),
+        None => without_directory(),
+    }
 }
 
-async fn to_document() -> Redirect {
-    Redirect::temporary("/swagger")
+#[cfg(feature = "embed-spa")]
+fn without_directory<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    from(embedded::files())
+}
+
+/// Without an app, `/` leads to the document.
+#[cfg(not(feature = "embed-spa"))]
+fn without_directory<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let router = Router::new().fallback(not_found);
+    let to_document = axum::routing::get(async || axum::response::Redirect::temporary("/swagger"));
+    if cfg!(feature = "swagger") { router.route("/", to_document) } else { router }
+}
+
+fn from<S: Clone + Send + Sync + 'static, B: Backend>(files: Files<B>) -> Router<S> {
+    Router::new().fallback(move |request: Request| serve(files.clone(), request))
 }
 
 async fn not_found() -> Error {
@@ -34,18 +50,17 @@ async fn not_found() -> Error {
 }
 
 /// A file, or the app for a browser that asks for a page: a program that mistypes an address gets 404.
-async fn serve(files: ServeDir, app: ServeFile, request: Request) -> Response {
+async fn serve<B: Backend>(files: Files<B>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return not_found().await.into_response();
     }
-    let (parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    let wants_page = accepts_html(&parts.headers);
-    let ask = || Request::from_parts(parts.clone(), Body::empty());
 
-    let Ok(mut response) = files.oneshot(ask()).await;
-    if !has_answered(response.status()) && wants_page {
-        let Ok(page) = app.oneshot(ask()).await;
+    let Ok(mut response) = files.clone().oneshot(Request::from_parts(parts.clone(), Body::empty())).await;
+    if !has_answered(response.status()) && accepts_html(&parts.headers) {
+        parts.uri = Uri::from_static("/");
+        let Ok(page) = files.oneshot(Request::from_parts(parts, Body::empty())).await;
         response = page;
     }
     if !has_answered(response.status()) {
