@@ -26,7 +26,7 @@ const UNNOTICED: Goal = Goal::AtMost(100.0);
 
 /// As little room as tells the same with fewer clients.
 const SMALL: &[(&str, &str)] =
-    &[SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3], SETTINGS[4], ("MAX_STREAMS", "100"), ("WRITE_QUEUE", "32")];
+    &[SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3], SETTINGS[4], ("MAX_STREAMS", "100"), ("WRITE_QUEUE", "8")];
 
 pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
     let stage = set_stage(course, SMALL, CAST).await?;

@@ -77,7 +77,10 @@ impl Seen {
                 Record::Answer { began, at, submit, status: 200..=299, pos, .. } => {
                     if (from..to).contains(&began) {
                         seen.attempts.saturating_record((at - began).max(1));
-                        sent.extend(pos.filter(|_| posts.contains(&submit)).map(|pos| (pos, began)));
+                        if let Some(pos) = pos.filter(|_| posts.contains(&submit)) {
+                            // Sent twice, it came by the first of both.
+                            sent.entry(pos).and_modify(|first| *first = began.min(*first)).or_insert(began);
+                        }
                     }
                     if let Some(began) = begun.remove(&submit) {
                         seen.submits.saturating_record((at - began).max(1));
@@ -95,7 +98,7 @@ impl Seen {
             if let (Some(sent), Some(since)) = (sent.get(&pos), listening.get(&conn))
                 && since < sent
             {
-                seen.deliveries.saturating_record((at - sent).max(1));
+                seen.deliveries.saturating_record(at.saturating_sub(*sent).max(1));
             }
         }
         Ok(seen)

@@ -8,11 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use super::super::post::post;
-use crate::http::{EventStream, Request};
+use crate::http::{Connection, EventStream, Request, ask};
 use crate::schedule::INSTANCES;
 use crate::stage::{PASSWORD, Stage};
+
+/// How long somebody stays in the line of those who log in.
+const IN_LINE: Duration = Duration::from_secs(20);
 
 /// What there is too little of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +57,12 @@ pub struct Crowd {
 impl Crush {
     pub const ALL: [Self; 3] = [Self::Streams, Self::Posts, Self::LogIns];
 
-    /// How many ask at once, and how long each waits before it asks again. More posts than the queue holds, and more
-    /// log-ins than wait for a worker.
+    /// How many ask in the same moment, and how often they do. More posts than the queue holds, and more log-ins than
+    /// wait for a worker.
     const fn size(self) -> (usize, Duration) {
         match self {
             Self::Streams => (60, Duration::from_millis(100)),
-            Self::Posts => (300, Duration::from_millis(200)),
+            Self::Posts => (150, Duration::from_millis(250)),
             Self::LogIns => (450, Duration::from_secs(1)),
         }
     }
@@ -72,22 +76,24 @@ impl Crush {
                 }
             }
         }
-        let (members, pause) = self.size();
+        let (members, pace) = self.size();
         let is_over = Arc::new(AtomicBool::new(false));
         let mut pushing = JoinSet::new();
         for member in 0..members {
             let (stage, is_over) = (Arc::clone(stage), Arc::clone(&is_over));
             pushing.spawn(async move {
                 let mut refusals = Refusals::default();
-                // Not all in the same moment.
-                tokio::time::sleep(pause.mul_f64(rand::random())).await;
+                let mut kept = None;
+                let mut moment = tokio::time::interval(pace);
+                moment.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                moment.tick().await;
                 while !is_over.load(Ordering::Relaxed) {
-                    match self.push(&stage, member).await {
+                    match self.push(&stage, member, &mut kept).await {
                         Some(true) => refusals.polite += 1,
                         Some(false) => refusals.admitted += 1,
                         None => refusals.impolite += 1,
                     }
-                    tokio::time::sleep(pause).await;
+                    moment.tick().await;
                 }
                 refusals
             });
@@ -96,7 +102,7 @@ impl Crush {
     }
 
     /// Asks once. `None`: the answer was neither a success nor a polite refusal.
-    async fn push(self, stage: &Stage, member: usize) -> Option<bool> {
+    async fn push(self, stage: &Stage, member: usize, kept: &mut Option<Connection>) -> Option<bool> {
         let on = member % INSTANCES;
         match self {
             Self::Streams => take_place(stage, on).await.ok().map(|stream| stream.is_none()),
@@ -104,13 +110,15 @@ impl Crush {
                 let author = &stage.authors[member % stage.authors.len()];
                 let token = author.token(stage).await?;
                 let room = stage.rooms[member % stage.rooms.len()];
-                let (status, says_when) = post(stage, author, room, &token.access, on, &mut None).await;
+                let (status, says_when) = post(stage, author, room, &token.access, on, kept).await;
                 is_polite(status, says_when)
             }
             Self::LogIns => {
                 let name = &stage.authors[member % stage.authors.len()].name;
                 let credentials = json!({ "username": name, "password": PASSWORD });
-                let answer = stage.ask(on, &Request::post("/auth/login", credentials)).await.ok()?;
+                let address = stage.cluster.instances[on].posts.address;
+                let request = Request::post("/auth/login", credentials);
+                let answer = tokio::time::timeout(IN_LINE, ask(address, &request)).await.ok()?.ok()?;
                 is_polite(answer.status, answer.retry_after)
             }
         }
