@@ -68,6 +68,12 @@ test("snapshot and events make the fresh snapshot, for every kind of event", asy
   );
   await follows("room.archived", () => api.send("POST", `/rooms/${other.id}/archive`, undefined, admin));
   await follows("room.restored", () => api.send("POST", `/rooms/${other.id}/restore`, undefined, admin));
+  const days = { days: 30 };
+  await follows("room.retention_set", () => api.send("PUT", `/rooms/${room.id}/retention`, days, admin));
+  const leaver = await api.account();
+  await follows("message.posted", () => api.post(leaver, room, "soon gone"));
+  // Two events: the name goes first, then what was said.
+  await follows("message.deleted", () => api.send("DELETE", `/users/${leaver.id}`, undefined, admin));
   const mute = { seconds: 600, reason: "a test" };
   await follows("user.changed", () => api.send("POST", `/users/${reader.id}/mute`, mute, admin));
 
@@ -88,7 +94,7 @@ test("snapshot and events make the fresh snapshot, for every kind of event", asy
 
   const heard = new Set([...stream.events, ...foreign.events].map(({ kind }) => kind));
   expect([...heard].sort()).toEqual(Object.keys(EVENT_KINDS).sort());
-  expect(compared.size).toBe(9);
+  expect(compared.size).toBe(10);
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });
 

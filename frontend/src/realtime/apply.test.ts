@@ -2,7 +2,15 @@ import { describe, expect, test } from "vitest";
 import { ALI, aDirect, aMessage, anEvent, aRoom, hello, ZOE } from "../testing/wire";
 import { apply } from "./apply";
 import { EVENT_KINDS, type EventKind, type ServerEvent } from "./events";
-import { withNewestMessages, withOlderMessages, withOpenRoom, withRooms, withViewer } from "./snapshots";
+import {
+  withConversations,
+  withDirects,
+  withNewestMessages,
+  withOlderMessages,
+  withOpenRoom,
+  withRooms,
+  withViewer,
+} from "./snapshots";
 import { type ChatState, EMPTY_STATE, shownMessages } from "./state";
 
 const viewer = { ...ALI, role: "user" as const };
@@ -101,6 +109,28 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(state.rooms?.["room-1"]?.name).toBe("General");
     expect(state.archived).toEqual({});
     expect(bodies(state)).toHaveLength(3);
+  },
+  "room.retention_set"() {
+    const state = having(anEvent("room.retention_set", aRoom({ retention_days: 30 })));
+    expect(state.rooms?.["room-1"]).toMatchObject({ retention_days: 30, head_seq: 3 });
+    const archived = aRoom({ id: "room-9", is_archived: true, retention_days: 30 });
+    expect(having(anEvent("room.retention_set", archived)).rooms?.["room-9"]).toBeUndefined();
+  },
+  "user.erased"() {
+    const left = { id: ZOE.id, username: "erased-0123456789ab" };
+    const state = having(
+      anEvent("message.posted", aMessage(4, { author: ZOE })),
+      anEvent("direct.posted", aDirect(7)),
+      anEvent("user.erased", left),
+    );
+    expect(shown(state).map(({ author }) => author)).toEqual([ALI, ALI, ALI, left]);
+    expect(state.conversations).toEqual({});
+    // What was on its way when it happened brings nothing back.
+    const late = withConversations(state, [{ user: { ...ZOE, role: "admin" }, last_message: aDirect(7) }]);
+    expect(late.conversations).toEqual({});
+    const page = { messages: [aDirect(7)], isComplete: true, isOlder: false };
+    expect(withDirects(state, ZOE, page).conversations).toEqual({});
+    expect(apply(state, anEvent("direct.posted", aDirect(8))).conversations).toEqual({});
   },
   "user.changed"() {
     const muted = {

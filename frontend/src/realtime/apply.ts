@@ -1,6 +1,6 @@
 // The one place where the stream changes what is known: pure, and exhaustive over every kind of event.
 
-import type { DirectMessage, Room } from "../api/gen/types.gen";
+import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
 import type { Hello, ServerEvent } from "./events";
 import { buryMessage, mergeDirects, mergeMessages } from "./merge";
 import {
@@ -31,8 +31,12 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
       return withActiveRoom(state, event.data);
     case "room.archived":
       return withArchivedRoom(state, event.data);
+    case "room.retention_set":
+      return withRetention(state, event.data);
     case "user.changed":
       return withViewerChange(state, event.data);
+    case "user.erased":
+      return withErased(state, event.data);
     case "presence":
       return withOnline(state, [{ ...event.data, id: event.data.room_id }]);
     case "lobby":
@@ -114,6 +118,7 @@ export function withDirect(state: ChatState, message: DirectMessage): ChatState 
   // Another tab's stream may still speak for whoever was signed in before.
   if (!viewerId || (message.sender.id !== viewerId && message.recipient.id !== viewerId)) return state;
   const user = peerOf(message, viewerId);
+  if (state.erased.has(user.id)) return state;
   const known = state.conversations[user.id] ?? { user, messages: [], isLoaded: false, isComplete: false };
   const conversation = { ...known, messages: mergeDirects(known.messages, [message]) };
   return { ...state, conversations: { ...state.conversations, [user.id]: conversation } };
@@ -142,6 +147,31 @@ function withArchivedRoom(state: ChatState, room: Room): ChatState {
     rooms: state.rooms && rooms,
     roomsVersion: state.roomsVersion + 1,
     archived: { ...state.archived, [room.id]: room },
+  };
+}
+
+/** A room may be archived when this is said of it; then it stays so. */
+function withRetention(state: ChatState, room: Room): ChatState {
+  return room.is_archived ? { ...state, roomsVersion: state.roomsVersion + 1 } : withActiveRoom(state, room);
+}
+
+/**
+ * Whatever we show of somebody who was erased is under the name that is left, and our conversation is gone. What
+ * they posted is deleted message by message, and said so.
+ */
+function withErased(state: ChatState, user: Author): ChatState {
+  const renamed = (log: RoomLog): RoomLog => ({
+    ...log,
+    messages: log.messages.map((message) =>
+      message.author.id === user.id ? { ...message, author: user } : message,
+    ),
+  });
+  const { [user.id]: _, ...conversations } = state.conversations;
+  return {
+    ...state,
+    erased: new Set(state.erased).add(user.id),
+    logs: Object.fromEntries(Object.entries(state.logs).map(([id, log]) => [id, renamed(log)])),
+    conversations,
   };
 }
 

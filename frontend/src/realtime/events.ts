@@ -1,6 +1,6 @@
 // Everything the stream can say, as types. `apply` and `ChatStream` read these; nothing else parses frames.
 
-import type { DirectMessage, Message, Room, User } from "../api/gen/types.gen";
+import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
 import type { Viewer } from "./state";
 
 export interface Hello {
@@ -28,7 +28,10 @@ interface EventData {
   "room.renamed": Room;
   "room.archived": Room;
   "room.restored": Room;
+  "room.retention_set": Room;
   "user.changed": Viewer;
+  /** The name is the one that is left of them. */
+  "user.erased": Author;
   presence: { room_id: string; users: number; guests: number };
   lobby: { rooms: { id: string; users: number; guests: number }[] };
   heartbeat: Record<string, never>;
@@ -61,7 +64,9 @@ export const EVENT_KINDS: { readonly [Kind in EventKind]: boolean } = {
   "room.renamed": true,
   "room.archived": true,
   "room.restored": true,
+  "room.retention_set": true,
   "user.changed": true,
+  "user.erased": true,
   presence: false,
   lobby: false,
   heartbeat: true,

@@ -65,7 +65,8 @@ export function withoutHole(state: ChatState, { room_id, seq }: { room_id: strin
 }
 
 export function withConversations(state: ChatState, summaries: readonly ConversationSummary[]): ChatState {
-  const read = summaries.map(({ user, last_message }) => {
+  const standing = summaries.filter(({ user }) => !state.erased.has(user.id));
+  const read = standing.map(({ user, last_message }) => {
     const known = state.conversations[user.id] ?? { messages: [], isLoaded: false, isComplete: false };
     return [user.id, { ...known, user, messages: mergeDirects(known.messages, [last_message]) }] as const;
   });
@@ -79,6 +80,7 @@ export function withDirects(
   user: { id: string; username: string },
   page: { messages: readonly DirectMessage[]; isComplete: boolean; isOlder: boolean },
 ): ChatState {
+  if (state.erased.has(user.id)) return state;
   const known = state.conversations[user.id]?.messages ?? [];
   const first = page.messages[0]?.pos ?? 0;
   // A newest page read anew may leave a gap behind it; older ones come again when they are scrolled to.

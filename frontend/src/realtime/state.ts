@@ -55,6 +55,8 @@ export interface ChatState {
   missing: readonly string[];
   logs: Readonly<Record<string, RoomLog>>;
   conversations: Readonly<Record<string, Conversation>>;
+  /** Who was erased while this page was open: a list that was on its way must not bring a conversation back. */
+  erased: ReadonlySet<string>;
   areConversationsLoaded: boolean;
   coverage: Coverage;
 }
@@ -67,6 +69,7 @@ export const EMPTY_STATE: ChatState = {
   missing: [],
   logs: {},
   conversations: {},
+  erased: new Set(),
   areConversationsLoaded: false,
   coverage: { count: 0, lobby: 0, directs: 0, rooms: {} },
 };

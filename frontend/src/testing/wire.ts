@@ -13,6 +13,7 @@ export function aRoom(room: Partial<Room> = {}): Room {
     is_archived: false,
     created_at: "2026-11-22T08:00:00Z",
     head_seq: 0,
+    retention_days: null,
     online: { users: 0, guests: 0 },
     ...room,
   };

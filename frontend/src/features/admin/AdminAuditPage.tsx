@@ -60,11 +60,13 @@ const VERBS: Readonly<Record<string, string>> = {
   "room.renamed": "renamed the room, now",
   "room.archived": "archived the room",
   "room.restored": "restored the room",
+  "room.retention_set": "changed how long messages are kept in",
   "user.role_set": "changed the role of",
   "user.muted": "muted",
   "user.unmuted": "unmuted",
   "user.banned": "banned",
   "user.unbanned": "lifted the ban of",
+  "user.erased": "erased",
   "sessions.ended": "ended sessions of",
 };
 

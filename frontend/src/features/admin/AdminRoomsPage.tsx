@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Archive, ArchiveRestore, Hash, Pencil, Plus } from "lucide-react";
+import { Archive, ArchiveRestore, Hash, Hourglass, Pencil, Plus } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Link } from "react-router";
 import { archiveRoom, listRooms, restoreRoom } from "../../api/gen/sdk.gen";
@@ -13,9 +13,10 @@ import { Notice } from "../../ui/Notice";
 import { onlineSentence } from "../rooms/RoomHeader";
 import { useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
+import { keptSentence, RetentionDialog } from "./RetentionDialog";
 import { RoomNameDialog } from "./RoomNameDialog";
 
-type Task = { kind: "create" } | { kind: "rename" | "archive"; room: Room };
+type Task = { kind: "create" } | { kind: "rename" | "retention" | "archive"; room: Room };
 
 export function AdminRoomsPage() {
   const rooms = useRooms();
@@ -43,10 +44,17 @@ export function AdminRoomsPage() {
               </Link>
               <p className="truncate text-sm text-muted">
                 {messageCount(room.head_seq)} · {onlineSentence(room.online)}
+                {room.retention_days !== null && ` · ${keptSentence(room.retention_days)}`}
               </p>
             </div>
             <IconButton label={`Rename ${room.name}`} onClick={() => setTask({ kind: "rename", room })}>
               <Pencil className="size-4.5" aria-hidden />
+            </IconButton>
+            <IconButton
+              label={`Keep messages of ${room.name}`}
+              onClick={() => setTask({ kind: "retention", room })}
+            >
+              <Hourglass className="size-4.5" aria-hidden />
             </IconButton>
             <IconButton label={`Archive ${room.name}`} onClick={() => setTask({ kind: "archive", room })}>
               <Archive className="size-4.5" aria-hidden />
@@ -57,6 +65,7 @@ export function AdminRoomsPage() {
       <ArchivedRooms />
       {task?.kind === "create" && <RoomNameDialog onClose={close} />}
       {task?.kind === "rename" && <RoomNameDialog room={task.room} onClose={close} />}
+      {task?.kind === "retention" && <RetentionDialog room={task.room} onClose={close} />}
       {task?.kind === "archive" && (
         <ConfirmDialog
           title={`Archive “${task.room.name}”?`}

@@ -1,12 +1,20 @@
 import { type ReactNode, useState } from "react";
-import { banUser, endSessions, muteUser, setRole, unbanUser, unmuteUser } from "../../api/gen/sdk.gen";
+import {
+  banUser,
+  endSessions,
+  eraseUser,
+  muteUser,
+  setRole,
+  unbanUser,
+  unmuteUser,
+} from "../../api/gen/sdk.gen";
 import type { User } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { INPUT_CLASS, TextField } from "../../ui/TextField";
 
 export interface UserTask {
-  kind: "promote" | "demote" | "mute" | "unmute" | "ban" | "unban" | "end-sessions";
+  kind: "promote" | "demote" | "mute" | "unmute" | "ban" | "unban" | "end-sessions" | "erase";
   user: User;
 }
 
@@ -88,6 +96,13 @@ export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialog
       isDanger: true,
       text: "Wherever they are signed in, they will have to sign in again. This cannot be undone.",
       call: () => answer(endSessions({ path })),
+    },
+    erase: {
+      title: `Erase ${name} for good?`,
+      action: "Erase",
+      isDanger: true,
+      text: "Their account, their private messages, also those written to them, and the words of everything they posted are gone for everyone. Nobody can bring them back.",
+      call: () => answer(eraseUser({ path })),
     },
   };
   const { title, action, isDanger, text, call } = words[kind];

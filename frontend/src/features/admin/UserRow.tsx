@@ -1,6 +1,7 @@
 import {
   Ban,
   Ellipsis,
+  Eraser,
   Lock,
   LogOut,
   MessageCircle,
@@ -53,6 +54,7 @@ export function UserRow({ user, onTask }: UserRowProps) {
     mutedUntil ? task("Unmute", MessageCircle, "unmute") : task("Mute…", MessageCircleOff, "mute"),
     task("End sessions…", LogOut, "end-sessions", true),
     isBanned ? task("Lift the ban", Ban, "unban") : task("Ban…", Ban, "ban", true),
+    task("Erase…", Eraser, "erase", true),
   ];
 
   return (

@@ -1,0 +1,87 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { render, screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { HttpResponse, http } from "msw";
+import { MemoryRouter } from "react-router";
+import { beforeEach, expect, test } from "vitest";
+import { connectClient } from "../../api/client";
+import { withViewer } from "../../realtime/snapshots";
+import { chat } from "../../realtime/store";
+import { server, usesServer } from "../../testing/server";
+import { ALI, ZOE } from "../../testing/wire";
+import { session } from "../session/session";
+import { AdminUsersPage } from "./AdminUsersPage";
+
+usesServer();
+
+const NOTHING_IN_FORCE = { muted_until: null, mute_reason: null, banned_at: null, ban_reason: null };
+const admin = { ...ALI, role: "admin" as const };
+let people: { id: string; username: string }[];
+let erased: string[];
+
+beforeEach(() => {
+  connectClient(session);
+  people = [ALI, ZOE];
+  erased = [];
+  chat.update((state) => withViewer(state, admin));
+  server.use(
+    http.get("*/users", () => {
+      const users = people.map((user) => ({ ...user, role: "user", ...NOTHING_IN_FORCE }));
+      return HttpResponse.json({ users });
+    }),
+    http.delete("*/users/:id", ({ params }) => {
+      erased.push(String(params.id));
+      people = people.filter(({ id }) => id !== params.id);
+      return new HttpResponse(null, { status: 204 });
+    }),
+  );
+});
+
+/** Opens the page, and the question whether Zoe is to be erased. */
+async function askToErase() {
+  render(
+    <QueryClientProvider client={new QueryClient()}>
+      <MemoryRouter>
+        <AdminUsersPage />
+      </MemoryRouter>
+    </QueryClientProvider>,
+  );
+  await userEvent.click(await screen.findByRole("button", { name: "Actions for zoe" }));
+  await userEvent.click(screen.getByRole("menuitem", { name: "Erase…" }));
+  expect(screen.getByRole("dialog", { name: "Erase zoe for good?" })).toBeVisible();
+}
+
+test("whoever is erased leaves the list", async () => {
+  await askToErase();
+  await userEvent.click(screen.getByRole("button", { name: "Erase" }));
+  await waitFor(() => expect(screen.queryByText("zoe")).toBeNull());
+  expect(screen.queryByRole("dialog")).toBeNull();
+  expect(erased).toEqual([ZOE.id]);
+});
+
+test("nobody is erased by a question", async () => {
+  await askToErase();
+  await userEvent.click(screen.getByRole("button", { name: "Cancel" }));
+  expect(screen.queryByRole("dialog")).toBeNull();
+  expect(screen.getByText("zoe")).toBeVisible();
+  expect(erased).toEqual([]);
+});
+
+test("a refusal is said, and the question stays", async () => {
+  const problem = {
+    title: "Forbidden",
+    status: 403,
+    code: "not_admin",
+    detail: "Only an admin may do that.",
+  };
+  server.use(http.delete("*/users/:id", () => HttpResponse.json(problem, { status: 403 })));
+  await askToErase();
+  await userEvent.click(screen.getByRole("button", { name: "Erase" }));
+  expect(await screen.findByRole("alert")).toHaveTextContent("Only an admin may do that.");
+  expect(screen.getByRole("dialog")).toBeVisible();
+});
+
+test("nobody is offered to erase themselves", async () => {
+  await askToErase();
+  expect(screen.queryByRole("button", { name: "Actions for ali" })).toBeNull();
+});

@@ -1,0 +1,48 @@
+import { useState } from "react";
+import { setRetention } from "../../api/gen/sdk.gen";
+import type { Room } from "../../api/gen/types.gen";
+import { answer } from "../../api/problem";
+import { ConfirmDialog } from "../../ui/ConfirmDialog";
+import { INPUT_CLASS } from "../../ui/TextField";
+
+/** What the select calls the server's own setting; a number is days. */
+const AS_SERVER = "server";
+const CHOICES = [0, 1, 7, 30, 90, 365];
+
+/** How long a room keeps its messages, in words. */
+export function keptSentence(days: number): string {
+  if (days === 0) return "kept for ever";
+  return days === 1 ? "kept for a day" : `kept for ${days} days`;
+}
+
+/** Asks how long a room keeps its messages. */
+export function RetentionDialog({ room, onClose }: { room: Room; onClose(): void }) {
+  const [choice, setChoice] = useState(String(room.retention_days ?? AS_SERVER));
+  const days = choice === AS_SERVER ? null : Number(choice);
+  // Another program may have chosen a number of its own.
+  const choices = [...new Set([...CHOICES, ...(room.retention_days === null ? [] : [room.retention_days])])];
+  return (
+    <ConfirmDialog
+      title={`Keep messages of “${room.name}”`}
+      action="Save"
+      look={days === null || days === 0 ? "solid" : "danger"}
+      onConfirm={() => answer(setRetention({ path: { id: room.id }, body: { days } }))}
+      onClose={onClose}
+    >
+      <label className="flex flex-col gap-1.5 text-sm font-semibold text-ink">
+        How long
+        <select value={choice} onChange={(event) => setChoice(event.target.value)} className={INPUT_CLASS}>
+          <option value={AS_SERVER}>As the server is set</option>
+          {choices
+            .sort((a, b) => a - b)
+            .map((choice) => (
+              <option key={choice} value={choice}>
+                {keptSentence(choice)}
+              </option>
+            ))}
+        </select>
+      </label>
+      <p>Whatever is older is deleted for everyone, within a minute and for good.</p>
+    </ConfirmDialog>
+  );
+}
