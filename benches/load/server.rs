@@ -22,18 +22,30 @@ struct Settings {
     database_url: String,
     /// Where its output goes; left there for whoever wants to look.
     directory: PathBuf,
-    signing_key: String,
+    joining: Joining,
+}
+
+/// What the instances of one chat have in common beside their database.
+pub struct Joining {
+    /// Kept over restarts, so that tokens are.
+    pub signing_key: String,
+    pub redis: Option<SocketAddr>,
 }
 
 impl Server {
     /// Starts the server on a database and waits until it is ready.
     pub fn start(directory: &Path, database_url: &str) -> anyhow::Result<Self> {
+        let signing_key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        Self::join(directory, database_url, Joining { signing_key, redis: None })
+    }
+
+    /// Starts one of several.
+    pub fn join(directory: &Path, database_url: &str, joining: Joining) -> anyhow::Result<Self> {
         let settings = Settings {
             address: SocketAddr::from(([127, 0, 0, 1], free_port()?)),
             database_url: database_url.to_owned(),
             directory: directory.to_owned(),
-            // Kept over restarts, so that tokens are.
-            signing_key: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
+            joining,
         };
         let child = spawn(&settings)?;
         let mut server = Self { child, settings };
@@ -121,13 +133,17 @@ impl Drop for Server {
 
 fn spawn(settings: &Settings) -> anyhow::Result<Child> {
     let output = File::options().create(true).append(true).open(log(settings))?;
-    Command::new(env!("CARGO_BIN_EXE_gapless"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gapless"));
+    if let Some(redis) = settings.joining.redis {
+        command.env("REDIS_CONNECTION", format!("redis://{redis}"));
+    }
+    command
         .env("PORT", settings.address.port().to_string())
         .env("DATABASE_URL", &settings.database_url)
         .env("DATA_DIR", settings.directory.join("server"))
         .env("DEMO_MODE", "true")
         .env("RATE_LIMITS", "off")
-        .env("JWT_SIGNING_KEY", &settings.signing_key)
+        .env("JWT_SIGNING_KEY", &settings.joining.signing_key)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
@@ -140,7 +156,7 @@ fn log(settings: &Settings) -> PathBuf {
 }
 
 /// A free port below the range from which the readers' own ports are taken.
-fn free_port() -> anyhow::Result<u16> {
+pub fn free_port() -> anyhow::Result<u16> {
     (20_000..32_000)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .context("no port between 20000 and 32000 is free")

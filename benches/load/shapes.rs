@@ -2,6 +2,7 @@
 
 mod fan_out;
 mod idle;
+mod instances;
 mod posts;
 mod resume;
 
@@ -16,7 +17,7 @@ use crate::table::Table;
 
 type Shape = fn(&mut Stage, &Options, &mut Table) -> anyhow::Result<()>;
 
-const SHAPES: [(&str, Shape); 7] = [
+const SHAPES: [(&str, Shape); 8] = [
     ("one-at-a-time", fan_out::one_at_a_time),
     ("one-room", fan_out::one_room),
     ("many-rooms", fan_out::many_rooms),
@@ -24,6 +25,7 @@ const SHAPES: [(&str, Shape); 7] = [
     ("posts", posts::posts),
     ("light", posts::light),
     ("resume", resume::resume),
+    ("instances", instances::instances),
 ];
 
 /// Runs what was asked for, prints the table and writes it beside the build.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the load benchmark, with whatever arguments it takes.
 
-use crate::{database, process, scratch, step};
+use crate::{database, process, scratch, step, tools};
 
 pub fn bench(mut args: lexopt::Parser) -> anyhow::Result<()> {
     let mut command = process::cargo();
@@ -9,6 +9,8 @@ pub fn bench(mut args: lexopt::Parser) -> anyhow::Result<()> {
         // The server under test keeps its data elsewhere, but finds PostgreSQL where every command does.
         command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);
     }
+    // Instances that share one are measured, too.
+    tools::redis()?;
     let results = scratch("bench")?;
     step::step("build for release and measure (minutes)", || process::run(&mut command))?;
     step::note(&format!("results are in {}", results.display()));

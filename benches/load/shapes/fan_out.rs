@@ -10,6 +10,7 @@ use crate::posters::Until;
 use crate::process;
 use crate::shapes::even;
 use crate::stage::{Cpu, Stage};
+use crate::steps::Steps;
 use crate::streams::{Findings, Streams};
 use crate::table::{Goal, Row, Table};
 
@@ -18,7 +19,6 @@ const READERS: usize = 1_000;
 const WRITERS: usize = 64;
 /// Messages that a ledger has room for; no phase of this benchmark comes near.
 const LEDGER: usize = 4_000_000;
-const WARM_UP: u64 = 50;
 /// How long server and baseline are looked at in turn.
 const TURN: Duration = Duration::from_secs(1);
 
@@ -28,13 +28,13 @@ pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyho
     let streams = Streams::open(stage.server.address(), stage.tickets(READERS, &stage.hot_room), &ledger)?;
     let crowd = stage.crowd(&stage.hot_room, 1);
     let mut writer = crowd.alone()?;
-    let mut chat = Steps::new(&ledger, stage.server.pid());
+    let mut chat = Steps::new(&ledger, vec![stage.server.pid()], READERS);
     chat.warm_up(|| writer.post(&ledger).map(drop))?;
 
     let bare_ledger = Arc::new(Ledger::new(LEDGER));
     let mut baseline = Baseline::start(&stage.template, &stage.hot_room)?;
     let bare_streams = Streams::open(baseline.address, stage.tickets(READERS, &stage.hot_room), &bare_ledger)?;
-    let mut bare = Steps::new(&bare_ledger, baseline.pid());
+    let mut bare = Steps::new(&bare_ledger, vec![baseline.pid()], READERS);
     bare.warm_up(|| baseline.hand(&bare_ledger, 1))?;
 
     // In short turns, so that whatever else the machine does falls on both.
@@ -58,44 +58,6 @@ pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyho
     bare_streams.finish()?;
     streams.finish()?;
     Ok(())
-}
-
-/// Messages that are posted one at a time, and what they have cost the process that delivers them.
-struct Steps<'a> {
-    ledger: &'a Ledger,
-    pid: u32,
-    cpu_secs: f64,
-    deliveries: u64,
-}
-
-impl<'a> Steps<'a> {
-    fn new(ledger: &'a Ledger, pid: u32) -> Self {
-        Self { ledger, pid, cpu_secs: 0.0, deliveries: 0 }
-    }
-
-    fn warm_up(&self, mut post: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        (0..WARM_UP).try_for_each(|_| self.step(&mut post))
-    }
-
-    /// Posts, waits until everybody has it, and so on, for a while.
-    fn run(&mut self, time: Duration, mut post: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let (cpu, delivered, began) = (process::cpu_secs(self.pid)?, self.ledger.delivered(), Instant::now());
-        while began.elapsed() < time {
-            self.step(&mut post)?;
-        }
-        self.cpu_secs += process::cpu_secs(self.pid)? - cpu;
-        self.deliveries += self.ledger.delivered() - delivered;
-        Ok(())
-    }
-
-    fn step(&self, post: &mut impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        post()?;
-        self.ledger.wait_delivered(self.ledger.posts() * READERS as u64)
-    }
-
-    fn micros_per_delivery(&self) -> f64 {
-        self.cpu_secs * 1e6 / self.deliveries as f64
-    }
 }
 
 /// A thousand readers of one room in which people write as fast as it commits.
