@@ -95,8 +95,10 @@ impl Mailbox {
         queue.first = first;
         queue.bytes += frame.len();
         queue.frames.push(frame);
-        // The older one times what was left first.
-        queue.sample = queue.sample.take().or(sample);
+        if let Some(sample) = sample {
+            // Where one waits already, it times what was left first.
+            queue.sample.get_or_insert(sample);
+        }
         queue.wake();
     }
 

@@ -2,8 +2,12 @@
 
 use crate::realtime::writer::{Outcome, WriteError};
 
+/// What a post came to.
+type Answer = Result<Outcome, WriteError>;
+type IsIt = fn(&Answer) -> bool;
+
 /// Each outcome with its word in the metric's label.
-const OUTCOMES: [(&str, fn(&Result<Outcome, WriteError>) -> bool); 6] = [
+const OUTCOMES: [(&str, IsIt); 6] = [
     ("accepted", |outcome| matches!(outcome, Ok(Outcome::Accepted(_)))),
     ("duplicate", |outcome| matches!(outcome, Ok(Outcome::Duplicate(_)))),
     ("conflict", |outcome| matches!(outcome, Ok(Outcome::Conflict))),
@@ -13,7 +17,7 @@ const OUTCOMES: [(&str, fn(&Result<Outcome, WriteError>) -> bool); 6] = [
 ];
 
 /// Counts the posts of one batch. Outcomes that none of them had are not touched.
-pub fn count(outcomes: &[Result<Outcome, WriteError>]) {
+pub fn count(outcomes: &[Answer]) {
     for (word, is_it) in OUTCOMES {
         let posts = outcomes.iter().filter(|outcome| is_it(outcome)).count();
         if posts > 0 {

@@ -131,7 +131,7 @@ impl Span {
 }
 
 fn moment(instant: Instant) -> SystemTime {
-    SystemTime::from(Clock::System.now()) - instant.elapsed()
+    SystemTime::from(Clock::System.now() - instant.elapsed())
 }
 
 /// Begins to keep, where there is a collector. A second call changes nothing.

@@ -8,12 +8,12 @@ use super::{ENDPOINT, endpoint};
 
 /// What something belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Trace;
+pub struct Trace(());
 
 impl Trace {
     /// Of the request that is being handled.
     pub const fn current() -> Self {
-        Self
+        Self(())
     }
 
     pub const fn is_kept(self) -> bool {
@@ -27,7 +27,7 @@ impl Trace {
 
     /// As news carried it.
     pub const fn from_news(_said: Option<&str>) -> Self {
-        Self
+        Self(())
     }
 }
 
@@ -57,7 +57,7 @@ impl Span {
 
     /// For what happens within it.
     pub const fn trace(&self) -> Trace {
-        Trace
+        Trace(())
     }
 
     /// Ends now.
