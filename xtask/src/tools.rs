@@ -28,7 +28,11 @@ pub fn redis() -> anyhow::Result<PathBuf> {
 
 /// The static server of the app, and the proxy of `compose.yaml`.
 pub fn caddy() -> anyhow::Result<PathBuf> {
-    find_or_install("Caddy", "caddy", || process::find("caddy"))
+    find_or_install("Caddy", "caddy", caddy_if_installed)
+}
+
+pub fn caddy_if_installed() -> Option<PathBuf> {
+    process::find("caddy")
 }
 
 /// Python that can make virtual environments.

@@ -1,0 +1,97 @@
+//! What people copy out of `docs/DEPLOY.md`: its shell, its Caddyfile, and the systemd unit beside it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use super::run;
+use crate::{process, root, scratch, step, tools};
+
+pub fn check(shellcheck: &Path) -> anyhow::Result<()> {
+    let dir = scratch("tools")?.join("guide");
+    fs::create_dir_all(&dir)?;
+    for page in ["README.md", "docs/DEPLOY.md", "docs/RUNBOOK.md"] {
+        let text = fs::read_to_string(root().join(page)).with_context(|| format!("cannot read {page}"))?;
+        let script = dir.join("commands.sh");
+        // One script for each page, since later commands use what earlier ones set. A person sees what fails, and puts
+        // words of their own for those in angle brackets.
+        let commands = blocks(&text, "sh").join("\n").replace(['<', '>'], "");
+        fs::write(&script, format!("#!/usr/bin/env bash\n# shellcheck disable=SC2034,SC2164\n{commands}"))?;
+        run(shellcheck.to_owned(), [script.as_os_str()]).with_context(|| format!("the commands of {page}"))?;
+    }
+    let guide = fs::read_to_string(root().join("docs/DEPLOY.md"))?;
+    let caddyfiles = blocks(&guide, "caddyfile");
+    ensure!(!caddyfiles.is_empty(), "docs/DEPLOY.md shows no Caddyfile");
+    if tools::caddy_if_installed().is_some() {
+        for text in caddyfiles {
+            let file = dir.join("Caddyfile");
+            fs::write(&file, text)?;
+            caddy_takes(&file)?;
+        }
+        caddy_takes(Path::new("frontend/Caddyfile"))?;
+    } else {
+        step::note("Caddy is not installed; its files were not tried");
+    }
+    unit_is_sound()
+}
+
+fn caddy_takes(file: &Path) -> anyhow::Result<()> {
+    let caddy = tools::caddy_if_installed().context("Caddy")?;
+    process::read(
+        Command::new(caddy).args(["validate", "--adapter", "caddyfile", "--config"]).arg(file).current_dir(root()),
+    )
+    .map(drop)
+}
+
+/// systemd's own reading of the unit, and what it thinks of the sandbox: from 0, which can do nothing, to 10.
+fn unit_is_sound() -> anyhow::Result<()> {
+    const UNIT: &str = "docs/gapless.service";
+    if process::find("systemd-analyze").is_none() {
+        step::note(&format!("systemd is not installed; {UNIT} was not tried"));
+        return Ok(());
+    }
+    let dir = scratch("tools")?.join("guide");
+    let text = fs::read_to_string(root().join(UNIT)).with_context(|| format!("cannot read {UNIT}"))?;
+    // It asks whether the programs exist, which on this machine they do elsewhere.
+    let unit = dir.join("gapless.service");
+    fs::write(&unit, text.replace("/usr/local/bin/gapless", "/bin/true"))?;
+    let said = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output()?;
+    let complaints: Vec<_> = std::str::from_utf8(&said.stderr)
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.contains("gapless.service"))
+        .map(str::to_owned)
+        .collect();
+    ensure!(complaints.is_empty(), "systemd on {UNIT}:\n{}", complaints.join("\n"));
+    let threshold = "--threshold=20";
+    process::read(Command::new("systemd-analyze").args(["security", "--offline=true", threshold]).arg(&unit))
+        .map(drop)
+        .with_context(|| format!("the sandbox of {UNIT} is wider than 2.0 of 10"))
+}
+
+/// The text of each fenced block of `language`.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    let fence = format!("```{language}");
+    while let Some(line) = lines.next() {
+        if line == fence {
+            let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+            found.push(block.join("\n") + "\n");
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blocks;
+
+    #[test]
+    fn blocks_are_told_apart_by_their_language() {
+        let text = "a\n```sh\none\n```\n```shell\nno\n```\n```sh\ntwo\nthree\n```\n";
+        assert_eq!(blocks(text, "sh"), ["one\n", "two\nthree\n"]);
+    }
+}

@@ -1,0 +1,83 @@
+//! No key, token or password that matters lies in the repository. `detect-secrets` looks through every file that is or could
+//! be committed; what it finds and nobody has looked at is an error.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+
+use crate::{process, root, scratch};
+
+/// What was looked at, by the digest of each: examples in documents, passwords of the demo and of tests. Made by
+/// `detect-secrets scan` with the arguments of [`scanner`]; a line that moves stays known.
+const KNOWN: &str = ".secrets.baseline";
+
+/// Words such as `password = "…"` are what tests of sign-ins are made of; everything that looks random is found without them.
+const NOISE: &str = "KeywordDetector";
+
+pub fn check(python: &Path) -> anyhow::Result<()> {
+    finds_what_is_planted(python)?;
+    let listed = process::read(
+        Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root()),
+    )?;
+    let files: Vec<_> =
+        listed.lines().filter(|file| root().join(file).is_file() && *file != KNOWN && !is_binary(file)).collect();
+    ensure!(files.len() > 100, "git names only {} files: is this a clone?", files.len());
+    // A copy, since the scanner would write into it when a line moves.
+    let known = scratch("tools")?.join("secrets.baseline");
+    fs::copy(root().join(KNOWN), &known).with_context(|| format!("cannot copy {KNOWN}"))?;
+    let found = scanner(python).arg("--baseline").arg(&known).args(files).current_dir(root()).output();
+    let found = found.context("the scanner of secrets cannot run")?;
+    // 3: nothing new, but a line has moved.
+    ensure!(
+        matches!(found.status.code(), Some(0 | 3)),
+        "a secret may have come into the tree. If it is none, say so by\n    git ls-files | xargs {} scan --disable-plugin {NOISE} \
+         --no-verify --baseline {KNOWN}\nand look at the difference.\n{}{}",
+        python.with_file_name("detect-secrets").display(),
+        String::from_utf8_lossy(&found.stdout),
+        String::from_utf8_lossy(&found.stderr),
+    );
+    Ok(())
+}
+
+fn scanner(python: &Path) -> Command {
+    let mut scanner = Command::new(python.with_file_name("detect-secrets-hook"));
+    // `--no-verify`: nothing that is found is sent anywhere to see whether it works.
+    scanner.args(["--disable-plugin", NOISE, "--no-verify"]);
+    scanner
+}
+
+fn is_binary(file: &str) -> bool {
+    [".png", ".woff2", ".ico", ".svg"].iter().any(|end| file.ends_with(end))
+}
+
+/// A scanner that finds nothing anywhere would be content with everything. These are what a hurried person commits,
+/// put together here so that this file holds none of them.
+fn finds_what_is_planted(python: &Path) -> anyhow::Result<()> {
+    let dir = scratch("tools")?.join("planted");
+    fs::create_dir_all(&dir)?;
+    let planted = [
+        ("settings.env", format!("JWT_SIGNING_KEY={}\n", random_looking(16, 64))),
+        ("fly.toml", format!("[env]\n  JWT_SIGNING_KEY = \"{}\"\n", random_looking(16, 64))),
+        ("address.ts", format!("const url = \"postgres://gapless:{}@db.internal/gapless\";\n", random_looking(36, 20))),
+        ("key.pem", format!("-----BEGIN {} KEY-----\n{}\n", "RSA PRIVATE", random_looking(36, 64))),
+        ("deploy.yml", format!("env:\n  TOKEN: {}_{}\n", "ghp", random_looking(36, 36))),
+        ("aws.rs", format!("const ID: &str = \"{}{}\";\n", "AKIA", random_looking(36, 16).to_uppercase())),
+    ];
+    for (name, text) in planted {
+        let file = dir.join(name);
+        fs::write(&file, text)?;
+        let found = scanner(python).arg(&file).output().context("the scanner of secrets cannot run")?;
+        ensure!(found.status.code() == Some(1), "the scanner of secrets does not see what was planted in {name}");
+    }
+    fs::remove_dir_all(&dir)?;
+    Ok(())
+}
+
+/// `count` digits of `radix`, the same each time, without order.
+fn random_looking(radix: u32, count: usize) -> String {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let states = std::iter::successors(Some(1_u32), next).skip(1).take(count);
+    states.filter_map(|state| char::from_digit((state >> 16) % radix, radix)).collect()
+}
