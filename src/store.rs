@@ -15,6 +15,7 @@ pub mod log;
 pub mod messages;
 pub mod retention;
 pub mod rooms;
+mod schema;
 pub mod sessions;
 pub mod transfer;
 pub mod users;
@@ -22,15 +23,13 @@ pub mod users;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
+pub use schema::{MIGRATIONS, migrate};
+
 /// A pool of connections to the database.
 pub type Db = sqlx::PgPool;
-
-/// The schema, embedded in the program.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a starting instance waits for the database to let it in.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,18 +51,6 @@ pub fn connect(options: PgConnectOptions, size: u32) -> Db {
         ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
     ]);
     PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(options)
-}
-
-/// Brings the schema up to date.
-///
-/// # Errors
-/// When the database cannot be reached or a migration fails.
-pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
-    // A connection of its own: a migration may take longer than a statement may.
-    let db = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.context("connecting")?;
-    MIGRATIONS.run(&db).await.context("migrating")?;
-    db.close().await;
-    Ok(())
 }
 
 /// Held by the one instance that prepares the database: others that start wait for it.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 
 use super::log::Log;
@@ -71,7 +72,7 @@ impl Replay {
     }
 
     /// Strikes every read that holds, or may come to hold, a body that has been deleted.
-    pub fn forget_bodies<T>(&self, deleted: &HashMap<MessageId, T>) {
+    pub fn forget_bodies(&self, deleted: &HashMap<MessageId, OffsetDateTime>) {
         self.strike(|entry| entry.message().is_some_and(|message| deleted.contains_key(&message)));
     }
 
@@ -121,12 +122,15 @@ impl Replay {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use time::OffsetDateTime;
     use uuid::Uuid;
 
     use super::*;
     use crate::event::{Author, Change, Event, Message};
     use crate::id::{ClientId, RoomId, Seq, UserId};
+
+    fn deletion(message: u128) -> HashMap<MessageId, OffsetDateTime> {
+        HashMap::from([(MessageId(Uuid::from_u128(message)), OffsetDateTime::UNIX_EPOCH)])
+    }
 
     fn message(pos: i64) -> Event {
         let message = Message {
@@ -182,10 +186,10 @@ mod tests {
         let reads = Arc::new(AtomicUsize::new(0));
         let replay = replay_counting(&reads);
         replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
-        replay.forget_bodies(&HashMap::from([(MessageId(Uuid::from_u128(1000)), ())]));
+        replay.forget_bodies(&deletion(1000));
         replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
         assert_eq!(reads.load(Ordering::SeqCst), 1, "another message's deletion changes nothing");
-        replay.forget_bodies(&HashMap::from([(MessageId(Uuid::from_u128(50)), ())]));
+        replay.forget_bodies(&deletion(50));
         replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
         assert_eq!(reads.load(Ordering::SeqCst), 2);
     }
