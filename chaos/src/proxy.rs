@@ -1,8 +1,11 @@
-//! A link that can be made to fail: a TCP proxy between a program and what it talks to.
+//! A link that can be made to fail: a TCP proxy between a program and what it talks to. The tests of the chat use this
+//! file, too.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::Rng as _;
@@ -50,6 +53,7 @@ pub enum Upstream {
 pub struct Link {
     pub address: SocketAddr,
     disturbance: watch::Sender<Disturbance>,
+    connections: Arc<AtomicUsize>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -58,13 +62,20 @@ impl Link {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let disturbance = watch::Sender::new(Disturbance::None);
-        let accepting = tokio::spawn(accept(listener, upstream, disturbance.subscribe()));
-        Ok(Self { address, disturbance, accepting: Some(accepting) })
+        let connections = Arc::<AtomicUsize>::default();
+        let accepting = tokio::spawn(accept(listener, upstream, disturbance.subscribe(), Arc::clone(&connections)));
+        Ok(Self { address, disturbance, connections, accepting: Some(accepting) })
     }
 
     /// Nothing between: what cannot be made to fail.
     pub fn none(address: SocketAddr) -> Self {
-        Self { address, disturbance: watch::Sender::new(Disturbance::None), accepting: None }
+        let disturbance = watch::Sender::new(Disturbance::None);
+        Self { address, disturbance, connections: Arc::default(), accepting: None }
+    }
+
+    /// How many came through so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub fn disturb(&self, disturbance: Disturbance) {
@@ -84,10 +95,18 @@ impl Drop for Link {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: Upstream, disturbance: watch::Receiver<Disturbance>) {
+async fn accept(
+    listener: TcpListener,
+    upstream: Upstream,
+    disturbance: watch::Receiver<Disturbance>,
+    connections: Arc<AtomicUsize>,
+) {
     loop {
         match listener.accept().await {
-            Ok((client, _)) => drop(tokio::spawn(connect(client, upstream.clone(), disturbance.clone()))),
+            Ok((client, _)) => {
+                connections.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(connect(client, upstream.clone(), disturbance.clone()));
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

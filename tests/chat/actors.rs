@@ -4,7 +4,7 @@
 //! A verb (`post`, `archive`) does the thing and insists on success; its neighbour with `try_` hands back the
 //! [`Answer`], whatever it is.
 //!
-//! For faults there are the [`Program`] as a process, a [`PrivatePostgres`], a [`Redis`] and a [`FaultProxy`];
+//! For faults there are the [`Program`] as a process, a [`PrivatePostgres`], a [`Redis`] and a [`Link`];
 //! a [`Load`] of posts, [`Follower`]s who hear them, and the [`Ledger`] that both are held against.
 
 mod answer;
@@ -28,7 +28,7 @@ pub use self::redis::Redis;
 pub use answer::Answer;
 pub use chat::{Chat, Instance};
 pub use database::{Database, FOUNDER};
-pub use fault_proxy::{Fault, FaultProxy, Upstream};
+pub use fault_proxy::{Disturbance, Link, Upstream};
 pub use follower::{Follower, Temper, pos_of};
 pub use guest::Guest;
 pub use ledger::Ledger;

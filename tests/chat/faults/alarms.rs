@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{are_joined, founder, people, rooms};
-use crate::actors::{Database, Fault, FaultProxy, Launch, PrivatePostgres, Program, Redis, Upstream};
+use crate::actors::{Database, Disturbance, Launch, Link, PrivatePostgres, Program, Redis, Upstream};
 
 /// A look at the log waits for three seconds before it has failed.
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
@@ -29,7 +29,7 @@ async fn a_database_in_trouble_is_seen() {
     const FAILED_LOOKS: (&str, &str) = ("gapless_log_read_failures_total", "");
     const RETRIES: (&str, &str) = ("gapless_writer_retries_total", "");
     let postgres = PrivatePostgres::start().await;
-    let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
+    let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
     let options = postgres.options();
     let (user, name) = (options.get_username(), options.get_database().expect("it has a name"));
     let url = format!("postgres://{user}@{}/{name}?sslmode=disable", link.address);
@@ -41,14 +41,14 @@ async fn a_database_in_trouble_is_seen() {
     alice.post(&room, "quick").await;
     let commits = server.metric("gapless_writer_commit_seconds_count", "").await;
     let quick = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
-    link.set(Fault::Delay(Duration::from_millis(400)));
+    link.disturb(Disturbance::Delay { least: Duration::from_millis(400), jitter: Duration::ZERO });
     alice.post(&room, "slow").await;
     until(&server, ("gapless_writer_commit_seconds_count", ""), |now| now >= commits + 1.0).await;
     let still = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
     assert!((still - quick).abs() < 0.5, "a commit of 400 ms counts as one of 250 ms");
 
     // PostsAreRefused and DatabaseIsAway.
-    link.set(Fault::Reset);
+    link.disturb(Disturbance::Reset);
     alice.try_post(&room, "lost?").await.is(503);
     until(&server, REFUSED, |now| now >= 1.0).await;
     until(&server, RETRIES, |now| now >= 1.0).await;
@@ -56,9 +56,9 @@ async fn a_database_in_trouble_is_seen() {
     assert!(server.metric("gapless_posts_total", "unavailable").await >= 1.0);
 
     // ConnectionsRunOut: a database that swallows what it is asked keeps every connection that asks.
-    link.set(Fault::None);
+    link.heal();
     server.is_ready().await;
-    link.set(Fault::BlackHole);
+    link.disturb(Disturbance::BlackHole);
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let guest = server.guest();
@@ -67,7 +67,7 @@ async fn a_database_in_trouble_is_seen() {
     let pool = r#"pool="requests",state="used""#;
     until(&server, ("gapless_db_connections", pool), |now| now >= 8.0).await;
     asking.join_all().await;
-    link.set(Fault::None);
+    link.heal();
     server.is_ready().await;
     let failures = server.metric(FAILED_LOOKS.0, "").await;
     alice.post(&room, "back").await;

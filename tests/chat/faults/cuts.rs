@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use rand::Rng as _;
 use serde_json::json;
 
 use super::{founder, people, rooms};
-use crate::actors::{Chat, Database, Fault, FaultProxy, Follower, Heard, Launch, Ledger, Load, Temper, Upstream};
+use crate::actors::{Chat, Database, Disturbance, Follower, Heard, Launch, Ledger, Link, Load, Temper, Upstream};
 
 /// So small that nearly every resume reads the database.
 const TINY_RING: usize = 2_000;
@@ -93,8 +92,8 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
     let mut links = Vec::new();
     let mut followers = Vec::new();
     for server in &servers {
-        let link = FaultProxy::to(Upstream::Tcp(server.address)).await;
-        link.set(Fault::CutAfter(MOST_BYTES));
+        let link = Link::to(Upstream::Tcp(server.address)).await.expect("a free port");
+        link.disturb(Disturbance::CutAfter(MOST_BYTES));
         followers.push(Follower::start(&server.guest(), &rooms, &[link.address], Temper::Steady).await);
         links.push(link);
     }
@@ -103,14 +102,11 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
     let before = load.acknowledged();
     // On a fast machine the posts are there before the cuts.
     while load.acknowledged() < before + 700 || links.iter().any(|link| link.connections() < 2 * CUTS) {
-        for link in &links {
-            link.set(Fault::CutAfter(rand::rng().random_range(1..MOST_BYTES)));
-        }
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     let acknowledged = load.stop().await;
     for link in &links {
-        link.set(Fault::None);
+        link.heal();
     }
 
     let ledger = Ledger::read(&database.pool()).await;

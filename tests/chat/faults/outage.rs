@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{founder, people, rooms};
 use crate::actors::{
-    Chat, Fault, FaultProxy, Follower, Guest, Launch, Ledger, Load, PASSWORD, PrivatePostgres, Program, Stream, Temper,
+    Chat, Disturbance, Follower, Guest, Launch, Ledger, Link, Load, PASSWORD, PrivatePostgres, Program, Stream, Temper,
     Upstream, User, Wire,
 };
 
@@ -22,15 +22,15 @@ const BACK_WITHIN: Duration = Duration::from_secs(10);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_suffers() {
     let postgres = PrivatePostgres::start().await;
-    let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
+    let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
     let server = Launch::on(&through(&link, &postgres)).start().await;
     let room = rooms(&founder(&server).await, &["general"]).await.remove(0);
     let alice = people(&server, 1).await.remove(0);
     let mut stream = server.guest().listen(&room).await;
 
     let faults: [(&str, Deed<'_>, Deed<'_>); 3] = [
-        ("refuses connections", &|| link.set(Fault::Reset), &|| link.set(Fault::None)),
-        ("is a black hole", &|| link.set(Fault::BlackHole), &|| link.set(Fault::None)),
+        ("refuses connections", &|| link.disturb(Disturbance::Reset), &|| link.heal()),
+        ("is a black hole", &|| link.disturb(Disturbance::BlackHole), &|| link.heal()),
         ("stands still", &|| postgres.freeze(), &|| postgres.thaw()),
     ];
     for (what, breaks, heals) in faults {
@@ -62,7 +62,7 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_su
 type Deed<'a> = &'a dyn Fn();
 
 /// The address of a database at the other end of a link.
-fn through(link: &FaultProxy, postgres: &PrivatePostgres) -> String {
+fn through(link: &Link, postgres: &PrivatePostgres) -> String {
     let options = postgres.options();
     let (user, name) = (options.get_username(), options.get_database().expect("it has a name"));
     format!("postgres://{user}@{}/{name}?sslmode=disable", link.address)
@@ -163,16 +163,16 @@ async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
-    let link = FaultProxy::to(Upstream::Tcp(alice.address)).await;
+    let link = Link::to(Upstream::Tcp(alice.address)).await.expect("a free port");
     let mut stream = alice.listen(&room).await;
     for number in 0..20 {
         let (body, client_id) = (format!("swallowed {number}"), Uuid::new_v4());
-        link.set(Fault::SwallowAnswers);
+        link.disturb(Disturbance::SwallowAnswers);
         let far = Guest { address: link.address, ..Guest::clone(&alice) };
         let submit = json!({"room_id": room.id, "body": body, "client_id": client_id});
         let swallowed = far.request(Method::POST, "/messages").json(&submit).send().await;
         assert!(swallowed.is_err(), "the link swallows answers");
-        link.set(Fault::None);
+        link.heal();
         let told = far.send("/messages", submit).await.is(200).json();
         let heard = stream.expect_message(&body).await;
         assert_eq!(told["id"], heard.id.to_string());
@@ -185,7 +185,7 @@ async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let postgres = PrivatePostgres::start().await;
-    let link = FaultProxy::to(Upstream::of_database(&postgres.options()).await).await;
+    let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
     let server = Launch::on(&through(&link, &postgres)).start().await;
     let rooms = rooms(&founder(&server).await, &["general"]).await;
     let posters = people(&server, 4).await;
@@ -193,11 +193,12 @@ async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let load = Load::start(&posters, &rooms, &[server.address]);
     for round in 0..5 {
         // In the midst of a commit, after it, and merely slow.
-        for fault in [Fault::Reset, Fault::SwallowAnswers, Fault::Delay(Duration::from_millis(20 * round))] {
+        let delay = Disturbance::Delay { least: Duration::from_millis(20 * round), jitter: Duration::ZERO };
+        for fault in [Disturbance::Reset, Disturbance::SwallowAnswers, delay] {
             load.goes_on_by(10).await;
-            link.set(fault);
+            link.disturb(fault);
             tokio::time::sleep(Duration::from_millis(40)).await;
-            link.set(Fault::None);
+            link.heal();
         }
     }
     let acknowledged = load.stop().await;
