@@ -199,6 +199,9 @@ pub enum Record {
         rss_kib: u64,
         descriptors: u64,
         threads: u64,
+        /// Tasks of its runtime.
+        #[serde(default)]
+        tasks: u64,
         reads: u64,
         streams: u64,
     },

@@ -92,18 +92,21 @@ impl Report {
         for (instance, first) in &timing.first_vitals {
             let Some(last) = timing.last_vitals.get(instance) else { continue };
             let text = format!(
-                "memory {} -> {} MiB, descriptors {} -> {}, threads {} -> {}",
+                "memory {} -> {} MiB, descriptors {} -> {}, threads {} -> {}, tasks {} -> {}",
                 first.rss_kib / 1024,
                 last.rss_kib / 1024,
                 first.descriptors,
                 last.descriptors,
                 first.threads,
-                last.threads
+                last.threads,
+                first.tasks,
+                last.tasks
             );
             let value = json!({
                 "rss_kib": [first.rss_kib, last.rss_kib],
                 "descriptors": [first.descriptors, last.descriptors],
                 "threads": [first.threads, last.threads],
+                "tasks": [first.tasks, last.tasks],
             });
             report.line(&format!("instance {instance} at base"), text, value);
         }

@@ -33,6 +33,7 @@ pub async fn look(stage: &Stage) {
             rss_kib,
             descriptors,
             threads,
+            tasks: metrics.sum("gapless_tokio_tasks"),
             reads: metrics.sum("gapless_catch_up_reads_total"),
             streams: metrics.sum("gapless_streams"),
         });

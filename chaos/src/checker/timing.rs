@@ -36,6 +36,7 @@ pub struct Vitals {
     pub rss_kib: u64,
     pub descriptors: u64,
     pub threads: u64,
+    pub tasks: u64,
 }
 
 /// A thing measured in calm and in storm.
@@ -130,8 +131,8 @@ impl Timing {
                     self.late.get_or_insert_with(histogram).saturating_record(took);
                 }
             }
-            Record::Vitals { instance, pid, rss_kib, descriptors, threads, reads, streams, .. } => {
-                let now = Vitals { rss_kib: *rss_kib, descriptors: *descriptors, threads: *threads };
+            Record::Vitals { instance, pid, rss_kib, descriptors, threads, tasks, reads, streams, .. } => {
+                let now = Vitals { rss_kib: *rss_kib, descriptors: *descriptors, threads: *threads, tasks: *tasks };
                 self.first_vitals.entry(*instance).or_insert(now);
                 self.last_vitals.insert(*instance, now);
                 self.streams_left.insert(*instance, *streams);
