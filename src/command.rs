@@ -36,7 +36,7 @@ pub enum Command {
     Keys(keys::Keys),
     /// Print the effective settings, without secrets.
     Config(settings::Show),
-    /// Look at the database, Redis, the clock and the limits: what is right, and what to do about the rest.
+    /// Look at the database, Redis, the clock, the limits and the origins: what is right, and what to do about the rest.
     Doctor,
     /// Ask a server on this machine whether it takes traffic: for containers, whose images have no shell.
     Healthcheck(healthcheck::Healthcheck),

@@ -71,11 +71,17 @@ async fn in_time(work: impl Future<Output = anyhow::Result<String>>) -> anyhow::
 }
 
 async fn version(db: &Db) -> anyhow::Result<String> {
-    let asked = "select current_setting('server_version'), current_setting('server_version_num')::int";
-    let (name, number): (String, i32) =
+    let asked = "select current_setting('server_version'), current_setting('server_version_num')::int,
+                        coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
+    let (name, number, is_encrypted): (String, i32, bool) =
         sqlx::query_as(asked).fetch_one(db).await.context("DATABASE_URL leads nowhere")?;
     anyhow::ensure!(number >= OLDEST_POSTGRES, "PostgreSQL {name} is too old; use 15 or newer");
-    Ok(format!("PostgreSQL {name}"))
+    // Whether the way is one that others can listen on, only the operator knows.
+    Ok(if is_encrypted {
+        format!("PostgreSQL {name}, over TLS")
+    } else {
+        format!("PostgreSQL {name}, in the clear; beyond a private network add ?sslmode=verify-full to DATABASE_URL")
+    })
 }
 
 async fn durability(db: &Db, config: &Config) -> anyhow::Result<String> {
