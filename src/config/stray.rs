@@ -74,21 +74,21 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 /// other (Damerau and Levenshtein, in the form that changes no letter twice).
 fn distance(from: &str, to: &str) -> usize {
     let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut before = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for (row, letter) in from.iter().enumerate() {
+    let mut second_above = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (row, one) in from.iter().enumerate() {
         let mut next = vec![row + 1];
         for (column, other) in to.iter().enumerate() {
-            let changed = last[column] + usize::from(letter != other);
-            let mut least = changed.min(last[column + 1] + 1).min(next[column] + 1);
-            if row > 0 && column > 0 && *letter == to[column - 1] && from[row - 1] == *other {
-                least = least.min(before[column - 1] + 1);
+            let changed = above[column] + usize::from(one != other);
+            let mut least = changed.min(above[column + 1] + 1).min(next[column] + 1);
+            if row > 0 && column > 0 && *one == to[column - 1] && from[row - 1] == *other {
+                least = least.min(second_above[column - 1] + 1);
             }
             next.push(least);
         }
-        before = std::mem::replace(&mut last, next);
+        second_above = std::mem::replace(&mut above, next);
     }
-    last[to.len()]
+    above[to.len()]
 }
 
 #[cfg(test)]

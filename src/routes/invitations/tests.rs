@@ -62,7 +62,7 @@ async fn an_invitation_ends_when_it_expires_and_when_it_is_revoked(_: PgPoolOpti
     let admin = chat.admin("admin").await;
     let short = admin.post("/invitations", json!({ "expires_in_secs": 60 })).await.expect(201);
     let long = admin.post("/invitations", json!({ "max_uses": 5 })).await.expect(201);
-    chat.app.clock.advance(Duration::from_secs(60));
+    chat.app.clock.advance(Duration::from_mins(1));
     sign_up(&chat, "ali", Some(&code(&short))).await.expect_refusal(403, "invalid_invitation");
     sign_up(&chat, "ali", Some(&code(&long))).await.expect(201);
 
