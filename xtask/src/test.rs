@@ -96,6 +96,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
     report.run("front-end unit tests", || counted(&mut frontend::npm("test", &[]), tally::vitest));
     report.run("front-end types and build", || plain(&mut frontend::npm("build", &[])));
     report.run("front-end size", || plain(&mut frontend::npm("size", &[])));
+    report.run("Rust tests of the app within", || counted(&mut tests_of_the_app_within(), tally::rust));
     report.run("browser tests", || {
         let mut command = frontend::npm("e2e", &[]);
         command
@@ -130,6 +131,18 @@ fn tests_of_traces() -> Command {
         command.args(["nextest", "run"]).args(PACKAGE).args(["--test", "chat", "--lib", "trace"]);
     } else {
         command.arg("test").args(PACKAGE).args(["--test", "chat", "--lib", "--", "trace"]);
+    }
+    command
+}
+
+/// The app within the program, behind the feature that takes it from where it was built just before.
+fn tests_of_the_app_within() -> Command {
+    const PACKAGE: [&str; 4] = ["--package", "gapless", "--features", "embed-spa"];
+    let mut command = process::cargo();
+    if process::find("cargo-nextest").is_some() {
+        command.args(["nextest", "run"]).args(PACKAGE).args(["--lib", "spa"]);
+    } else {
+        command.arg("test").args(PACKAGE).args(["--lib", "--", "spa"]);
     }
     command
 }
