@@ -4,6 +4,7 @@
 mod fly;
 mod guide;
 mod secrets;
+mod settings;
 mod watching;
 
 use std::ffi::OsStr;
@@ -56,6 +57,7 @@ pub fn check() -> anyhow::Result<Tally> {
     step::note("cargo deny check licenses bans sources");
     run(tool("cargo-deny"), ["--all-features", "--locked", "check", "licenses", "bans", "sources"])?;
     fly::check()?;
+    settings::check()?;
     image_sees_every_manifest()?;
     watching::check()?;
     Ok(Tally::STEP)

@@ -24,6 +24,7 @@ use crate::process::Running;
 use crate::test::{Scratch, Tally, counted_by_playwright, free_port, start_redis};
 use crate::{database, frontend, interrupt, process, root, run, scratch, step, tools};
 use compose::Service;
+pub use compose::services;
 use container::{Container, Kept};
 use image::{Build, Image};
 
@@ -153,7 +154,7 @@ impl Deployment {
         // To a browser two sites, as two apps of a platform are.
         let page = format!("http://web.localhost:{web}");
         let api = format!("http://api.localhost:{proxy}");
-        let services = compose::services(&dir.0, &[("ALLOWED_ORIGINS", &page), ("API_URL", &api)])?;
+        let services = services(&dir.0, &[("ALLOWED_ORIGINS", &page), ("API_URL", &api)])?;
         let service = |name: &str| {
             services.iter().find(|service| service.name == name).with_context(|| format!("compose.yaml has no {name}"))
         };
@@ -168,6 +169,8 @@ impl Deployment {
         let second = container(service("api-2")?, &images.api, api_2);
         // As Fly does before it replaces a machine.
         first.runs(&[images.api.entrypoint.clone(), release_command()?].concat())?;
+        // As an operator does from a shell: the image's program with other arguments.
+        first.runs(&[images.api.entrypoint.as_slice(), &["admin", "create", "you"].map(str::to_owned)].concat())?;
         let mut kept = Vec::new();
         for instance in [&first, &second] {
             kept.push(instance.keep_running()?);
