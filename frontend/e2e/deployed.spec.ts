@@ -114,13 +114,15 @@ test("one address shares a limit whatever it claims to be, and others do not sha
         .end(wrong);
     });
 
-  // Each of the two instances counts thirty a minute for one address.
-  const statuses: number[] = [];
-  for (let attempt = 1; attempt <= 80; attempt += 1) {
-    statuses.push(await signIn("127.0.0.77", `203.0.113.${attempt}`));
+  // Each of the two instances counts thirty a minute for one address, so the first rounds are within the limit, and some later one
+  // is not, on a slow machine too: a round spends more than a second gives back.
+  let statuses: number[] = [];
+  for (let round = 1; round <= 40 && !statuses.includes(429); round += 1) {
+    const attempts = Array.from({ length: 8 }, (_, place) => signIn("127.0.0.77", `203.0.${round}.${place}`));
+    statuses = await Promise.all(attempts);
+    if (round <= 3) expect(statuses).toEqual(Array(8).fill(401));
   }
-  expect(statuses.slice(0, 30)).toEqual(Array(30).fill(401));
-  expect(statuses.at(-1)).toBe(429);
+  expect(statuses).toContain(429);
   // Without the proxy's word on who is calling, everybody would be the proxy.
   expect(await signIn("127.0.0.78", "127.0.0.77")).toBe(401);
 });
