@@ -172,8 +172,8 @@ async fn live(program: &Program, ada: &User, round: usize) -> Vec<String> {
         let method = Method::from_bytes(format!("GAZELLE{round}").as_bytes()).expect("letters are a method");
         guest.call(method, &path, None).await;
     }
-    let guess = json!({"username": format!("zebra-{round}"), "password": "a guess or two"});
-    guest.send("/auth/login", guess).await.is(401);
+    let wrong = json!({"username": format!("zebra-{round}"), "password": "a guess or two"});
+    guest.send("/auth/login", wrong).await.is(401);
     guest.with_token(&format!("zebra{round}")).get("/users/me").await.is(401);
     drop(stream);
     is_at_least(program, "gapless_streams_ended_total", "gone", streams + 1.0).await;
