@@ -16,8 +16,8 @@ use crate::store::retention;
 
 /// How late a message may go that nobody asked about.
 const EVERY: Duration = Duration::from_mins(1);
-/// Messages in a batch: some milliseconds under the log's lock.
-const BATCH: i32 = 200;
+/// Messages in a batch: 10 to 20 ms under the log's lock (measured at 0.1 ms a message on two busy cores).
+const BATCH: i32 = 100;
 /// Between two batches posts have the log to themselves.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long whoever erased somebody waits for the words to be gone; after that the sweep goes on without them.

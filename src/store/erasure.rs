@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::Db;
 use crate::id::{Pos, UserId};
 
-/// Messages in a batch: some milliseconds under the log's lock.
-const BATCH: i32 = 200;
+/// Messages in a batch: 10 to 20 ms under the log's lock (measured at 0.1 ms a message on two busy cores).
+const BATCH: i32 = 100;
 
 /// Whose words are still there.
 pub async fn unfinished(db: &Db) -> sqlx::Result<Vec<UserId>> {
