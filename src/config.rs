@@ -12,6 +12,7 @@ mod settings;
 mod signing_key;
 pub mod stray;
 mod trusted_proxy;
+pub mod values;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use gapless::command::{self, Command};
-use gapless::config::{Config, Settings};
+use gapless::config::{Config, Settings, values};
 use gapless::instance;
 use gapless::version::VERSION;
 
@@ -22,7 +22,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error),
+    };
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         None | Some(Command::Serve) => Config::resolve(cli.settings).and_then(instance::run),
@@ -40,4 +43,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what is wrong with the command line; of the environment, everything that is.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{InvalidValue, ValueValidation};
+    if matches!(error.kind(), InvalidValue | ValueValidation)
+        && let Some(sentences) = values::explain(Cli::command())
+    {
+        eprintln!("gapless: {sentences}");
+        return ExitCode::FAILURE;
+    }
+    error.exit()
 }

@@ -152,9 +152,25 @@ fn a_shell_completes_the_commands() {
         assert!(script.contains("healthcheck") && script.contains("database-url"), "{shell}: {script}");
         std::fs::write(dir.path().join(shell), script).expect("a file");
     }
-    let press_tab = "source ./bash; COMP_WORDS=(gapless heal); COMP_CWORD=1; _gapless gapless heal gapless; echo $COMPREPLY";
+    let press_tab =
+        "source ./bash; COMP_WORDS=(gapless heal); COMP_CWORD=1; _gapless gapless heal gapless; echo $COMPREPLY";
     let completed = Command::new("bash").args(["-c", press_tab]).current_dir(dir.path()).output().expect("bash runs");
     assert_eq!(String::from_utf8_lossy(&completed.stdout).trim(), "healthcheck");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let wrong = [("PORT", "http"), ("HEARTBEAT_SECS", "0"), ("DATABASE_URL", "db"), ("TRUSTED_PROXY", "everybody")];
+    let settings = wrong.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let operator = Operator { dir: dir.path(), settings };
+    for args in [&["config", "--check"][..], &[]] {
+        let said = operator.complains(args);
+        for name in ["PORT", "HEARTBEAT_SECS", "DATABASE_URL", "JWT_SIGNING_KEY", "TRUSTED_PROXY"] {
+            assert!(said.contains(&format!("{name}: ")) || said.contains(&format!("{name} is")), "{name} in {said}");
+        }
+        assert_eq!(said.lines().count(), 5, "{said}");
+    }
 }
 
 #[test]
