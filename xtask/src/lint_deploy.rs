@@ -50,6 +50,7 @@ pub fn check() -> anyhow::Result<Tally> {
     schema("vendor.compose-spec", &["compose.yaml".into()])?;
     run(tool("shellcheck"), [".ci/run"])?;
     lint_workflows(&checkers, &workflows)?;
+    watching::check()?;
     guide::check(&tool("shellcheck"))?;
     secrets::check(&tool("python"))?;
     // Licences, sources and what must not be linked. What became known of a release since is for the weekly audit: it
@@ -59,7 +60,6 @@ pub fn check() -> anyhow::Result<Tally> {
     fly::check()?;
     settings::check()?;
     image_sees_every_manifest()?;
-    watching::check()?;
     Ok(Tally::STEP)
 }
 
