@@ -36,7 +36,7 @@ fn without_directory<S: Clone + Send + Sync + 'static>() -> Router<S> {
 /// Without an app, `/` leads to the document.
 #[cfg(not(feature = "embed-spa"))]
 fn without_directory<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let router = Router::new().fallback(not_found);
+    let router = Router::new().fallback(async || not_found());
     let to_document = axum::routing::get(async || axum::response::Redirect::temporary("/swagger"));
     if cfg!(feature = "swagger") { router.route("/", to_document) } else { router }
 }
@@ -45,14 +45,14 @@ fn from<S: Clone + Send + Sync + 'static, B: Backend>(files: Files<B>) -> Router
     Router::new().fallback(move |request: Request| serve(files.clone(), request))
 }
 
-async fn not_found() -> Error {
+fn not_found() -> Error {
     Error::NotFound("address")
 }
 
 /// A file, or the app for a browser that asks for a page: a program that mistypes an address gets 404.
 async fn serve<B: Backend>(files: Files<B>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return not_found().await.into_response();
+        return not_found().into_response();
     }
     let (mut parts, _) = request.into_parts();
     let path = parts.uri.path().to_owned();
@@ -64,7 +64,7 @@ async fn serve<B: Backend>(files: Files<B>, request: Request) -> Response {
         response = page;
     }
     if !has_answered(response.status()) {
-        return not_found().await.into_response();
+        return not_found().into_response();
     }
     let mut response = response.map(Body::new);
     let caching = caching(&path, response.headers());
