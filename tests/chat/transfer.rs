@@ -166,14 +166,18 @@ fn small_chat() -> Vec<Value> {
     ]
 }
 
+/// Makes one line of it wrong.
+type Spoil = fn(&mut Vec<Value>);
+
 fn written(lines: &[Value]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 #[tokio::test]
 async fn a_wrong_line_is_named_and_nothing_is_imported() {
     let target = Database::empty().await;
-    let cases: [(&str, &str, fn(&mut Vec<Value>)); 14] = [
+    let cases: [(&str, &str, Spoil); 14] = [
         ("line 1", "begins with", |lines| drop(lines.remove(0))),
         ("line 1", "format 2", |lines| lines[0]["format"] = 2.into()),
         ("line 2", "username", |lines| lines[1]["username"] = "A B".into()),
