@@ -66,6 +66,8 @@ pub struct Course<'a> {
     pub server: &'a Path,
     /// Where history and logs go.
     pub dir: &'a Path,
+    /// The bug that the server has, to see that the drill would notice.
+    pub mutant: Option<&'static str>,
     /// How many streams, if not the drill's own number.
     pub streams: Option<usize>,
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use gapless_chaos::drill::{self, Course, Drill};
 use gapless_chaos::mutants::{LENGTH, MUTANTS, Mutant};
 use gapless_chaos::options::{Options, USAGE};
@@ -56,21 +56,22 @@ async fn command() -> anyhow::Result<ExitCode> {
     }
     let report = match &options.mutant {
         None => chaos(&options).await?,
-        Some(name) => {
-            let Some(mutant) = Mutant::named(name) else {
-                let names: Vec<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
-                bail!("there is no mutant `{name}`; there are {}", names.join(", "));
-            };
-            release(&options, mutant).await?
-        }
+        Some(name) => release(&options, named(name)?).await?,
     };
     Ok(announce(&report))
+}
+
+fn named(name: &str) -> anyhow::Result<&'static Mutant> {
+    let names = || MUTANTS.iter().map(|mutant| mutant.name).collect::<Vec<_>>().join(", ");
+    Mutant::named(name).with_context(|| format!("there is no mutant `{name}`; there are {}", names()))
 }
 
 async fn perform(drill: Drill, options: &Options) -> anyhow::Result<ExitCode> {
     let dir = options.dir.join(format!("drill-{}", drill.name()));
     eprintln!("{}; history and logs are in {}", drill.name(), dir.display());
-    let sheet = drill::perform(drill, &Course { server: &options.server, dir: &dir, streams: options.streams }).await?;
+    let mutant = options.mutant.as_deref().map(named).transpose()?.map(|mutant| mutant.name);
+    let course = Course { server: &options.server, dir: &dir, mutant, streams: options.streams };
+    let sheet = drill::perform(drill, &course).await?;
     fs::write(dir.join("figures.json"), sheet.json()).context("writing the figures")?;
     print!("{}", if options.json { sheet.json() } else { sheet.text() });
     Ok(if sheet.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

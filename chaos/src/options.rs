@@ -10,7 +10,7 @@ use crate::drill::Drill;
 
 pub const USAGE: &str = "\
 Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan] [--judge D]
-       chaos --drill NAME [--streams N] [--json]
+       chaos --drill NAME [--streams N] [--mutant M] [--json]
 
   --seconds N   how long faults are injected under load (60)
   --seed S      the schedule of faults; the same seed, the same schedule (by chance)

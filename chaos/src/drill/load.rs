@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -30,16 +30,21 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("REPLAY_RING_BYTES", "67108864"),
 ];
 
-/// Starts three instances with nothing between, and makes people and rooms.
+/// Starts three instances with nothing between, and makes people, who sign in, and rooms.
 pub async fn set_stage(
     course: &Course<'_>,
     settings: &'static [(&str, &str)],
     cast: Cast,
 ) -> anyhow::Result<Arc<Stage>> {
     let history = History::begin(&course.dir.join(HISTORY), SEED, 0, None)?;
-    let terms = Terms { settings, is_straight: true, ..Terms::default() };
+    let terms = Terms { mutant: course.mutant, settings, is_straight: true };
     let cluster = Cluster::start(course.server, course.dir, &terms).await?;
-    Stage::set(cluster, history, SEED, cast).await
+    let stage = Stage::set(cluster, history, SEED, cast).await?;
+    // Beforehand: hashing a password takes longer than anything that is measured.
+    for person in stage.authors.iter().chain(&stage.admins).chain(&stage.tabbed) {
+        person.token(&stage).await.with_context(|| format!("{} cannot sign in", person.name))?;
+    }
+    Ok(stage)
 }
 
 /// See the [module](self).

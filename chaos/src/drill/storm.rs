@@ -20,6 +20,8 @@ pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
     let stage = set_stage(course, SETTINGS, CAST).await?;
     let fronting = front::stand(&stage);
     let load = Load::begin(&stage, streams).await?;
+    // Ten thousand have just come, and everybody is told of it.
+    tokio::time::sleep(UNDISTURBED).await;
     let calm = stage.history.now();
     tokio::time::sleep(UNDISTURBED).await;
 

@@ -16,7 +16,7 @@ use crate::schedule::INSTANCES;
 use crate::stage::{PASSWORD, Person, Stage, Token};
 
 /// A right that still stands after this has not been taken.
-const GIVE_UP: Duration = Duration::from_secs(10);
+const GIVE_UP: Duration = Duration::from_secs(3);
 /// How often it is tried.
 const TRIED_EVERY: Duration = Duration::from_millis(20);
 
@@ -150,7 +150,7 @@ pub async fn attempt(stage: &Arc<Stage>, kind: Kind, number: usize) -> anyhow::R
                 tokio::time::timeout(GIVE_UP, watch(&stage, kind, stream)),
                 tokio::time::timeout(GIVE_UP, refuse(&stage, kind, &victim, room, &token, other)),
             );
-            let never = stage.history.now() + Micros::try_from(GIVE_UP.as_micros()).expect("ten seconds");
+            let never = stage.history.now() + Micros::try_from(GIVE_UP.as_micros()).expect("three seconds");
             (stream.unwrap_or(never), refusal.unwrap_or(never))
         });
     }
