@@ -69,15 +69,18 @@ begin
 end $$;
 
 -- Rooms whose oldest message that was not looked at yet is older than they keep it. `p_days` is for rooms that say
--- nothing themselves; 0 and null keep for ever. One look at an index for each room, and no lock.
+-- nothing themselves; 0 and null keep for ever. No lock, and one look at an index for each room that does not keep for
+-- ever: the `limit` holds the planner to that, who might read all messages instead.
 create function rooms_with_expired(p_days integer) returns setof uuid
 stable
 language sql
 as $$
     select r.id
-    from rooms r
-    join messages m on m.room_id = r.id and m.seq = r.expired_seq + 1
-    where m.created_at < clock_timestamp() - make_interval(days => nullif(coalesce(r.retention_days, p_days), 0))
+    from (select *, nullif(coalesce(retention_days, p_days), 0) as days from rooms) r
+    cross join lateral (
+        select m.created_at from messages m where m.room_id = r.id and m.seq = r.expired_seq + 1 limit 1
+    ) oldest
+    where r.days is not null and oldest.created_at < clock_timestamp() - make_interval(days => r.days)
 $$;
 
 -- Buries a room's oldest messages, at most so many, and answers how many it looked at. Messages are numbered in the
@@ -117,7 +120,7 @@ begin
     return next;
 end $$;
 
--- Erasure comes in two steps. First the account, in one transaction: the name, the password, the sessions, the role
+-- Erasure comes in two steps. First the account, in one transaction: the name, the password, every session, the role
 -- and every reason that was given about them; whoever they were, they are out at this position, and so are their
 -- direct messages, which no query shows from here on. Then, in batches, the words: `erasures` knows whose are
 -- still there, so that a server that stops half-way goes on when it is back.
@@ -140,9 +143,7 @@ begin
     set username = 'erased-' || right(u.id::text, 12), password_hash = '', role = 'user', erased_at = v_now,
         muted_until = null, mute_reason = null, banned_at = v_now, ban_reason = null
     where u.id = p_user;
-    -- Tokens before their sessions, as a refresh locks them.
-    delete from refresh_tokens t using sessions s where s.user_id = p_user and t.session_id = s.id;
-    delete from sessions s where s.user_id = p_user;
+    update sessions s set ended_at = v_now where s.user_id = p_user and s.ended_at is null;
     update log l set detail = l.detail - 'reason' where l.user_id = p_user and l.detail ? 'reason';
     insert into erasures (user_id) values (p_user);
     return append_log('user.erased', v_now, p_actor, p_user => p_user);
@@ -237,4 +238,15 @@ begin
     )
     select count(*) into v_count from forgotten;
     return v_count;
+end $$;
+
+-- The last of it: sessions, of which only those that were open could be found by an index, and the note itself.
+create function finish_erasure(p_user uuid) returns void
+language plpgsql
+as $$
+begin
+    -- Tokens before their sessions, as a refresh locks them.
+    delete from refresh_tokens t using sessions s where s.user_id = p_user and t.session_id = s.id;
+    delete from sessions s where s.user_id = p_user;
+    delete from erasures e where e.user_id = p_user;
 end $$;

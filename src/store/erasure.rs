@@ -61,7 +61,7 @@ impl Words {
         if count > 0 {
             return Ok(Progress::More(None));
         }
-        sqlx::query("delete from erasures where user_id = $1").bind(self.user).execute(db).await?;
+        sqlx::query("select finish_erasure($1)").bind(self.user).execute(db).await?;
         Ok(Progress::Done)
     }
 }
