@@ -106,7 +106,19 @@ impl App {
             config.access_token_ttl,
         );
         let limits = Limits::new(&config);
-        let app = Self(Arc::new(Parts { config, db, core_db: core, realtime, writer, tokens, passwords, limits, sweep: Sweep::default(), clock, lifecycle }));
+        let app = Self(Arc::new(Parts {
+            config,
+            db,
+            core_db: core,
+            realtime,
+            writer,
+            tokens,
+            passwords,
+            limits,
+            sweep: Sweep::default(),
+            clock,
+            lifecycle,
+        }));
         app.spawn_upkeep();
         Ok(app)
     }

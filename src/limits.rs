@@ -87,11 +87,8 @@ impl Limits {
     /// A place for one more connection from `peer`. The accept loop closes what gets none.
     pub fn connect(&self, peer: IpAddr) -> Result<Place<Address>, Crowded> {
         let is_proxy = self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer));
-        let place = if is_proxy {
-            self.connections.take_beyond_share(peer.into())
-        } else {
-            self.connections.take(peer.into())
-        };
+        let place =
+            if is_proxy { self.connections.take_beyond_share(peer.into()) } else { self.connections.take(peer.into()) };
         place.inspect_err(|crowded| hit(crowded.of("connections", "connections_by_address")))
     }
 
