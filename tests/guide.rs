@@ -12,7 +12,7 @@ use gapless::store::embedded::EmbeddedPostgres;
 const PAGES: [&str; 4] = ["README.md", "docs/DEPLOY.md", "docs/RUNBOOK.md", "docs/CONFIGURATION.md"];
 
 /// In order; each is what a page says or begins with. `NAME` and `FILE` are the reader's own words there and here.
-const SCRIPT: [&str; 16] = [
+const SCRIPT: [&str; 19] = [
     "keys generate",
     "config",
     "config --check",
@@ -29,6 +29,9 @@ const SCRIPT: [&str; 16] = [
     "export",
     "admin erase NAME",
     "new-epoch",
+    "completions bash",
+    "completions zsh",
+    "completions fish",
 ];
 
 /// Those for which the server has to run, or must be somewhere else.
