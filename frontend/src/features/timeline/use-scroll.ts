@@ -35,6 +35,7 @@ export function useScroll<Message extends RowMessage>({
   const list = useRef<VirtualizerHandle>(null);
   const sticks = useRef(true);
   const isPlaced = useRef(false);
+  const lastOffset = useRef(0);
 
   const firstKey = rows.find((row) => row.kind === "message")?.key;
   const previousFirst = useRef(firstKey);
@@ -70,8 +71,11 @@ export function useScroll<Message extends RowMessage>({
     const handle = list.current;
     if (!handle || !isPlaced.current) return;
     const isEnd = handle.scrollOffset + handle.viewportSize >= handle.scrollSize - END_SLACK_PX;
-    sticks.current = isEnd;
-    setAtEnd(isEnd);
+    // Only going up leaves the end. In a busy room the end moves away by itself before the list has followed.
+    if (isEnd) sticks.current = true;
+    else if (handle.scrollOffset < lastOffset.current) sticks.current = false;
+    lastOffset.current = handle.scrollOffset;
+    setAtEnd(sticks.current);
     if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
   }, [loadOlder, setAtEnd]);
 
