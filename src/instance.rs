@@ -35,6 +35,20 @@ pub fn prepare(config: &Config) {
         tracing::warn!("{stray}");
     }
     trace::start();
+    raise_descriptor_limit();
+}
+
+/// Each stream is a descriptor, and what a shell or a container gives at first (1,024, often) is for programs that
+/// might still call `select`. What cannot be raised is said by `gapless doctor`.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            tracing::debug!(%error, "the limit of descriptors stays where it is");
+        }
+    }
 }
 
 /// Runs on this socket until the process is told to stop, and then until everybody has left.

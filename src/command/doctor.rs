@@ -150,11 +150,12 @@ fn origins(config: &Config) -> anyhow::Result<String> {
 fn descriptors(config: &Config) -> anyhow::Result<String> {
     #[cfg(unix)]
     {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        // The server raises its limit to the highest that it may.
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
         let needed = config.max_streams as u64 + OTHER_DESCRIPTORS;
         if let Some(limit) = limit.filter(|limit| *limit < needed) {
             anyhow::bail!(
-                "{limit} may be open at once, and MAX_STREAMS = {} needs {needed}; raise it (`ulimit -n`, LimitNOFILE) \
+                "{limit} may be open at once, and MAX_STREAMS = {} needs {needed}; raise it (`ulimit -Hn`, LimitNOFILE) \
                  or lower MAX_STREAMS",
                 config.max_streams
             );
