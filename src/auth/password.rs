@@ -1,8 +1,7 @@
 //! Passwords: hashed slowly on purpose, and never in the way of the chat.
 //!
 //! Argon2id costs 19 MiB and tens of milliseconds of a core for each guess, for an attacker and for us. So
-//! it runs on threads of its own, which yield to the chat's, on no more of them than there are cores, with a bounded
-//! crowd waiting.
+//! it runs on blocking threads, on no more of them than there are cores, with a bounded crowd waiting.
 
 use std::sync::Arc;
 
@@ -22,10 +21,6 @@ const LANES: u32 = 1;
 
 /// How many may wait per worker: about a second's work. Whoever comes then is told to come back.
 const WAITING_PER_WORKER: usize = 32;
-
-/// How far hashing stands behind the chat where the processor is short: a tenth of its share.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 /// Of the empty password: what a sign-in is checked against when there is no such user, so that it takes
 /// the same time as for one who exists. What the check answers is not looked at.
@@ -97,7 +92,7 @@ impl Passwords {
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect("the semaphore is never closed");
         tokio::task::spawn_blocking(move || {
             let _held = (place, worker);
-            behind_the_chat(task)
+            task()
         })
         .await
         .map_err(|error| Error::Internal(error.into()))
@@ -108,20 +103,6 @@ impl Default for Passwords {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Runs `task` on a thread of lower priority: whoever signs in waits for the processor, not whoever reads and writes.
-/// A thread of its own, since one that gave its priority up does not get it back.
-fn behind_the_chat<T: Send>(task: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let working = scope.spawn(|| {
-            // Of this thread alone only on Linux; elsewhere of the whole process.
-            #[cfg(target_os = "linux")]
-            rustix::process::nice(NICE).ok();
-            task()
-        });
-        working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 fn argon2() -> Argon2<'static> {
@@ -142,15 +123,6 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("Correct horse".into(), Some(hash)).await.unwrap());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn the_work_yields_to_the_chat() {
-        let here = rustix::process::nice(0).unwrap();
-        let there = Passwords::new().work(|| rustix::process::nice(0).unwrap()).await.unwrap();
-        assert_eq!(there, (here + NICE).min(19));
-        assert_eq!(rustix::process::nice(0).unwrap(), here, "nobody else does");
     }
 
     #[tokio::test]
