@@ -45,6 +45,8 @@ pub struct RoomInput {
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// 0 keeps them for ever; `null` as long as the server is set.
+    // By name, so that saying nothing is not saying `null`.
+    #[serde(deserialize_with = "Option::deserialize")]
     #[schema(value_type = Option<i32>, required = true, minimum = 0, maximum = 36_500, example = 90)]
     days: Option<RetentionDays>,
 }
