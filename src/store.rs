@@ -20,7 +20,7 @@ pub mod sessions;
 pub mod transfer;
 pub mod users;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -33,6 +33,9 @@ pub type Db = sqlx::PgPool;
 
 /// How long a starting instance waits for the database to let it in.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits for one that has to recover first: supervisors give up what ends too often.
+const RECOVERY_PATIENCE: Duration = Duration::from_mins(2);
+const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a caller waits for a connection. With [`STATEMENT_TIMEOUT`] below the three seconds after which
 /// a caller must know that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,12 +66,32 @@ pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its conn
 pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
     /// Any number that nobody else locks in this database.
     const PREPARING: i64 = 0x0067_6170_6c65_7373;
-    let mut connection = tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(options))
-        .await
-        .context("it does not answer")?
-        .context("it cannot be reached, or refuses the account")?;
+    let mut connection = connect_when_recovered(options).await?;
     sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut connection).await?;
     Ok(Turn(connection))
+}
+
+/// After a power cut the program and its database start together. One that is there and has to recover first is waited
+/// for; every other refusal is told at once.
+async fn connect_when_recovered(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
+    /// SQLSTATE `cannot_connect_now`: starting up, or in recovery.
+    const NOT_YET: &str = "57P03";
+    let began = Instant::now();
+    let mut is_first = true;
+    loop {
+        let connecting = tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(options));
+        match connecting.await.context("it does not answer")? {
+            Err(sqlx::Error::Database(refusal))
+                if refusal.code().as_deref() == Some(NOT_YET) && began.elapsed() < RECOVERY_PATIENCE =>
+            {
+                if std::mem::take(&mut is_first) {
+                    tracing::warn!(reason = refusal.message(), "waiting for the database");
+                }
+                tokio::time::sleep(RECOVERY_PAUSE).await;
+            }
+            connected => return connected.context("it cannot be reached, or refuses the account"),
+        }
+    }
 }
 
 /// An acknowledgement means durable only where the database makes it so.
@@ -112,4 +135,38 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
 /// Whether the database refused something because of this named constraint.
 pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(constraint)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::PgSslMode;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A refusal as PostgreSQL writes it, before it hangs up.
+    fn refusal(code: &str) -> Vec<u8> {
+        let fields = format!("SFATAL\0VFATAL\0C{code}\0Mno\0\0");
+        let length = u32::try_from(fields.len() + 4).unwrap();
+        [b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat()
+    }
+
+    #[tokio::test]
+    async fn a_database_in_recovery_is_waited_for_and_another_refusal_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let refuses = tokio::spawn(async move {
+            for code in ["57P03", "57P03", "28P01"] {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let _asked = socket.read(&mut [0; 512]).await.unwrap();
+                socket.write_all(&refusal(code)).await.unwrap();
+            }
+        });
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).ssl_mode(PgSslMode::Disable);
+        let told = connect_when_recovered(&options).await.expect_err("the third is no recovery");
+        assert!(told.to_string().contains("refuses the account"), "{told:#}");
+        let asked = tokio::time::timeout(Duration::from_secs(5), refuses).await;
+        asked.expect("it was asked three times").expect("the listener works");
+    }
 }
