@@ -98,6 +98,12 @@ pub fn read(command: &mut Command) -> anyhow::Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{name}` printed what is not text"))
 }
 
+/// What git says of this tree; `None` where there is no git, or the tree is no clone.
+pub fn git(args: &[&str]) -> Option<String> {
+    // Whoever made a clone need not be whoever builds in it.
+    read(Command::new("git").args(["-c", "safe.directory=*"]).args(args).current_dir(root())).ok()
+}
+
 /// The path of `program`, if it is installed.
 pub fn find(program: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(program)).find(|path| path.is_file())

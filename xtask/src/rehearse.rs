@@ -104,7 +104,7 @@ struct Images {
 
 impl Images {
     fn build(options: &Options) -> anyhow::Result<Self> {
-        let commit = process::read(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()))?;
+        let commit = process::git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
         let api = step::step("run the steps of Dockerfile", || {
             Build {
                 context: root(),
