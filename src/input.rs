@@ -183,6 +183,13 @@ impl<'de> Deserialize<'de> for Natural {
     }
 }
 
+/// A whole number within `range`. JSON has one kind of number, so `60.0` is 60.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range by then")]
+pub fn whole(number: f64, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    let is_in_range = (f64::from(*range.start())..=f64::from(*range.end())).contains(&number);
+    (number.fract() == 0.0 && is_in_range).then_some(number as u32)
+}
+
 /// How many at once: `DEFAULT` where nothing is said, and `MAX` where more is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit<const DEFAULT: u16, const MAX: u16>(u16);

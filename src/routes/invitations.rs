@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::event::Author;
 use crate::extract::{Json, Path, Query};
 use crate::id::InvitationId;
-use crate::input::Limit;
+use crate::input::{Limit, whole};
 use crate::store;
 use crate::store::invitations::{self, NewInvitation};
 
@@ -34,7 +34,6 @@ pub struct InvitationTerms {
 }
 
 /// A whole number from `LEAST` to `MOST`; `DEFAULT` where nothing is said.
-// JSON has one kind of number, so `60.0` is 60.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Whole<const DEFAULT: u32, const LEAST: u32, const MOST: u32>(u32);
@@ -48,13 +47,9 @@ impl<const DEFAULT: u32, const LEAST: u32, const MOST: u32> Default for Whole<DE
 impl<const DEFAULT: u32, const LEAST: u32, const MOST: u32> TryFrom<f64> for Whole<DEFAULT, LEAST, MOST> {
     type Error = String;
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range by then")]
     fn try_from(number: f64) -> Result<Self, String> {
-        if number.fract() == 0.0 && (f64::from(LEAST)..=f64::from(MOST)).contains(&number) {
-            Ok(Self(number as u32))
-        } else {
-            Err(format!("must be a whole number from {LEAST} to {MOST}"))
-        }
+        let number = whole(number, LEAST..=MOST);
+        number.map(Self).ok_or_else(|| format!("must be a whole number from {LEAST} to {MOST}"))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{Role, Room};
 use crate::extract::{Json, Path, Query};
 use crate::id::RoomId;
-use crate::input::RoomName;
+use crate::input::{RoomName, whole};
 use crate::store;
 use crate::store::rooms::{Changed, Outcome};
 
@@ -52,7 +52,6 @@ pub struct Retention {
 }
 
 /// Days from 0 to a hundred years of them.
-// JSON has one kind of number, so `90.0` is 90.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct RetentionDays(i32);
@@ -60,13 +59,9 @@ pub struct RetentionDays(i32);
 impl TryFrom<f64> for RetentionDays {
     type Error = &'static str;
 
-    #[expect(clippy::cast_possible_truncation, reason = "whole and in range by then")]
     fn try_from(days: f64) -> Result<Self, Self::Error> {
-        if days.fract() == 0.0 && (0.0..=36_500.0).contains(&days) {
-            Ok(Self(days as i32))
-        } else {
-            Err("must be 0 to 36,500 whole days")
-        }
+        let days = whole(days, 0..=36_500).and_then(|days| i32::try_from(days).ok());
+        days.map(Self).ok_or("must be 0 to 36,500 whole days")
     }
 }
 
