@@ -79,6 +79,10 @@ impl App {
             store::assert_durable(&db).await?;
         }
         store::cluster::recognise(&db).await.context("The database cannot be recognised")?;
+        let renewed = store::rooms::renew_name_keys(&db).await.context("The rooms' names cannot be compared")?;
+        if renewed > 0 {
+            tracing::info!(rooms = renewed, "rooms are compared by how their names look");
+        }
         let passwords = Passwords::new();
         if config.demo_mode {
             demo::seed(&db, &passwords).await.context("The demo accounts and rooms cannot be made")?;

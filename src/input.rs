@@ -3,11 +3,15 @@
 //! A handler whose input is a [`RoomName`] has a room name; there is nothing left to check. Control
 //! characters are refused here once, so that none reaches the database, a stream's frame or a terminal.
 
+mod look;
+
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
+
+pub use look::name_key;
 
 /// Why a text is refused: a sentence that goes on from the field's name.
 pub type Refusal = &'static str;
@@ -27,7 +31,17 @@ impl MessageBody {
     /// Most characters (Unicode scalar values) of a message.
     pub const MAX_CHARS: usize = 4_000;
 
+    /// A message that somebody writes now.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let body = Self::parse_existing(text)?;
+        if !look::is_visible(&body.0) {
+            return Err("must hold at least one visible character");
+        }
+        Ok(body)
+    }
+
+    /// A message as it may be stored: earlier releases let one pass that shows nothing.
+    pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         // A lone CR is a line's end too: RFC 2046 aside, that is what old editors and terminals meant.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text = text.trim();
@@ -51,7 +65,7 @@ impl AsRef<str> for MessageBody {
     }
 }
 
-/// The name of a room: one trimmed line of 1 to 80 characters.
+/// The name of a room: one trimmed line of 1 to 80 characters, in NFC, of which something shows.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 #[schema(
     value_type = String,
@@ -63,7 +77,21 @@ impl AsRef<str> for MessageBody {
 pub struct RoomName(String);
 
 impl RoomName {
+    /// A name that is given now.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
+        // Composed before it is measured: composing can make a name longer, for instance in Hebrew.
+        let name = Self::parse_existing(&look::composed(text))?;
+        if !look::is_visible(&name.0) {
+            return Err("must hold at least one visible character");
+        }
+        if look::reorders_neighbours(&name.0) {
+            return Err("must not hold characters that change the direction of the text around it");
+        }
+        Ok(name)
+    }
+
+    /// A name that a room may have: earlier releases were less strict about what shows.
+    pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         line(text, 80).filter(|name| !name.is_empty()).map(Self).ok_or("must be one line of 1 to 80 characters")
     }
 }
@@ -74,13 +102,29 @@ impl AsRef<str> for RoomName {
     }
 }
 
-/// A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, folded to lower case.
+/// A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, with a letter or digit among them, folded to lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, ToSchema)]
-#[schema(value_type = String, min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9_.-]+$", example = "ali")]
+#[schema(
+    value_type = String,
+    min_length = 3,
+    max_length = 32,
+    pattern = "^[_.-]*[A-Za-z0-9][A-Za-z0-9_.-]*$",
+    example = "ali"
+)]
 pub struct Username(Arc<str>);
 
 impl Username {
+    /// A name for a new account.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let name = Self::parse_existing(text)?;
+        if !name.0.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
+            return Err("must hold a letter or a digit");
+        }
+        Ok(name)
+    }
+
+    /// A name that an account may have: earlier releases let punctuation alone, such as `...`, be one.
+    pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         if !(3..=32).contains(&text.len()) || !text.bytes().all(allowed) {
             return Err("must be 3 to 32 of the characters a-z 0-9 _ . -");
@@ -130,7 +174,8 @@ pub struct Reason(String);
 
 impl Reason {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        line(text, 200).map(Self).ok_or("must be one line of at most 200 characters")
+        let reason = line(text, 200).ok_or("must be one line of at most 200 characters")?;
+        Ok(Self(if look::is_visible(&reason) { reason } else { String::new() }))
     }
 
     /// The reason, or `None` where none was given.
@@ -279,9 +324,38 @@ mod tests {
     #[test]
     fn a_username_is_folded_and_plain() {
         assert_eq!(Username::parse("A.li-3_").expect("a name").as_ref(), "a.li-3_");
-        for refused in ["al", "al i", "älia", "ali\0", &"a".repeat(33), ""] {
+        for refused in
+            ["al", "al i", "älia", "ａｌｉ", "аli", "ali\u{200b}", "ali\0", &"a".repeat(33), "", "...", "_-."]
+        {
             assert!(Username::parse(refused).is_err(), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn an_account_named_by_punctuation_alone_stays_reachable() {
+        assert_eq!(Username::parse_existing("...").expect("a name").as_ref(), "...");
+        assert!(Username::parse_existing("a b").is_err());
+    }
+
+    #[test]
+    fn text_that_shows_nothing_is_refused_and_every_script_is_not() {
+        for hidden in ["\u{200b}", "\u{2800}\u{2800}", "\u{3164}", "\u{ad}", "\u{e0067}", "\u{202e}\u{200f}"] {
+            assert!(MessageBody::parse(hidden).is_err(), "{hidden:?}");
+            assert!(RoomName::parse(hidden).is_err(), "{hidden:?}");
+            assert_eq!(Reason::parse(hidden).expect("a reason").into_text(), None, "{hidden:?}");
+        }
+        for shown in ["🏴󠁧󠁢󠁥󠁮󠁧󠁿", "👩‍👩‍👧", "שלום", "العربية", "می\u{200c}خواهم", "ไทย", "한국어", "日本語", "Ελληνικά"]
+        {
+            assert_eq!(MessageBody::parse(shown).expect("a message").as_ref(), shown);
+            assert!(RoomName::parse(shown).is_ok(), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_room_name_is_composed_and_leaves_the_text_around_it_in_order() {
+        assert_eq!(RoomName::parse("Cafe\u{301}").expect("a name").as_ref(), "Café");
+        assert!(RoomName::parse("abc\u{202e}def").is_err());
+        assert!(RoomName::parse("\u{2067}abc").is_err());
     }
 
     #[test]

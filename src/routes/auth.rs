@@ -143,7 +143,7 @@ pub async fn login(State(app): State<App>, address: Address, Json(shown): Json<C
 async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json<Session>> {
     app.limits.admit_sign_in(&shown.username.to_ascii_lowercase(), address)?;
     // A text that can be nobody's name is not looked up; it is refused like any other wrong one, as slowly.
-    let known = match Username::parse(&shown.username) {
+    let known = match Username::parse_existing(&shown.username) {
         Ok(username) => users::credentials_by_name(&app.db, username.as_ref()).await?,
         Err(_) => None,
     };

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::Db;
 use crate::event::{Online, Room};
 use crate::id::{Pos, RoomId, Seq, UserId};
+use crate::input::name_key;
 
 /// Raised where an active room has the name already.
 pub const NAME_IN_USE: &str = "rooms_active_name_key";
@@ -41,7 +42,7 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     let rows = sqlx::query(
         "select h.pos, r.id, r.name, r.is_archived, r.created_at, r.head_seq, r.retention_days
          from log_head h left join rooms r on r.is_archived = $1
-         order by r.name_key, r.id",
+         order by lower(r.name), r.id",
     )
     .bind(archived)
     .fetch_all(db)
@@ -77,7 +78,7 @@ pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Res
         .bind(id)
         .bind(actor)
         .bind(name)
-        .bind(name.to_lowercase())
+        .bind(name_key(name))
         .fetch_one(db)
         .await
 }
@@ -90,7 +91,7 @@ pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Res
         .bind(id)
         .bind(actor)
         .bind(name)
-        .bind(name.to_lowercase())
+        .bind(name_key(name))
         .fetch_one(db)
         .await
 }
@@ -117,6 +118,37 @@ pub async fn set_archived(db: &Db, id: RoomId, actor: UserId, archived: bool) ->
         .bind(archived)
         .fetch_one(db)
         .await
+}
+
+/// Gives rooms named by an earlier release the key that [`name_key`] makes today, and answers how many have a new one.
+/// Of two active rooms whose names cannot be told apart by now, the second keeps its old key and stays.
+pub async fn renew_name_keys(db: &Db) -> sqlx::Result<u64> {
+    // The key of an ASCII name has always been its lower case.
+    let named: Vec<(RoomId, String, String)> =
+        sqlx::query_as("select id, name, name_key from rooms where name ~ '[^ -~]' order by created_at, id")
+            .fetch_all(db)
+            .await?;
+    let mut renewed = 0;
+    for (id, name, stored_key) in named {
+        let key = name_key(&name);
+        if key == stored_key {
+            continue;
+        }
+        let update = sqlx::query("update rooms set name_key = $3 where id = $1 and name = $2")
+            .bind(id)
+            .bind(&name)
+            .bind(key)
+            .execute(db)
+            .await;
+        match update {
+            Ok(updated) => renewed += updated.rows_affected(),
+            Err(error) if super::violates(&error, NAME_IN_USE) => {
+                tracing::warn!(room = %id, "another active room has a name that looks the same; both stay as they are");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(renewed)
 }
 
 /// A row of `rooms`.
@@ -205,6 +237,44 @@ mod tests {
         create(&db, second, admin, "Garden").await.expect("the name is free");
         in_use(set_archived(&db, first, admin, false).await);
         assert_eq!(names(&db, false).await.0, Pos(3), "a refused change takes no position");
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn active_rooms_never_share_a_name_that_looks_the_same(db: Db) {
+        let admin = user(&db, "admin", "admin").await;
+        for (taken, look_alike) in [
+            ("Café", "CAFE\u{301}"),
+            ("General", "Generаl"),
+            ("Straße", "STRASSE"),
+            ("Tea", "Ｔｅａ"),
+            ("Team", "Te\u{200b}am"),
+        ] {
+            create(&db, RoomId::new(), admin, taken).await.expect("created");
+            let refused = create(&db, RoomId::new(), admin, look_alike).await.expect_err("the name is in use");
+            assert!(crate::store::violates(&refused, NAME_IN_USE), "{look_alike:?}: {refused}");
+        }
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn rooms_of_an_earlier_release_get_keys_of_today_and_none_is_lost(db: Db) {
+        let admin = user(&db, "admin", "admin").await;
+        for (name, key) in [("Straße", "straße"), ("STRASSE", "strasse"), ("Кафе", "кафе"), ("plain", "plain")]
+        {
+            sqlx::query("select create_room($1, $2, $3, $4)")
+                .bind(RoomId::new())
+                .bind(admin)
+                .bind(name)
+                .bind(key)
+                .execute(&db)
+                .await
+                .expect("created as the release before does");
+        }
+        let (_, before) = names(&db, false).await;
+        assert_eq!(renew_name_keys(&db).await.expect("renewed"), 1, "Кафе; Straße is taken by STRASSE");
+        assert_eq!(names(&db, false).await.1, before);
+        let refused = create(&db, RoomId::new(), admin, "КАФЕ").await.expect_err("the name is in use");
+        assert!(crate::store::violates(&refused, NAME_IN_USE));
+        assert_eq!(renew_name_keys(&db).await.expect("nothing to do"), 0);
     }
 
     #[sqlx::test(migrations = "./migrations")]

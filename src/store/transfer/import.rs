@@ -15,7 +15,7 @@ use super::{DirectMessage, End, FORMAT, Line, Message, Room, User};
 use crate::auth::password::Passwords;
 use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
-use crate::input::{MessageBody, RoomName, Username};
+use crate::input::{MessageBody, RoomName, Username, name_key};
 
 /// Lines written at once, which is all that is ever in memory.
 const BATCH: usize = 1000;
@@ -69,6 +69,8 @@ struct Arrival {
     /// The newest `seq` of each room.
     rooms: HashMap<RoomId, Seq>,
     archived: Vec<RoomId>,
+    /// Keys of the active rooms' names.
+    active_names: HashSet<String>,
     pos: Pos,
     batch: Vec<(u64, Placed)>,
 }
@@ -78,7 +80,7 @@ struct Arrival {
 struct Placed {
     /// Where it goes in the log; an account that is no admin's goes nowhere.
     pos: Pos,
-    /// A room's name without its case, folded as the server folds it.
+    /// A room's key: see [`name_key`].
     name_key: Option<String>,
     #[serde(flatten)]
     line: Line,
@@ -109,13 +111,13 @@ impl Arrival {
         if !matches!(&line, Line::User(user) if user.role == Role::User) {
             self.pos = self.pos.next();
         }
-        let name_key = if let Line::Room(room) = &line { Some(room.name.to_lowercase()) } else { None };
+        let name_key = if let Line::Room(room) = &line { Some(self.key_of(room)) } else { None };
         self.batch.push((number, Placed { pos: self.pos, name_key, line }));
         Ok(())
     }
 
     fn check_user(&mut self, user: &User) -> anyhow::Result<()> {
-        let name = Username::parse(&user.username).map_err(|refusal| anyhow!("the username {refusal}"))?;
+        let name = Username::parse_existing(&user.username).map_err(|refusal| anyhow!("the username {refusal}"))?;
         ensure!(name.as_ref() == user.username, "the username must be in lower case");
         ensure!(
             user.password_hash.as_deref().is_none_or(Passwords::is_hash),
@@ -127,7 +129,7 @@ impl Arrival {
     }
 
     fn check_room(&mut self, room: &Room) -> anyhow::Result<()> {
-        let name = RoomName::parse(&room.name).map_err(|refusal| anyhow!("the name {refusal}"))?;
+        let name = RoomName::parse_existing(&room.name).map_err(|refusal| anyhow!("the name {refusal}"))?;
         ensure!(name.as_ref() == room.name, "the name must be trimmed");
         ensure!(self.rooms.insert(room.id, Seq::default()).is_none(), "room {} came before", room.id);
         if room.is_archived {
@@ -135,6 +137,13 @@ impl Arrival {
         }
         self.count.rooms += 1;
         Ok(())
+    }
+
+    /// The room's key. Two active rooms of an earlier release may have names that cannot be told apart today: the second
+    /// keeps the key that it had there.
+    fn key_of(&mut self, room: &Room) -> String {
+        let key = name_key(&room.name);
+        if room.is_archived || self.active_names.insert(key.clone()) { key } else { room.name.to_lowercase() }
     }
 
     fn check_message(&mut self, message: &Message) -> anyhow::Result<()> {
@@ -204,7 +213,7 @@ impl Arrival {
 }
 
 fn check_body(body: &str) -> anyhow::Result<()> {
-    let kept = MessageBody::parse(body).map_err(|refusal| anyhow!("the body {refusal}"))?;
+    let kept = MessageBody::parse_existing(body).map_err(|refusal| anyhow!("the body {refusal}"))?;
     ensure!(kept.as_ref() == body, "the body must be trimmed, with LF as its only end of a line");
     Ok(())
 }
