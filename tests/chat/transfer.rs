@@ -216,3 +216,32 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
         export(&target, &[]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(exported[1..], small_chat()[1..]);
 }
+
+#[tokio::test]
+async fn an_export_of_an_earlier_release_is_taken_whatever_it_let_pass() {
+    let source = Database::create().await;
+    let here = Launch::on(&source.url()).start().await;
+    let founder = User::sign_in(here.guest(), FOUNDER, PASSWORD).await;
+    User::sign_up(here.guest(), "punctuation").await;
+    founder.create_room("Cafe-1").await;
+    let room = founder.create_room("Cafe-2").await;
+    founder.post(&room, "shows nothing").await;
+
+    let earlier = export(&source, &["--with-password-hashes"])
+        .replace("\"punctuation\"", "\"...\"")
+        .replace("Cafe-1", "Café")
+        .replace("Cafe-2", "CAFE\u{301}")
+        .replace("shows nothing", "\u{2800}");
+    let target = Database::empty().await;
+    import(&target, &earlier).expect("the export is taken");
+
+    let there = Launch::on(&target.url()).start().await;
+    let guest = there.guest();
+    let names: Vec<String> = guest.rooms().await.into_iter().map(|room| room.name).collect();
+    assert!(["Café", "CAFE\u{301}"].iter().all(|name| names.iter().any(|kept| kept == name)), "{names:?}");
+    assert_eq!(
+        page(&User::sign_up(there.guest(), "reader").await, &room.id.to_string()).await["messages"][0]["body"],
+        "\u{2800}"
+    );
+    User::sign_in(there.guest(), "...", PASSWORD).await;
+}

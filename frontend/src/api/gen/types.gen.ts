@@ -395,7 +395,7 @@ export type RoomInput = {
 };
 
 /**
- * The name of a room: one trimmed line of 1 to 80 characters.
+ * The name of a room: one trimmed line of 1 to 80 characters, in NFC, of which something shows.
  */
 export type RoomName = string;
 
@@ -484,7 +484,7 @@ export type UserList = {
 };
 
 /**
- * A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, folded to lower case.
+ * A name to sign in with: 3 to 32 of `a-z 0-9 _ . -`, with a letter or digit among them, folded to lower case.
  */
 export type Username = string;
 
