@@ -1,9 +1,10 @@
 // The app's own static server as it is deployed: Caddy with the Caddyfile of this directory's parent.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 
 /** Where Caddy is, if it is installed. */
 export function findCaddy(): string | undefined {
@@ -45,4 +46,49 @@ async function isUp(port: number): Promise<boolean> {
     async (response) => (await response.text()) === "alive",
     () => false,
   );
+}
+
+/** A proxy with TLS and compression before a server: the Caddyfile that docs/DEPLOY.md shows, for another host. */
+export class TlsProxy {
+  private constructor(
+    readonly port: number,
+    private readonly process: ChildProcess,
+  ) {}
+
+  static async start(caddy: string, to: { host: string; port: number; upstream: number }): Promise<TlsProxy> {
+    const dir = mkdtempSync(join(tmpdir(), "gapless-proxy-"));
+    const file = join(dir, "Caddyfile");
+    const shown = /```caddyfile\n(chat\.example\.org \{\n[^`]*)```/.exec(
+      readFileSync("../docs/DEPLOY.md", "utf8"),
+    )?.[1];
+    if (shown === undefined) throw new Error("docs/DEPLOY.md shows no Caddyfile for chat.example.org.");
+    const here = shown
+      .replace("chat.example.org {", `${to.host}:${to.port} {\n\tencode zstd gzip`)
+      .replace("127.0.0.1:8080", `127.0.0.1:${to.upstream}`);
+    // Its own certificate authority, which no store of this machine is told about.
+    writeFileSync(file, `{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n${here}`);
+    const child = spawn(caddy, ["run", "--config", file, "--adapter", "caddyfile"], {
+      env: { ...process.env, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir },
+      stdio: "ignore",
+    });
+    const deadline = Date.now() + 30_000;
+    while (!(await speaksTls(to.host, to.port))) {
+      if (Date.now() > deadline) throw new Error("The proxy did not start.");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return new TlsProxy(to.port, child);
+  }
+
+  stop(): void {
+    this.process.kill("SIGTERM");
+  }
+}
+
+/** Whether a certificate is there: the first one takes a moment to make. */
+function speaksTls(servername: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false });
+    socket.once("secureConnect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("secureConnect", () => socket.destroy());
+  });
 }

@@ -126,11 +126,13 @@ fn granted(stream: Stream) -> Response {
     response
 }
 
-/// The head of a stream: no cache may keep it, no proxy may hold it back or change it.
+/// The head of a stream: no cache may keep it, no proxy may hold it back or change it. Fly's proxy collects what it is going to
+/// compress, and compresses every answer that does not name a coding of its own.
 fn event_stream() -> impl IntoResponse {
     [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        (header::CONTENT_ENCODING, HeaderValue::from_static("identity")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ]
 }
