@@ -2,6 +2,7 @@
 //! their own checkers. Those are Python packages, installed under `target/tools`.
 
 mod fly;
+mod flyctl;
 mod guide;
 mod secrets;
 mod settings;
@@ -50,6 +51,7 @@ pub fn check() -> anyhow::Result<Tally> {
     schema("vendor.compose-spec", &["compose.yaml".into()])?;
     run(tool("shellcheck"), [".ci/run"])?;
     lint_workflows(&checkers, &workflows)?;
+    flyctl::check()?;
     watching::check()?;
     guide::check(&tool("shellcheck"))?;
     secrets::check(&tool("python"))?;

@@ -50,6 +50,12 @@ const KEYS: [&str; 35] = [
 const SECRETS: [&str; 5] =
     ["DATABASE_URL", "REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "METRICS_TOKEN"];
 
+/// What an instance opens beside its pool (`CORE_CONNECTIONS` in src/app.rs), and what is left for the release command and
+/// for people, of those that the pooler of Fly's smallest managed PostgreSQL opens to the database.
+const CORE_CONNECTIONS: u64 = 6;
+const SPARE_CONNECTIONS: u64 = 10;
+const POOLER_CONNECTIONS: u64 = 50;
+
 /// Settings of the static server beside those of the program: `frontend/Caddyfile`.
 const OF_THE_APP: [&str; 2] = ["PORT", "API_URL"];
 
@@ -145,6 +151,12 @@ impl Platform {
         self.says("http_service.concurrency.type", "connections")?;
         self.says("http_service.auto_stop_machines", "off")?;
         ensure!(self.number("http_service.min_machines_running")? >= 2, "a deploy of one machine interrupts everybody");
+        let used =
+            self.number("http_service.min_machines_running")? * (self.number("env.DB_POOL_SIZE")? + CORE_CONNECTIONS);
+        ensure!(
+            used + SPARE_CONNECTIONS <= POOLER_CONNECTIONS,
+            "the machines hold {used} database connections, of {POOLER_CONNECTIONS} that the smallest plan's pooler opens"
+        );
         self.says("deploy.strategy", "rolling")?;
         self.says("http_service.checks.path", "/readyz")?;
         self.says("checks.alive.path", "/livez")?;
@@ -188,6 +200,7 @@ mod tests {
             ("hard_limit = 9000", "hard_limit = 25", "MAX_STREAMS"),
             ("idle_timeout = 60", "idle_timeout = 30", "late heartbeat"),
             ("min_machines_running = 2", "min_machines_running = 1", "interrupts everybody"),
+            ("DB_POOL_SIZE = \"14\"", "DB_POOL_SIZE = \"20\"", "smallest plan's pooler"),
             ("  PORT = \"8080\"", "  PROT = \"8080\"", "PROT"),
             ("  LOG_FORMAT = \"json\"", "  JWT_SIGNING_KEY = \"0\"", "fly secrets set"),
             ("kill_signal", "kil_signal", "flyctl knows no"),
