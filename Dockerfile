@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The API: one binary on an image without a shell. `docker build --build-arg GAPLESS_COMMIT=$(git rev-parse --short HEAD) .`
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-slim-trixie AS build
 WORKDIR /build
 
 # Dependencies first, on sources that do nothing: this layer lives until the lock file changes.
@@ -26,7 +26,7 @@ RUN touch src/lib.rs src/main.rs \
     && mkdir data
 
 # glibc of the same Debian, certificates, an account without rights, and nothing else.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /build/target/release/gapless /gapless
 # Only the demo writes anything: its signing key.
 COPY --from=build --chown=65532:65532 /build/data /data

@@ -1,6 +1,7 @@
 //! `cargo xtask lint-deploy`: what is read by machines that are not here (workflows, images, platforms) held to
 //! their own checkers. Those are Python packages, installed under `target/tools`.
 
+mod actions;
 mod fly;
 mod flyctl;
 mod guide;
@@ -51,6 +52,7 @@ pub fn check() -> anyhow::Result<Tally> {
     schema("vendor.compose-spec", &["compose.yaml".into()])?;
     run(tool("shellcheck"), [".ci/run"])?;
     lint_workflows(&checkers, &workflows)?;
+    actions::check()?;
     flyctl::check()?;
     watching::check()?;
     guide::check(&tool("shellcheck"))?;
