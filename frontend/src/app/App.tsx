@@ -1,11 +1,12 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Compass } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { BrowserRouter, Link, Navigate, Route, Routes } from "react-router";
 import { ProblemError } from "../api/problem";
 import { RoomPage } from "../features/rooms/RoomPage";
 import { BlankPage } from "../ui/BlankPage";
 import { buttonClass } from "../ui/Button";
+import { startFocusNet } from "../ui/focus-net";
 import { Failure } from "./Failure";
 import { HomePage } from "./HomePage";
 import { Shell } from "./Shell";
@@ -58,6 +59,7 @@ const queries = new QueryClient({
 });
 
 export function App() {
+  useEffect(startFocusNet, []);
   return (
     <Failure>
       <QueryClientProvider client={queries}>

@@ -16,16 +16,18 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
 
 /** The look of a button, for links that act like one. */
 export function buttonClass(look: Look = "solid"): string {
-  return `inline-flex min-h-11 md:min-h-10 items-center justify-center gap-2 rounded-xl px-4 font-semibold whitespace-nowrap transition-colors disabled:opacity-55 ${LOOKS[look]}`;
+  return `inline-flex min-h-11 md:min-h-10 items-center justify-center gap-2 rounded-xl px-4 font-semibold whitespace-nowrap transition-colors disabled:opacity-55 aria-disabled:opacity-55 ${LOOKS[look]}`;
 }
 
-export function Button({ look = "solid", isBusy = false, className = "", disabled, ...rest }: ButtonProps) {
+/** While busy it keeps the focus, which a disabled button would lose, but a click or an Enter does nothing. */
+export function Button({ look = "solid", isBusy = false, className = "", onClick, ...rest }: ButtonProps) {
   return (
     <button
       type="button"
       aria-busy={isBusy || undefined}
-      disabled={disabled || isBusy}
+      aria-disabled={isBusy || undefined}
       className={`${buttonClass(look)} ${className}`}
+      onClick={isBusy ? (event) => event.preventDefault() : onClick}
       {...rest}
     />
   );

@@ -14,7 +14,10 @@ interface ConfirmDialogProps {
   onClose(): void;
 }
 
-/** Asks before something that cannot be taken back; stays open, with the reason, where it fails. */
+/**
+ * Asks before something that cannot be taken back; stays open, with the reason, where it fails. Without a field, a
+ * dangerous question starts on Cancel and a harmless one on its action.
+ */
 export function ConfirmDialog({
   title,
   children,
@@ -51,7 +54,7 @@ export function ConfirmDialog({
           <Button look="quiet" onClick={onClose}>
             Cancel
           </Button>
-          <Button type="submit" look={look} isBusy={isBusy}>
+          <Button type="submit" look={look} isBusy={isBusy} data-first={look === "danger" ? undefined : true}>
             {action}
           </Button>
         </div>

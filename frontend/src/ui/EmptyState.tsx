@@ -15,7 +15,7 @@ export function EmptyState({ icon: Icon, title, children, action }: EmptyStatePr
         <span className="mb-2 grid size-16 place-items-center rounded-full bg-accent-wash text-accent">
           <Icon className="size-7" aria-hidden />
         </span>
-        <h2 className="text-xl font-bold">{title}</h2>
+        <h2 className="foreign max-w-full text-xl font-bold">{title}</h2>
         {children && <div className="text-muted">{children}</div>}
         {action && <div className="mt-3">{action}</div>}
       </div>

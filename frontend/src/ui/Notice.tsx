@@ -22,7 +22,7 @@ export function Notice({ tone, children, action }: NoticeProps) {
       className={`rise my-3 flex items-center gap-3 rounded-xl px-4 py-3 text-sm font-medium ${TONES[tone]}`}
     >
       <Icon className="size-4.5 shrink-0" aria-hidden />
-      <p className="min-w-0 flex-1 [overflow-wrap:anywhere]">{children}</p>
+      <p className="min-w-0 flex-1 foreign">{children}</p>
       {action}
     </div>
   );

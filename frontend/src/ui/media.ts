@@ -13,3 +13,8 @@ export function useIsWide(): boolean {
     () => window.matchMedia(WIDE).matches,
   );
 }
+
+/** Whether typing needs no keyboard on the screen, which would cover half of the page. */
+export function hasKeyboard(): boolean {
+  return window.matchMedia("(hover: hover)").matches;
+}

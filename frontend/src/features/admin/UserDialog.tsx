@@ -119,6 +119,16 @@ export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialog
       onClose={onClose}
     >
       <p>{text}</p>
+      {(kind === "mute" || kind === "ban") && (
+        <TextField
+          label="Reason"
+          required
+          maxLength={200}
+          autoComplete="off"
+          value={reason}
+          onChange={(event) => setReason(event.target.value)}
+        />
+      )}
       {kind === "mute" && (
         <Labelled label="For how long">
           <select
@@ -133,16 +143,6 @@ export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialog
             ))}
           </select>
         </Labelled>
-      )}
-      {(kind === "mute" || kind === "ban") && (
-        <TextField
-          label="Reason"
-          required
-          maxLength={200}
-          autoComplete="off"
-          value={reason}
-          onChange={(event) => setReason(event.target.value)}
-        />
       )}
     </ConfirmDialog>
   );

@@ -34,12 +34,17 @@ test("nothing but space is not sent", async () => {
   expect(screen.getByRole("button", { name: "Send" })).toBeDisabled();
 });
 
-test("an Enter that chooses a candidate of an input method does not send", async () => {
+test.each([
+  ["Chromium and Firefox", { isComposing: true, keyCode: 229 }],
+  // Safari ends the composition first, and tells only by the key code.
+  ["Safari", { isComposing: false, keyCode: 229 }],
+])("an Enter that chooses a candidate of an input method does not send, in %s", async (_, key) => {
   show();
   await userEvent.type(field(), "かんじ");
-  const enter = new KeyboardEvent("keydown", { key: "Enter", isComposing: true, bubbles: true });
-  field().dispatchEvent(enter);
+  field().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, ...key }));
   expect(sent()).toEqual([]);
+  field().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, keyCode: 13 }));
+  expect(sent()).toEqual(["かんじ"]);
 });
 
 test("what is typed is kept per person, with every keystroke", async () => {

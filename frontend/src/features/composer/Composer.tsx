@@ -1,5 +1,7 @@
 import { SendHorizontal } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef } from "react";
+import { isComposing } from "../../ui/keys";
+import { hasKeyboard } from "../../ui/media";
 import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
 
@@ -28,7 +30,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
 
   // A touch keyboard must not jump up by itself; with a real one, typing is what people came for.
   useEffect(() => {
-    if (window.matchMedia("(hover: hover)").matches) field.current?.focus({ preventScroll: true });
+    if (hasKeyboard()) field.current?.focus({ preventScroll: true });
   }, []);
 
   function send() {
@@ -39,8 +41,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    // While an input method composes, Enter chooses a candidate.
-    if (event.nativeEvent.isComposing) return;
+    if (isComposing(event)) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       send();
@@ -72,6 +73,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
           aria-invalid={isTooLong || undefined}
           placeholder={label}
           enterKeyHint="send"
+          data-composer
           onChange={(event) => setText(event.target.value)}
           onKeyDown={onKeyDown}
           className="max-h-48 min-h-11 min-w-0 flex-1 resize-none bg-transparent px-3 py-2.5 text-base outline-none [field-sizing:content] md:min-h-9 md:py-1.5 md:text-[0.9375rem]"

@@ -5,6 +5,8 @@ import { listUsers } from "../../api/gen/sdk.gen";
 import type { Author } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
+import { isComposing } from "../../ui/keys";
+import { hasKeyboard } from "../../ui/media";
 import { Notice } from "../../ui/Notice";
 import { TextField } from "../../ui/TextField";
 
@@ -35,7 +37,11 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
         autoComplete="off"
         value={query}
         onChange={(event) => setQuery(event.target.value)}
-        onKeyDown={(event) => event.key === "Enter" && event.preventDefault()}
+        autoFocus={hasKeyboard()}
+        onKeyDown={(event) => {
+          // Enter would send the form; that of an input method only ends a word.
+          if (event.key === "Enter" && !isComposing(event)) event.preventDefault();
+        }}
       />
       {chosen.length > 0 && (
         <ul aria-label="Chosen people" className="flex flex-wrap gap-2">

@@ -1,0 +1,100 @@
+// Keeps the keyboard's place. A focused element that leaves the page would drop the focus to the body, where typing
+// and Tab start from nowhere; the focus moves to the composer instead, to the next row of a list, or to the page.
+
+import { hasKeyboard } from "./media";
+
+/** The focused element and its ancestors, each with its place among its siblings, from the inside out. */
+type Trail = readonly { element: Element; index: number }[];
+
+const FOCUSABLE = ":is(a[href], button, input, select, textarea):not(:disabled)";
+
+/** Watches the whole page until the function that it returns is called. */
+export function startFocusNet(): () => void {
+  let current: HTMLElement | null = null;
+  let trail: Trail = [];
+  let hadModal = false;
+  let frame = 0;
+
+  const onFocusIn = ({ target }: FocusEvent) => {
+    if (!(target instanceof HTMLElement) || target === document.body) return;
+    current = target;
+    // What had the focus before a dialog opened is where to go on after it.
+    if (!target.closest("dialog")) trail = trailOf(target);
+  };
+  const onFocusOut = () => {
+    // Once the event is over: an element that is still there lost the focus because the reader clicked elsewhere.
+    queueMicrotask(() => {
+      if (hasNoPlace() && current && isUsable(current)) current = null;
+    });
+  };
+  const check = () => {
+    const modal = document.querySelector<HTMLElement>("dialog[open]");
+    const isClosed = hadModal && modal === null;
+    hadModal = modal !== null;
+    if (!hasNoPlace() || !(isClosed || (current && !isUsable(current)))) return;
+    const next = modal ? modal.querySelector<HTMLElement>(FOCUSABLE) : successor(trail);
+    next?.focus({ preventScroll: next.tagName !== "A" && next.tagName !== "BUTTON" });
+  };
+  // An element that is hidden or disabled keeps the focus until the next frame.
+  const observer = new MutationObserver(() => {
+    check();
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(check);
+  });
+
+  document.addEventListener("focusin", onFocusIn);
+  document.addEventListener("focusout", onFocusOut);
+  observer.observe(document.body, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter: ["disabled", "hidden", "open"],
+  });
+  return () => {
+    document.removeEventListener("focusin", onFocusIn);
+    document.removeEventListener("focusout", onFocusOut);
+    observer.disconnect();
+    cancelAnimationFrame(frame);
+  };
+}
+
+const hasNoPlace = () => document.activeElement === null || document.activeElement === document.body;
+
+const isUsable = (element: HTMLElement) =>
+  element.isConnected && !element.matches(":disabled") && (element.checkVisibility?.() ?? true);
+
+function trailOf(target: Element): Trail {
+  const trail = [];
+  for (let element: Element | null = target; element; element = element.parentElement) {
+    trail.push({ element, index: element.parentElement ? indexOf(element) : 0 });
+  }
+  return trail;
+}
+
+const indexOf = (element: Element) => [...(element.parentElement?.children ?? [])].indexOf(element);
+
+function successor(trail: Trail): HTMLElement | null {
+  // On a touch screen the composer would bring up the keyboard, which nobody asked for.
+  const composer = document.querySelector<HTMLElement>("main [data-composer]");
+  if (composer && hasKeyboard()) return composer;
+  const main = document.querySelector<HTMLElement>("main");
+  if (main && !main.hasAttribute("tabindex")) main.tabIndex = -1;
+  return nextRow(trail) ?? main;
+}
+
+/** Something to focus in the row that took the place of the lost one, else in those after it, else before it. */
+function nextRow(trail: Trail): HTMLElement | null {
+  const at = trail.findIndex(({ element }) => element.isConnected);
+  const list = trail[at]?.element.closest("ul, ol");
+  if (!list) return null;
+  const inList = trail.findIndex(({ element }) => element === list);
+  const row = trail[inList - 1];
+  if (!row) return null;
+  const index = row.element.isConnected ? indexOf(row.element) : row.index;
+  const rows = [...list.children];
+  for (const candidate of [...rows.slice(index), ...rows.slice(0, index).reverse()]) {
+    const place = candidate.querySelector<HTMLElement>(FOCUSABLE);
+    if (place) return place;
+  }
+  return null;
+}
