@@ -37,7 +37,7 @@ export function AdminAuditPage() {
         {entries.map((entry) => (
           <li key={`${entry.pos} ${entry.kind}`} className="flex items-center gap-3 py-2.5">
             <Avatar name={entry.actor?.username ?? "system"} size="small" />
-            <p className="min-w-0 flex-1 [overflow-wrap:anywhere]">{told(entry)}</p>
+            <p className="min-w-0 flex-1 foreign">{told(entry)}</p>
             <time dateTime={entry.at} className="shrink-0 text-xs text-muted">
               {shortTime(entry.at)}
             </time>

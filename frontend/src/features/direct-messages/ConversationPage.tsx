@@ -125,7 +125,7 @@ function Beginning({ peer }: { peer: Author }) {
       <span className="mb-3 grid size-12 place-items-center rounded-2xl bg-private-wash text-private">
         <Lock className="size-6" aria-hidden />
       </span>
-      <h2 className="text-2xl font-bold [overflow-wrap:anywhere]">{peer.username}</h2>
+      <h2 className="text-2xl font-bold foreign">{peer.username}</h2>
       <p className="mt-1 text-muted">Only you and {peer.username} see what is written here.</p>
     </div>
   );

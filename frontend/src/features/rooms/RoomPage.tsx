@@ -1,7 +1,8 @@
-import { Archive, DoorClosed, MessageCircleOff } from "lucide-react";
+import { DoorClosed, MessageCircleOff } from "lucide-react";
 import { useCallback, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Room } from "../../api/gen/types.gen";
+import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { useChat } from "../../realtime/store";
 import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
@@ -14,6 +15,7 @@ import { SignInPrompt } from "../session/SignInPrompt";
 import { useViewer } from "../session/use-session";
 import { RoomTimeline } from "../timeline/RoomTimeline";
 import { TimelineSkeleton } from "../timeline/separators";
+import { ArchivedRoom } from "./ArchivedRoom";
 import { RoomHeader } from "./RoomHeader";
 import { useRoom } from "./use-rooms";
 
@@ -23,14 +25,22 @@ export function RoomPage() {
   const viewerId = useViewer()?.id;
   const archived = useChat((state) => state.archived[roomId]);
   const areRoomsLoaded = useChat((state) => state.rooms !== null);
+  // Kept here, above the open room: one that is archived while a message is edited still knows which.
+  const [edited, setEdited] = useState<{ roomId: string; messageId: string } | null>(null);
+  if (edited && edited.roomId !== roomId) setEdited(null);
+  const editing = edited?.messageId ?? null;
+  const setEditing = useCallback(
+    (messageId: string | null) => setEdited(messageId === null ? null : { roomId, messageId }),
+    [roomId],
+  );
   useTitle(room?.name ?? "Room");
 
-  if (room) return <OpenRoom key={`${room.id} ${viewerId}`} room={room} />;
+  if (room) {
+    return <OpenRoom key={`${room.id} ${viewerId}`} room={room} editing={editing} onEdit={setEditing} />;
+  }
   if (!areRoomsLoaded) return <TimelineSkeleton />;
   return archived ? (
-    <BlankPage page="Room" icon={Archive} title={`“${archived.name}” was archived`} action={<OtherRooms />}>
-      An admin has just closed this room. Its messages are kept, and it can be restored.
-    </BlankPage>
+    <ArchivedRoom room={archived} viewerId={viewerId} editing={editing} action={<OtherRooms />} />
   ) : (
     <BlankPage page="Room" icon={DoorClosed} title="No such room" action={<OtherRooms />}>
       It may have been archived, or the address is wrong.
@@ -46,19 +56,26 @@ function OtherRooms() {
   );
 }
 
-function OpenRoom({ room }: { room: Room }) {
+interface OpenRoomProps {
+  room: Room;
+  editing: string | null;
+  onEdit(messageId: string | null): void;
+}
+
+function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
   const viewer = useViewer();
-  const [editing, setEditing] = useState<string | null>(null);
-  const lastOwn = useChat((state) =>
-    state.logs[room.id]?.messages.findLast(({ author, isDeleted }) => author.id === viewer?.id && !isDeleted),
-  );
-  const editLast = useCallback(() => lastOwn && setEditing(lastOwn.id), [lastOwn]);
+  const lastOwn = useChat((state) => {
+    const log = state.logs[room.id];
+    const isOwn = ({ author, isDeleted }: TimelineMessage) => author.id === viewer?.id && !isDeleted;
+    return log && shownMessages(log).findLast(isOwn)?.id;
+  });
+  const editLast = useCallback(() => lastOwn && onEdit(lastOwn), [lastOwn, onEdit]);
 
   return (
     <section aria-label={room.name} className="flex min-h-0 flex-1 flex-col">
       <RoomHeader room={room} />
       <ConnectionBanner />
-      <RoomTimeline room={room} editing={editing} onEdit={setEditing} />
+      <RoomTimeline room={room} editing={editing} onEdit={onEdit} />
       {viewer === null ? (
         <SignInPrompt roomName={room.name} />
       ) : isMuted(viewer.muted_until) ? (
@@ -81,9 +98,8 @@ function MutedNote({ until, reason }: { until: string; reason: string | null }) 
   return (
     <Foot look="bg-waiting-wash text-sm font-medium text-waiting">
       <MessageCircleOff className="size-5 shrink-0" aria-hidden />
-      <span role="status" className="[overflow-wrap:anywhere]">
-        An admin has muted you until {shortTime(until)}
-        {reason ? `: ${reason}` : "."} You can go on reading.
+      <span role="status" className="foreign">
+        {`An admin has muted you until ${shortTime(until)}${reason ? `: ${reason}` : "."} You can keep reading.`}
       </span>
     </Foot>
   );

@@ -5,37 +5,60 @@ import { withEdited } from "../../realtime/apply";
 import { timelineMessage } from "../../realtime/state";
 import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
-import { useDraft } from "../composer/drafts";
+import { isComposing } from "../../ui/keys";
+import { readDraft, writeDraft } from "../composer/drafts";
 
 interface MessageEditorProps {
   userId: string;
   messageId: string;
   body: string;
   onDone(): void;
+  /** Nothing is left of the message. */
+  onEmptied(): void;
 }
 
 /** Edits a message in its place. What was typed is kept until it is saved or given up. */
-export function MessageEditor({ userId, messageId, body, onDone }: MessageEditorProps) {
-  const [kept, setKept] = useDraft(userId, `edit:${messageId}`);
+export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: MessageEditorProps) {
+  const place = `edit:${messageId}` as const;
+  const [text, setText] = useState(() => readDraft(userId, place) || body);
   const [problem, setProblem] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  const text = kept === "" ? body : kept;
 
   useEffect(() => {
-    const area = field.current;
-    area?.focus();
-    area?.setSelectionRange(area.value.length, area.value.length);
+    let frame = 0;
+    const begin = () => {
+      const area = field.current;
+      if (!area) return;
+      // The list scrolls to the row; it also hides a row until it has measured it, and then nothing takes the focus.
+      area.focus({ preventScroll: true });
+      if (document.activeElement !== area) {
+        frame = requestAnimationFrame(begin);
+        return;
+      }
+      area.setSelectionRange(area.value.length, area.value.length);
+      form.current?.scrollIntoView?.({ block: "nearest" });
+    };
+    begin();
+    return () => cancelAnimationFrame(frame);
   }, []);
 
+  function type(next: string) {
+    setText(next);
+    writeDraft(userId, place, next === body ? "" : next);
+  }
+
   function giveUp() {
-    setKept("");
+    writeDraft(userId, place, "");
     onDone();
   }
 
   async function save() {
     const next = text.trim();
-    if (next === "" || next === body) return giveUp();
+    if (isBusy) return;
+    if (next === "") return onEmptied();
+    if (next === body) return giveUp();
     setBusy(true);
     try {
       const message = await answer(editMessage({ path: { id: messageId }, body: { body: next } }));
@@ -48,7 +71,7 @@ export function MessageEditor({ userId, messageId, body, onDone }: MessageEditor
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.nativeEvent.isComposing) return;
+    if (isComposing(event)) return;
     if (event.key === "Escape") {
       event.stopPropagation();
       giveUp();
@@ -60,6 +83,7 @@ export function MessageEditor({ userId, messageId, body, onDone }: MessageEditor
 
   return (
     <form
+      ref={form}
       className="my-1 flex max-w-[72ch] flex-col gap-2"
       onSubmit={(event) => {
         event.preventDefault();
@@ -71,7 +95,7 @@ export function MessageEditor({ userId, messageId, body, onDone }: MessageEditor
         value={text}
         dir="auto"
         aria-label="Edit message"
-        onChange={(event) => setKept(event.target.value)}
+        onChange={(event) => type(event.target.value)}
         onKeyDown={onKeyDown}
         className="max-h-64 min-h-11 w-full resize-none rounded-xl border border-edge bg-raised px-3 py-2 text-base [field-sizing:content] md:text-[0.9375rem]"
       />

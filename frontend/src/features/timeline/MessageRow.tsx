@@ -5,6 +5,7 @@ import { IconButton } from "../../ui/Button";
 import { clockTime, fullTime } from "../../ui/dates";
 import type { Unsent } from "../composer/outbox";
 import type { Entry } from "./entry";
+import { Fold, type Folding } from "./Fold";
 import { MessageText } from "./MessageText";
 
 /** What the reader may do with messages here; what is absent is not offered. */
@@ -26,9 +27,10 @@ interface MessageRowProps {
   isOwn: boolean;
   isLast: boolean;
   actions: MessageActions;
+  folding: Folding;
 }
 
-export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions }: MessageRowProps) {
+export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, folding }: MessageRowProps) {
   const editor = actions.editor(entry);
   const isWaiting = entry.unsent !== null;
   return (
@@ -69,7 +71,7 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions }: Mess
             </time>
           </header>
         )}
-        {editor ?? <Body entry={entry} />}
+        {editor ?? <Body entry={entry} folding={folding} />}
         {entry.unsent && <UnsentNote unsent={entry.unsent} actions={actions} />}
         {!editor && entry.confirmed && !entry.isDeleted && <Actions entry={entry} actions={actions} />}
       </div>
@@ -77,11 +79,13 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions }: Mess
   );
 }
 
-function Body({ entry }: { entry: Entry }) {
+function Body({ entry, folding }: { entry: Entry; folding: Folding }) {
   if (entry.isDeleted) return <p className="italic text-muted">This message was deleted.</p>;
   return (
     <div className={`w-fit max-w-full md:max-w-[72ch] ${entry.unsent ? "text-muted" : ""}`}>
-      <MessageText body={entry.body ?? ""} />
+      <Fold id={entry.key} text={entry.body ?? ""} folding={folding}>
+        <MessageText body={entry.body ?? ""} />
+      </Fold>
       {entry.isEdited && <span className="text-xs text-muted">edited</span>}
     </div>
   );

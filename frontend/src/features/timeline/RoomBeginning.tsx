@@ -8,7 +8,7 @@ export function RoomBeginning({ room, isEmpty }: { room: Room; isEmpty: boolean 
       <span className="mb-3 grid size-12 place-items-center rounded-2xl bg-accent-wash text-accent">
         <Hash className="size-6" aria-hidden />
       </span>
-      <h2 className="text-2xl font-bold [overflow-wrap:anywhere]">{room.name}</h2>
+      <h2 className="text-2xl font-bold foreign">{room.name}</h2>
       <p className="mt-1 text-muted">
         {isEmpty ? "Nobody has written here yet. The first word is free." : "This is where the room begins."}
       </p>

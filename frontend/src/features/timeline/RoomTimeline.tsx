@@ -13,6 +13,7 @@ import { readDraft, writeDraft } from "../composer/drafts";
 import { useViewer } from "../session/use-session";
 import { markRead, readMarks } from "../unread/read-marks";
 import { type Entry, roomEntry, withUnsent } from "./entry";
+import { LostEdit } from "./LostEdit";
 import { MessageEditor } from "./MessageEditor";
 import type { MessageActions } from "./MessageRow";
 import { MessageText } from "./MessageText";
@@ -59,15 +60,19 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
         writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
         outboxOf(viewer.id).remove(clientId);
       },
-      editor: ({ confirmed, body }) =>
-        viewer && confirmed && confirmed.id === editing && body !== null ? (
+      editor: (entry) => {
+        const { confirmed, body } = entry;
+        if (!viewer || !confirmed || confirmed.id !== editing || body === null) return null;
+        return (
           <MessageEditor
             userId={viewer.id}
             messageId={confirmed.id}
             body={body}
             onDone={() => onEdit(null)}
+            onEmptied={() => setDeleting(entry)}
           />
-        ) : null,
+        );
+      },
     };
   }, [viewer, editing, onEdit]);
 
@@ -76,6 +81,9 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
     const { id } = entry.confirmed;
     await answer(deleteMessage({ path: { id } }));
     chat.update((state) => withDeleted(state, { id, room_id: room.id }));
+    if (id !== editing) return;
+    if (viewer) writeDraft(viewer.id, `edit:${id}`, "");
+    onEdit(null);
   }
 
   if (log.error && !log.isLoaded) {
@@ -102,8 +110,12 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
         readUpTo={readUpTo}
         onRead={onRead}
         actions={actions}
+        editing={editing}
         beginning={<RoomBeginning room={room} isEmpty={entries.length === 0} />}
       />
+      {viewer && editing !== null && log.isLoaded && !isShown(entries, editing) && (
+        <LostEdit userId={viewer.id} roomId={room.id} messageId={editing} onDone={() => onEdit(null)} />
+      )}
       {deleting && (
         <ConfirmDialog
           title="Delete this message?"
@@ -115,11 +127,14 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
             <MessageText body={deleting.body ?? ""} />
           </blockquote>
           <p>
-            Its text goes for everyone, at once, and cannot be brought back. That something stood here stays
-            visible.
+            Its text is deleted for everyone, at once and for good. A note that a message was deleted stays in
+            its place.
           </p>
         </ConfirmDialog>
       )}
     </>
   );
 }
+
+const isShown = (entries: readonly Entry[], messageId: string) =>
+  entries.some(({ confirmed, isDeleted }) => confirmed?.id === messageId && !isDeleted);

@@ -1,6 +1,7 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { Virtualizer } from "virtua";
 import type { Entry } from "./entry";
+import type { Folding } from "./Fold";
 import { JumpButton } from "./JumpButton";
 import { type MessageActions, MessageRow } from "./MessageRow";
 import { type Row, timelineRows } from "./rows";
@@ -25,6 +26,8 @@ interface TimelineProps {
   /** The reader has seen everything up to this place. */
   onRead(order: number): void;
   actions: MessageActions;
+  /** The message that is being edited, if any: it is scrolled to, and stays in the page. */
+  editing?: string | null;
   /** Shown above the very first message. */
   beginning: ReactNode;
 }
@@ -37,6 +40,7 @@ export function Timeline({
   loadOlder,
   readUpTo,
   onRead,
+  editing = null,
   ...rest
 }: TimelineProps) {
   const { label, actions, beginning, isLoadingOlder } = rest;
@@ -54,6 +58,16 @@ export function Timeline({
   }, [isLoaded, isFollowing, lastOrder, onRead]);
 
   useScrollToOwn(entries, scroll.toEnd);
+
+  const edited = editing === null ? -1 : rows.findIndex((row) => idOf(row) === editing);
+  const { toRow, onLeave } = scroll;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows that come or go do not move the reader again
+  useEffect(() => {
+    if (edited >= 0) toRow(edited);
+  }, [editing, edited >= 0]);
+
+  const [unfolded] = useState(() => new Set<string>());
+  const folding = useMemo(() => ({ unfolded, onToggle: onLeave }), [unfolded, onLeave]);
 
   if (!isLoaded) return <TimelineSkeleton />;
   return (
@@ -90,6 +104,7 @@ export function Timeline({
           ref={scroll.list}
           scrollRef={container}
           shift={scroll.isPrepend}
+          {...(edited >= 0 && { keepMounted: [edited] })}
           onScroll={scroll.onScroll}
           onResize={scroll.onResize}
           data={rows}
@@ -100,6 +115,7 @@ export function Timeline({
               <TimelineRow
                 row={row}
                 actions={actions}
+                folding={folding}
                 viewerId={viewerId}
                 isLast={index === rows.length - 1}
               />
@@ -115,11 +131,12 @@ export function Timeline({
 interface TimelineRowProps {
   row: Row<Entry>;
   actions: MessageActions;
+  folding: Folding;
   viewerId: string | undefined;
   isLast: boolean;
 }
 
-function TimelineRow({ row, actions, viewerId, isLast }: TimelineRowProps) {
+function TimelineRow({ row, actions, folding, viewerId, isLast }: TimelineRowProps) {
   switch (row.kind) {
     case "day":
       return <DayRow date={row.date} />;
@@ -133,10 +150,13 @@ function TimelineRow({ row, actions, viewerId, isLast }: TimelineRowProps) {
           isOwn={row.message.authorId === viewerId}
           isLast={isLast}
           actions={actions}
+          folding={folding}
         />
       );
   }
 }
+
+const idOf = (row: Row<Entry>) => (row.kind === "message" ? row.message.confirmed?.id : undefined);
 
 /** Whoever writes wants to see it arrive. */
 function useScrollToOwn(entries: readonly Entry[], toEnd: () => void): void {

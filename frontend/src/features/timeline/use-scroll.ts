@@ -19,6 +19,8 @@ export interface TimelineScroll {
   /** True for the render in which older rows came: the list then keeps its place from the end. */
   isPrepend: boolean;
   toEnd(): void;
+  /** Brings a row into view, if it is not there already, and leaves the end unless it is the last. */
+  toRow(index: number): void;
   onScroll(): void;
   onResize(): void;
   /** The reader turns away from the end: by wheel, by touch, by key. */
@@ -52,6 +54,18 @@ export function useScroll<Message extends RowMessage>({
     sticks.current = true;
     list.current?.scrollToIndex(count - 1, { align: "end" });
   }, [count]);
+
+  const toRow = useCallback(
+    (index: number) => {
+      const handle = list.current;
+      if (!handle) return;
+      if (index < count - 1) sticks.current = false;
+      const top = handle.getItemOffset(index) - handle.scrollOffset;
+      const isShown = top >= 0 && top + handle.getItemSize(index) <= handle.viewportSize;
+      if (!isShown) handle.scrollToIndex(index, { align: "center" });
+    },
+    [count],
+  );
 
   const newIndex = rows.findIndex((row) => row.kind === "new");
   useLayoutEffect(() => {
@@ -94,5 +108,5 @@ export function useScroll<Message extends RowMessage>({
     sticks.current = false;
   }, []);
 
-  return { list, isPrepend, toEnd, onScroll, onResize, onLeave };
+  return { list, isPrepend, toEnd, toRow, onScroll, onResize, onLeave };
 }

@@ -1,0 +1,104 @@
+import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+
+/** A message of more lines than this is folded, to a few less: no button is worth it for one hidden line. */
+const TALLEST_LINES = 20;
+/** Shorter texts than this are never that tall, however narrow the screen. */
+const SHORTEST_TALL = { characters: 240, lines: 12 };
+
+/** Which messages of a timeline are unfolded; a row that is scrolled out of the page and back stays as it was. */
+export interface Folding {
+  unfolded: Set<string>;
+  /** A row is about to change its height at the reader's wish, so the list must not follow its end. */
+  onToggle(): void;
+}
+
+interface FoldProps {
+  id: string;
+  text: string;
+  folding: Folding;
+  children: ReactNode;
+}
+
+/** Keeps a long message to a part of the screen until the reader asks for all of it. */
+export function Fold(props: FoldProps) {
+  const { characters, lines } = SHORTEST_TALL;
+  const canBeTall = props.text.length >= characters || props.text.split("\n", lines).length === lines;
+  return canBeTall ? <MeasuredFold {...props} /> : props.children;
+}
+
+function MeasuredFold({ id, folding, children }: FoldProps) {
+  const [isTall, setTall] = useState(false);
+  const [isOpen, setOpen] = useState(() => folding.unfolded.has(id));
+  const frame = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const isFolded = isTall && !isOpen;
+
+  // Before the first paint, so that the list never sees the row at its full height.
+  useLayoutEffect(() => {
+    const element = content.current;
+    if (!element) return;
+    const measure = () => {
+      const lineHeight = Number.parseFloat(getComputedStyle(element).lineHeight);
+      setTall(element.offsetHeight > TALLEST_LINES * lineHeight);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+
+  const wasOpen = useRef(isOpen);
+  useEffect(() => {
+    // Closed from its lower end, the message would be gone from the screen; its beginning comes back.
+    if (wasOpen.current && !isOpen) frame.current?.closest("article")?.scrollIntoView({ block: "nearest" });
+    wasOpen.current = isOpen;
+  }, [isOpen]);
+
+  function toggle(open: boolean) {
+    folding.onToggle();
+    if (open) folding.unfolded.add(id);
+    else folding.unfolded.delete(id);
+    setOpen(open);
+  }
+
+  /** The browser scrolls the folded part to a link that took the focus, or to a word that was searched for. */
+  const reveal = useRef(0);
+  function onScroll() {
+    const element = frame.current;
+    if (!isFolded || !element || element.scrollTop === 0) return;
+    reveal.current = element.scrollTop;
+    element.scrollTop = 0;
+    toggle(true);
+  }
+  useLayoutEffect(() => {
+    if (!isOpen || reveal.current === 0) return;
+    frame.current?.closest("[role=log]")?.scrollBy({ top: reveal.current, behavior: "instant" });
+    reveal.current = 0;
+  }, [isOpen]);
+
+  return (
+    <>
+      <div
+        ref={frame}
+        onScroll={onScroll}
+        className={
+          isFolded
+            ? "max-h-[22.5em] overflow-hidden [mask-image:linear-gradient(#000_calc(100%-3.5em),transparent)]"
+            : ""
+        }
+      >
+        <div ref={content}>{children}</div>
+      </div>
+      {isTall && (
+        <button
+          type="button"
+          aria-expanded={isOpen}
+          onClick={() => toggle(!isOpen)}
+          className="mt-1 min-h-11 rounded-lg font-semibold text-accent hover:text-accent-strong md:min-h-8"
+        >
+          {isOpen ? "Show less" : "Show more"}
+        </button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,41 @@
+import { type ReactNode, useState } from "react";
+import { Button } from "../../ui/Button";
+
+interface KeptTextProps {
+  title: string;
+  text: string;
+  note?: string;
+  /** What else can be done with it than copying it. */
+  children?: ReactNode;
+}
+
+/** Text that somebody typed for a place that is gone, kept until they have done something with it. */
+export function KeptText({ title, text, note, children }: KeptTextProps) {
+  const [isCopied, setCopied] = useState(false);
+  return (
+    <section
+      aria-label={title}
+      className="rise flex flex-col gap-2 rounded-2xl border border-line bg-surface px-4 py-3 text-left text-ink"
+    >
+      <h3 className="text-sm font-semibold">{title}</h3>
+      {note && <p className="text-sm text-muted">{note}</p>}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard */}
+      <p dir="auto" tabIndex={0} className="prose-chat max-h-36 overflow-y-auto whitespace-pre-wrap">
+        {text}
+      </p>
+      <div className="flex flex-wrap gap-2">
+        {children}
+        {/* Only a page from a safe origin may write to the clipboard; elsewhere the text is there to copy from. */}
+        {navigator.clipboard && (
+          <Button
+            look="quiet"
+            className="md:min-h-8 md:text-sm"
+            onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+          >
+            {isCopied ? "Copied" : "Copy"}
+          </Button>
+        )}
+      </div>
+    </section>
+  );
+}
