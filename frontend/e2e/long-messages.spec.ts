@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 import { expect, test } from "./person";
 
 const LINES = `tower${"\nx".repeat(1_990)}`;
-const ZALGO = `Z${"\u0300\u0301\u0302\u0303\u030a\u0316\u0317\u0323\u0331".repeat(40)}algo`;
+const ZALGO = `Z${"\u0301".repeat(40)}${"\u0323".repeat(40)}algo`;
 
 const height = (page: Page, text: string) =>
   page
@@ -107,16 +107,29 @@ test("combining marks stay within their own row", async ({ api, person }) => {
   const { page } = reader;
   await reader.opens(room);
   await reader.sees("a row below");
-  // The pixels of the neighbours are those of a room where the marks were never written.
   const picture = async (text: string) => {
     const box = await reader.message(text).locator(".prose-chat").boundingBox();
     return (await page.screenshot({ clip: box ?? { x: 0, y: 0, width: 1, height: 1 } })).toString("base64");
   };
-  const covered = [await picture("a row above"), await picture("a row below")];
-  await page.evaluate(() => {
-    for (const text of document.querySelectorAll(".prose-chat")) {
-      if (text.textContent?.startsWith("Z")) (text as HTMLElement).style.visibility = "hidden";
-    }
-  });
-  expect([await picture("a row above"), await picture("a row below")]).toEqual(covered);
+  /** Whether the neighbours look otherwise than in a room where the marks were never written. */
+  const isCovered = async () => {
+    const neighbours = async () => [await picture("a row above"), await picture("a row below")].join();
+    const show = (visibility: string) =>
+      reader
+        .message(ZALGO)
+        .locator(".prose-chat")
+        .evaluate((text: HTMLElement, to) => {
+          text.style.visibility = to;
+        }, visibility);
+    const before = await neighbours();
+    await show("hidden");
+    const without = await neighbours();
+    await show("visible");
+    return before !== without;
+  };
+  await page.mouse.move(0, 0);
+  expect(await isCovered()).toBe(false);
+  // The fonts of this machine do stack the marks: unclipped, they reach the neighbours.
+  await page.addStyleTag({ content: ".prose-chat { overflow: visible !important; }" });
+  expect(await isCovered()).toBe(true);
 });

@@ -2,12 +2,27 @@ import { Component, type ReactNode } from "react";
 import { Button } from "../ui/Button";
 import { Logo } from "../ui/Logo";
 
-/** The last net: a screen that broke says so, and offers a way on. Drafts and unsent messages are kept elsewhere. */
+/** A page that is changed from outside as fast as it is rebuilt stays broken. */
+const REBUILDS_A_MINUTE = 3;
+
+/**
+ * The last net: a screen that broke says so, and offers a way on. Drafts and unsent messages are kept elsewhere. Where
+ * something outside of the app took elements out of the page, a translator or an extension, the page is rebuilt.
+ */
 export class Failure extends Component<{ children: ReactNode }, { hasFailed: boolean }> {
   override state = { hasFailed: false };
+  #rebuiltAt: number[] = [];
 
   static getDerivedStateFromError() {
     return { hasFailed: true };
+  }
+
+  override componentDidCatch(error: unknown) {
+    const isForeign = error instanceof DOMException && error.name === "NotFoundError";
+    this.#rebuiltAt = this.#rebuiltAt.filter((at) => at > Date.now() - 60_000);
+    if (!isForeign || this.#rebuiltAt.length === REBUILDS_A_MINUTE) return;
+    this.#rebuiltAt.push(Date.now());
+    this.setState({ hasFailed: false });
   }
 
   override render() {

@@ -84,7 +84,7 @@ function Rooms() {
               {here > 0 && (
                 <span className="flex items-center gap-1.5 text-xs font-medium text-muted">
                   <span className="size-1.5 rounded-full bg-accent" aria-hidden />
-                  {here}
+                  <span>{here}</span>
                   <span className="sr-only"> online</span>
                 </span>
               )}
@@ -99,7 +99,7 @@ function Rooms() {
 function UnreadBadge({ count }: { count: number }) {
   return (
     <span className="rounded-full bg-accent px-1.5 text-xs leading-5 font-bold text-on-accent">
-      {count > 99 ? "99+" : count}
+      <span>{count > 99 ? "99+" : count}</span>
       <span className="sr-only"> unread</span>
     </span>
   );
@@ -127,7 +127,9 @@ function Conversations({ isAdmin }: { isAdmin: boolean }) {
             className={`${ENTRY} ${unread.has(user.id) ? "font-semibold text-ink" : ""}`}
           >
             <Avatar name={user.username} size="small" />
-            <span className="min-w-0 flex-1 truncate">{user.username}</span>
+            <span translate="no" className="min-w-0 flex-1 truncate">
+              {user.username}
+            </span>
             {unread.has(user.id) && (
               <span className="rounded-full bg-private px-2 text-xs leading-5 font-bold text-on-private">
                 New

@@ -37,7 +37,9 @@ export function SidebarFooter() {
     <div className="flex items-center gap-3 border-t border-line p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] pl-4">
       <Avatar name={viewer.username} />
       <div className="min-w-0 flex-1 leading-tight">
-        <p className="truncate font-semibold">{viewer.username}</p>
+        <p translate="no" className="truncate font-semibold">
+          {viewer.username}
+        </p>
         <p className="text-xs text-muted">{viewer.role === "admin" ? "Admin" : "Member"}</p>
       </div>
       <Menu

@@ -99,7 +99,7 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
               }}
             >
               <Icon className="size-4.5 shrink-0" aria-hidden />
-              {itemLabel}
+              <span>{itemLabel}</span>
             </button>
           ))}
         </div>

@@ -52,7 +52,7 @@ export function AdminInvitationsPage() {
             <div className="min-w-0 flex-1">
               <p className={invitation.is_valid ? "font-semibold" : "text-muted"}>{standing(invitation)}</p>
               <p className="truncate text-sm text-muted">
-                by {invitation.created_by?.username ?? "the operator"}, {shortTime(invitation.created_at)}
+                {`by ${invitation.created_by?.username ?? "the operator"}, ${shortTime(invitation.created_at)}`}
               </p>
             </div>
             {invitation.is_valid && (

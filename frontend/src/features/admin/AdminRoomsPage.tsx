@@ -43,8 +43,11 @@ export function AdminRoomsPage() {
                 {room.name}
               </Link>
               <p className="truncate text-sm text-muted">
-                {messageCount(room.head_seq)} · {onlineSentence(room.online)}
-                {room.retention_days !== null && ` · ${keptSentence(room.retention_days)}`}
+                {[
+                  messageCount(room.head_seq),
+                  onlineSentence(room.online),
+                  ...(room.retention_days === null ? [] : [keptSentence(room.retention_days)]),
+                ].join(" · ")}
               </p>
             </div>
             <IconButton label={`Rename ${room.name}`} onClick={() => setTask({ kind: "rename", room })}>

@@ -152,7 +152,7 @@ function Labelled({ label, children }: { label: string; children: ReactNode }) {
   return (
     // biome-ignore lint/a11y/noLabelWithoutControl: the control is the child
     <label className="flex flex-col gap-1.5 text-sm font-semibold text-ink">
-      {label}
+      <span>{label}</span>
       {children}
     </label>
   );

@@ -62,11 +62,13 @@ export function UserRow({ user, onTask }: UserRowProps) {
       <Avatar name={user.username} />
       <div className="min-w-0 flex-1">
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
-          <span className="truncate font-semibold">{user.username}</span>
+          <span translate="no" className="truncate font-semibold">
+            {user.username}
+          </span>
           {isSelf && <span className="text-xs text-muted">you</span>}
           {user.role === "admin" && <Badge look="bg-accent-wash text-accent-strong">Admin</Badge>}
           {mutedUntil && (
-            <Badge look="bg-waiting-wash text-waiting">Muted until {shortTime(mutedUntil)}</Badge>
+            <Badge look="bg-waiting-wash text-waiting">{`Muted until ${shortTime(mutedUntil)}`}</Badge>
           )}
           {isBanned && <Badge look="bg-danger-wash text-danger">Banned</Badge>}
         </p>

@@ -83,7 +83,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
             id={countId}
             className={`py-2 text-xs ${isTooLong ? "font-semibold text-danger" : "text-muted"}`}
           >
-            {length} / {LONGEST_MESSAGE}
+            {`${length} / ${LONGEST_MESSAGE}`}
           </span>
         )}
         <button

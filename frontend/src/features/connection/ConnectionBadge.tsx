@@ -24,7 +24,7 @@ export function ConnectionBadge() {
       className={`inline-flex h-7 shrink-0 items-center gap-2 rounded-full px-2.5 text-xs font-semibold ${look}`}
     >
       <span className={`size-2 rounded-full ${dot}`} aria-hidden />
-      {text}
+      <span>{text}</span>
     </span>
   );
 }

@@ -22,9 +22,11 @@ export function ConnectionBanner() {
   return (
     <div className="rise flex items-center justify-center gap-2.5 bg-waiting-wash px-4 py-2 text-center text-sm font-medium text-waiting">
       <Icon className="size-4 shrink-0" aria-hidden />
-      {status === "offline"
-        ? "You are offline. What you write is kept here and sent when you are back."
-        : "The server is away for a moment. Nothing is lost: reading goes on from where it stopped."}
+      <span>
+        {status === "offline"
+          ? "You are offline. What you write is kept here and sent when you are back."
+          : "The server is away for a moment. Nothing is lost: reading goes on from where it stopped."}
+      </span>
     </div>
   );
 }

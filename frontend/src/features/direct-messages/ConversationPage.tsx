@@ -126,7 +126,7 @@ function Beginning({ peer }: { peer: Author }) {
         <Lock className="size-6" aria-hidden />
       </span>
       <h2 className="text-2xl font-bold foreign">{peer.username}</h2>
-      <p className="mt-1 text-muted">Only you and {peer.username} see what is written here.</p>
+      <p className="mt-1 text-muted">{`Only you and ${peer.username} see what is written here.`}</p>
     </div>
   );
 }

@@ -52,7 +52,9 @@ export function ConversationsPage() {
                   <Avatar name={user.username} size="large" />
                   <span className="min-w-0 flex-1">
                     <span className="flex items-baseline gap-2">
-                      <span className="truncate font-semibold">{user.username}</span>
+                      <span translate="no" className="truncate font-semibold">
+                        {user.username}
+                      </span>
                       {unread.has(user.id) && (
                         <span className="rounded-full bg-private px-2 text-xs font-bold text-on-private">
                           New
@@ -63,8 +65,7 @@ export function ConversationsPage() {
                       </span>
                     </span>
                     <span dir="auto" className="block truncate text-muted">
-                      {last?.sender.id === viewer.id && "You: "}
-                      {last?.body}
+                      {last && `${last.sender.id === viewer.id ? "You: " : ""}${last.body}`}
                     </span>
                   </span>
                 </Link>

@@ -54,7 +54,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
                 className="flex min-h-11 items-center gap-2 rounded-full bg-private-wash pr-3 pl-1.5 font-medium text-private md:min-h-9"
               >
                 <Avatar name={username} size="small" />
-                {username}
+                <span translate="no">{username}</span>
                 <X className="size-4" aria-hidden />
               </button>
             </li>
@@ -73,7 +73,9 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
                 className="size-5 accent-private"
               />
               <Avatar name={username} size="small" />
-              <span className="truncate">{username}</span>
+              <span translate="no" className="truncate">
+                {username}
+              </span>
             </label>
           </li>
         ))}

@@ -62,7 +62,7 @@ function WriteForm({ viewer }: { viewer: User }) {
           <div>
             <Button type="submit" look="private" disabled={people.length === 0 || body === ""}>
               <Lock className="size-4.5" aria-hidden />
-              {people.length > 1 ? `Send to ${people.length} people` : "Send privately"}
+              <span>{people.length > 1 ? `Send to ${people.length} people` : "Send privately"}</span>
             </Button>
           </div>
         </div>

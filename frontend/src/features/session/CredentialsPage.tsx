@@ -125,7 +125,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
         )}
         {!isNew && <DemoHint />}
         <p className="mt-6 text-muted">
-          {words.other.text}{" "}
+          <span>{words.other.text}</span>{" "}
           <Link
             to={words.other.path}
             state={state}

@@ -9,7 +9,8 @@ export function SignInPrompt({ roomName }: { roomName: string }) {
   return (
     <Foot look="flex-wrap justify-between border border-line bg-surface">
       <p className="text-muted">
-        You are reading as a guest. <span className="hidden sm:inline">Join to write in {roomName}.</span>
+        You are reading as a guest.{" "}
+        <span className="hidden sm:inline">{`Join to write in ${roomName}.`}</span>
       </p>
       <div className="flex gap-2">
         <Link to="/sign-in" state={back} className={buttonClass("quiet")}>

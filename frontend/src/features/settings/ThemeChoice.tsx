@@ -25,7 +25,7 @@ export function ThemeChoice() {
             onChange={() => chooseTheme(theme)}
           />
           <Icon className="size-4.5" aria-hidden />
-          {label}
+          <span>{label}</span>
         </label>
       ))}
     </fieldset>

@@ -25,7 +25,7 @@ export function JumpButton({ isShown, unseen, onJump }: JumpButtonProps) {
           className={`rise pointer-events-auto flex min-h-11 items-center gap-2 rounded-full px-4 text-sm font-semibold shadow-float md:min-h-9 ${look}`}
         >
           <ArrowDown className="size-4" aria-hidden />
-          {label}
+          <span>{label}</span>
         </button>
       )}
     </div>

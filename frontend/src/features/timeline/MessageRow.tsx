@@ -1,5 +1,5 @@
 import { Clock3, Pencil, RotateCw, Trash2, TriangleAlert, Undo2 } from "lucide-react";
-import type { ReactNode } from "react";
+import type { ReactElement, ReactNode } from "react";
 import { Avatar } from "../../ui/Avatar";
 import { IconButton } from "../../ui/Button";
 import { clockTime, fullTime } from "../../ui/dates";
@@ -18,7 +18,7 @@ export interface MessageActions {
   /** Takes a refused message out of the timeline and back to where it was typed. */
   takeBack(unsent: Unsent): void;
   /** What stands in a message's place while it is edited. */
-  editor(entry: Entry): ReactNode | null;
+  editor(entry: Entry): ReactElement | null;
 }
 
 interface MessageRowProps {
@@ -60,7 +60,9 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, foldin
       <div className="relative min-w-0">
         {isFirstOfRun && (
           <header className="flex items-baseline gap-2">
-            <span className="truncate font-semibold">{entry.author.username}</span>
+            <span translate="no" className="truncate font-semibold">
+              {entry.author.username}
+            </span>
             {isOwn && <span className="text-xs font-medium text-muted">you</span>}
             <time
               dateTime={entry.writtenAt}
@@ -120,7 +122,7 @@ function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: MessageActio
     return (
       <p className="flex items-center gap-1.5 text-xs text-muted">
         <Clock3 className="size-3.5" aria-hidden />
-        {navigator.onLine ? "Sending…" : "Kept here; sent when you are back online"}
+        <span>{navigator.onLine ? "Sending…" : "Kept here; sent when you are back online"}</span>
       </p>
     );
   }
@@ -128,7 +130,7 @@ function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: MessageActio
     <div role="alert" className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-danger">
       <span className="flex items-center gap-1.5">
         <TriangleAlert className="size-4 shrink-0" aria-hidden />
-        Not sent: {unsent.refusal}
+        <span>{`Not sent: ${unsent.refusal}`}</span>
       </span>
       <span className="flex gap-1">
         <SmallButton onClick={() => actions.retry(unsent)}>

@@ -5,12 +5,12 @@ const LINK = 'target="_blank" rel="noopener noreferrer nofollow"';
 
 test.each([
   ["two\nlines", "<p>two<br>lines</p>"],
-  ["**bold** and *soft* and `code`", "<p><strong>bold</strong> and <em>soft</em> and <code>code</code></p>"],
+  ["**bold** and *soft* and `code`", '<p><strong>bold</strong> and <em>soft</em> and <code translate="no">code</code></p>'],
   [
     "see https://example.org/a",
     `<p>see <a ${LINK} href="https://example.org/a">https://example.org/a</a></p>`,
   ],
-  ["```\nlet x = 1 < 2\n```", "<pre><code>let x = 1 &lt; 2\n</code></pre>"],
+  ["```\nlet x = 1 < 2\n```", '<pre><code translate="no">let x = 1 &lt; 2\n</code></pre>'],
   ["<b>not</b> html", "<p>&lt;b&gt;not&lt;/b&gt; html</p>"],
   ["<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"],
   ["![img](https://example.org/x.png)", "<p>![img](https://example.org/x.png)</p>"],

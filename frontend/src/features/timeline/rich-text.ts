@@ -34,5 +34,7 @@ const ALLOWED = {
 
 export function richText(body: string): string {
   const html = DOMPurify.sanitize(marked.parse(body, { async: false }), ALLOWED);
-  return html.replaceAll("<a href=", '<a target="_blank" rel="noopener noreferrer nofollow" href=');
+  return html
+    .replaceAll("<a href=", '<a target="_blank" rel="noopener noreferrer nofollow" href=')
+    .replaceAll("<code>", '<code translate="no">');
 }

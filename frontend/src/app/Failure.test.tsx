@@ -1,0 +1,59 @@
+import { render, screen } from "@testing-library/react";
+import { useState } from "react";
+import { beforeEach, expect, test, vi } from "vitest";
+import { Failure } from "./Failure";
+
+beforeEach(() => {
+  vi.spyOn(console, "error").mockImplementation(() => {}); // React reports what a boundary caught.
+});
+
+/** Shows a line beside a text of its own, and takes the text away at a click. */
+function Page() {
+  const [isShown, setShown] = useState(true);
+  return (
+    <p>
+      {isShown && "a text"}
+      <button type="button" onClick={() => setShown(false)}>
+        Go on
+      </button>
+    </p>
+  );
+}
+
+/** As a translator does. */
+function wrapText() {
+  const text = document.querySelector("p")?.firstChild;
+  const font = document.createElement("font");
+  font.textContent = "un texte";
+  text?.replaceWith(font);
+}
+
+const goOn = () => screen.getByRole("button", { name: "Go on" });
+
+test("a page that was changed from outside is rebuilt, and given up where that goes on", async () => {
+  render(
+    <Failure>
+      <Page />
+    </Failure>,
+  );
+  for (let n = 0; n < 3; n++) {
+    wrapText();
+    goOn().click();
+    expect(await screen.findByText("a text")).toBeVisible();
+  }
+  wrapText();
+  goOn().click();
+  expect(await screen.findByText("This page broke")).toBeVisible();
+});
+
+test("a fault of our own is not tried again", async () => {
+  const Broken = vi.fn((): never => {
+    throw new Error("ours");
+  });
+  render(
+    <Failure>
+      <Broken />
+    </Failure>,
+  );
+  expect(await screen.findByText("This page broke")).toBeVisible();
+});
