@@ -44,7 +44,6 @@ export function Timeline({
   ...rest
 }: TimelineProps) {
   const { label, actions, beginning, isLoadingOlder } = rest;
-  const container = useRef<HTMLDivElement>(null);
   const lastOrder = lastConfirmed(entries)?.confirmed?.order ?? 0;
   const isWatched = useIsWatched();
   const [isAtEnd, setAtEnd] = useState(true);
@@ -83,7 +82,7 @@ export function Timeline({
       {/* The list mounts rows as it scrolls, which a live log would read out as news. At the end, what mounts is
           news; anywhere else the log is silent, and the button below tells. */}
       <div
-        ref={container}
+        ref={scroll.container}
         role="log"
         aria-label={label}
         aria-live={isAtEnd ? "polite" : "off"}
@@ -91,7 +90,8 @@ export function Timeline({
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
         tabIndex={0}
         data-testid="timeline"
-        onWheel={({ deltaY }) => deltaY < 0 && scroll.onLeave()}
+        onWheel={({ deltaY }) => (deltaY < 0 ? scroll.onLeave() : scroll.onInput())}
+        onPointerDown={scroll.onInput}
         onTouchMove={scroll.onLeave}
         onKeyDown={({ key, target, currentTarget }) =>
           target === currentTarget && LEAVING_KEYS.has(key) && scroll.onLeave()
@@ -100,28 +100,29 @@ export function Timeline({
       >
         <div className="flex-1" />
         {!hasOlder && entries.length === 0 && <div className="column">{beginning}</div>}
-        <Virtualizer
-          ref={scroll.list}
-          scrollRef={container}
-          shift={scroll.isPrepend}
-          {...(edited >= 0 && { keepMounted: [edited] })}
-          onScroll={scroll.onScroll}
-          onResize={scroll.onResize}
-          data={rows}
-        >
-          {(row, index) => (
-            <div key={row.key} className="column">
-              {index === 0 && !hasOlder && beginning}
-              <TimelineRow
-                row={row}
-                actions={actions}
-                folding={folding}
-                viewerId={viewerId}
-                isLast={index === rows.length - 1}
-              />
-            </div>
-          )}
-        </Virtualizer>
+        <div ref={scroll.content}>
+          <Virtualizer
+            ref={scroll.list}
+            scrollRef={scroll.container}
+            shift={scroll.isPrepend}
+            {...(edited >= 0 && { keepMounted: [edited] })}
+            onScroll={scroll.onScroll}
+            data={rows}
+          >
+            {(row, index) => (
+              <div key={row.key} className="column">
+                {index === 0 && !hasOlder && beginning}
+                <TimelineRow
+                  row={row}
+                  actions={actions}
+                  folding={folding}
+                  viewerId={viewerId}
+                  isLast={index === rows.length - 1}
+                />
+              </div>
+            )}
+          </Virtualizer>
+        </div>
       </div>
       <JumpButton isShown={!isAtEnd} unseen={unseen} onJump={scroll.toEnd} />
     </div>

@@ -5,7 +5,10 @@ const LINK = 'target="_blank" rel="noopener noreferrer nofollow"';
 
 test.each([
   ["two\nlines", "<p>two<br>lines</p>"],
-  ["**bold** and *soft* and `code`", '<p><strong>bold</strong> and <em>soft</em> and <code translate="no">code</code></p>'],
+  [
+    "**bold** and *soft* and `code`",
+    '<p><strong>bold</strong> and <em>soft</em> and <code translate="no">code</code></p>',
+  ],
   [
     "see https://example.org/a",
     `<p>see <a ${LINK} href="https://example.org/a">https://example.org/a</a></p>`,

@@ -8,52 +8,117 @@ const VIEWPORT = 500;
 const ROW = 50;
 
 /** A list of rows of one height, and the reader in front of it. */
-function reader(count: number) {
+function reader(count: number, newIndex?: number) {
+  let resized = () => {};
+  vi.stubGlobal(
+    "ResizeObserver",
+    class {
+      constructor(callback: () => void) {
+        resized = callback;
+      }
+      observe() {}
+      disconnect() {}
+    },
+  );
   const setAtEnd = vi.fn();
-  const place = { scrollOffset: 0, scrollSize: 0, viewportSize: VIEWPORT, scrollToIndex: vi.fn() };
+  // As a browser does, the box never scrolls beyond its end.
+  let top = 0;
+  const log = {
+    scrollHeight: 0,
+    get scrollTop() {
+      return top;
+    },
+    set scrollTop(to: number) {
+      top = Math.max(0, Math.min(to, log.scrollHeight - VIEWPORT));
+    },
+  };
+  const list: Partial<VirtualizerHandle> = {
+    get scrollOffset() {
+      return log.scrollTop;
+    },
+    get scrollSize() {
+      return log.scrollHeight;
+    },
+    viewportSize: VIEWPORT,
+    getItemOffset: (index) => index * ROW,
+    getItemSize: () => ROW,
+  };
   const rowsOf = (n: number) =>
-    Array.from({ length: n }, (_, index) => ({ kind: "message", key: `m${index}` }) as unknown as Row<never>);
+    Array.from({ length: n }, (_, index) => ({
+      kind: index === newIndex ? "new" : "message",
+      key: index === newIndex ? "new" : `m${index}`,
+    })) as unknown as Row<never>[];
   const options = (n: number) => ({ rows: rowsOf(n), isLoaded: true, loadOlder: vi.fn(), setAtEnd });
   const hook = renderHook((props: ReturnType<typeof options>) => useScroll<never>(props), {
     initialProps: { ...options(count), isLoaded: false },
   });
-  (hook.result.current.list as { current: unknown }).current = place as unknown as VirtualizerHandle;
+  const place = (ref: object, value: unknown) => Object.assign(ref, { current: value });
+  place(hook.result.current.list, list);
+  place(hook.result.current.container, log);
+  place(hook.result.current.content, {});
+
+  const measure = (height: number) => {
+    log.scrollHeight = height;
+    act(() => resized());
+  };
   const grow = (n: number) => {
-    place.scrollSize = n * ROW;
     hook.rerender(options(n));
+    measure(n * ROW);
   };
   const scrollTo = (offset: number) => {
-    place.scrollOffset = offset;
+    log.scrollTop = offset;
     act(() => hook.result.current.onScroll());
   };
   grow(count);
-  scrollTo(count * ROW - VIEWPORT);
-  return { place, grow, scrollTo, atEnd: () => setAtEnd.mock.lastCall?.[0] as boolean };
+  act(() => hook.result.current.onScroll());
+  return { log, grow, measure, scrollTo, hook, atEnd: () => setAtEnd.mock.lastCall?.[0] as boolean };
 }
 
 describe("a reader at the end", () => {
-  it("stays there when rows come faster than the list follows", () => {
-    const { place, grow, scrollTo, atEnd } = reader(100);
-    place.scrollToIndex.mockClear();
+  it("stays there when rows come, and when they turn out taller than they were taken for", () => {
+    const { log, grow, measure, atEnd } = reader(100);
+    expect(log.scrollTop).toBe(100 * ROW - VIEWPORT);
     for (const count of [140, 180, 220]) {
       grow(count);
-      // The list moves, and is late: by now the end is further on.
-      scrollTo(place.scrollOffset + ROW);
+      measure(count * ROW + 30);
+      expect(log.scrollTop).toBe(count * ROW + 30 - VIEWPORT);
       expect(atEnd()).toBe(true);
-      expect(place.scrollToIndex).toHaveBeenLastCalledWith(count - 1, { align: "end" });
     }
   });
 
   it("leaves it by going up, and is back by coming down to it", () => {
-    const { place, grow, scrollTo, atEnd } = reader(100);
+    const { log, grow, scrollTo, atEnd } = reader(100);
     scrollTo(2_000);
     expect(atEnd()).toBe(false);
-    place.scrollToIndex.mockClear();
     grow(101);
-    expect(place.scrollToIndex).not.toHaveBeenCalled();
+    expect(log.scrollTop).toBe(2_000);
     scrollTo(3_000);
     expect(atEnd()).toBe(false);
     scrollTo(101 * ROW - VIEWPORT);
     expect(atEnd()).toBe(true);
+  });
+
+  it("is let go by the wheel itself, before the list has told that it moved", () => {
+    const { log, hook, measure } = reader(100);
+    act(() => hook.result.current.onLeave());
+    log.scrollTop -= 300;
+    const left = log.scrollTop;
+    // Rows above come into view, and are measured.
+    for (const more of [20, 40, 60]) measure(100 * ROW + more);
+    expect(log.scrollTop).toBe(left);
+  });
+});
+
+describe("a reader who comes back to what is new", () => {
+  it("is kept at the line while the rows are measured, until they scroll", () => {
+    const { log, hook, measure } = reader(100, 60);
+    expect(log.scrollTop).toBe(60 * ROW - 72);
+    log.scrollTop = 0;
+    measure(100 * ROW + 1);
+    expect(log.scrollTop).toBe(60 * ROW - 72);
+    act(() => hook.result.current.onInput());
+    log.scrollTop = 1_000;
+    measure(100 * ROW + 2);
+    expect(log.scrollTop).toBe(1_000);
   });
 });

@@ -4,8 +4,12 @@ import type { Row, RowMessage } from "./rows";
 
 /** Nearer to the end than this counts as being there. */
 const END_SLACK_PX = 48;
+/** How long a row that was scrolled to is kept in its place, while the rows around it are measured. */
+const PIN_MS = 500;
 /** Older pages are asked for before the reader reaches the top. */
 const OLDER_AHEAD_PX = 600;
+/** What stays in view above the line that marks what is new. */
+const ABOVE_NEW_PX = 72;
 
 interface ScrollOptions<Message extends RowMessage> {
   rows: readonly Row<Message>[];
@@ -16,18 +20,26 @@ interface ScrollOptions<Message extends RowMessage> {
 
 export interface TimelineScroll {
   list: RefObject<VirtualizerHandle | null>;
+  /** The box that scrolls, and what scrolls in it. */
+  container: RefObject<HTMLDivElement | null>;
+  content: RefObject<HTMLDivElement | null>;
   /** True for the render in which older rows came: the list then keeps its place from the end. */
   isPrepend: boolean;
   toEnd(): void;
   /** Brings a row into view, if it is not there already, and leaves the end unless it is the last. */
   toRow(index: number): void;
   onScroll(): void;
-  onResize(): void;
+  /** The reader scrolls by themselves, wherever to. */
+  onInput(): void;
   /** The reader turns away from the end: by wheel, by touch, by key. */
   onLeave(): void;
 }
 
-/** Stays at the end while the reader is there, and stays put while the reader is elsewhere. */
+/**
+ * Stays at the end while the reader is there, and stays put while the reader is elsewhere. The list's own
+ * `scrollToIndex` is not used: it goes on scrolling until every row is measured, and takes back what the reader
+ * scrolls meanwhile.
+ */
 export function useScroll<Message extends RowMessage>({
   rows,
   isLoaded,
@@ -35,9 +47,14 @@ export function useScroll<Message extends RowMessage>({
   setAtEnd,
 }: ScrollOptions<Message>): TimelineScroll {
   const list = useRef<VirtualizerHandle>(null);
+  const container = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
   const isPlaced = useRef(false);
   const lastOffset = useRef(0);
+  /** Where the list is kept for the moment, instead of at the end. */
+  const pin = useRef<(() => number) | null>(null);
+  const unpin = useRef<ReturnType<typeof setTimeout>>(undefined);
 
   const firstKey = rows.find((row) => row.kind === "message")?.key;
   const previousFirst = useRef(firstKey);
@@ -50,10 +67,52 @@ export function useScroll<Message extends RowMessage>({
   }, [firstKey]);
 
   const count = rows.length;
+  const keep = useCallback(() => {
+    const log = container.current;
+    if (!log) return;
+    if (pin.current) log.scrollTop = pin.current();
+    else if (sticks.current) log.scrollTop = log.scrollHeight;
+  }, []);
+
+  const onScroll = useCallback(() => {
+    const handle = list.current;
+    if (!handle || !isPlaced.current) return;
+    const isEnd = handle.scrollOffset + handle.viewportSize >= handle.scrollSize - END_SLACK_PX;
+    // Only going up leaves the end. In a busy room the end moves away by itself before the list has followed.
+    if (isEnd && !pin.current) sticks.current = true;
+    else if (!isEnd && handle.scrollOffset < lastOffset.current) sticks.current = false;
+    lastOffset.current = handle.scrollOffset;
+    setAtEnd(sticks.current || isEnd);
+    if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
+  }, [loadOlder, setAtEnd]);
+
+  // By its key: older rows that come meanwhile give every row another index.
+  const latest = useRef(rows);
+  useLayoutEffect(() => {
+    latest.current = rows;
+  }, [rows]);
+  const pinTo = useCallback(
+    (key: string | undefined, place: (handle: VirtualizerHandle, index: number) => number) => {
+      pin.current = () => {
+        const index = latest.current.findIndex((row) => row.key === key);
+        return list.current && index >= 0 ? place(list.current, index) : (container.current?.scrollTop ?? 0);
+      };
+      clearTimeout(unpin.current);
+      unpin.current = setTimeout(() => {
+        pin.current = null;
+        onScroll();
+      }, PIN_MS);
+      keep();
+    },
+    [keep, onScroll],
+  );
+  useEffect(() => () => clearTimeout(unpin.current), []);
+
   const toEnd = useCallback(() => {
+    pin.current = null;
     sticks.current = true;
-    list.current?.scrollToIndex(count - 1, { align: "end" });
-  }, [count]);
+    keep();
+  }, [keep]);
 
   const toRow = useCallback(
     (index: number) => {
@@ -62,9 +121,13 @@ export function useScroll<Message extends RowMessage>({
       if (index < count - 1) sticks.current = false;
       const top = handle.getItemOffset(index) - handle.scrollOffset;
       const isShown = top >= 0 && top + handle.getItemSize(index) <= handle.viewportSize;
-      if (!isShown) handle.scrollToIndex(index, { align: "center" });
+      if (isShown) return;
+      pinTo(
+        latest.current[index]?.key,
+        (now, at) => now.getItemOffset(at) + (now.getItemSize(at) - now.viewportSize) / 2,
+      );
     },
-    [count],
+    [count, pinTo],
   );
 
   const newIndex = rows.findIndex((row) => row.kind === "new");
@@ -74,39 +137,38 @@ export function useScroll<Message extends RowMessage>({
       isPlaced.current = true;
       if (newIndex > 0) {
         sticks.current = false;
-        list.current?.scrollToIndex(newIndex, { align: "start", offset: -72 });
+        pinTo("new", (handle, index) => handle.getItemOffset(index) - ABOVE_NEW_PX);
         return;
       }
     }
-    if (sticks.current) list.current?.scrollToIndex(count - 1, { align: "end" });
-  }, [count, isLoaded, newIndex]);
-
-  const onScroll = useCallback(() => {
-    const handle = list.current;
-    if (!handle || !isPlaced.current) return;
-    const isEnd = handle.scrollOffset + handle.viewportSize >= handle.scrollSize - END_SLACK_PX;
-    // Only going up leaves the end. In a busy room the end moves away by itself before the list has followed.
-    if (isEnd) sticks.current = true;
-    else if (handle.scrollOffset < lastOffset.current) sticks.current = false;
-    lastOffset.current = handle.scrollOffset;
-    setAtEnd(sticks.current);
-    if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
-  }, [loadOlder, setAtEnd]);
+    keep();
+  }, [count, isLoaded, newIndex, keep, pinTo]);
 
   // A page shorter than the screen cannot be scrolled, so it has to ask by itself.
   useEffect(() => {
     if (isLoaded && count > 0) onScroll();
   }, [isLoaded, count, onScroll]);
 
-  const onResize = useCallback(() => {
-    if (sticks.current) list.current?.scrollToIndex(count - 1, { align: "end" });
-    else onScroll();
-  }, [count, onScroll]);
+  // Told before the next paint of every row that was measured or changed, and of a window or keyboard that did.
+  useEffect(() => {
+    if (!isLoaded || !container.current || !content.current) return;
+    const observer = new ResizeObserver(() => {
+      keep();
+      if (!sticks.current) onScroll();
+    });
+    observer.observe(container.current);
+    observer.observe(content.current);
+    return () => observer.disconnect();
+  }, [isLoaded, keep, onScroll]);
 
+  const onInput = useCallback(() => {
+    pin.current = null;
+  }, []);
   // A scroll event tells only afterwards; by then a message that came meanwhile would have pulled the reader back.
   const onLeave = useCallback(() => {
+    pin.current = null;
     sticks.current = false;
   }, []);
 
-  return { list, isPrepend, toEnd, toRow, onScroll, onResize, onLeave };
+  return { list, container, content, isPrepend, toEnd, toRow, onScroll, onInput, onLeave };
 }

@@ -1,0 +1,101 @@
+// A reader who turns to the past is let go, whatever the list is doing at that moment.
+
+import type { Api, Room } from "./api";
+import { expect, test } from "./person";
+
+/** A room whose rows differ in height, so that the list has to measure them. */
+async function uneven(api: Api): Promise<Room> {
+  const room = await api.room();
+  const author = await api.account();
+  for (let n = 1; n <= 100; n++) await api.post(author, room, `line ${n}${"\nand more".repeat((n * 7) % 5)}`);
+  return room;
+}
+
+/** Turns the wheel, notch by notch, in the first frames in which the newest message is there. */
+function leaveAtOnce(): void {
+  const turn = (log: Element, notches: number) => {
+    if (notches === 0) return;
+    log.dispatchEvent(new WheelEvent("wheel", { deltaY: -100, bubbles: true, cancelable: true }));
+    log.scrollBy({ top: -100, behavior: "instant" });
+    requestAnimationFrame(() => requestAnimationFrame(() => turn(log, notches - 1)));
+  };
+  const observer = new MutationObserver(() => {
+    const log = document.querySelector("[role=log]");
+    if (!log?.textContent?.includes("line 100") || log.scrollTop < 500) return;
+    observer.disconnect();
+    requestAnimationFrame(() => {
+      Object.assign(window, { leftFrom: log.scrollTop });
+      turn(log, 8);
+    });
+  });
+  observer.observe(document, { childList: true, subtree: true, attributes: true });
+}
+
+test("a wheel turned while the rows are still measured is not taken back", async ({ api, person }) => {
+  const room = await uneven(api);
+  for (let visit = 1; visit <= 5; visit++) {
+    const reader = await person();
+    await reader.page.addInitScript(leaveAtOnce);
+    await reader.page.goto(`/r/${room.id}`);
+    await reader.page.waitForFunction(() => "leftFrom" in window);
+    await reader.page.waitForTimeout(1_000);
+    const gap = await reader.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
+    expect(gap, `visit ${visit}`).toBeGreaterThan(500);
+    await expect(reader.page.getByRole("button", { name: "Jump to newest" })).toBeVisible();
+  }
+});
+
+test("a wheel turned while news comes is not taken back", async ({ api, person }) => {
+  const room = await uneven(api);
+  const author = await api.account();
+  const reader = await person();
+  const { page } = reader;
+  await reader.opens(room);
+  await reader.sees("line 100");
+  const jump = page.getByRole("button", { name: /Jump to newest|new message/ });
+  for (let turn = 1; turn <= 4; turn++) {
+    if (await jump.isVisible()) await jump.click();
+    await expect(jump).toHaveCount(0);
+    await reader.log.hover();
+    let isComing = true;
+    const news = (async () => {
+      for (let n = 1; isComing; n++) await api.post(author, room, `news ${turn} ${n}\nof several\nlines`);
+    })();
+    await reader.sees(`news ${turn} 3`);
+    for (let notch = 1; notch <= 6; notch++) {
+      await page.mouse.wheel(0, -120);
+      await page.waitForTimeout(30);
+    }
+    isComing = false;
+    await news;
+    await page.waitForTimeout(400);
+    const gap = await reader.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
+    expect(gap, `turn ${turn}`).toBeGreaterThan(500);
+    await expect(jump).toBeVisible();
+  }
+});
+
+test("what is new is opened at its line, and stays there while older pages come", async ({ api, person }) => {
+  const room = await uneven(api);
+  const other = await api.room();
+  const author = await api.account();
+  const reader = await person();
+  const { page } = reader;
+  await reader.opens(room);
+  await reader.sees("line 100");
+  await reader.opens(other);
+  for (let n = 1; n <= 40; n++) await api.post(author, room, `unread ${n}${"\nand more".repeat(n % 4)}`);
+  await reader.opens(room);
+  const line = reader.log.getByText("New", { exact: true });
+  await expect(line).toBeInViewport();
+  // Scrolling by hand counts from there at once, downwards as well.
+  await reader.log.hover();
+  await page.waitForTimeout(1_000);
+  const fromTop = async () =>
+    ((await line.boundingBox())?.y ?? 0) - ((await reader.log.boundingBox())?.y ?? 0);
+  expect(Math.abs((await fromTop()) - 72)).toBeLessThan(40);
+  await page.mouse.wheel(0, 30);
+  await page.waitForTimeout(600);
+  expect(Math.abs((await fromTop()) - 42)).toBeLessThan(40);
+  await expect(page.getByRole("button", { name: /new message|Jump to newest/ })).toBeVisible();
+});
