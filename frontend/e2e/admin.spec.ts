@@ -123,7 +123,7 @@ test("a private message to several reaches each of them alone", async ({ api, pe
   await admin.signsIn(ADMIN);
   await admin.goesTo("/dm/new");
   for (const { username } of [ali, zoe]) {
-    await admin.page.getByLabel("To").fill(username);
+    await admin.page.getByRole("searchbox", { name: "To" }).fill(username);
     await admin.page.getByRole("checkbox", { name: username }).check();
   }
   await admin.page.getByRole("textbox", { name: "Message", exact: true }).fill(secret);

@@ -79,9 +79,9 @@ test("the first field of a dialog takes what is typed, and Enter sends it", asyn
   await expect(page.getByRole("button", { name: "New invitation" })).toBeFocused();
 
   await admin.goesTo("/dm/new");
-  await expect(page.getByLabel("To")).toBeFocused();
+  await expect(page.getByRole("searchbox", { name: "To" })).toBeFocused();
   await page.keyboard.type(account.username);
-  await expect(page.getByLabel("To")).toHaveValue(account.username);
+  await expect(page.getByRole("searchbox", { name: "To" })).toHaveValue(account.username);
 });
 
 test("what is gone hands the focus to the composer, or to the next row", async ({ api, person }) => {

@@ -127,10 +127,10 @@ test("a member's and an admin's pages go on under a translator", async ({ api, p
   const entry = page.getByRole("main").getByRole("link", { name: member.username });
   await expect(entry).toContainText("You: from the admin");
   await page.getByRole("link", { name: "New message" }).click();
-  await page.getByLabel("To").fill(member.username);
+  await page.getByRole("searchbox", { name: "To" }).fill(member.username);
   await page.getByRole("checkbox", { name: member.username }).check();
   await expect(page.getByRole("button", { name: "Send privately" })).toBeVisible();
-  await page.getByLabel("To").fill(bystander.username);
+  await page.getByRole("searchbox", { name: "To" }).fill(bystander.username);
   await page.getByRole("checkbox", { name: bystander.username }).check();
   await page.getByRole("textbox", { name: "Message" }).fill("for both");
   await page.getByRole("button", { name: "Send to 2 people" }).click();

@@ -6,7 +6,16 @@ import { hasKeyboard } from "./media";
 /** The focused element and its ancestors, each with its place among its siblings, from the inside out. */
 type Trail = readonly { element: Element; index: number }[];
 
+const FIELD = ":is(input, select, textarea):not(:disabled)";
 const FOCUSABLE = ":is(a[href], button, input, select, textarea):not(:disabled)";
+
+/** Where the next message is typed, if there is such a place. */
+const composer = () => document.querySelector<HTMLElement>("main [data-composer]");
+
+/** For what puts text into the composer at the reader's wish. */
+export function focusComposer(): void {
+  composer()?.focus({ preventScroll: true });
+}
 
 /** Watches the whole page until the function that it returns is called. */
 export function startFocusNet(): () => void {
@@ -32,7 +41,7 @@ export function startFocusNet(): () => void {
     const isClosed = hadModal && modal === null;
     hadModal = modal !== null;
     if (!hasNoPlace() || !(isClosed || (current && !isUsable(current)))) return;
-    const next = modal ? modal.querySelector<HTMLElement>(FOCUSABLE) : successor(trail);
+    const next = modal ? firstIn(modal) : successor(trail);
     next?.focus({ preventScroll: next.tagName !== "A" && next.tagName !== "BUTTON" });
   };
   // An element that is hidden or disabled keeps the focus until the next frame.
@@ -58,6 +67,9 @@ export function startFocusNet(): () => void {
   };
 }
 
+const firstIn = (modal: HTMLElement) =>
+  modal.querySelector<HTMLElement>(FIELD) ?? modal.querySelector<HTMLElement>(FOCUSABLE);
+
 const hasNoPlace = () => document.activeElement === null || document.activeElement === document.body;
 
 const isUsable = (element: HTMLElement) =>
@@ -74,9 +86,13 @@ function trailOf(target: Element): Trail {
 const indexOf = (element: Element) => [...(element.parentElement?.children ?? [])].indexOf(element);
 
 function successor(trail: Trail): HTMLElement | null {
+  // A row that was scrolled out of the page: whoever scrolls by key goes on doing so.
+  const left = trail.find(({ element }) => element.isConnected)?.element;
+  const log = left?.closest<HTMLElement>("[role=log]");
+  if (log && !left?.closest("article")) return log;
   // On a touch screen the composer would bring up the keyboard, which nobody asked for.
-  const composer = document.querySelector<HTMLElement>("main [data-composer]");
-  if (composer && hasKeyboard()) return composer;
+  const field = composer();
+  if (field && hasKeyboard()) return field;
   const main = document.querySelector<HTMLElement>("main");
   if (main && !main.hasAttribute("tabindex")) main.tabIndex = -1;
   return nextRow(trail) ?? main;

@@ -66,7 +66,7 @@ export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialog
       title: `Mute ${name}?`,
       action: "Mute",
       isDanger: true,
-      text: "They can go on reading, but cannot write until the time is over. They see the reason.",
+      text: "They can keep reading, but cannot write until the mute ends. They see the reason.",
       call: () => answer(muteUser({ path, body: { seconds, reason: reason.trim() } })),
     },
     unmute: {

@@ -9,6 +9,7 @@ import { Avatar } from "../../ui/Avatar";
 import { BlankPage } from "../../ui/BlankPage";
 import { Button } from "../../ui/Button";
 import { Foot } from "../../ui/Foot";
+import { focusComposer } from "../../ui/focus-net";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
@@ -114,6 +115,7 @@ function directActions(viewer: User): MessageActions {
       const typed = readDraft(viewer.id, lane);
       writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
       outboxOf(viewer.id).remove(clientId);
+      focusComposer();
     },
     editor: () => null,
   };

@@ -20,9 +20,11 @@ export function KeptText({ title, text, note, children }: KeptTextProps) {
       <h3 className="text-sm font-semibold">{title}</h3>
       {note && <p className="text-sm text-muted">{note}</p>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard */}
-      <p dir="auto" tabIndex={0} className="prose-chat max-h-36 overflow-y-auto whitespace-pre-wrap">
-        {text}
-      </p>
+      <div tabIndex={0} className="max-h-36 overflow-y-auto">
+        <p dir="auto" className="prose-chat whitespace-pre-wrap">
+          {text}
+        </p>
+      </div>
       <div className="flex flex-wrap gap-2">
         {children}
         {/* Only a page from a safe origin may write to the clipboard; elsewhere the text is there to copy from. */}

@@ -1,4 +1,5 @@
 import { Button } from "../../ui/Button";
+import { focusComposer } from "../../ui/focus-net";
 import { readDraft, useDraft, writeDraft } from "../composer/drafts";
 import { KeptText } from "./KeptText";
 
@@ -23,6 +24,7 @@ export function LostEdit({ userId, roomId, messageId, onDone }: LostEditProps) {
     const typed = readDraft(userId, `room:${roomId}`);
     writeDraft(userId, `room:${roomId}`, typed === "" ? text : `${text}\n${typed}`);
     discard();
+    focusComposer();
   }
 
   return (

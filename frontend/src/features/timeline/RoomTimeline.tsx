@@ -8,6 +8,7 @@ import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { EmptyState } from "../../ui/EmptyState";
+import { focusComposer } from "../../ui/focus-net";
 import { outboxOf, useUnsent } from "../composer/current-outbox";
 import { readDraft, writeDraft } from "../composer/drafts";
 import { useViewer } from "../session/use-session";
@@ -59,6 +60,7 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
         const typed = readDraft(viewer.id, lane);
         writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
         outboxOf(viewer.id).remove(clientId);
+        focusComposer();
       },
       editor: (entry) => {
         const { confirmed, body } = entry;

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { startFocusNet } from "./focus-net";
+
+const at = (selector: string) => document.querySelector<HTMLElement>(selector) as HTMLElement;
+/** Observers and frames have run. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+let stop = () => {};
+
+function show(html: string, hasKeyboard = true): void {
+  vi.stubGlobal("matchMedia", () => ({ matches: hasKeyboard }));
+  document.body.innerHTML = html;
+}
+
+beforeEach(() => {
+  stop = startFocusNet();
+});
+
+afterEach(() => {
+  stop();
+  document.body.replaceChildren();
+});
+
+const ROOM = `
+  <main tabindex="-1">
+    <div role="log" tabindex="0"><div><article><button id="edit"></button></article></div></div>
+    <textarea data-composer></textarea>
+  </main>`;
+const LIST = `
+  <main>
+    <ul><li><a href="#1" id="first"></a></li><li><button id="second"></button></li><li><b></b></li></ul>
+  </main>`;
+
+test("an action that is done hands the focus to the composer", async () => {
+  show(ROOM);
+  at("#edit").focus();
+  at("#edit").remove();
+  await settled();
+  expect(at("textarea")).toHaveFocus();
+});
+
+test("on a touch screen no keyboard comes up by itself", async () => {
+  show(ROOM, false);
+  at("#edit").focus();
+  at("#edit").remove();
+  await settled();
+  expect(at("main")).toHaveFocus();
+});
+
+test("a row that is scrolled out of the page leaves the focus in the log", async () => {
+  show(ROOM);
+  at("#edit").focus();
+  at("article").remove();
+  await settled();
+  expect(at("[role=log]")).toHaveFocus();
+});
+
+test("a row that is gone hands the focus to the next row, or to the one before", async () => {
+  show(LIST);
+  at("#first").focus();
+  at("li").remove();
+  await settled();
+  expect(at("#second")).toHaveFocus();
+  at("#second").remove();
+  await settled();
+  expect(at("main")).toHaveFocus();
+});
+
+test("a dialog whose opener is gone hands the focus on from there", async () => {
+  show(LIST);
+  at("#first").focus();
+  at("main").insertAdjacentHTML("beforeend", "<dialog open><button id='yes'></button></dialog>");
+  at("#yes").focus();
+  await settled();
+  at("#first").remove();
+  at("dialog").remove();
+  await settled();
+  expect(at("#second")).toHaveFocus();
+});
+
+test("a reader who clicks beside everything is left alone", async () => {
+  show(ROOM);
+  at("#edit").focus();
+  at("#edit").blur();
+  await settled();
+  at("#edit").remove();
+  await settled();
+  expect(document.body).toHaveFocus();
+});
