@@ -105,4 +105,11 @@ test("ArrowUp scrolls to one's last message before it is edited", async ({ api, 
   await page.keyboard.press("Enter");
   await expect(someone.message("mine, long ago, edited")).toBeInViewport();
   await expect(someone.field).toBeFocused();
+
+  // After a reload the row has never been on the screen, and the list has no measure of it.
+  await page.reload();
+  await someone.sees("line 36");
+  await someone.field.press("ArrowUp");
+  await expect(editor(someone)).toBeFocused();
+  await expect(editor(someone)).toBeInViewport({ ratio: 1 });
 });

@@ -25,7 +25,7 @@ const excess = (page: Page) =>
   });
 
 test("no page is larger than the window, with 40 rooms and somebody in the last", async ({ person }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(300_000);
   const api = new Api(server.url);
   const url = server.url;
   const rooms = [];

@@ -1,4 +1,4 @@
-// The keyboard is never left without a place: dialogs begin at their first field, and what is gone hands the focus on.
+// The keyboard is never left without a place: dialogs start on their first field, and removed elements hand the focus on.
 
 import { unique } from "./api";
 import { expect, type Person, test } from "./person";
@@ -84,7 +84,7 @@ test("the first field of a dialog takes what is typed, and Enter sends it", asyn
   await expect(page.getByRole("searchbox", { name: "To" })).toHaveValue(account.username);
 });
 
-test("what is gone hands the focus to the composer, or to the next row", async ({ api, person }) => {
+test("a removed element hands the focus to the composer, or to the next row", async ({ api, person }) => {
   const rooms = [await api.room(), await api.room(), await api.room()] as const;
   const [room] = rooms;
   const admin = await person();

@@ -1,4 +1,4 @@
-// A message takes the room that a message needs, whatever somebody put into it.
+// No message takes more of the screen than a message should, whatever its text is.
 
 import type { Page } from "@playwright/test";
 import { expect, test } from "./person";
@@ -85,7 +85,7 @@ test("a private message is folded alike, and one of twenty lines is left alone",
   await expect(reader.message("short0").getByRole("button", { name: "Show more" })).toHaveCount(0);
 });
 
-test("what is found or focused inside a folded message unfolds it", async ({ api, person }) => {
+test("a focused link inside a folded message unfolds it", async ({ api, person }) => {
   const room = await api.room();
   const other = await api.account();
   await api.post(other, room, `${"word\n".repeat(100)}https://example.org/deep`);

@@ -35,7 +35,7 @@ function translate(): void {
   else document.addEventListener("DOMContentLoaded", watch);
 }
 
-/** Whoever reads in another language, and every fault of the page. */
+/** Puts a translator into the page of `someone`, and collects the errors of the page. */
 async function translated(someone: Person): Promise<string[]> {
   const faults: string[] = [];
   someone.page.on("pageerror", (error) => faults.push(error.message));

@@ -85,4 +85,4 @@ test("a text that can change, or that stands beside what comes and goes, has an 
   const sources = program.getSourceFiles().filter(({ fileName }) => files.includes(fileName));
   expect(sources.length).toBe(files.length);
   expect(sources.flatMap(faultsOf)).toEqual([]);
-}, 60_000);
+}, 180_000);

@@ -29,7 +29,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
       ref={ref}
       aria-labelledby={titleId}
       onKeyDown={(event) => {
-        // This Escape gives up a composition, not the dialog.
+        // This Escape cancels a composition, not the dialog.
         if (event.key === "Escape" && isComposing(event)) event.preventDefault();
       }}
       onCancel={(event) => {

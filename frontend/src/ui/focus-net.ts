@@ -1,5 +1,5 @@
-// Keeps the keyboard's place. A focused element that leaves the page would drop the focus to the body, where typing
-// and Tab start from nowhere; the focus moves to the composer instead, to the next row of a list, or to the page.
+// Keeps the keyboard focus in the page. When a focused element is removed, the browser moves the focus to the body,
+// and typing goes nowhere; here it moves to the composer instead, to the next row of a list, or to the main region.
 
 import { hasKeyboard } from "./media";
 
@@ -12,7 +12,7 @@ const FOCUSABLE = ":is(a[href], button, input, select, textarea):not(:disabled)"
 /** Where the next message is typed, if there is such a place. */
 const composer = () => document.querySelector<HTMLElement>("main [data-composer]");
 
-/** For what puts text into the composer at the reader's wish. */
+/** Call this after moving text into the composer at the reader's request. */
 export function focusComposer(): void {
   composer()?.focus({ preventScroll: true });
 }
@@ -27,7 +27,7 @@ export function startFocusNet(): () => void {
   const onFocusIn = ({ target }: FocusEvent) => {
     if (!(target instanceof HTMLElement) || target === document.body) return;
     current = target;
-    // What had the focus before a dialog opened is where to go on after it.
+    // After a dialog, the focus goes on from the place that it had before.
     if (!target.closest("dialog")) trail = trailOf(target);
   };
   const onFocusOut = () => {
@@ -86,7 +86,7 @@ function trailOf(target: Element): Trail {
 const indexOf = (element: Element) => [...(element.parentElement?.children ?? [])].indexOf(element);
 
 function successor(trail: Trail): HTMLElement | null {
-  // A row that was scrolled out of the page: whoever scrolls by key goes on doing so.
+  // The row was scrolled out of the page, and scrolling by key goes on in the log.
   const left = trail.find(({ element }) => element.isConnected)?.element;
   const log = left?.closest<HTMLElement>("[role=log]");
   if (log && !left?.closest("article")) return log;

@@ -25,7 +25,7 @@ export function RoomPage() {
   const viewerId = useViewer()?.id;
   const archived = useChat((state) => state.archived[roomId]);
   const areRoomsLoaded = useChat((state) => state.rooms !== null);
-  // Kept here, above the open room: one that is archived while a message is edited still knows which.
+  // This state outlives the open room: the page of an archived room shows the edit that was under way.
   const [edited, setEdited] = useState<{ roomId: string; messageId: string } | null>(null);
   if (edited && edited.roomId !== roomId) setEdited(null);
   const editing = edited?.messageId ?? null;

@@ -49,7 +49,7 @@ function MeasuredFold({ id, folding, children }: FoldProps) {
 
   const wasOpen = useRef(isOpen);
   useEffect(() => {
-    // Closed from its lower end, the message would be gone from the screen; its beginning comes back.
+    // A message that is closed from its lower end would leave the screen, so scroll back to its beginning.
     if (wasOpen.current && !isOpen) frame.current?.closest("article")?.scrollIntoView({ block: "nearest" });
     wasOpen.current = isOpen;
   }, [isOpen]);
@@ -61,7 +61,7 @@ function MeasuredFold({ id, folding, children }: FoldProps) {
     setOpen(open);
   }
 
-  /** The browser scrolls the folded part to a link that took the focus, or to a word that was searched for. */
+  /** The browser scrolls the folded part to a focused link or to a match of its search; then the message unfolds. */
   const reveal = useRef(0);
   function onScroll() {
     const element = frame.current;

@@ -31,7 +31,7 @@ function edit() {
   return { ...calls, unmount };
 }
 
-test("what is typed replaces the message, once", async () => {
+test("the new text replaces the message, once", async () => {
   const { onDone } = edit();
   expect(field()).toHaveFocus();
   await userEvent.clear(field());
@@ -50,7 +50,7 @@ test("the field can be emptied, and saving nothing is a question for whoever sho
   expect(saved).toEqual([]);
 });
 
-test("what is typed outlives the field, unless it is given up", async () => {
+test("the new text outlives the field, unless it is given up", async () => {
   const first = edit();
   await userEvent.type(field(), " and more");
   first.unmount();

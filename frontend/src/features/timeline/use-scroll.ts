@@ -86,7 +86,7 @@ export function useScroll<Message extends RowMessage>({
     if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
   }, [loadOlder, setAtEnd]);
 
-  // By its key: older rows that come meanwhile give every row another index.
+  // Rows are found by key, since older rows that load meanwhile change every index.
   const latest = useRef(rows);
   useLayoutEffect(() => {
     latest.current = rows;
@@ -149,7 +149,7 @@ export function useScroll<Message extends RowMessage>({
     if (isLoaded && count > 0) onScroll();
   }, [isLoaded, count, onScroll]);
 
-  // Told before the next paint of every row that was measured or changed, and of a window or keyboard that did.
+  // Runs before the next paint whenever a row was measured, or the window or the touch keyboard changed its size.
   useEffect(() => {
     if (!isLoaded || !container.current || !content.current) return;
     const observer = new ResizeObserver(() => {
