@@ -83,6 +83,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the address listened on")?;
     let demo_mode = config.demo_mode;
+    let has_metrics = demo_mode || config.metrics_token.is_some() || metrics.is_some();
     let told_to_stop = lifecycle::told_to_stop();
     tokio::pin!(told_to_stop);
     let app = tokio::select! {
@@ -92,6 +93,9 @@ async fn serve(
     tracing::info!(%address, "listening");
     if demo_mode {
         tracing::warn!("demo mode: the accounts ali/test and admin/admin exist, and everybody knows their passwords");
+    }
+    if !has_metrics {
+        tracing::warn!("nobody can read /metrics: neither METRICS_TOKEN nor METRICS_PORT is set");
     }
     let serving = tokio::spawn(server::serve(listener, app.clone(), trace::follow(routes::router(app.clone()))));
     if let Some(metrics) = metrics {

@@ -1,13 +1,12 @@
 //! For whoever keeps this running: is it alive, does it take traffic, how does it fare.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, State};
+use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -22,9 +21,6 @@ use crate::telemetry;
 
 /// A load balancer asks every few seconds; an answer that takes longer than this means no.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Headers by which proxies say that a request is not their own.
-const PASSED_ON: [&str; 5] = ["forwarded", "x-forwarded-for", "x-real-ip", "via", "fly-client-ip"];
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
@@ -71,22 +67,19 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     }))
 }
 
-/// Everything that is counted, in the text format of Prometheus. Outside demo mode for a caller on this machine,
-/// or with the token of `METRICS_TOKEN`.
+/// Everything that is counted, in the text format of Prometheus. Outside demo mode with the token of `METRICS_TOKEN`;
+/// where there is none, on the port of `METRICS_PORT` alone.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses(
     (status = 200, body = str, content_type = "text/plain"),
-    (status = 401, description = "`unauthenticated`: not for you", content_type = "application/problem+json", body = Problem),
+    (status = 401, description = "`unauthenticated`: not the token of `METRICS_TOKEN`", content_type = "application/problem+json", body = Problem),
+    (status = 403, description = "`metrics_closed`: no token is set", content_type = "application/problem+json", body = Problem),
 ))]
-pub async fn metrics(
-    State(app): State<App>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
-    headers: HeaderMap,
-) -> Result<Response> {
-    let peer = peer.map(|Extension(ConnectInfo(peer))| peer.ip());
-    if may_read_metrics(&app.config, peer, &headers) { Ok(rendered_metrics(&app)) } else { Err(Error::Unauthenticated) }
+pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
+    may_read_metrics(&app.config, &headers)?;
+    Ok(rendered_metrics(&app))
 }
 
-/// Where `METRICS_PORT` leads: nothing but what is counted, for whoever can reach that port.
+/// Where `METRICS_PORT` leads: the metrics and nothing else, for everybody who can reach that port.
 pub fn metrics_alone(app: App) -> Router {
     Router::new().route("/metrics", get(async move || rendered_metrics(&app)))
 }
@@ -96,49 +89,45 @@ fn rendered_metrics(app: &App) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render_metrics()).into_response()
 }
 
-/// How many there are and how they fare is the operator's to know. A request that a proxy on this machine passes
-/// on is not from this machine.
-fn may_read_metrics(config: &Config, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+/// The metrics are for the operator. The address of the peer proves nothing: a proxy on the same machine connects from
+/// the loopback too, and not every proxy says for whom.
+fn may_read_metrics(config: &Config, headers: &HeaderMap) -> Result<()> {
     if config.demo_mode {
-        return true;
+        return Ok(());
     }
-    if let Some(token) = &config.metrics_token {
-        // Digests are compared, so that the time it takes tells nothing of the token.
-        let shown = bearer_token(headers).ok().flatten().unwrap_or_default();
-        return Sha256::digest(shown) == Sha256::digest(token.expose_secret());
-    }
-    let is_passed_on = PASSED_ON.iter().any(|name| headers.contains_key(*name));
-    !is_passed_on && peer.is_none_or(|peer| peer.to_canonical().is_loopback())
+    let Some(token) = &config.metrics_token else {
+        let detail = "Set METRICS_TOKEN and send it as a bearer token, or set METRICS_PORT and ask there.";
+        return Err(Error::Forbidden { code: "metrics_closed", detail });
+    };
+    // Digests are compared, so that the time it takes tells nothing of the token.
+    let shown = bearer_token(headers).ok().flatten().unwrap_or_default();
+    let is_shown = Sha256::digest(shown) == Sha256::digest(token.expose_secret());
+    if is_shown { Ok(()) } else { Err(Error::Unauthenticated) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn may(config: &Config, peer: &str, header: (&'static str, &'static str)) -> bool {
+    fn answer(config: &Config, header: (&'static str, &'static str)) -> u16 {
         let headers = HeaderMap::from_iter([(header.0.parse().unwrap(), header.1.parse().unwrap())]);
-        may_read_metrics(config, Some(peer.parse().unwrap()), &headers)
+        may_read_metrics(config, &headers).map_or_else(|refused| refused.status().as_u16(), |()| 200)
     }
 
     #[test]
-    fn what_is_counted_is_for_this_machine_or_a_token() {
+    fn metrics_are_for_those_who_show_the_token() {
         const NOTHING: (&str, &str) = ("accept", "*/*");
         let config = Config::for_tests();
-        assert!(may(&config, "127.0.0.1", NOTHING) && may(&config, "::ffff:127.0.0.1", NOTHING));
-        assert!(!may(&config, "203.0.113.7", NOTHING));
-        assert!(!may(&config, "127.0.0.1", ("x-forwarded-for", "127.0.0.1")), "a proxy's caller is not from here");
-        assert!(!may(&config, "203.0.113.7", ("x-forwarded-for", "127.0.0.1")));
+        assert_eq!(answer(&config, NOTHING), 403);
+        assert_eq!(answer(&config, ("authorization", "Bearer ")), 403, "no token is not an empty token");
 
         let config = Config { metrics_token: Some("hush".into()), ..config };
-        assert!(may(&config, "203.0.113.7", ("authorization", "Bearer hush")));
-        assert!(!may(&config, "127.0.0.1", NOTHING));
-        assert!(!may(&config, "127.0.0.1", ("authorization", "Bearer hus")));
-        assert!(!may(
-            &Config { metrics_token: Some("hush".into()), ..Config::for_tests() },
-            "::1",
-            ("authorization", "Bearer ")
-        ));
+        assert_eq!(answer(&config, ("authorization", "Bearer hush")), 200);
+        for wrong in [NOTHING, ("authorization", "Bearer hus"), ("authorization", "Bearer "), ("authorization", "hush")]
+        {
+            assert_eq!(answer(&config, wrong), 401, "{wrong:?}");
+        }
 
-        assert!(may(&Config { demo_mode: true, ..Config::for_tests() }, "203.0.113.7", NOTHING));
+        assert_eq!(answer(&Config { demo_mode: true, ..Config::for_tests() }, NOTHING), 200);
     }
 }

@@ -168,8 +168,8 @@ const CHAPTERS: [Chapter; 8] = [
 const PREFACE: &str = "\
 # Metrics
 
-What `GET /metrics` says, in the text format of Prometheus. In demo mode anybody may read it. Otherwise it is for a caller on the same
-machine, or for whoever shows `METRICS_TOKEN` as `Authorization: Bearer`; `METRICS_PORT` opens a port of its own that
+What `GET /metrics` says, in the text format of Prometheus. In demo mode anybody may read it. Otherwise it asks for
+`METRICS_TOKEN` as `Authorization: Bearer`, and is closed where none is set; `METRICS_PORT` opens a port of its own that
 answers nothing else, for a private network ([CONFIGURATION.md](CONFIGURATION.md)). No label holds a name, an id, an address or a text of anybody,
 and the number of series does not grow with rooms, users or what is asked: a test counts them.
 

@@ -29,7 +29,6 @@ impl Overheard {
             "/users".to_owned(),
             "/users/me".to_owned(),
             "/audit?limit=200".to_owned(),
-            "/metrics".to_owned(),
             "/readyz".to_owned(),
         ];
         for person in pair {
@@ -39,6 +38,7 @@ impl Overheard {
             paths.push(format!("/users?query={}", person.name));
         }
         let mut overheard = Self { who, bytes: String::new() };
+        writeln!(overheard.bytes, "{}", reader.metrics().await).expect("text takes text");
         for path in paths {
             overheard.note(reader.call(Method::GET, &path, None).await);
         }

@@ -63,7 +63,7 @@ list_conversations         401     401     401  200   200   200    401     200  
 open_stream                200     401     401  200   200   200    401     200   200
 livez                      200     200     200  200   200   200    200     200   200
 readyz                     200     200     200  200   200   200    200     200   200
-metrics                    200     200     200  200   200   200    200     200   200
+metrics                    401     401     401  401   401   401    401     401   401
 ";
 
 #[tokio::test]
@@ -220,7 +220,7 @@ fn code_of(case: &str, kind: &str, status: u16) -> &'static str {
     let operation = case.split('?').next().unwrap_or_default();
     match (status, operation, kind) {
         (401, "refresh", _) => "invalid_refresh_token",
-        (401, _, "nobody") => "unauthenticated",
+        (401, "metrics", _) | (401, _, "nobody") => "unauthenticated",
         (401, ..) => "invalid_token",
         (403, "login", _) => "banned",
         (403, "post_message" | "edit_message", "muted") => "muted",

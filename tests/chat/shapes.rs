@@ -241,8 +241,8 @@ async fn the_state_of_the_service() {
             "version": env!("CARGO_PKG_VERSION"),
         })
     );
-    let metrics = chat.guest().get("/metrics").await.is(200);
-    assert!(metrics.text.contains("gapless_http_request_duration_seconds_bucket"), "{}", metrics.text);
+    let metrics = chat.guest().metrics().await;
+    assert!(metrics.contains("gapless_http_request_duration_seconds_bucket"), "{metrics}");
     let document = chat.guest().get("/openapi.json").await.is(200).json();
     assert_eq!(document["openapi"], "3.1.0");
     assert!(chat.guest().get("/swagger/").await.is(200).text.contains("swagger-ui"));

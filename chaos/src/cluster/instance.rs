@@ -24,6 +24,8 @@ const LEAVING: Duration = Duration::from_secs(12);
 const REVIVED_AFTER: Duration = Duration::from_millis(500);
 /// The same for all: each honours the tokens of the others.
 const SIGNING_KEY: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+/// What the drills read `/metrics` with.
+const METRICS_TOKEN: &str = "drill";
 /// So short that tokens end in the middle of streams.
 pub const TOKEN_SECS: u64 = 40;
 
@@ -69,6 +71,7 @@ impl Instance {
             ("REDIS_CONNECTION", format!("redis://{}", to_redis.address)),
             ("JWT_SIGNING_KEY", SIGNING_KEY.to_owned()),
             ("ACCESS_TOKEN_TTL_SECS", TOKEN_SECS.to_string()),
+            ("METRICS_TOKEN", METRICS_TOKEN.to_owned()),
             ("RATE_LIMITS", "off".to_owned()),
             ("HEARTBEAT_SECS", "1".to_owned()),
             ("DB_POOL_SIZE", "8".to_owned()),
@@ -192,7 +195,11 @@ impl Instance {
     }
 
     pub async fn metrics(&self) -> Option<Metrics> {
-        let asked = tokio::time::timeout(Duration::from_secs(1), ask(self.address, &Request::get("/metrics"))).await;
+        let asked = tokio::time::timeout(
+            Duration::from_secs(1),
+            ask(self.address, &Request::get("/metrics").by(METRICS_TOKEN)),
+        )
+        .await;
         Some(Metrics(String::from_utf8(asked.ok()?.ok()?.body).ok()?))
     }
 }

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use super::database::{Database, FOUNDER};
-use super::{Guest, User};
+use super::{Guest, METRICS_TOKEN, User};
 
 /// The chat as one world: what its people share.
 pub struct Chat {
@@ -44,7 +44,7 @@ impl Chat {
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         telemetry::start_metrics();
-        let mut config = Config::for_tests();
+        let mut config = Config { metrics_token: Some(METRICS_TOKEN.into()), ..Config::for_tests() };
         change(&mut config);
         let database = Database::create().await;
         let clock = Clock::manual(system_time());

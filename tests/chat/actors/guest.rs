@@ -9,8 +9,8 @@ use gapless::id::{MessageId, RoomId, UserId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::stream::{Opening, Stream};
+use super::{Answer, METRICS_TOKEN};
 
 /// One client, and so one pool of connections, would outlive the runtime of the test that made it: so a
 /// connection serves one request.
@@ -49,6 +49,11 @@ impl Guest {
         let request = if let Some(body) = body { request.json(&body) } else { request };
         let response = request.send().await.unwrap_or_else(|error| panic!("{said}: {error:?}"));
         Answer::of(said, response).await
+    }
+
+    /// What `/metrics` says to the operator.
+    pub async fn metrics(&self) -> String {
+        self.with_token(METRICS_TOKEN).get("/metrics").await.is(200).text
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::Guest;
+use super::{Guest, METRICS_TOKEN};
 
 /// A first start makes the schema; on a busy machine that takes a while.
 const START: Duration = Duration::from_secs(40);
@@ -35,6 +35,7 @@ impl Launch {
             .with("RATE_LIMITS", "off")
             .with("HEARTBEAT_SECS", 1)
             .with("DB_POOL_SIZE", 8)
+            .with("METRICS_TOKEN", METRICS_TOKEN)
             .with("RUST_LOG", "info")
     }
 
@@ -153,7 +154,7 @@ impl Program {
 
     /// The sum of a metric over the label sets whose line contains `label`.
     pub async fn metric(&self, name: &str, label: &str) -> f64 {
-        let text = self.guest().get("/metrics").await.is(200).text;
+        let text = self.guest().metrics().await;
         let of_it = |line: &&str| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])) && line.contains(label)
         };
