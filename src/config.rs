@@ -29,6 +29,9 @@ pub use settings::{LogFormat, Registration, Settings};
 pub use signing_key::SigningKey;
 pub use trusted_proxy::TrustedProxy;
 
+/// A silent connection, and one in the middle of a request's head, is closed after this long.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The settings as the program uses them.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -84,6 +87,10 @@ pub struct Config {
     pub max_streams_per_address: usize,
     /// `HEARTBEAT_SECS`
     pub heartbeat: Duration,
+    /// `KEEP_ALIVE_SECS`
+    pub keep_alive: Duration,
+    /// Not a setting: how long a connection may take for a request's head.
+    pub head_timeout: Duration,
     /// `REPLAY_RING_BYTES`
     pub ring_bytes: usize,
     /// `WRITE_QUEUE`
@@ -206,6 +213,8 @@ impl Config {
             max_streams: settings.max_streams,
             max_streams_per_address: settings.max_streams_per_address,
             heartbeat: Duration::from_secs(settings.heartbeat_secs),
+            keep_alive: Duration::from_secs(settings.keep_alive_secs),
+            head_timeout: HEAD_TIMEOUT,
             ring_bytes: settings.replay_ring_bytes,
             write_queue: settings.write_queue,
             drain_delay: Duration::from_secs(settings.drain_delay_secs),
@@ -243,6 +252,8 @@ impl Config {
             max_streams: 50_000,
             max_streams_per_address: 256,
             heartbeat: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(150),
+            head_timeout: HEAD_TIMEOUT,
             ring_bytes: 64 << 20,
             write_queue: 8_192,
             drain_delay: Duration::ZERO,

@@ -3,6 +3,13 @@
 //! It is our own because `axum::serve` waits for ever for a request's head and keeps hyper's buffers (16 KiB
 //! and more) for as long as a stream is open. Here a head has a deadline, and a connection that turned out to
 //! be a stream leaves hyper: its socket is handed to [`crate::stream`], which writes shared bytes and nothing else.
+//!
+//! Before hyper there is [`intake`], which keeps the deadlines and is stricter about line ends; behind it there is
+//! [`lent_body`], which keeps a connection usable after a refusal.
+
+mod framing;
+mod intake;
+mod lent_body;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,10 +19,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header;
-use axum::response::Response;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,10 +32,11 @@ use tokio::sync::oneshot;
 use tower::Service as _;
 
 use crate::app::App;
+use crate::error::Error;
 use crate::stream::{OpenStream, Stream};
 
-/// A request's head must be here this long after the connection, or after the answer before it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+use intake::{Intake, Progress, Timeouts};
+
 /// hyper's buffer for one head; beyond it the answer is 431.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Data that the peer's kernel has not acknowledged for this long means that the peer is gone. A quiet connection
@@ -83,13 +92,15 @@ fn prepare(socket: &TcpStream) -> std::io::Result<()> {
 async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Router) -> Option<TakenOver> {
     let (take_over, stream_comes) = oneshot::channel();
     let take_over = Arc::new(Mutex::new(Some(take_over)));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        let (mut router, take_over) = (router.clone(), Arc::clone(&take_over));
+    let progress = Progress::new(Timeouts { head: app.config.head_timeout, idle: app.config.keep_alive });
+    let answering = Arc::clone(&progress);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, take_over, progress) = (router.clone(), Arc::clone(&take_over), Arc::clone(&answering));
+        // At once, before hyper reads on.
+        progress.begin(request.body());
         // Boxed, because hyper gives a connection back only when it need not stay where it is.
         Box::pin(async move {
-            request.extensions_mut().insert(ConnectInfo(peer));
-            // A router is always ready.
-            let Ok(mut response) = router.call(request.map(Body::new)).await;
+            let mut response = answer(router, peer, request).await;
             if let Some(stream) = response.extensions_mut().remove::<OpenStream>().and_then(|open| open.take()) {
                 let take_over = take_over.lock().expect("nothing panics while it holds this").take();
                 if let Some(take_over) = take_over {
@@ -98,37 +109,86 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
                     std::future::pending::<()>().await;
                 }
             }
+            progress.answered();
             Ok::<_, Infallible>(response)
         })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        // The progress of a connection knows more than hyper does: see `intake`.
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(Intake::new(socket, Arc::clone(&progress))), service);
     let leaving = app.lifecycle.leaving.clone();
     let mut is_leaving = false;
-    tokio::pin!(stream_comes);
+    let alarm = tokio::time::sleep(app.config.head_timeout);
+    tokio::pin!(stream_comes, alarm);
     loop {
         tokio::select! {
+            // The connection first: what it reads and writes moves the deadline.
+            biased;
             ended = std::future::poll_fn(|context| connection.poll_without_shutdown(context)) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
                 }
-                let socket = connection.into_parts().io.into_inner();
+                let intake = connection.into_parts().io.into_inner();
                 // What was answered goes out before the end; a peer that reads nothing ends by its time-out.
-                tokio::io::AsyncWriteExt::shutdown(&mut { socket }).await.ok();
+                intake.close(is_leaving).await;
                 return None;
             }
             Ok((head, stream)) = &mut stream_comes => {
-                let socket = connection.into_parts().io.into_inner();
+                let socket = connection.into_parts().io.into_inner().into_socket();
                 return Some(TakenOver { socket, head, stream });
             }
             () = leaving.cancelled(), if !is_leaving => {
                 is_leaving = true;
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
             }
+            () = std::future::poll_fn(|context| progress.poll_overdue(context, alarm.as_mut())) => return None,
         }
+    }
+}
+
+/// One request's answer. After it the connection is of use for the next request, or the answer says that it is not.
+async fn answer(mut router: Router, peer: SocketAddr, request: Request<Incoming>) -> Response {
+    let (mut head, body) = request.into_parts();
+    if !names_one_host(head.version, &head.headers) {
+        let said = "Send one Host header, with the name of a host (RFC 9112, section 3.2).";
+        return closing(Error::Malformed(said.to_owned()).into_response());
+    }
+    head.extensions.insert(ConnectInfo(peer));
+    let (body, loan) = if body.is_end_stream() {
+        (Body::empty(), None)
+    } else {
+        let (body, loan) = lent_body::lend(body, head.headers.contains_key(header::EXPECT));
+        (Body::new(body), Some(loan))
+    };
+    // A router is always ready.
+    let Ok(response) = router.call(Request::from_parts(head, body)).await;
+    let Some(loan) = loan else { return response };
+    // A body that did not come in time is not waited for again.
+    let is_settled = response.status() != StatusCode::REQUEST_TIMEOUT && loan.is_settled().await;
+    if is_settled { response } else { closing(response) }
+}
+
+/// hyper ends the connection after an answer that says so.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Two servers may take a request without a host, or with two, for different ones: RFC 9112, section 3.2, has them
+/// refused. HTTP/1.0 knew no hosts.
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version < Version::HTTP_11,
+        (Some(host), None) => {
+            let host = host.as_bytes();
+            // Empty where the address has no host.
+            host.is_empty() || (Authority::try_from(host).is_ok() && !host.contains(&b'@'))
+        }
+        (Some(_), Some(_)) => false,
     }
 }
 

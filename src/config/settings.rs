@@ -97,7 +97,7 @@ pub struct Settings {
     #[arg(long, env = "METRICS_PORT")]
     pub(super) metrics_port: Option<u16>,
 
-    /// Token that `/metrics` asks for. Without one, outside demo mode, only this machine itself may read it on `PORT`.
+    /// Token that `/metrics` asks for. Without one, outside demo mode, `/metrics` is on `METRICS_PORT` alone.
     #[arg(long, env = "METRICS_TOKEN", hide_env_values = true)]
     pub(super) metrics_token: Option<SecretString>,
 
@@ -144,6 +144,10 @@ pub struct Settings {
     /// Seconds between two heartbeats of a stream.
     #[arg(long, env = "HEARTBEAT_SECS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub(super) heartbeat_secs: u64,
+
+    /// Seconds that an idle connection is kept open for its next request; longer than proxies keep theirs (nginx 60, Go 90, Caddy 120).
+    #[arg(long, env = "KEEP_ALIVE_SECS", default_value_t = 150, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(super) keep_alive_secs: u64,
 
     /// Bytes of recent events kept in memory for streams that resume; default 64 MiB.
     #[arg(long, env = "REPLAY_RING_BYTES", default_value_t = 64 << 20)]

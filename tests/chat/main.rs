@@ -14,6 +14,7 @@ mod erasure;
 mod faults;
 mod hearing;
 mod inputs;
+mod kept_connections;
 mod pages;
 mod privacy;
 mod refusals;

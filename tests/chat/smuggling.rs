@@ -71,6 +71,27 @@ async fn no_request_hides_in_another() {
         ("a line without a colon", get("/livez HTTP/1.1\r\nHost: chat.test\r\nnonsense"), Closed(400)),
         ("another protocol", get("/livez HTTP/9.9\r\nHost: chat.test"), Closed(400)),
         ("no protocol", "GET /livez\r\n\r\n".to_owned(), Closed(400)),
+        // A bare LF ends a line for some and not for others (RFC 9112, 2.2); refused wherever it stands.
+        ("LF behind the request line", "GET /livez HTTP/1.1\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
+        ("LF behind a header", "GET /livez HTTP/1.1\r\nHost: chat.test\nX: y\r\n\r\n".to_owned(), Closed(400)),
+        ("LF for the empty line", "GET /livez HTTP/1.1\r\nHost: chat.test\r\n\n".to_owned(), Closed(400)),
+        ("nothing but LF", "GET /livez HTTP/1.1\nHost: chat.test\n\n".to_owned(), Closed(400)),
+        ("LF before the request", "\nGET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
+        ("CR LF before the request", "\r\nGET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Served(200)),
+        ("LF within a trailer", chunked(&format!("{length:x}\r\n{body}\r\n0\r\nX: y\n\r\n\r\n{HIDDEN}")), Closed(400)),
+        ("a trailer", chunked(&format!("{length:x}\r\n{body}\r\n0\r\nX: y\r\n\r\n")), Served(401)),
+        // One host, or two servers may take the request for different ones (RFC 9112, 3.2).
+        ("no host", get("/livez HTTP/1.1"), Closed(400)),
+        ("two hosts", get("/livez HTTP/1.1\r\nHost: chat.test\r\nHost: else.test"), Closed(400)),
+        ("the same host twice", get("/livez HTTP/1.1\r\nHost: chat.test\r\nHost: chat.test"), Closed(400)),
+        ("two hosts in one", get("/livez HTTP/1.1\r\nHost: chat.test, else.test"), Closed(400)),
+        ("a host with a user", get("/livez HTTP/1.1\r\nHost: me@chat.test"), Closed(400)),
+        ("a host with a path", get("/livez HTTP/1.1\r\nHost: chat.test/rooms"), Closed(400)),
+        ("a whole address without a host", get("http://chat.test/livez HTTP/1.1"), Closed(400)),
+        ("no host, with a body", get("/livez HTTP/1.1\r\nContent-Length: 57") + HIDDEN, Closed(400)),
+        ("a host with a port", get("/livez HTTP/1.1\r\nHost: chat.test:8080"), Served(200)),
+        ("a host by number", get("/livez HTTP/1.1\r\nHost: [2001:db8::1]:80"), Served(200)),
+        ("an empty host", get("/livez HTTP/1.1\r\nHost:"), Served(200)),
         ("a method with a space", "G ET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
         // An address may be written whole (RFC 9112, 3.2.2): the same resource, and no way to another.
         ("a whole address", get("http://chat.test/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
@@ -91,6 +112,55 @@ async fn no_request_hides_in_another() {
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
     println!("figure: {} requests of two meanings, none of which hid another", cases.len());
+}
+
+/// A proxy sends request after request on one connection, and not only the first is looked at.
+#[tokio::test]
+async fn later_heads_are_read_as_strictly_as_the_first() {
+    let chat = Chat::start().await;
+    let before = [
+        ("nothing", String::new()),
+        ("a request without a body", "GET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned()),
+        ("a body with a length", Wire::post(&chat.guest(), "/auth/login", "{}")),
+        (
+            "a body in chunks",
+            "POST /rooms HTTP/1.1\r\nHost: chat.test\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\n{}\r\n0\r\n\r\n"
+                .to_owned(),
+        ),
+    ];
+    for (what, before) in before {
+        for after in ["GET /livez HTTP/1.1\nHost: chat.test\r\n\r\n", "GET /livez HTTP/1.1\r\nHost: chat.test\n\r\n"] {
+            for is_at_once in [true, false] {
+                let mut wire = Wire::connect(chat.guest().address).await.expect("it listens");
+                if is_at_once {
+                    wire.send(format!("{before}{after}{HIDDEN}")).await.expect("it reads");
+                } else {
+                    wire.send(&before).await.expect("it reads");
+                }
+                if !before.is_empty() {
+                    let (status, _) = wire.answer().await.expect("an answer");
+                    assert!(status < 429 && status != 400, "{what}: {status}");
+                }
+                if !is_at_once {
+                    wire.send(format!("{after}{HIDDEN}")).await.expect("it reads");
+                }
+                assert_eq!(wire.answer().await.expect("an answer").0, 400, "after {what}: {after:?}");
+                assert_eq!(wire.all_within(PATIENCE).await.as_deref(), Some(""), "after {what}: {after:?}");
+            }
+        }
+    }
+}
+
+/// HTTP/1.0 knew no hosts (RFC 9112, section 3.2).
+#[tokio::test]
+async fn an_old_client_names_no_host_and_at_most_one() {
+    let chat = Chat::start().await;
+    for (headers, expected) in [("", 200), ("Host: chat.test\r\n", 200), ("Host: a\r\nHost: b\r\n", 400)] {
+        let mut wire = Wire::connect(chat.guest().address).await.expect("it listens");
+        wire.send(format!("GET /livez HTTP/1.0\r\n{headers}\r\n")).await.expect("it reads");
+        assert_eq!(wire.answer().await.expect("an answer").0, expected, "{headers:?}");
+        assert!(wire.ends_within(PATIENCE).await, "HTTP/1.0 keeps no connection unless asked to");
+    }
 }
 
 /// Sends it with a question behind it, whose answer tells that the connection goes on.

@@ -68,6 +68,19 @@ impl Wire {
         Ok((status, head))
     }
 
+    /// The status and the head of an answer, whose body is read and let pass.
+    pub async fn answer(&mut self) -> io::Result<(u16, String)> {
+        let (status, head) = self.head().await?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        while self.waiting.len() < length {
+            if self.more().await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        self.waiting.drain(..length);
+        Ok((status, head))
+    }
+
     /// The next event; `None` where the stream has ended, be it in the midst of one.
     pub async fn next(&mut self) -> io::Result<Option<Heard>> {
         let block = self.until(b"\n\n").await?;

@@ -1,0 +1,262 @@
+//! The reading side of a connection, in front of hyper: finds where requests begin and end, refuses lines that end
+//! in a bare LF, and keeps the deadlines of heads and of idle connections.
+//!
+//! hyper has one time-out for heads, which also runs while a connection is idle, and its parser takes a bare LF for
+//! the end of a line. A proxy that does not would read another request out of the same bytes (RFC 9112, section 2.2,
+//! allows both readings). So every byte passes here first. hyper never receives more than the rest of the head or
+//! body that it is reading; what follows is held until it asks again. The framing itself is hyper's decision: once a
+//! head is parsed, the service says how its body is delimited ([`Progress::begin`]).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, BytesMut};
+use hyper::body::{Body, Incoming};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use super::framing::{Chunks, Head, HeadPart};
+
+/// How long a connection that this side closes is still read from. A socket that is closed with unread bytes sends a
+/// reset, which may destroy the answer before the peer has read it (RFC 9112, section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A connection's socket. See the [module](self).
+pub(super) struct Intake {
+    socket: TcpStream,
+    /// Received, and not yet hyper's to read.
+    held: BytesMut,
+    progress: Arc<Progress>,
+}
+
+/// How far a connection has come: written by its reader and its service, read by its timer, all in one task.
+pub(super) struct Progress {
+    timeouts: Timeouts,
+    /// Guards plain values; never held across an await.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    /// For the first head from the connection's start, for a later one from its first byte.
+    pub head: Duration,
+    /// For an idle connection, from the last answer.
+    pub idle: Duration,
+}
+
+struct State {
+    part: Part,
+    /// When the first byte of an unfinished head came. Empty lines before a request are no part of its head.
+    head_since: Option<Instant>,
+    /// Whether a request has its head and not yet its answer.
+    is_answering: bool,
+    has_answered: bool,
+    /// When the connection began, its newest answer was ready, or bytes were last written.
+    active_at: Instant,
+    /// Whether the peer has ended its side.
+    is_over: bool,
+}
+
+/// What the next byte belongs to.
+enum Part {
+    Head(Head),
+    /// A head is complete and hyper has not yet told how its body is delimited, or has refused it.
+    Unframed,
+    /// The rest of a body of known length.
+    Length(u64),
+    Chunks(Chunks),
+}
+
+impl Progress {
+    pub fn new(timeouts: Timeouts) -> Arc<Self> {
+        let state = State {
+            part: Part::Head(Head::default()),
+            head_since: None,
+            is_answering: false,
+            has_answered: false,
+            active_at: Instant::now(),
+            is_over: false,
+        };
+        Arc::new(Self { timeouts, state: Mutex::new(state) })
+    }
+
+    /// A request's head is parsed, and this is its body.
+    pub fn begin(&self, body: &Incoming) {
+        let part = if body.is_end_stream() {
+            Part::Head(Head::default())
+        } else {
+            body.size_hint().exact().map_or_else(|| Part::Chunks(Chunks::default()), Part::Length)
+        };
+        let mut state = self.state();
+        state.part = part;
+        state.is_answering = true;
+    }
+
+    /// The answer to the newest request is ready to be written.
+    pub fn answered(&self) {
+        let mut state = self.state();
+        state.is_answering = false;
+        state.has_answered = true;
+        state.active_at = Instant::now();
+    }
+
+    /// Ready once the connection has been idle, or in the middle of a head, for too long. `alarm` is set to the
+    /// deadline whenever that comes nearer, and only then: most requests need no change of a timer. The caller polls
+    /// this in the connection's own task, after the connection.
+    pub fn poll_overdue(&self, context: &mut Context<'_>, mut alarm: Pin<&mut Sleep>) -> Poll<()> {
+        loop {
+            let Some(deadline) = self.deadline() else { return Poll::Pending };
+            if deadline < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(deadline);
+            }
+            ready!(alarm.as_mut().poll(context));
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// `None` while a request is being answered, which has time limits of its own.
+    fn deadline(&self) -> Option<Instant> {
+        let state = self.state();
+        if state.is_answering {
+            return None;
+        }
+        Some(match state.head_since {
+            Some(since) => since.max(state.active_at) + self.timeouts.head,
+            None if state.has_answered => state.active_at + self.timeouts.idle,
+            None => state.active_at + self.timeouts.head,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Looks at bytes that came, and returns how many of them are hyper's to read now: at least one. A bare LF is
+    /// replaced by NUL, which no head or trailer may hold: hyper refuses it and ends the connection.
+    fn pass(&mut self, bytes: &mut [u8]) -> usize {
+        match &mut self.part {
+            Part::Head(head) => match head.pass(bytes) {
+                HeadPart::Unfinished => {
+                    if head.has_begun() {
+                        self.head_since.get_or_insert_with(Instant::now);
+                    }
+                    bytes.len()
+                }
+                HeadPart::Ended(length) | HeadPart::Refused(length) => {
+                    self.head_since = None;
+                    self.part = Part::Unframed;
+                    length
+                }
+            },
+            Part::Unframed => bytes.len(),
+            Part::Length(rest) => {
+                let length = usize::try_from(*rest).unwrap_or(usize::MAX).min(bytes.len());
+                *rest -= length as u64;
+                if *rest == 0 {
+                    self.part = Part::Head(Head::default());
+                }
+                length
+            }
+            Part::Chunks(chunks) => match chunks.pass(bytes) {
+                Some(length) => {
+                    self.part = Part::Head(Head::default());
+                    length
+                }
+                None => bytes.len(),
+            },
+        }
+    }
+}
+
+impl Intake {
+    pub fn new(socket: TcpStream, progress: Arc<Progress>) -> Self {
+        Self { socket, held: BytesMut::new(), progress }
+    }
+
+    /// The socket, for a stream: what its client sent meanwhile means nothing there.
+    pub fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+
+    /// Ends the connection, so that what was answered arrives; `at_once` where nobody has the time to wait for that.
+    pub async fn close(mut self, at_once: bool) {
+        if self.socket.shutdown().await.is_err() || at_once || self.progress.state().is_over {
+            return;
+        }
+        let mut unread = [0; 4096];
+        let to_the_end = async { while self.socket.read(&mut unread).await.is_ok_and(|read| read > 0) {} };
+        tokio::time::timeout(LINGER, to_the_end).await.ok();
+    }
+}
+
+impl AsyncRead for Intake {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        if this.held.is_empty() {
+            ready!(Pin::new(&mut this.socket).poll_read(context, buffer))?;
+        } else {
+            let length = this.held.len().min(buffer.remaining());
+            buffer.put_slice(&this.held[..length]);
+            this.held.advance(length);
+        }
+        let fresh = &mut buffer.filled_mut()[before..];
+        let mut state = this.progress.state();
+        if fresh.is_empty() {
+            state.is_over = true;
+            return Poll::Ready(Ok(()));
+        }
+        let passed = state.pass(fresh);
+        drop(state);
+        if passed < fresh.len() {
+            // Before what is held already: these bytes came earlier.
+            let later = std::mem::replace(&mut this.held, BytesMut::from(&fresh[passed..]));
+            this.held.extend_from_slice(&later);
+            buffer.set_filled(before + passed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Intake {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.socket).poll_write(context, bytes));
+        self.progress.state().active_at = Instant::now();
+        Poll::Ready(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(context, slices));
+        self.progress.state().active_at = Instant::now();
+        Poll::Ready(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
