@@ -26,9 +26,10 @@ const MOST_ROOMS: usize = 100;
 /// Where a browser says how far it had come.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What to hear, as whom, and from where.
+/// What to hear, as whom, and from where. Unlike elsewhere unknown parameters are ignored, because not only the one
+/// who wrote the address adds to it: links bring `utm_source`, scripts `_`, and each refusal ends an `EventSource`
+/// for good.
 #[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct StreamQuery {
     /// A room to hear; repeat it for more, at most 100.
@@ -39,10 +40,15 @@ pub struct StreamQuery {
     #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, example = json!(null))]
     access_token: Option<String>,
-    /// Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` wins over it.
+    /// Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` and `lastEventId` win
+    /// over it.
     #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, max_length = 64, pattern = r"^[A-Za-z0-9._-]+\.[0-9]+$")]
     cursor: Option<String>,
+    /// `Last-Event-ID` as polyfills of `EventSource` send it. One that is no cursor is ignored.
+    #[serde(default, rename = "lastEventId")]
+    #[param(required = false, value_type = Option<String>)]
+    last_event_id: Vec<String>,
     /// More missed events than this are not replayed; a `reset` says so.
     #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, minimum = 0)]
@@ -74,7 +80,7 @@ pub async fn open_stream(
     Query(query): Query<StreamQuery>,
 ) -> Result<Response> {
     let caller = caller(&app, &headers, query.access_token.as_deref())?;
-    let cursor = cursor(&headers, query.cursor.as_deref())?;
+    let cursor = cursor(&headers, &query)?;
     if query.room.len() > MOST_ROOMS {
         return Err(Error::Malformed(format!("A stream carries at most {MOST_ROOMS} rooms.")));
     }
@@ -113,11 +119,18 @@ fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Opti
     token.map(|token| app.authenticate(token)).transpose()
 }
 
-fn cursor(headers: &HeaderMap, in_query: Option<&str>) -> Result<Option<Cursor>> {
+/// Where to begin. The address keeps the `cursor` of the first connection; a browser or polyfill that reconnects adds
+/// where it has come to since, so that counts before it.
+fn cursor(headers: &HeaderMap, query: &StreamQuery) -> Result<Option<Cursor>> {
     let in_header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map_err(|_| Error::MalformedCursor));
     // A browser that never heard an id sends an empty one, if any.
-    let said = in_header.transpose()?.filter(|text| !text.is_empty()).or(in_query);
-    said.map(|text| text.parse().map_err(|_| Error::MalformedCursor)).transpose()
+    if let Some(text) = in_header.transpose()?.filter(|text| !text.is_empty()) {
+        return text.parse().map(Some).map_err(|_| Error::MalformedCursor);
+    }
+    if let Some(cursor) = query.last_event_id.iter().rev().find_map(|text| text.parse().ok()) {
+        return Ok(Some(cursor));
+    }
+    query.cursor.as_deref().map(|text| text.parse().map_err(|_| Error::MalformedCursor)).transpose()
 }
 
 fn granted(stream: Stream) -> Response {

@@ -7,6 +7,7 @@
 mod actors;
 mod redaction;
 
+mod addresses;
 mod archive;
 mod conversation;
 mod endings;

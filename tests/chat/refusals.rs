@@ -37,7 +37,7 @@ async fn malformed_json_queries_and_cursors_are_400() {
         "/rooms?archived=perhaps".to_owned(),
         "/rooms?archived".to_owned(),
         "/sse?room=general".to_owned(),
-        "/sse?colour=red".to_owned(),
+        "/sse?cursor=a.1&cursor=a.1".to_owned(),
         "/sse?replay_limit=-1".to_owned(),
         format!("/sse?room={}", vec![room.id.to_string(); 101].join("&room=")),
     ] {

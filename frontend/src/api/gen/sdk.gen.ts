@@ -225,8 +225,8 @@ export const editMessage = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Everything that is counted, in the text format of Prometheus. Outside demo mode for a caller on this machine,
- * or with the token of `METRICS_TOKEN`.
+ * Everything that is counted, in the text format of Prometheus. Outside demo mode with the token of `METRICS_TOKEN`;
+ * where there is none, on the port of `METRICS_PORT` alone.
  */
 export const metrics = <ThrowOnError extends boolean = false>(options?: Options<MetricsData, ThrowOnError>) => (options?.client ?? client).get<MetricsResponses, MetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
 

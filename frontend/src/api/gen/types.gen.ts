@@ -1405,9 +1405,13 @@ export type MetricsData = {
 
 export type MetricsErrors = {
     /**
-     * `unauthenticated`: not for you
+     * `unauthenticated`: not the token of `METRICS_TOKEN`
      */
     401: Problem;
+    /**
+     * `metrics_closed`: no token is set
+     */
+    403: Problem;
 };
 
 export type MetricsError = MetricsErrors[keyof MetricsErrors];
@@ -1831,9 +1835,14 @@ export type OpenStreamData = {
          */
         access_token?: string;
         /**
-         * Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` wins over it.
+         * Begin after this cursor: the `id` of an event, or the `cursor` of a list. `Last-Event-ID` and `lastEventId` win
+         * over it.
          */
         cursor?: string;
+        /**
+         * `Last-Event-ID` as polyfills of `EventSource` send it. One that is no cursor is ignored.
+         */
+        lastEventId?: string;
         /**
          * More missed events than this are not replayed; a `reset` says so.
          */
