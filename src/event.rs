@@ -14,13 +14,22 @@ use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
 
 /// What a user may do beyond reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Role {
     /// Posts, and edits and deletes what they posted.
     #[default]
     User,
     /// Runs the rooms, moderates, and writes direct messages.
     Admin,
+}
+
+/// From text alone: serde's own enums also take `{"admin": null}`.
+impl TryFrom<String> for Role {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        [Self::User, Self::Admin].into_iter().find(|role| role.as_str() == word).ok_or("must be `user` or `admin`")
+    }
 }
 
 impl Role {

@@ -61,13 +61,18 @@ async fn read(request: Request) -> Result<Bytes, Error> {
 
 /// Broken JSON is 400; JSON of another shape than asked for is 422 and names the field.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    // serde would also take the values of a struct's fields as an array, in the order of their declaration.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    if !is_object && is_valid_json(body) {
+        return Err(Error::invalid("", "must be a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut json);
     let place = parsed.as_ref().err().map(|error| error.path().to_string()).unwrap_or_default();
     let parsed = parsed.map_err(serde_path_to_error::Error::into_inner);
     parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
         // Not `error.is_data()`: the reader stops at what it meets first, and calls some wrong types bad syntax.
-        if std::str::from_utf8(body).is_err() || serde_json::from_slice::<IgnoredAny>(body).is_err() {
+        if !is_valid_json(body) {
             return Error::Malformed(format!("The body is not valid JSON: {error}."));
         }
         // The place in the text helps nobody who sent one line.
@@ -77,7 +82,12 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// The query, with repeated keys for lists. Every `T` denies unknown fields.
+/// Whether it is JSON, whatever it says. What is ignored is not looked at for UTF-8.
+fn is_valid_json(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// The query, with repeated keys for lists. Every `T` but a stream's denies unknown fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -159,6 +169,7 @@ mod tests {
         assert!(matches!(refusal(json, r#"{"body":"a"} {}"#).await, Error::Malformed(_)));
         assert!(matches!(refusal(json, "{} {}").await, Error::Malformed(_)));
         assert!(matches!(refusal(json, "\u{ff}".as_bytes().to_vec()).await, Error::Malformed(_)));
+        assert!(matches!(refusal(json, b"\"\xff\xfe\"".to_vec()).await, Error::Malformed(_)));
         assert!(matches!(refusal(json, vec![b' '; BODY_LIMIT + 1]).await, Error::TooLarge));
     }
 
@@ -169,6 +180,10 @@ mod tests {
             (r#"{"body":"a","client_id":"1"}"#, "client_id", "UUID parsing failed"),
             (r#"{"body":"a","colour":1}"#, "colour", "unknown field `colour`"),
             ("{}", "", "missing field `body`"),
+            (r#"["a"]"#, "", "must be a JSON object"),
+            (r#" ["a",null]"#, "", "must be a JSON object"),
+            ("null", "", "must be a JSON object"),
+            (r#""a""#, "", "must be a JSON object"),
         ] {
             let Error::Invalid(errors) = refusal("application/json; charset=utf-8", body).await else {
                 panic!("{body} is 422");

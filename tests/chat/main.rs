@@ -9,6 +9,7 @@ mod redaction;
 
 mod addresses;
 mod archive;
+mod bodies;
 mod conversation;
 mod endings;
 mod erasure;
