@@ -55,7 +55,8 @@ pub struct Identity {
 #[error("the access token is not valid")]
 pub struct InvalidToken;
 
-/// All of them are demanded: a token without one does not parse.
+/// All of them but `nbf` are demanded: a token without one does not parse. Ours have no `nbf`; one that does comes from
+/// another service with which the key is shared.
 #[derive(Serialize, Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -66,6 +67,8 @@ struct Claims<'a> {
     sid: SessionId,
     name: Arc<str>,
     iat: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     exp: i64,
 }
 
@@ -108,13 +111,15 @@ impl Tokens {
             sid: session,
             name: username,
             iat: now.unix_timestamp(),
+            nbf: None,
             exp: (now + self.0.ttl).unix_timestamp(),
         };
         jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing).expect("claims and key suit the header")
     }
 
-    /// Whom `token` speaks for, if it is ours, whole and not yet expired: without leeway, since every
-    /// instance that signs also checks, and a stream must end at the second that it announced.
+    /// Whom `token` speaks for, if it is ours, whole, valid already and not yet expired: without leeway, since every
+    /// instance that signs also checks, and a stream must end at the second that it announced. (jsonwebtoken's own
+    /// `Validation` asks the system for the time, which here is a parameter.)
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Identity, InvalidToken> {
         let (signed, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
         let (header, claims) = signed.split_once('.').ok_or(InvalidToken)?;
@@ -126,7 +131,8 @@ impl Tokens {
         let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| InvalidToken)?;
         let claims: Claims = serde_json::from_slice(&claims).map_err(|_| InvalidToken)?;
         let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| InvalidToken)?;
-        if claims.iss != self.0.issuer || claims.aud != self.0.audience || expires_at <= now {
+        let is_early = claims.nbf.is_some_and(|begin| begin > now.unix_timestamp());
+        if claims.iss != self.0.issuer || claims.aud != self.0.audience || is_early || expires_at <= now {
             return Err(InvalidToken);
         }
         Ok(Identity { user_id: claims.sub, username: claims.name, session: claims.sid, expires_at })
@@ -230,6 +236,13 @@ mod tests {
     }
 
     #[rstest]
+    #[case::long_since(0)]
+    #[case::just_now(NOW.unix_timestamp())]
+    fn a_token_is_taken_from_the_second_that_it_names(#[case] begin: i64) {
+        assert!(tokens().verify(&crafted(&header(), &with(claims(), "nbf", json!(begin)), &key(1)), NOW).is_ok());
+    }
+
+    #[rstest]
     #[case::unsigned(format!("{}.{}.", URL_SAFE_NO_PAD.encode(header_with_alg("none")), encoded(&claims())))]
     #[case::signature_left_out(format!("{}.{}.", URL_SAFE_NO_PAD.encode(header()), encoded(&claims())))]
     #[case::signed_but_alg_none(crafted(&header_with_alg("none"), &claims(), &key(1)))]
@@ -248,6 +261,9 @@ mod tests {
     #[case::no_expiry(crafted(&header(), &without(claims(), "exp"), &key(1)))]
     #[case::expiry_as_text(crafted(&header(), &with(claims(), "exp", json!("9999999999")), &key(1)))]
     #[case::expiry_beyond_time(crafted(&header(), &with(claims(), "exp", json!(i64::MAX)), &key(1)))]
+    #[case::not_valid_yet(crafted(&header(), &with(claims(), "nbf", json!(NOW.unix_timestamp() + 1)), &key(1)))]
+    #[case::valid_far_beyond_time(crafted(&header(), &with(claims(), "nbf", json!(i64::MAX)), &key(1)))]
+    #[case::valid_from_a_text(crafted(&header(), &with(claims(), "nbf", json!("0")), &key(1)))]
     #[case::no_session(crafted(&header(), &without(claims(), "sid"), &key(1)))]
     #[case::subject_no_uuid(crafted(&header(), &with(claims(), "sub", json!("ali")), &key(1)))]
     #[case::empty(String::new())]
