@@ -10,6 +10,7 @@ mod redaction;
 mod addresses;
 mod archive;
 mod bodies;
+mod constraints;
 mod conversation;
 mod endings;
 mod erasure;
