@@ -82,7 +82,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Whether it is JSON, whatever it says. What is ignored is not looked at for UTF-8.
+/// Whether it is JSON, whatever it says. serde checks no UTF-8 in strings that it ignores.
 fn is_valid_json(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }

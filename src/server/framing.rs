@@ -53,7 +53,7 @@ pub(super) enum Chunks {
     Size { size: u64, is_read: bool },
     /// The rest of a chunk, and the CR LF behind it.
     Data(u64),
-    /// What follows the last chunk, up to an empty line.
+    /// The lines behind the last chunk, up to an empty one.
     Trailer(Line),
 }
 
@@ -147,7 +147,7 @@ mod tests {
 
     const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-    /// What comes of `text` when it arrives in pieces of `size`.
+    /// The outcome when `text` arrives in pieces of `size`.
     fn head_in_pieces(text: &str, size: usize) -> HeadPart {
         let (mut head, mut before) = (Head::default(), 0);
         for piece in text.as_bytes().to_vec().chunks_mut(size) {

@@ -61,7 +61,7 @@ struct State {
     is_over: bool,
 }
 
-/// What the next byte belongs to.
+/// The part of a request that the next byte belongs to.
 enum Part {
     Head(Head),
     /// A head is complete and hyper has not yet told how its body is delimited, or has refused it.

@@ -1,4 +1,4 @@
-//! What others add to an address: links, polyfills, scripts. It never costs anybody the stream or the page.
+//! Parameters that links, polyfills and scripts add to an address. They never cost anybody the stream or the page.
 
 use crate::actors::Chat;
 
@@ -19,7 +19,7 @@ async fn a_streams_address_may_hold_more_than_the_chat_knows() {
         "%ff=%ff&=&x&&",
     ] {
         chat.guest().get(&format!("/sse?room={}&{extra}", room.id)).await.is(200);
-        // What is known is as strict as ever.
+        // Known parameters are as strict as ever.
         chat.guest().get(&format!("/sse?room=general&{extra}")).await.refused(400, "malformed");
         chat.guest().get(&format!("/sse?cursor=+&{extra}")).await.refused(400, "malformed_cursor");
         chat.guest().get(&format!("/sse?access_token=x&{extra}")).await.refused(401, "invalid_token");

@@ -15,7 +15,7 @@ use crate::actors::{Chat, PASSWORD};
 enum Way {
     /// Requests that run into it, or would without the check before it. Each insists on its answers.
     Asked(for<'a> fn(&'a Chat) -> LocalBoxFuture<'a, ()>),
-    /// No value of a client's comes there: why.
+    /// No client's value reaches it, for this reason.
     Ours(&'static str),
 }
 use Way::{Asked, Ours};
