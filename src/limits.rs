@@ -92,6 +92,11 @@ impl Limits {
         place.inspect_err(|crowded| hit(crowded.of("connections", "connections_by_address")))
     }
 
+    /// Whether so many connections beside those of streams are open that idle ones should make room.
+    pub fn is_crowded(&self) -> bool {
+        self.connections.held().saturating_sub(self.streams.held()) > OTHER_CONNECTIONS / 2
+    }
+
     /// A place for one more stream. A caller without one is told `bye busy`.
     pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
         Ok(StreamPlace {
@@ -224,6 +229,18 @@ mod tests {
         assert_eq!(limits.open_stream(address(4), None).err(), Some(Crowded::Full));
         drop(first);
         assert!(limits.open_stream(address(4), None).is_ok());
+    }
+
+    #[test]
+    fn connections_without_a_stream_crowd_the_others_before_there_is_no_place_left() {
+        let limits = limits(false);
+        let connect = |n: usize| (0..n).map(|_| limits.connect([203, 0, 113, 1].into()).unwrap()).collect::<Vec<_>>();
+        let mut held = connect(OTHER_CONNECTIONS / 2);
+        assert!(!limits.is_crowded());
+        held.extend(connect(1));
+        assert!(limits.is_crowded());
+        let _stream = limits.open_stream(address(1), None).unwrap();
+        assert!(!limits.is_crowded(), "one of them is a stream's");
     }
 
     #[test]

@@ -13,7 +13,9 @@ mod lent_body;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Context;
 use std::time::Duration;
 
 use axum::Router;
@@ -29,6 +31,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::Sleep;
 use tower::Service as _;
 
 use crate::app::App;
@@ -123,6 +126,9 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     let mut is_leaving = false;
     let alarm = tokio::time::sleep(app.config.head_timeout);
     tokio::pin!(stream_comes, alarm);
+    let overdue = |context: &mut Context<'_>, alarm: Pin<&mut Sleep>| {
+        progress.poll_overdue(context, alarm, || app.limits.is_crowded())
+    };
     loop {
         tokio::select! {
             // The connection first: what it reads and writes moves the deadline.
@@ -142,9 +148,9 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
             }
             () = leaving.cancelled(), if !is_leaving => {
                 is_leaving = true;
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
-            () = std::future::poll_fn(|context| progress.poll_overdue(context, alarm.as_mut())) => return None,
+            () = std::future::poll_fn(|context| overdue(context, alarm.as_mut())) => return None,
         }
     }
 }

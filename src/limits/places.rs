@@ -61,8 +61,13 @@ impl<K: Eq + Hash + Copy> Places<K> {
         self.take_up_to(usize::MAX, key)
     }
 
+    /// How many places are held.
+    pub(super) fn held(&self) -> usize {
+        self.books().total
+    }
+
     fn take_up_to(&self, share: usize, key: K) -> Result<Place<K>, Crowded> {
-        let mut held = self.held();
+        let mut held = self.books();
         if held.total >= self.total {
             return Err(Crowded::Full);
         }
@@ -74,7 +79,7 @@ impl<K: Eq + Hash + Copy> Places<K> {
         Ok(Place { key, places: self.clone() })
     }
 
-    fn held(&self) -> MutexGuard<'_, Held<K>> {
+    fn books(&self) -> MutexGuard<'_, Held<K>> {
         // Nothing that runs under this lock can panic half-way through a change.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +87,7 @@ impl<K: Eq + Hash + Copy> Places<K> {
 
 impl<K: Eq + Hash + Copy> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut held = self.places.held();
+        let mut held = self.places.books();
         held.total -= 1;
         if let Entry::Occupied(mut own) = held.by_key.entry(self.key) {
             *own.get_mut() -= 1;
@@ -120,14 +125,14 @@ mod tests {
     fn a_place_given_back_leaves_nothing_behind() {
         let places = Places::new(10, 1);
         drop(places.take("a").unwrap());
-        assert!(places.held().by_key.is_empty());
-        assert_eq!(places.held().total, 0);
+        assert!(places.books().by_key.is_empty());
+        assert_eq!(places.books().total, 0);
     }
 
     #[test]
     fn a_share_of_nothing_leaves_no_empty_entry() {
         let places = Places::new(10, 0);
         assert_eq!(places.take("a").err(), Some(Crowded::Share));
-        assert!(places.held().by_key.is_empty());
+        assert!(places.books().by_key.is_empty());
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct Progress {
 pub(super) struct Timeouts {
     /// For the first head from the connection's start, for a later one from its first byte.
     pub head: Duration,
-    /// For an idle connection, from the last answer.
+    /// For an idle connection, from the last answer. Where connections are crowded, only `head`.
     pub idle: Duration,
 }
 
@@ -104,31 +104,38 @@ impl Progress {
         state.active_at = Instant::now();
     }
 
-    /// Ready once the connection has been idle, or in the middle of a head, for too long. `alarm` is set to the
-    /// deadline whenever that comes nearer, and only then: most requests need no change of a timer. The caller polls
-    /// this in the connection's own task, after the connection.
-    pub fn poll_overdue(&self, context: &mut Context<'_>, mut alarm: Pin<&mut Sleep>) -> Poll<()> {
+    /// Ready once the connection has been idle, or in the middle of a head, for too long. `alarm` goes off when that
+    /// may be so, and is changed only where it would go off too late: most requests need no change of a timer. The
+    /// caller polls this in the connection's own task, after the connection.
+    pub fn poll_overdue(
+        &self,
+        context: &mut Context<'_>,
+        mut alarm: Pin<&mut Sleep>,
+        is_crowded: impl Fn() -> bool,
+    ) -> Poll<()> {
         loop {
-            let Some(deadline) = self.deadline() else { return Poll::Pending };
-            if deadline < alarm.deadline() || alarm.is_elapsed() {
-                alarm.as_mut().reset(deadline);
+            let Some(deadline) = self.deadline(false) else { return Poll::Pending };
+            // An idle connection looks now and then whether others wait for its place.
+            let look_at = deadline.min(Instant::now() + self.timeouts.head);
+            if look_at < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(look_at);
             }
             ready!(alarm.as_mut().poll(context));
-            if deadline <= Instant::now() {
+            if self.deadline(is_crowded()).is_some_and(|deadline| deadline <= Instant::now()) {
                 return Poll::Ready(());
             }
         }
     }
 
     /// `None` while a request is being answered, which has time limits of its own.
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self, is_crowded: bool) -> Option<Instant> {
         let state = self.state();
         if state.is_answering {
             return None;
         }
         Some(match state.head_since {
             Some(since) => since.max(state.active_at) + self.timeouts.head,
-            None if state.has_answered => state.active_at + self.timeouts.idle,
+            None if state.has_answered && !is_crowded => state.active_at + self.timeouts.idle,
             None => state.active_at + self.timeouts.head,
         })
     }
@@ -258,5 +265,46 @@ impl AsyncWrite for Intake {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts { head: Duration::from_secs(10), idle: Duration::from_secs(150) };
+
+    /// How long a connection without a further byte lasts.
+    async fn lasts(progress: &Progress, is_crowded: impl Fn() -> bool) -> Duration {
+        let began = Instant::now();
+        let alarm = tokio::time::sleep(TIMEOUTS.head);
+        tokio::pin!(alarm);
+        poll_fn(|context| progress.poll_overdue(context, alarm.as_mut(), &is_crowded)).await;
+        began.elapsed()
+    }
+
+    fn answered() -> Arc<Progress> {
+        let progress = Progress::new(TIMEOUTS);
+        progress.answered();
+        progress
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_lasts_longer_than_a_silent_one_and_than_half_a_head() {
+        assert_eq!(lasts(&Progress::new(TIMEOUTS), || false).await.as_secs(), 10);
+        assert_eq!(lasts(&answered(), || false).await.as_secs(), 150);
+        let progress = answered();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(progress.state().pass(&mut b"GET / HTTP/1.1\r\n".to_vec()), 16);
+        assert_eq!(lasts(&progress, || false).await.as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_makes_room_for_others() {
+        assert_eq!(lasts(&answered(), || true).await.as_secs(), 10);
+        let begin = Instant::now() + Duration::from_secs(65);
+        assert_eq!(lasts(&answered(), || Instant::now() >= begin).await.as_secs(), 70);
     }
 }
