@@ -21,7 +21,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
     runtime.block_on(async {
         // The port first: a port in use should be heard of before a database is started.
-        let listener = listen(config.host, config.port, "PORT").await?;
+        let listener = listen(config.host, config.port, "PORT")?;
         run_at(listener, config).await
     })
 }
@@ -57,7 +57,7 @@ fn raise_descriptor_limit() {
 /// A sentence for the operator.
 pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     let metrics = match config.metrics_port {
-        Some(port) => Some(listen(config.host, port, "METRICS_PORT").await?),
+        Some(port) => Some(listen(config.host, port, "METRICS_PORT")?),
         None => None,
     };
     let database = Database::open(&config).await?;
@@ -68,9 +68,9 @@ pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()>
     served
 }
 
-async fn listen(host: IpAddr, port: u16, variable: &str) -> anyhow::Result<TcpListener> {
+fn listen(host: IpAddr, port: u16, variable: &str) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.with_context(|| {
+    server::listen(address).with_context(|| {
         format!("Cannot listen on {address}; is something else using port {port}? Set {variable} to another")
     })
 }

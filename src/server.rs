@@ -29,7 +29,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tower::Service as _;
@@ -49,8 +49,21 @@ const HEAD_BYTES: usize = 16 * 1024;
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(9);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Connections that the kernel completes before they are accepted: after a restart thousands come in the same second, and
+/// one that does not fit is tried again by its client after a second, three, seven. `net.core.somaxconn` caps it.
+pub const BACKLOG: u32 = 4_096;
 /// Pause after `accept` failed, usually for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Listens with room for a burst of connections.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Otherwise a restart would wait for the connections of the process before (RFC 9293, TIME-WAIT).
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Accepts connections until the app leaves. Each runs as a task of `lifecycle.connections`.
 pub async fn serve(listener: TcpListener, app: App, router: Router) {

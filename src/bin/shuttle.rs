@@ -4,9 +4,8 @@
 use std::net::SocketAddr;
 
 use gapless::config::Config;
-use gapless::instance;
+use gapless::{instance, server};
 use shuttle_runtime::{CustomError, SecretStore};
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, block_in_place};
 
@@ -33,7 +32,7 @@ struct Chat(Config);
 #[shuttle_runtime::async_trait]
 impl shuttle_runtime::Service for Chat {
     async fn bind(self, address: SocketAddr) -> Result<(), shuttle_runtime::Error> {
-        let listener = TcpListener::bind(address).await.map_err(CustomError::new)?;
+        let listener = server::listen(address).map_err(CustomError::new)?;
         let mut running = Running(tokio::spawn(instance::run_at(listener, self.0)));
         Ok((&mut running.0).await.map_err(CustomError::new)??)
     }

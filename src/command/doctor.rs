@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use crate::app::Database;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::server::BACKLOG;
 use crate::store::{self, Db};
 
 /// An answer that takes longer is none.
@@ -26,7 +27,8 @@ const OTHER_DESCRIPTORS: u64 = 5_000;
 type Finding = (&'static str, anyhow::Result<String>);
 
 pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
-    let mut findings: Vec<Finding> = vec![("origins", origins(&config)), ("descriptors", descriptors(&config))];
+    let mut findings: Vec<Finding> =
+        vec![("origins", origins(&config)), ("descriptors", descriptors(&config)), ("backlog", Ok(backlog()))];
     if let Some(redis) = &config.redis_connection {
         findings.push(("Redis", in_time(ping(redis)).await));
     } else {
@@ -162,6 +164,19 @@ fn descriptors(config: &Config) -> anyhow::Result<String> {
         }
     }
     Ok(format!("enough for {} streams", config.max_streams))
+}
+
+/// A smaller backlog is no fault where few people come at once.
+fn backlog() -> String {
+    let cap =
+        std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|cap| cap.trim().parse::<u32>().ok());
+    match cap.filter(|cap| *cap < BACKLOG) {
+        None => format!("{BACKLOG} connections may wait to be accepted"),
+        Some(cap) => format!(
+            "{cap} connections may wait to be accepted; where thousands may reconnect at once, set net.core.somaxconn \
+             to {BACKLOG}"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use gapless::realtime::writer::NewMessage;
 use gapless::store::{self, Db};
 use gapless::{App, routes, server, telemetry};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
 
 use super::database::{Database, FOUNDER};
 use super::{Guest, METRICS_TOKEN, User};
@@ -138,7 +137,7 @@ impl Chat {
 
 impl Instance {
     async fn start(config: &Config, database: &Database, clock: &Clock) -> Self {
-        let listener = TcpListener::bind((config.host, 0)).await.expect("a free port");
+        let listener = server::listen((config.host, 0).into()).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let app = App::start(config.clone(), database.options.clone(), clock.clone()).await.expect("the app starts");
         tokio::spawn(server::serve(listener, app.clone(), routes::router(app.clone())));
