@@ -10,6 +10,7 @@
 mod framing;
 mod intake;
 mod lent_body;
+pub mod liveness;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -42,13 +43,6 @@ use intake::{Intake, Progress, Timeouts};
 
 /// hyper's buffer for one head; beyond it the answer is 431.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Data that the peer's kernel has not acknowledged for this long means that the peer is gone. A quiet connection
-/// is probed after [`KEEPALIVE_IDLE`] and gone one interval later. While data is on its way nothing is probed, so
-/// the worst case is a heartbeat sent right before that: the two add up, and still free a half-open connection
-/// within 20 s.
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(9);
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Connections that the kernel completes before they are accepted: after a restart thousands come in the same second, and
 /// one that does not fit is tried again by its client after a second, three, seven. `net.core.somaxconn` caps it.
 pub const BACKLOG: u32 = 4_096;
@@ -84,7 +78,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router) {
 
 async fn converse(socket: TcpStream, peer: SocketAddr, app: App, router: Router) {
     let Ok(_place) = app.limits.connect(peer.ip()) else { return };
-    if let Err(error) = prepare(&socket) {
+    if let Err(error) = liveness::prepare(&socket, app.config.heartbeat) {
         tracing::debug!(%error, "a socket is gone before its first request");
         return;
     }
@@ -92,16 +86,6 @@ async fn converse(socket: TcpStream, peer: SocketAddr, app: App, router: Router)
     if let Some(TakenOver { socket, head, stream }) = Box::pin(speak_http(socket, peer, &app, router)).await {
         stream.run(socket, head).await;
     }
-}
-
-fn prepare(socket: &TcpStream) -> std::io::Result<()> {
-    socket.set_nodelay(true)?;
-    let socket = socket2::SockRef::from(socket);
-    socket
-        .set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL))?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
-    Ok(())
 }
 
 /// Speaks HTTP until the connection ends (`None`) or becomes a stream.

@@ -1,9 +1,11 @@
 //! One client's stream: from its subscription to its socket.
 //!
 //! A stream is a task that owns a socket. What waits goes out as one write, without a copy: the bytes of an
-//! event are the same for all its readers. A reader whose socket takes nothing for [`STALL_TIMEOUT`] is cut; it
-//! resumes from its own cursor, and nobody else has noticed.
+//! event are the same for all its readers. A reader whose socket accepts nothing for [`stall_timeout`] is cut; it
+//! resumes from its own cursor, and nobody else has noticed. Streams that are opened in the same second, as after a
+//! restart, do not act in the same millisecond for ever: each has a phase of its own.
 
+use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,13 +21,14 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::StreamPlace;
 use crate::realtime::frame::{self, ByeReason};
 use crate::realtime::subscription::{Step, Subscription};
+use crate::server::liveness::stall_timeout;
 
-/// A socket that takes nothing for this long has a reader that reads nothing.
-const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Buffers of one `writev`; the system takes 1,024, and beyond 64 nothing is gained.
 const MOST_SLICES: usize = 64;
-/// How long before its token ends a stream says so.
+/// How long before its token ends a stream says so: at least a minute, and up to so much more. Tokens that were given out
+/// in the same second end together, and their notices would bring all refreshes in the same moment.
 const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
+const EXPIRY_SPREAD: Duration = Duration::from_secs(30);
 /// A browser that was cut comes back after a time in this range, of its own.
 pub const RETRY_MS: std::ops::Range<u64> = 500..2_500;
 
@@ -68,32 +71,58 @@ impl Stream {
     pub async fn run(self, socket: TcpStream, head: Bytes) {
         let Self { app, greeting, subscription, expires_at } = self;
         let opening = vec![head, greeting];
+        let writer = Writer { socket: &socket, stall_timeout: stall_timeout(app.config.heartbeat) };
         let ended = match subscription {
-            None => write(&socket, opening).await.map(|()| Some(ByeReason::Busy)),
+            None => writer.write(opening).await.map_or_else(|ended| ended, |()| Ended::Bye(ByeReason::Busy)),
             Some((subscription, _place)) => {
                 let lasts = expires_at.map(|at| Duration::try_from(at - app.clock.now()).unwrap_or_default());
-                Live::new(&app, &socket, subscription, expires_at, lasts).run(opening).await
+                let live = Live::new(&app, writer, subscription, expires_at, lasts);
+                match live.run(opening).await {
+                    Ok(never) => match never {},
+                    Err(ended) => ended,
+                }
             }
         };
-        match ended {
-            Ok(Some(reason)) => {
-                metrics::counter!("gapless_streams_ended_total", "reason" => reason.as_str()).increment(1);
-                write(&socket, vec![frame::bye(reason)]).await.ok();
-                tokio::io::AsyncWriteExt::shutdown(&mut { socket }).await.ok();
-            }
-            Ok(None) => metrics::counter!("gapless_streams_ended_total", "reason" => "gone").increment(1),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                metrics::counter!("gapless_streams_ended_total", "reason" => "slow").increment(1);
-            }
-            Err(_) => metrics::counter!("gapless_streams_ended_total", "reason" => "gone").increment(1),
+        metrics::counter!("gapless_streams_ended_total", "reason" => ended.reason()).increment(1);
+        if let Ended::Bye(reason) = ended {
+            writer.write(vec![frame::bye(reason)]).await.ok();
+            tokio::io::AsyncWriteExt::shutdown(&mut { socket }).await.ok();
         }
+    }
+}
+
+/// Why a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// We end it, and say so.
+    Bye(ByeReason),
+    /// The client closed it, or the kernel found nobody at the other end: see [`crate::server::liveness`].
+    Gone,
+    /// The client is there, and reads nothing.
+    Slow,
+}
+
+impl Ended {
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Bye(reason) => reason.as_str(),
+            Self::Gone => "gone",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// Whatever the kernel reports, its own time-out (`ETIMEDOUT`) included, the client is gone.
+impl From<io::Error> for Ended {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
     }
 }
 
 /// A stream under way.
 struct Live<'a> {
     app: &'a App,
-    socket: &'a TcpStream,
+    writer: Writer<'a>,
     subscription: Subscription,
     expires_at: Option<OffsetDateTime>,
     next_beat: Instant,
@@ -106,28 +135,28 @@ struct Live<'a> {
 impl<'a> Live<'a> {
     fn new(
         app: &'a App,
-        socket: &'a TcpStream,
+        writer: Writer<'a>,
         subscription: Subscription,
         expires_at: Option<OffsetDateTime>,
         lasts: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
+        let before_the_end = EXPIRY_NOTICE + EXPIRY_SPREAD.mul_f64(rand::rng().random());
         Self {
             app,
-            socket,
+            writer,
             subscription,
             expires_at,
-            next_beat: now + app.config.heartbeat,
-            notice_at: lasts.map(|lasts| now + lasts.saturating_sub(EXPIRY_NOTICE)),
+            next_beat: now + app.config.heartbeat.mul_f64(rand::rng().random()),
+            notice_at: lasts.map(|lasts| now + lasts.saturating_sub(before_the_end)),
             ends_at: lasts.map(|lasts| now + lasts),
             leaves_at: None,
         }
     }
 
-    /// `Ok(None)`: the client is gone.
-    async fn run(mut self, opening: Vec<Bytes>) -> io::Result<Option<ByeReason>> {
-        write(self.socket, opening).await?;
-        let socket = self.socket;
+    async fn run(mut self, opening: Vec<Bytes>) -> Result<Infallible, Ended> {
+        self.writer.write(opening).await?;
+        let socket = self.writer.socket;
         let leaving = self.app.lifecycle.leaving.cancelled();
         let gone = peer_gone(socket);
         let alarm = tokio::time::sleep_until(self.next_alarm());
@@ -139,28 +168,26 @@ impl<'a> Live<'a> {
                 // Time first: a busy room must not keep a stream beyond its token's end.
                 biased;
                 () = &mut alarm => {
-                    if let Some(reason) = self.on_alarm().await? {
-                        return Ok(Some(reason));
-                    }
+                    self.on_alarm().await?;
                     alarm.as_mut().reset(self.next_alarm());
                 }
                 () = &mut leaving, if self.leaves_at.is_none() => {
                     let spread = Lifecycle::spread(self.app.config.drain_grace);
                     self.leaves_at = Some(Instant::now() + spread.mul_f64(rand::rng().random()));
                     let retry_ms = rand::rng().random_range(RETRY_MS);
-                    write(self.socket, vec![frame::drain(retry_ms)]).await?;
+                    self.writer.write(vec![frame::drain(retry_ms)]).await?;
                     alarm.as_mut().reset(self.next_alarm());
                 }
                 step = self.subscription.next() => match step {
                     Step::Send(frames, sample) => {
-                        write(self.socket, frames).await?;
+                        self.writer.write(frames).await?;
                         if let Some(sample) = sample {
                             sample.is_written(self.app.clock.now());
                         }
                     }
-                    Step::Bye(reason) => return Ok(Some(reason)),
+                    Step::Bye(reason) => return Err(Ended::Bye(reason)),
                 },
-                gone = &mut gone => return gone.map(|()| None),
+                () = &mut gone => return Err(Ended::Gone),
             }
         }
     }
@@ -169,77 +196,106 @@ impl<'a> Live<'a> {
         [self.notice_at, self.ends_at, self.leaves_at].into_iter().flatten().fold(self.next_beat, Instant::min)
     }
 
-    async fn on_alarm(&mut self) -> io::Result<Option<ByeReason>> {
+    async fn on_alarm(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
         let due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if due(self.ends_at) {
-            return Ok(Some(ByeReason::Expired));
+            return Err(Ended::Bye(ByeReason::Expired));
         }
         if due(self.leaves_at) {
-            return Ok(Some(ByeReason::Shutdown));
+            return Err(Ended::Bye(ByeReason::Shutdown));
         }
         if due(self.notice_at) {
             self.notice_at = None;
             if let Some(expires_at) = self.expires_at {
-                write(self.socket, vec![frame::expiring(expires_at)]).await?;
+                self.writer.write(vec![frame::expiring(expires_at)]).await?;
             }
         }
         if self.next_beat <= now {
-            self.next_beat = now + self.app.config.heartbeat;
+            self.next_beat = next_in_phase(self.next_beat, self.app.config.heartbeat, now);
             match self.subscription.behind_heartbeat() {
-                Some(heartbeat) => write(self.socket, vec![heartbeat]).await?,
+                Some(heartbeat) => self.writer.write(vec![heartbeat]).await?,
                 None => self.app.realtime.beat(&self.subscription),
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
-/// Returns when the peer has closed its side. What it sends meanwhile means nothing on a stream.
-async fn peer_gone(socket: &TcpStream) -> io::Result<()> {
-    loop {
-        socket.readable().await?;
+/// The first moment after `now` that is a whole number of intervals after `due`. Counting from `now` instead would bring all
+/// streams of an instance that stood still for a while into one phase, for ever.
+fn next_in_phase(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(due).as_nanos() % interval.as_nanos().max(1);
+    now + interval - Duration::from_nanos(u64::try_from(late).expect("it is below an interval"))
+}
+
+/// Returns when the peer has closed its side or is gone. What it sends meanwhile means nothing on a stream.
+async fn peer_gone(socket: &TcpStream) {
+    while socket.readable().await.is_ok() {
         match socket.try_read(&mut [0; 256]) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
+            Ok(read) if read > 0 => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+            Ok(_) | Err(_) => return,
         }
     }
 }
 
-/// Writes all of it, in as few system calls as the socket allows.
-async fn write(socket: &TcpStream, frames: Vec<Bytes>) -> io::Result<()> {
-    let mut rest = &frames[..];
-    // Bytes of `rest[0]` that are written already.
-    let mut offset = 0;
-    while let Some(first) = rest.first() {
-        let outcome = if rest.len() == 1 {
-            socket.try_write(&first[offset..])
-        } else {
-            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
-            slices[0] = IoSlice::new(&first[offset..]);
-            for (slice, frame) in slices[1..].iter_mut().zip(&rest[1..]) {
-                *slice = IoSlice::new(frame);
-            }
-            socket.try_write_vectored(&slices[..rest.len().min(MOST_SLICES)])
-        };
-        match outcome {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                offset += written;
-                while let Some(first) = rest.first()
-                    && offset >= first.len()
-                {
-                    offset -= first.len();
-                    rest = &rest[1..];
+/// Writes to a stream's socket.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    socket: &'a TcpStream,
+    stall_timeout: Duration,
+}
+
+impl Writer<'_> {
+    /// Writes all of it, in as few system calls as the socket allows.
+    async fn write(self, frames: Vec<Bytes>) -> Result<(), Ended> {
+        let mut rest = &frames[..];
+        // Bytes of `rest[0]` that are written already.
+        let mut offset = 0;
+        while let Some(first) = rest.first() {
+            let outcome = if rest.len() == 1 {
+                self.socket.try_write(&first[offset..])
+            } else {
+                let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+                slices[0] = IoSlice::new(&first[offset..]);
+                for (slice, frame) in slices[1..].iter_mut().zip(&rest[1..]) {
+                    *slice = IoSlice::new(frame);
                 }
+                self.socket.try_write_vectored(&slices[..rest.len().min(MOST_SLICES)])
+            };
+            match outcome {
+                Ok(0) => return Err(Ended::Gone),
+                Ok(written) => {
+                    offset += written;
+                    while let Some(first) = rest.first()
+                        && offset >= first.len()
+                    {
+                        offset -= first.len();
+                        rest = &rest[1..];
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let writable = tokio::time::timeout(self.stall_timeout, self.socket.writable());
+                    writable.await.map_err(|_| Ended::Slow)??;
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(STALL_TIMEOUT, socket.writable()).await??;
-            }
-            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_survives_a_pause() {
+        let (due, interval) = (Instant::now(), Duration::from_secs(15));
+        for (late, next) in [(0, 15_000), (3, 15_000), (14_999, 15_000), (15_000, 30_000), (40_000, 45_000)] {
+            let at = next_in_phase(due, interval, due + Duration::from_millis(late));
+            assert_eq!(at - due, Duration::from_millis(next), "{late} ms late");
         }
     }
-    Ok(())
 }

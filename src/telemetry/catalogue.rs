@@ -121,7 +121,7 @@ const CHAPTERS: [Chapter; 8] = [
             counter("gapless_streams_opened_total", "Streams opened, by how they began.")
                 .by(&[("resume", "`live` (nothing missed), `replay` (what was missed follows), `reset` (too much, or another history)")]),
             counter("gapless_streams_ended_total", "Streams ended, by why.")
-                .by(&[("reason", "`gone`, `slow`, `expired`, `revoked`, `shutdown`, `busy`")]),
+                .by(&[("reason", "`gone` (the client closed, or has vanished), `slow` (it is there and reads nothing), `expired`, `revoked`, `shutdown`, `busy`")]),
             counter("gapless_replay_reads_total", "Reads of the log for readers who were further behind than memory reaches; a crowd shares one."),
             gauge("gapless_rooms", "Rooms of the chat.").by(&[("state", "`active`, `archived`")]),
             gauge("gapless_rooms_with_readers", "Rooms that somebody is in, on any instance that is heard."),

@@ -13,6 +13,7 @@ mod crash;
 mod cuts;
 mod instances;
 mod leaving;
+mod network;
 mod order;
 mod outage;
 mod restored;

@@ -113,10 +113,6 @@ impl Program {
         Guest::at(self.address)
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.child.kill().expect("it is our child");

@@ -15,13 +15,18 @@ const RING_BYTES: usize = 8 << 20;
 /// The ring, a mailbox for each reader, segments of older events that a resume reads, and the allocator's
 /// share of all that was passed through.
 const MOST_GROWTH_KIB: u64 = 64 * 1024;
-/// A reader that takes nothing is cut within this.
-const CUT_WITHIN: Duration = Duration::from_secs(20);
+/// As the product has it: how long a reader may stop reading follows from it.
+const HEARTBEAT_SECS: u64 = 15;
+/// A reader that reads nothing is cut within this, and not before.
+const CUT_WITHIN: Duration = Duration::from_secs(45);
+const CUT_AFTER: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
     let database = Database::create().await;
-    let server = Launch::on(&database.url()).with("REPLAY_RING_BYTES", RING_BYTES).start().await;
+    let server =
+        Launch::on(&database.url()).with("REPLAY_RING_BYTES", RING_BYTES).with("HEARTBEAT_SECS", HEARTBEAT_SECS);
+    let server = server.start().await;
     let rooms = rooms(&founder(&server).await, &["busy"]).await;
     let author = people(&server, 1).await.remove(0);
     let db = database.pool();
@@ -79,6 +84,7 @@ async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
         assert!(filled.elapsed() < CUT_WITHIN, "a reader that takes nothing is still served");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    assert!(flood.elapsed() > CUT_AFTER, "a reader whose network paused might have read on: {:?}", flood.elapsed());
     println!("figure: a reader that takes nothing is cut {} ms after the flood began", flood.elapsed().as_millis());
     let mut late = late;
     let (read, was_cut) = read_on(&mut late, late_cursor, ledger.head).await;

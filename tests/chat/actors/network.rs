@@ -1,0 +1,88 @@
+//! A network of a test's own, and wires in it that delay and lose packets as a phone's radio does.
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Set where a test runs in its own network.
+const ENTERED: &str = "GAPLESS_TEST_NETWORK";
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/badwire.py");
+
+/// Whether the caller runs in a network of its own. Where it does not, this runs the named test again in one, insists on
+/// its success, prints its figures and answers `false`: the caller returns. Where there can be no such network, it says so.
+pub fn is_own_network(test: &str) -> bool {
+    if env::var_os(ENTERED).is_some() {
+        assert!(succeeds("ip", &["link", "set", "lo", "up"]), "the loopback of a new network is down at first");
+        return true;
+    }
+    let can_run = Path::new("/dev/net/tun").exists()
+        && succeeds("unshare", &["--net", "ip", "link", "set", "lo", "up"])
+        && succeeds("python3", &["--version"]);
+    if !can_run {
+        eprintln!("{test} is skipped: a network of its own needs root, /dev/net/tun, unshare, ip and python3");
+        return false;
+    }
+    let mut inside = Command::new("unshare");
+    inside.arg("--net").arg(env::current_exe().expect("a test has a program")).args(["--exact", test, "--nocapture"]);
+    let done = inside.env(ENTERED, "1").output().expect("it starts");
+    let (said, complaints) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success() && said.contains("1 passed"), "in its own network:\n{said}\n{complaints}");
+    said.lines().filter(|line| line.starts_with("figure:")).for_each(|line| println!("{line}"));
+    false
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// How a wire is, in both directions: milliseconds, milliseconds and percent.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    pub delay: u32,
+    /// More or less than the delay, for each packet anew.
+    pub jitter: u32,
+    pub loss: u32,
+}
+
+/// A wire to this network's own servers: see `tests/tools/badwire.py`.
+#[derive(Debug)]
+pub struct BadWire {
+    number: u8,
+    process: Child,
+}
+
+impl BadWire {
+    /// `number` tells it apart from other wires of this network.
+    pub fn lay(number: u8, conditions: Conditions) -> Self {
+        let Conditions { delay, jitter, loss } = conditions;
+        let mut command = Command::new("python3");
+        command.arg(PROGRAM).args([number.to_string(), delay.to_string(), jitter.to_string(), loss.to_string()]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is Python");
+        let mut said = String::new();
+        BufReader::new(process.stdout.take().expect("it is piped")).read_line(&mut said).expect("it speaks");
+        assert_eq!(said, "ready\n", "the wire is laid");
+        Self { number, process }
+    }
+
+    /// Where a client connects to reach this port over the wire.
+    pub fn to(&self, port: u16) -> SocketAddr {
+        (Ipv4Addr::new(10, 9, self.number, 2), port).into()
+    }
+
+    pub fn change(&mut self, conditions: Conditions) {
+        let Conditions { delay, jitter, loss } = conditions;
+        let wire = self.process.stdin.as_mut().expect("it is piped");
+        writeln!(wire, "{delay} {jitter} {loss}").expect("it listens");
+    }
+}
+
+impl Drop for BadWire {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
