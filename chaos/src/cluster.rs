@@ -13,6 +13,7 @@ use anyhow::Context as _;
 
 pub use instance::{Instance, Metrics};
 pub use postgres::Postgres;
+pub use process::send;
 pub use redis::Redis;
 
 use crate::schedule::INSTANCES;

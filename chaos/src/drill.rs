@@ -7,6 +7,7 @@
 mod capacity;
 mod front;
 mod load;
+pub mod network;
 mod post;
 mod presence;
 mod revocation;
@@ -18,6 +19,7 @@ mod storm;
 use std::fs;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -32,10 +34,12 @@ pub enum Drill {
     Revocation,
     Capacity,
     Presence,
+    Network,
 }
 
 impl Drill {
-    const ALL: [Self; 5] = [Self::RollingRestart, Self::Storm, Self::Revocation, Self::Capacity, Self::Presence];
+    const ALL: [Self; 6] =
+        [Self::RollingRestart, Self::Storm, Self::Revocation, Self::Capacity, Self::Presence, Self::Network];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,6 +48,7 @@ impl Drill {
             Self::Revocation => "revocation",
             Self::Capacity => "capacity",
             Self::Presence => "presence",
+            Self::Network => "network",
         }
     }
 }
@@ -70,6 +75,8 @@ pub struct Course<'a> {
     pub mutant: Option<&'static str>,
     /// How many streams, if not the drill's own number.
     pub streams: Option<usize>,
+    /// How long the lid of a laptop is closed, in the drill `network`.
+    pub lid: Duration,
 }
 
 /// Performs a drill; what it measured is held against its goals on the sheet.
@@ -86,6 +93,7 @@ pub async fn perform(drill: Drill, course: &Course<'_>) -> anyhow::Result<Sheet>
         Drill::Revocation => revocation::perform(course).await,
         Drill::Capacity => capacity::perform(course).await,
         Drill::Presence => presence::perform(course).await,
+        Drill::Network => network::perform(course).await,
     }
 }
 

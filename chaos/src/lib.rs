@@ -33,6 +33,7 @@ pub mod mutants;
 pub mod run;
 
 pub mod drill;
+pub mod laptop;
 
 #[path = "../../src/store/embedded"]
 pub mod embedded {

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use gapless_chaos::drill::{self, Course, Drill};
+use gapless_chaos::drill::{self, Course, Drill, network};
+use gapless_chaos::laptop;
 use gapless_chaos::mutants::{LENGTH, MUTANTS, Mutant};
 use gapless_chaos::options::{Options, USAGE};
 use gapless_chaos::report::Report;
@@ -41,6 +43,9 @@ async fn command() -> anyhow::Result<ExitCode> {
         print!("{USAGE}");
         return Ok(ExitCode::SUCCESS);
     };
+    if let (Some(address), Some(room)) = (options.laptop, options.room) {
+        match laptop::run(address, room).await {}
+    }
     if options.plan_only {
         run::print_schedule(options.seed, options.length(), FaultKind::ALL);
         return Ok(ExitCode::SUCCESS);
@@ -67,10 +72,17 @@ fn named(name: &str) -> anyhow::Result<&'static Mutant> {
 }
 
 async fn perform(drill: Drill, options: &Options) -> anyhow::Result<ExitCode> {
+    if drill == Drill::Network
+        && let Err(error) = network::wire::enter()
+    {
+        println!("the drill `network` is skipped: {error:#}");
+        return Ok(ExitCode::SUCCESS);
+    }
     let dir = options.dir.join(format!("drill-{}", drill.name()));
     eprintln!("{}; history and logs are in {}", drill.name(), dir.display());
     let mutant = options.mutant.as_deref().map(named).transpose()?.map(|mutant| mutant.name);
-    let course = Course { server: &options.server, dir: &dir, mutant, streams: options.streams };
+    let lid = Duration::from_secs(options.lid_secs);
+    let course = Course { server: &options.server, dir: &dir, mutant, streams: options.streams, lid };
     let sheet = drill::perform(drill, &course).await?;
     fs::write(dir.join("figures.json"), sheet.json()).context("writing the figures")?;
     print!("{}", if options.json { sheet.json() } else { sheet.text() });
@@ -97,7 +109,7 @@ async fn chaos(options: &Options) -> anyhow::Result<Report> {
 /// A run of a server with a bug.
 async fn release(options: &Options, mutant: &Mutant) -> anyhow::Result<Report> {
     let dir = options.dir.join(format!("mutant-{}", mutant.name));
-    let length = options.seconds.map_or(LENGTH, std::time::Duration::from_secs);
+    let length = options.seconds.map_or(LENGTH, Duration::from_secs);
     let Options { seed, rate, .. } = *options;
     let mutant_name = MUTANTS.iter().find(|other| other.name == mutant.name).map(|mutant| mutant.name);
     let kinds = mutant.kinds.to_vec();

@@ -1,16 +1,18 @@
 //! What a run is asked to be.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use lexopt::prelude::*;
+use uuid::Uuid;
 
 use crate::drill::Drill;
 
 pub const USAGE: &str = "\
 Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan] [--judge D]
-       chaos --drill NAME [--streams N] [--mutant M] [--json]
+       chaos --drill NAME [--streams N] [--lid-secs N] [--mutant M] [--json]
 
   --seconds N   how long faults are injected under load (60)
   --seed S      the schedule of faults; the same seed, the same schedule (by chance)
@@ -20,8 +22,9 @@ Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--pla
   --plan        print the schedule and do nothing else
   --judge D     judge again what a run has left in its directory
   --drill NAME  one question instead, answered by figures and held against goals: rolling-restart, storm,
-                revocation, capacity, presence
+                revocation, capacity, presence, network
   --streams N   how many streams a drill holds (its own number)
+  --lid-secs N  how long the drill `network` keeps a laptop's lid closed (600)
   --json        print the figures of a drill as JSON
   --server P    the program to run
   --dir D       where history, logs and report go
@@ -39,7 +42,11 @@ pub struct Options {
     pub plan_only: bool,
     pub drill: Option<Drill>,
     pub streams: Option<usize>,
+    pub lid_secs: u64,
     pub json: bool,
+    /// A client of a drill, as a process of its own: where it reads, and what.
+    pub laptop: Option<SocketAddr>,
+    pub room: Option<Uuid>,
     /// The directory of a run that is over.
     pub judged: Option<PathBuf>,
     pub server: PathBuf,
@@ -58,7 +65,10 @@ impl Options {
             plan_only: false,
             drill: None,
             streams: None,
+            lid_secs: 600,
             json: false,
+            laptop: None,
+            room: None,
             judged: None,
             server: PathBuf::from("target/debug/gapless"),
             dir: PathBuf::from("target/chaos"),
@@ -73,6 +83,9 @@ impl Options {
                 Long("judge") => options.judged = Some(args.value()?.into()),
                 Long("drill") => options.drill = Some(args.value()?.parse()?),
                 Long("streams") => options.streams = Some(args.value()?.parse()?),
+                Long("lid-secs") => options.lid_secs = args.value()?.parse()?,
+                Long("laptop") => options.laptop = Some(args.value()?.parse()?),
+                Long("room") => options.room = Some(args.value()?.parse()?),
                 Long("json") => options.json = true,
                 Long("plan") => options.plan_only = true,
                 Long("server") => options.server = args.value()?.into(),

@@ -1,0 +1,82 @@
+//! A network namespace of a drill's own, and wires in it that delay and lose packets: see `tests/tools/badwire.py`.
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+/// Set where the drill runs in its own network.
+const ENTERED: &str = "GAPLESS_DRILL_NETWORK";
+const PROGRAM: &str = include_str!("../../../../tests/tools/badwire.py");
+
+/// Runs this program again in a network of its own, in place of this process. Returns where it runs in one already, and
+/// where there can be none.
+///
+/// # Errors
+/// A sentence that says what is missing.
+pub fn enter() -> anyhow::Result<()> {
+    if env::var_os(ENTERED).is_some() {
+        ensure!(succeeds("ip", &["link", "set", "lo", "up"]), "the loopback of the new network stays down");
+        return Ok(());
+    }
+    let can_run = Path::new("/dev/net/tun").exists()
+        && succeeds("unshare", &["--net", "ip", "link", "set", "lo", "up"])
+        && succeeds("python3", &["--version"]);
+    ensure!(can_run, "it needs root, /dev/net/tun, unshare, ip and python3");
+    let mut again = Command::new("unshare");
+    again.arg("--net").arg(env::current_exe()?).args(env::args_os().skip(1)).env(ENTERED, "1");
+    Err(again.exec()).context("entering a network of its own")
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// How a wire is, in both directions.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    pub delay_ms: f64,
+    /// More or less than the delay, for each packet anew.
+    pub jitter_ms: f64,
+    pub loss_percent: f64,
+}
+
+/// See the [module](self). It is removed when this is dropped.
+#[derive(Debug)]
+pub struct BadWire {
+    number: u8,
+    process: tokio::process::Child,
+}
+
+impl BadWire {
+    /// `number` tells it apart from the other wires.
+    pub async fn lay(number: u8, conditions: Conditions) -> anyhow::Result<Self> {
+        let Conditions { delay_ms, jitter_ms, loss_percent } = conditions;
+        let mut command = tokio::process::Command::new("python3");
+        command.args(["-c", PROGRAM, &number.to_string()]);
+        command.args([delay_ms, jitter_ms, loss_percent].map(|figure| figure.to_string()));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn().context("a wire")?;
+        let mut said = String::new();
+        BufReader::new(process.stdout.take().context("it is piped")?).read_line(&mut said).await?;
+        ensure!(said == "ready\n", "a wire cannot be laid");
+        Ok(Self { number, process })
+    }
+
+    /// Where a client connects to reach this port over the wire.
+    pub fn to(&self, port: u16) -> SocketAddr {
+        (Ipv4Addr::new(10, 9, self.number, 2), port).into()
+    }
+
+    pub async fn change(&mut self, conditions: Conditions) -> anyhow::Result<()> {
+        let Conditions { delay_ms, jitter_ms, loss_percent } = conditions;
+        let wire = self.process.stdin.as_mut().context("it is piped")?;
+        wire.write_all(format!("{delay_ms} {jitter_ms} {loss_percent}\n").as_bytes()).await.context("changing a wire")
+    }
+}

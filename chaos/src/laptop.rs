@@ -1,0 +1,45 @@
+//! A client as a process of its own, so that it can be frozen with all its timers: it reads one room, comes back as the app
+//! does, and prints what it hears, one word or message to a line.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::http::EventStream;
+
+/// Two heartbeats and five seconds of silence mean that the stream is dead, as in the app.
+const SILENCE: Duration = Duration::from_secs(35);
+/// A greeting is waited for this long.
+const GREETING: Duration = Duration::from_secs(15);
+const PAUSE_MS: std::ops::Range<u64> = 125..500;
+
+#[derive(Deserialize)]
+struct Message {
+    seq: u64,
+}
+
+/// Reads until it is killed.
+pub async fn run(address: SocketAddr, room: Uuid) -> Infallible {
+    let query = format!("room={room}");
+    let mut cursor: Option<String> = None;
+    loop {
+        let opening = EventStream::open(address, &query, cursor.as_deref(), None);
+        if let Ok(Ok(mut stream)) = tokio::time::timeout(GREETING, opening).await {
+            while let Ok(Ok(event)) = tokio::time::timeout(SILENCE, stream.next()).await {
+                match event.name.as_str() {
+                    "hello" | "reset" => println!("{}", event.name),
+                    "message.posted" => match serde_json::from_str::<Message>(&event.data) {
+                        Ok(Message { seq }) => println!("message {seq}"),
+                        Err(error) => println!("nonsense: {error}"),
+                    },
+                    _ => {}
+                }
+                cursor = event.id.or(cursor);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(rand::random_range(PAUSE_MS))).await;
+    }
+}
