@@ -64,9 +64,9 @@ pub fn prepare(socket: &TcpStream, heartbeat: Duration) -> io::Result<()> {
 
 /// How long the kernel waits for the peer's.
 fn user_timeout(heartbeat: Duration) -> Duration {
-    let remaining = RELEASED_WITHIN - FIRST_RETRANSMISSION;
+    let remaining = RELEASED_WITHIN.saturating_sub(FIRST_RETRANSMISSION);
     // For long heartbeats: quiet until just before the end, then data.
-    let twice = (remaining - PROBE_INTERVAL) / 2;
+    let twice = remaining.saturating_sub(PROBE_INTERVAL) / 2;
     remaining.saturating_sub(heartbeat).max(twice)
 }
 
@@ -81,7 +81,7 @@ fn keepalive_time(heartbeat: Duration) -> Duration {
 
 /// A socket that accepts nothing for this long has a reader that reads nothing.
 pub fn stall_timeout(heartbeat: Duration) -> Duration {
-    user_timeout(heartbeat) - BEFORE_THE_KERNEL
+    user_timeout(heartbeat).saturating_sub(BEFORE_THE_KERNEL)
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
         for heartbeat in heartbeats() {
             let timeout = user_timeout(heartbeat);
             for _ in 0..100 {
-                let answerable = timeout - keepalive_time(heartbeat) - round_trip;
+                let answerable = timeout.saturating_sub(keepalive_time(heartbeat) + round_trip);
                 let probes = 1 + answerable.as_secs() / PROBE_INTERVAL.as_secs();
                 assert!(probes >= 7, "{heartbeat:?}: {probes} probes");
             }

@@ -197,11 +197,13 @@ async fn pause(
 /// Where all timers are to be due together, everybody hears a message now and then: a keepalive timer counts from the last
 /// acknowledgement, and those of all streams come in the same moment.
 async fn speak(stage: &Stage, number: u8, is_wanted: bool) -> anyhow::Result<()> {
-    while is_wanted {
+    if !is_wanted {
+        return std::future::pending().await;
+    }
+    loop {
         tokio::time::sleep(SPOKEN_EVERY).await;
         say(stage, number).await?;
     }
-    std::future::pending().await
 }
 
 /// Posts in the room of a network.

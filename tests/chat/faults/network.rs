@@ -66,7 +66,7 @@ async fn healthy_streams_on_bad_networks_are_never_cut() {
     let pausing = tokio::spawn(async move {
         let (_, usual, _) = NETWORKS[NETWORKS.len() - 1];
         loop {
-            tokio::time::sleep(PAUSE_EVERY - PAUSE).await;
+            tokio::time::sleep(PAUSE_EVERY.saturating_sub(PAUSE)).await;
             pausing.change(Conditions { loss: 100, ..usual });
             tokio::time::sleep(PAUSE).await;
             pausing.change(usual);
@@ -96,7 +96,7 @@ async fn healthy_streams_on_bad_networks_are_never_cut() {
         faults.extend(failed.first().map(|first| format!("{name}: {} of {count}, such as: {first}", failed.len())));
     }
     assert!(faults.is_empty(), "{faults:#?}");
-    assert_eq!(cut, 0.0, "streams that the server has ended before the message");
+    assert!(cut < 0.5, "{cut} streams were ended by the server before the message");
 }
 
 /// A server of this network, reached over every wire, with the heartbeats of the product.
@@ -176,7 +176,7 @@ async fn a_client_that_has_vanished_is_released_within_a_minute() {
         if open < f64::from(CLIENTS) {
             first.get_or_insert(elapsed);
         }
-        if open == 0.0 {
+        if open < 0.5 {
             break;
         }
         assert!(elapsed < RELEASED_WITHIN, "{open} streams of vanished clients are still held");
@@ -186,7 +186,8 @@ async fn a_client_that_has_vanished_is_released_within_a_minute() {
     println!("figure: {CLIENTS} streams whose clients vanished are released after {first:.1?} to {last:.1?}");
     assert!(first > Duration::from_secs(30), "the network might have come back: {first:?}");
     for (reason, count) in [("gone", f64::from(CLIENTS)), ("slow", 0.0)] {
-        assert_eq!(server.metric("gapless_streams_ended_total", reason).await, count, "{reason}");
+        let ended = server.metric("gapless_streams_ended_total", reason).await;
+        assert!((ended - count).abs() < 0.5, "{ended} of {count} ended as {reason}");
     }
 }
 
@@ -230,7 +231,8 @@ async fn heartbeats_of_streams_that_began_together_are_spread() {
     let rooms = rooms(&founder(&server).await, &["quiet"]).await;
     let reader = Reader { address: server.address, guest: server.guest() };
     let opened = (0..STREAMS).map(|_| reader.open(&rooms[0]));
-    let mut streams: Vec<_> = futures_util::future::join_all(opened).await.into_iter().map(Result::unwrap).collect();
+    let mut streams: Vec<_> =
+        futures_util::future::join_all(opened).await.into_iter().map(|stream| stream.expect("a stream")).collect();
 
     let fresh = largest_share(&mut streams, EVERY).await;
     server.signal(Signal::STOP);

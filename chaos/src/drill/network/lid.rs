@@ -31,7 +31,7 @@ const AWAY: Conditions = Conditions { loss_percent: 100.0, ..USUAL };
 const POST_EVERY: Duration = Duration::from_secs(1);
 /// Messages while the lid is still open.
 const BEFORE: usize = 3;
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(60);
+const CAUGHT_UP_WITHIN: Duration = Duration::from_mins(1);
 /// "Within seconds".
 const GOAL_SECS: f64 = 10.0;
 
