@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::auth::password::Passwords;
+use crate::auth::session::Successors;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -20,6 +21,7 @@ use crate::mutant::{self, Mutant};
 use crate::realtime::Realtime;
 use crate::realtime::log::Log;
 use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
+use crate::session_cleaning::Cleaning;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Db};
 use crate::sweep::Sweep;
@@ -48,6 +50,7 @@ pub struct Parts {
     pub realtime: Realtime,
     pub writer: Writer,
     pub tokens: Tokens,
+    pub successors: Successors,
     pub passwords: Passwords,
     pub limits: Limits,
     pub sweep: Sweep,
@@ -109,6 +112,7 @@ impl App {
             &config.jwt_audience,
             config.access_token_ttl,
         );
+        let successors = Successors::new(&config.jwt_signing_key, &config.jwt_previous_keys);
         let limits = Limits::new(&config);
         let app = Self(Arc::new(Parts {
             config,
@@ -117,6 +121,7 @@ impl App {
             realtime,
             writer,
             tokens,
+            successors,
             passwords,
             limits,
             sweep: Sweep::default(),
@@ -142,12 +147,13 @@ impl App {
         let app = self.clone();
         self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(async move {
             let mut tick = tokio::time::interval(FORGET_EVERY);
+            let mut cleaning = Cleaning::default();
             loop {
                 tick.tick().await;
-                let now = app.clock.now();
-                app.realtime.forget_sessions_before(now - app.config.access_token_ttl - FORGET_EVERY);
-                if let Err(error) = store::sessions::remove_expired_tokens(&app.db, now).await {
-                    tracing::warn!(%error, "expired refresh tokens stay for another while");
+                let forgotten = app.clock.now() - app.config.access_token_ttl - FORGET_EVERY;
+                app.realtime.forget_sessions_before(forgotten);
+                if let Err(error) = cleaning.remove_old(&app, forgotten).await {
+                    tracing::warn!(%error, "removing old sessions failed; retrying in 60 s");
                 }
             }
         }));

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::event::{Author, Role};
-use crate::id::{SessionId, UserId};
+use crate::id::{SessionClaim, UserId};
 
 /// Somebody who showed a token that holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Caller {
     pub username: Arc<str>,
     /// As the log has it, not as the token might.
     pub role: Role,
-    pub session: SessionId,
+    pub session: SessionClaim,
     pub expires_at: OffsetDateTime,
 }
 
@@ -74,7 +74,7 @@ impl App {
     /// [`Error::InvalidToken`] when it is forged or expired, its session has ended or its user is banned.
     pub fn authenticate(&self, access_token: &str) -> Result<Caller> {
         let identity = self.tokens.verify(access_token, self.clock.now()).map_err(|_| Error::InvalidToken)?;
-        if self.realtime.is_ended(identity.session) || self.realtime.is_banned(identity.user_id) {
+        if self.realtime.is_ended(identity.user_id, identity.session) || self.realtime.is_banned(identity.user_id) {
             return Err(Error::InvalidToken);
         }
         Ok(Caller {

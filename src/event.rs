@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
+use crate::id::{ClientId, Generation, MessageId, Pos, RoomId, Seq, SessionClaim, SessionId, UserId};
 
 /// What a user may do beyond reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
@@ -138,6 +138,23 @@ pub struct Standing {
     pub banned: bool,
 }
 
+/// The end of all sessions of a user that were open at a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationEnd {
+    /// The first that is not over.
+    pub generation: Generation,
+    /// The session that went on into it.
+    #[serde(default)]
+    pub except: Option<SessionId>,
+}
+
+impl GenerationEnd {
+    /// Whether the session of this token ended. One that names no generation is not known here: the event lists it.
+    pub fn ends(&self, session: SessionClaim) -> bool {
+        self.except != Some(session.id) && session.generation.is_some_and(|generation| generation < self.generation)
+    }
+}
+
 /// One durable change, at its position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -173,7 +190,10 @@ pub enum Change {
     /// Heard by nobody: their streams end here.
     SessionsEnded {
         user_id: UserId,
+        /// Where all of a user's ended, only the newest of them.
         sessions: Vec<SessionId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        all: Option<GenerationEnd>,
     },
     /// Heard by everybody, since everybody may show something of theirs. The name is the one that is left.
     UserErased(Author),

@@ -56,6 +56,26 @@ uuid_id! {
     ClientId;
 }
 
+/// Which of an account's sessions one is among: ending all of them begins the next generation. 0 is the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, sqlx::Type)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct Generation(pub i64);
+
+/// What an access token says of its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionClaim {
+    pub id: SessionId,
+    /// `None` in tokens of a release that named none.
+    pub generation: Option<Generation>,
+}
+
+impl From<SessionId> for SessionClaim {
+    fn from(id: SessionId) -> Self {
+        Self { id, generation: None }
+    }
+}
+
 /// A position in the global log: 1 for the first change ever, without a gap.
 #[derive(
     Debug,

@@ -29,6 +29,7 @@ pub mod instance;
 pub mod lifecycle;
 pub mod mutant;
 pub mod server;
+mod session_cleaning;
 pub mod stream;
 pub mod sweep;
 pub mod version;

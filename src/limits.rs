@@ -6,9 +6,14 @@
 
 mod address;
 mod budget;
+mod failures;
+mod known;
 mod places;
+mod sign_ins;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::config::{Config, TrustedProxy};
 use crate::error::Result;
@@ -16,18 +21,17 @@ use crate::id::UserId;
 
 pub use address::Address;
 pub use places::{Crowded, Place};
+pub use sign_ins::Attempt;
 
 use budget::{Budget, Rate};
+use failures::Failures;
 use places::Places;
+use sign_ins::SignIns;
 
 /// Requests of one address: an office behind one address reads and writes within it, a flood does not.
 const REQUESTS_PER_ADDRESS: Rate = Rate::per_second(100).at_once(400);
 /// Requests of one user: the fastest typist with every device open stays far below.
 const REQUESTS_PER_USER: Rate = Rate::per_second(20).at_once(100);
-/// Sign-ins and password checks of one account, right or wrong: guessing stays hopeless for years.
-const SIGN_INS_PER_ACCOUNT: Rate = Rate::per_minute(10);
-/// Sign-ins of one address.
-const SIGN_INS_PER_ADDRESS: Rate = Rate::per_minute(30);
 /// New accounts of one address.
 const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
 /// New accounts of all addresses together: a crowd that comes at once gets in, and a flood from a thousand
@@ -53,10 +57,9 @@ pub struct Limits {
 struct Rates {
     requests_by_address: Budget,
     requests_by_user: Budget,
-    sign_ins_by_account: Budget,
-    sign_ins_by_address: Budget,
+    sign_ins: Arc<SignIns>,
     sign_ups_by_address: Budget,
-    sign_ups: Budget,
+    sign_ups: Failures,
 }
 
 /// A stream's place: of its address, and of its user where it has one.
@@ -124,12 +127,20 @@ impl Limits {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.requests_by_user.take(&user))
     }
 
-    /// Counts one sign-in or password check under this name, whether or not there is such an account.
-    pub fn admit_sign_in(&self, username: &str, address: Address) -> Result<()> {
-        let Some(rates) = &self.rates else { return Ok(()) };
-        // The address first: one that has used up its own sign-ins must not use up an account's as well.
-        rates.sign_ins_by_address.take(&address)?;
-        rates.sign_ins_by_account.take(username)
+    /// Admits one password to be checked under this name, whether or not there is such an account; may wait a little
+    /// while many addresses are guessing.
+    pub async fn admit_password(&self, username: &str, address: Address) -> Result<Attempt> {
+        match &self.rates {
+            Some(rates) => Arc::clone(&rates.sign_ins).admit(username, address).await,
+            None => Ok(Attempt::unlimited(username, address)),
+        }
+    }
+
+    /// Notes that the account's holder is at this address: what others try does not slow them there.
+    pub fn remember(&self, username: &str, address: Address) {
+        if let Some(rates) = &self.rates {
+            rates.sign_ins.remember(username, address);
+        }
     }
 
     /// Counts one attempt to sign up.
@@ -137,9 +148,16 @@ impl Limits {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups_by_address.take(&address))
     }
 
-    /// Counts one new account, of whoever may make one: those who may not must not use up the others' share.
+    /// Counts one new account, of somebody who may make one: others must not use up their share.
     pub fn admit_account(&self) -> Result<()> {
-        self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups.take(&()))
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups.take(&(), Instant::now()))
+    }
+
+    /// The account was not made after all.
+    pub fn no_account_was_made(&self) {
+        if let Some(rates) = &self.rates {
+            rates.sign_ups.give_back(&());
+        }
     }
 }
 
@@ -148,10 +166,9 @@ impl Rates {
         Self {
             requests_by_address: Budget::new("requests_by_address", REQUESTS_PER_ADDRESS),
             requests_by_user: Budget::new("requests_by_user", REQUESTS_PER_USER),
-            sign_ins_by_account: Budget::new("sign_ins_by_account", SIGN_INS_PER_ACCOUNT),
-            sign_ins_by_address: Budget::new("sign_ins_by_address", SIGN_INS_PER_ADDRESS),
+            sign_ins: Arc::new(SignIns::new()),
             sign_ups_by_address: Budget::new("sign_ups_by_address", SIGN_UPS_PER_ADDRESS),
-            sign_ups: Budget::new("sign_ups", SIGN_UPS),
+            sign_ups: Failures::new("sign_ups", SIGN_UPS),
         }
     }
 }
@@ -174,32 +191,92 @@ mod tests {
         IpAddr::from([203, 0, 113, last]).into()
     }
 
-    #[test]
-    fn guessing_passwords_stops_at_the_account_and_at_the_address() {
-        let limits = limits(true);
-        for _ in 0..10 {
-            limits.admit_sign_in("ali", address(1)).unwrap();
-        }
-        let refused = limits.admit_sign_in("ali", address(2)).unwrap_err();
-        assert!(matches!(refused, Error::TooManyRequests { retry_after } if !retry_after.is_zero()));
-
-        for n in 0..20 {
-            limits.admit_sign_in(&format!("name-{n}"), address(1)).unwrap();
-        }
-        assert!(limits.admit_sign_in("somebody", address(1)).is_err());
-        assert!(limits.admit_sign_in("somebody", address(3)).is_ok());
+    /// Tries a wrong password: whether it was checked at all.
+    async fn guess(limits: &Limits, account: &str, address: Address) -> Result<()> {
+        limits.admit_password(account, address).await.map(Attempt::wrong)
     }
 
-    #[test]
-    fn an_address_without_sign_ins_left_cannot_use_up_an_accounts() {
+    /// Tries the right one.
+    async fn sign_in(limits: &Limits, account: &str, address: Address) -> Result<()> {
+        limits.admit_password(account, address).await.map(Attempt::right)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guessing_stops_for_the_address_that_guesses_and_for_nobody_else() {
         let limits = limits(true);
-        for n in 0..30 {
-            limits.admit_sign_in(&format!("name-{n}"), address(1)).unwrap();
+        let guesses = 28;
+        let mut checked = 0;
+        for _ in 0..guesses {
+            checked += usize::from(guess(&limits, "ali", address(1)).await.is_ok());
         }
+        assert_eq!(checked, 10, "of one address for one account");
+        let refused = guess(&limits, "ali", address(1)).await.unwrap_err();
+        assert!(matches!(refused, Error::TooManyRequests { retry_after } if !retry_after.is_zero()));
         for _ in 0..20 {
-            assert!(limits.admit_sign_in("ali", address(1)).is_err());
+            sign_in(&limits, "ali", address(2)).await.unwrap();
         }
-        assert!(limits.admit_sign_in("ali", address(2)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn right_passwords_use_up_nothing() {
+        let limits = limits(true);
+        for n in 0..1_000 {
+            sign_in(&limits, &format!("colleague-{n}"), address(1)).await.unwrap();
+            sign_in(&limits, "ali", address(1)).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_tries_many_accounts_stops_but_not_for_those_it_has_signed_in_to() {
+        let limits = limits(true);
+        sign_in(&limits, "colleague", address(1)).await.unwrap();
+        for n in 0..30 {
+            guess(&limits, &format!("name-{n}"), address(1)).await.unwrap();
+        }
+        assert!(guess(&limits, "somebody", address(1)).await.is_err());
+        assert!(guess(&limits, "somebody", address(3)).await.is_ok());
+        sign_in(&limits, "colleague", address(1)).await.unwrap();
+        for _ in 0..10 {
+            guess(&limits, "colleague", address(1)).await.unwrap();
+        }
+        assert!(guess(&limits, "colleague", address(1)).await.is_err(), "there too guessing stops");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_guesses_slows_the_owner_at_most_and_not_where_the_owner_was_before() {
+        let limits = limits(true);
+        sign_in(&limits, "ali", address(1)).await.unwrap();
+        for n in 10..40 {
+            guess(&limits, "ali", address(n)).await.unwrap();
+        }
+        let took = async |address| {
+            let began = tokio::time::Instant::now();
+            sign_in(&limits, "ali", address).await.unwrap();
+            began.elapsed().as_millis()
+        };
+        assert_eq!(took(address(2)).await, 1_000, "at a new place");
+        assert_eq!(took(address(2)).await, 0, "which is one of the owner's now");
+        assert_eq!(took(address(1)).await, 0, "at a place of before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_beyond_those_who_may_wait_is_not_refused() {
+        let limits = limits(true);
+        for n in 10..40 {
+            guess(&limits, "ali", address(n)).await.unwrap();
+        }
+        let other = |n: u32| Address::from(IpAddr::from(std::net::Ipv4Addr::from_bits(n)));
+        let crowd: Vec<_> = (0..1_100).map(|n| guess(&limits, "ali", other(n))).collect();
+        let answered = futures_util::future::join_all(crowd).await;
+        assert!(answered.iter().all(Result::is_ok));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_password_that_was_not_checked_is_no_failure() {
+        let limits = limits(true);
+        for _ in 0..100 {
+            drop(limits.admit_password("ali", address(1)).await.unwrap());
+        }
     }
 
     #[test]
@@ -217,6 +294,8 @@ mod tests {
         assert_eq!((0..100).filter(|_| signs_up(1)).count(), 20, "of one address");
         let made = (2..250).flat_map(|n| [n; 5]).filter(|n| signs_up(*n)).count();
         assert!((180..190).contains(&made), "{made} of all others");
+        limits.no_account_was_made();
+        assert!(signs_up(251), "one that was not made is anybody's");
     }
 
     #[test]
@@ -253,14 +332,14 @@ mod tests {
         assert!(limits.open_stream(address(99), Some(user)).is_ok());
     }
 
-    #[test]
-    fn without_rate_limits_only_the_instances_own_bounds_are_left() {
+    #[tokio::test]
+    async fn without_rate_limits_only_the_instances_own_bounds_are_left() {
         let limits = limits(false);
         let user = UserId::new();
         for _ in 0..1_000 {
             limits.admit_address(address(1)).unwrap();
             limits.admit_user(user).unwrap();
-            limits.admit_sign_in("ali", address(1)).unwrap();
+            guess(&limits, "ali", address(1)).await.unwrap();
             limits.admit_sign_up(address(1)).unwrap();
             limits.admit_account().unwrap();
         }

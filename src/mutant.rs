@@ -74,7 +74,7 @@ impl Mutant {
 
 /// Events that nobody hears, for the positions `(after, ..=upto]` that a careless reader passes over.
 pub fn nothing(after: Pos, upto: Pos, at: OffsetDateTime) -> impl Iterator<Item = Event> {
-    let change = Change::SessionsEnded { user_id: UserId(uuid::Uuid::nil()), sessions: Vec::new() };
+    let change = Change::SessionsEnded { user_id: UserId(uuid::Uuid::nil()), sessions: Vec::new(), all: None };
     (after.0 + 1..=upto.0).map(move |pos| Event { pos: Pos(pos), at, change: change.clone() })
 }
 

@@ -44,7 +44,7 @@ use self::feed::Feed;
 use self::log::{Log, Snapshot};
 use self::replay::Replay;
 use crate::event::{Event, Online, Role};
-use crate::id::{Pos, RoomId, SessionId, UserId};
+use crate::id::{Pos, RoomId, SessionClaim, UserId};
 use crate::telemetry::trace::{Span, Trace};
 
 /// News waiting for the applier. Full means that it lags; what is dropped then it reads from the log.
@@ -241,8 +241,8 @@ impl Realtime {
     }
 
     /// Whether a session ended so recently that a token of it may still look alive.
-    pub fn is_ended(&self, session: SessionId) -> bool {
-        self.shared.feed().directory.ended_sessions.contains_key(&session)
+    pub fn is_ended(&self, user: UserId, session: SessionClaim) -> bool {
+        self.shared.feed().directory.is_ended(user, session)
     }
 
     /// Forgets sessions whose last token expired before now.

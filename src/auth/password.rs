@@ -1,17 +1,21 @@
 //! Passwords: hashed slowly on purpose, and never in the way of the chat.
 //!
 //! Argon2id costs 19 MiB and tens of milliseconds of a core for each guess, for an attacker and for us. So
-//! it runs on blocking threads, on no more of them than there are cores, with a bounded crowd waiting.
+//! it runs on blocking threads, on no more of them than there are cores, with a bounded crowd waiting. Addresses
+//! take turns, so that one of them cannot fill the queue for all the others: see [`turns`].
 
-use std::sync::Arc;
+mod turns;
+
+use std::net::{IpAddr, Ipv6Addr};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
 
+use self::turns::Turns;
 use crate::error::Error;
+use crate::limits::Address;
 
 /// Memory per hash in KiB, passes over it, and lanes: the second choice of the OWASP password storage cheat
 /// sheet for Argon2id (as strong as the first, for less memory).
@@ -19,8 +23,9 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// How many may wait per worker: about a second's work. Whoever comes then is told to come back.
-const WAITING_PER_WORKER: usize = 32;
+/// How many may wait per worker: about two seconds' work, which is less than a caller waits for an answer. With more
+/// than that, the last of the address that has the most is told to come back.
+const WAITING_PER_WORKER: usize = 64;
 
 /// Of the empty password: what a sign-in is checked against when there is no such user, so that it takes
 /// the same time as for one who exists. What the check answers is not looked at.
@@ -29,10 +34,7 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Z2FwbGVzcyBkZWNveSAwMQ$G7NMR
 /// The bounded pool in which passwords are hashed and checked. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
-    /// Those at work and those waiting; empty means full.
-    places: Arc<Semaphore>,
-    /// Those at work.
-    workers: Arc<Semaphore>,
+    turns: Turns<Address>,
 }
 
 impl Passwords {
@@ -44,15 +46,23 @@ impl Passwords {
     }
 
     fn with_capacity(workers: usize, waiting: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(workers + waiting)), workers: Arc::new(Semaphore::new(workers)) }
+        Self { turns: Turns::new(workers, waiting) }
     }
 
-    /// The hash of a new password, as a PHC string with a salt of its own.
+    /// The hash of a new password, as a PHC string with a salt of its own: for the operator, who has no address.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are waiting.
     pub async fn hash(&self, password: SecretString) -> Result<String, Error> {
-        self.work(move || {
+        self.hash_for(IpAddr::from(Ipv6Addr::UNSPECIFIED).into(), password).await
+    }
+
+    /// The same, for a caller from this address.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when too many are waiting.
+    pub async fn hash_for(&self, address: Address, password: SecretString) -> Result<String, Error> {
+        self.work(address, move || {
             argon2()
                 .hash_password(password.expose_secret().as_bytes())
                 .map(|hash| hash.to_string())
@@ -67,7 +77,20 @@ impl Passwords {
     /// # Errors
     /// [`Error::Unavailable`] when too many are waiting.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Error> {
-        self.work(move || {
+        self.verify_for(IpAddr::from(Ipv6Addr::UNSPECIFIED).into(), password, hash).await
+    }
+
+    /// The same, for a caller from this address.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when too many are waiting.
+    pub async fn verify_for(
+        &self,
+        address: Address,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<bool, Error> {
+        self.work(address, move || {
             let hash = hash.filter(|hash| !hash.is_empty());
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(DECOY);
@@ -86,12 +109,15 @@ impl Passwords {
 
     /// # Cancellation
     /// Dropped while waiting, it gives its place back and nothing has run. Dropped while at work, the work
-    /// goes on to its end and keeps its place until then, so the bound holds.
-    async fn work<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::unavailable())?;
-        let worker = Arc::clone(&self.workers).acquire_owned().await.expect("the semaphore is never closed");
+    /// goes on to its end and keeps its worker until then, so the bound holds.
+    async fn work<T: Send + 'static>(
+        &self,
+        address: Address,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = self.turns.take(address).await.map_err(|_| Error::unavailable())?;
         tokio::task::spawn_blocking(move || {
-            let _held = (place, worker);
+            let _held = turn;
             task()
         })
         .await
@@ -143,26 +169,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_the_waiting_room_callers_are_turned_away_at_once() {
-        let passwords = Passwords::with_capacity(1, 1);
-        let at_work = Arc::clone(&passwords.places).try_acquire_owned().unwrap();
-        let waiting = Arc::clone(&passwords.places).try_acquire_owned().unwrap();
-        let refused = passwords.hash("anything".into()).await.unwrap_err();
-        assert!(matches!(refused, Error::Unavailable { .. }));
-        drop((at_work, waiting));
-        assert!(passwords.hash("anything".into()).await.is_ok());
-    }
+    async fn one_address_that_fills_the_queue_keeps_nobody_else_out() {
+        let passwords = Passwords::with_capacity(1, 4);
+        let [stranger, other] = [[203, 0, 113, 1], [203, 0, 113, 2]].map(|bytes| Address::from(IpAddr::from(bytes)));
+        let busy = passwords.turns.take(stranger).await.expect("nobody is at work");
+        let hash_for = |address| passwords.hash_for(address, "anything".into());
+        let mut flood: Vec<_> = std::iter::repeat_with(|| Box::pin(hash_for(stranger))).take(4).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(flood.iter_mut().all(|waiting| waiting.as_mut().poll(&mut context).is_pending()));
+        assert!(matches!(hash_for(stranger).await, Err(Error::Unavailable { .. })), "its own share is all of it");
 
-    #[tokio::test]
-    async fn a_caller_who_leaves_the_queue_frees_a_place() {
-        let passwords = Passwords::with_capacity(1, 0);
-        let busy = Arc::clone(&passwords.workers).try_acquire_owned().unwrap();
-        {
-            let mut waiting = std::pin::pin!(passwords.hash("anything".into()));
-            assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            assert_eq!(passwords.places.available_permits(), 0);
-        }
-        assert_eq!(passwords.places.available_permits(), 1);
+        let mut served = Box::pin(hash_for(other));
+        assert!(served.as_mut().poll(&mut context).is_pending());
+        let last = flood.pop().expect("four of them");
+        assert!(matches!(last.await, Err(Error::Unavailable { .. })), "the flood made room");
         drop(busy);
+        let (_first, hash) = tokio::join!(flood.remove(0), served);
+        assert!(hash.is_ok());
     }
 }

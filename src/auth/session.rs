@@ -1,10 +1,15 @@
 //! A session: one sign-in on one device, carried by two tokens. The access token opens doors for minutes;
 //! the refresh token, good for one use, buys the next pair.
+//!
+//! An answer with the next pair may get lost. The spent token then gives the same successor again, and the database,
+//! which knows digests only, must not learn it: so a successor is made from the spent token by [`Successors`], with a
+//! key that no database has, and can be made again by whoever holds that key.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use rand::TryRngCore as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -13,9 +18,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::config::SigningKey;
 use crate::event::User;
-use crate::id::SessionId;
-use crate::store::sessions::NewSession;
+use crate::id::{SessionClaim, SessionId};
+use crate::store::sessions::{NewSession, Offer};
 
 /// A session as its holder receives it. Not `Debug`: both tokens are secrets.
 #[derive(Serialize, ToSchema)]
@@ -27,7 +33,8 @@ pub struct Session {
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     pub expires_in: u64,
-    /// Good for one use; using it again ends the session.
+    /// Good for one use. Where the answer was lost, show the same token again: it gives the same successor for a
+    /// minute, and a new one after that. Once a successor was used, showing the token before it ends the session.
     #[schema(example = "q2n1oJ0hYFj3x0dJtqf0uVdBcqg7mP6sYb0T9rJ3k8A")]
     pub refresh_token: String,
     pub user: User,
@@ -39,8 +46,8 @@ pub enum TokenType {
     Bearer,
 }
 
-/// A refresh token: 256 bits of chance, of which the database keeps a digest only. The bits are too many
-/// to guess, and so one fast hash without salt is enough.
+/// A refresh token: 256 bits that nobody can guess, of which the database keeps a digest only. The bits are too many
+/// to try, and so one fast hash without salt is enough.
 pub struct RefreshToken(SecretString);
 
 /// What the database knows a refresh token by.
@@ -48,9 +55,7 @@ pub type TokenDigest = [u8; 32];
 
 impl RefreshToken {
     fn random() -> Self {
-        let mut bytes = [0; 32];
-        rand::rngs::OsRng.try_fill_bytes(&mut bytes).expect("the system gives random bytes, or nothing here is safe");
-        Self(URL_SAFE_NO_PAD.encode(bytes).into())
+        Self(URL_SAFE_NO_PAD.encode(random::<32>()).into())
     }
 
     /// The digest of a token that somebody shows. Any text has one; only ours are known.
@@ -59,7 +64,70 @@ impl RefreshToken {
     }
 }
 
-/// The next refresh token of a session, made before the database is asked to take it.
+fn random<const LENGTH: usize>() -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    rand::rngs::OsRng.try_fill_bytes(&mut bytes).expect("the system gives random bytes, or nothing here is safe");
+    bytes
+}
+
+/// Makes refresh tokens from those that they follow: HMAC-SHA-256 of a nonce and the spent token, under a key derived
+/// from the one that signs access tokens.
+pub struct Successors {
+    /// The present key's first, which makes new ones; the others make again what they made.
+    keys: Vec<EncodingKey>,
+}
+
+impl Successors {
+    #[must_use]
+    pub fn new(signing: &SigningKey, previous: &[SigningKey]) -> Self {
+        Self { keys: std::iter::once(signing).chain(previous).map(derived).collect() }
+    }
+
+    /// The successor of `spent` with this digest, if one of the keys made it.
+    pub fn find(&self, spent: &SecretString, nonce: &[u8], digest: &[u8]) -> Option<RefreshToken> {
+        let mut made = self.keys.iter().map(|key| successor(key, spent, nonce));
+        made.find(|token| RefreshToken::digest_of(&token.0) == digest)
+    }
+}
+
+/// A key for this purpose alone: no access token has a header with a space, so none is ever signed into it.
+fn derived(key: &SigningKey) -> EncodingKey {
+    EncodingKey::from_secret(
+        hmac(b"successors of refresh tokens", &EncodingKey::from_secret(key.as_bytes())).as_bytes(),
+    )
+}
+
+fn successor(key: &EncodingKey, spent: &SecretString, nonce: &[u8]) -> RefreshToken {
+    RefreshToken(hmac(&[nonce, spent.expose_secret().as_bytes()].concat(), key).into())
+}
+
+/// Encoded like a random token, from which nothing tells it.
+fn hmac(message: &[u8], key: &EncodingKey) -> String {
+    crypto::sign(message, key, Algorithm::HS256).expect("the key is a secret of this algorithm")
+}
+
+/// A successor that may take the place of a refresh token.
+pub struct NextSuccessor {
+    token: RefreshToken,
+    nonce: [u8; 16],
+    digest: TokenDigest,
+    pub made_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+}
+
+impl NextSuccessor {
+    /// As the store takes it. `replaces`: see [`Offer`].
+    pub fn offer(&self, replaces: bool) -> Offer<'_> {
+        Offer { nonce: &self.nonce, digest: &self.digest, expires_at: self.expires_at, replaces }
+    }
+
+    /// The token, if this is its digest.
+    pub fn with_digest(self, digest: &[u8]) -> Option<RefreshToken> {
+        (self.digest == digest).then_some(self.token)
+    }
+}
+
+/// The first refresh token of a session, made before the database is asked to take it.
 pub struct NextToken {
     token: RefreshToken,
     pub digest: TokenDigest,
@@ -82,18 +150,38 @@ impl NextToken {
 }
 
 impl App {
-    /// The next refresh token, with the life that the settings give it.
+    /// The first refresh token of a session, with the life that the settings give it.
     pub fn next_token(&self) -> NextToken {
         NextToken::new(self.clock.now(), self.config.refresh_token_ttl)
     }
 
-    /// The session as its holder receives it, with an access token made now.
-    pub fn session(&self, id: SessionId, user: User, next: NextToken) -> Session {
+    /// A new successor of this refresh token.
+    pub fn next_successor(&self, spent: &SecretString) -> NextSuccessor {
+        let (nonce, now) = (random::<16>(), self.clock.now());
+        let key = self.successors.keys.first().expect("there is a signing key");
+        let token = successor(key, spent, &nonce);
+        let digest = RefreshToken::digest_of(&token.0);
+        NextSuccessor { token, nonce, digest, made_at: now, expires_at: now + self.config.refresh_token_ttl }
+    }
+
+    /// A new session as its holder receives it.
+    pub fn session(&self, session: SessionClaim, user: User, next: NextToken) -> Session {
+        self.session_with(session, user, &next.token, next.made_at)
+    }
+
+    /// A session as its holder receives it, with an access token made now.
+    pub fn session_with(
+        &self,
+        session: SessionClaim,
+        user: User,
+        token: &RefreshToken,
+        now: OffsetDateTime,
+    ) -> Session {
         Session {
-            access_token: self.tokens.issue(user.id, user.username.clone(), id, next.made_at),
+            access_token: self.tokens.issue(user.id, user.username.clone(), session, now),
             token_type: TokenType::Bearer,
             expires_in: self.tokens.ttl().as_secs(),
-            refresh_token: next.token.0.expose_secret().to_owned(),
+            refresh_token: token.0.expose_secret().to_owned(),
             user,
         }
     }

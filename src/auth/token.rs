@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::config::SigningKey;
-use crate::id::{SessionId, UserId};
+use crate::id::{Generation, SessionClaim, SessionId, UserId};
 
 /// Makes and checks access tokens. Cheap to clone.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ struct VerifyingKey {
 pub struct Identity {
     pub user_id: UserId,
     pub username: Arc<str>,
-    pub session: SessionId,
+    pub session: SessionClaim,
     pub expires_at: OffsetDateTime,
 }
 
@@ -55,8 +55,8 @@ pub struct Identity {
 #[error("the access token is not valid")]
 pub struct InvalidToken;
 
-/// All of them but `nbf` are demanded: a token without one does not parse. Ours have no `nbf`; one that does comes from
-/// another service with which the key is shared.
+/// All of them but `sgn` and `nbf` are demanded: a token without one does not parse. Ours have no `nbf`; one that does comes
+/// from another service with which the key is shared.
 #[derive(Serialize, Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -65,6 +65,9 @@ struct Claims<'a> {
     aud: Cow<'a, str>,
     sub: UserId,
     sid: SessionId,
+    /// The session's generation. Tokens of the release before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sgn: Option<Generation>,
     name: Arc<str>,
     iat: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,12 +106,20 @@ impl Tokens {
     ///
     /// # Panics
     /// Never: claims are plain JSON, and the key is a secret of the header's algorithm.
-    pub fn issue(&self, user_id: UserId, username: Arc<str>, session: SessionId, now: OffsetDateTime) -> String {
+    pub fn issue(
+        &self,
+        user_id: UserId,
+        username: Arc<str>,
+        session: impl Into<SessionClaim>,
+        now: OffsetDateTime,
+    ) -> String {
+        let session = session.into();
         let claims = Claims {
             iss: self.0.issuer.as_str().into(),
             aud: self.0.audience.as_str().into(),
             sub: user_id,
-            sid: session,
+            sid: session.id,
+            sgn: session.generation,
             name: username,
             iat: now.unix_timestamp(),
             nbf: None,
@@ -135,7 +146,8 @@ impl Tokens {
         if claims.iss != self.0.issuer || claims.aud != self.0.audience || is_early || expires_at <= now {
             return Err(InvalidToken);
         }
-        Ok(Identity { user_id: claims.sub, username: claims.name, session: claims.sid, expires_at })
+        let session = SessionClaim { id: claims.sid, generation: claims.sgn };
+        Ok(Identity { user_id: claims.sub, username: claims.name, session, expires_at })
     }
 }
 
@@ -222,6 +234,7 @@ mod tests {
     #[test]
     fn a_token_speaks_for_its_user_and_session_until_it_expires() {
         let (user, session) = (UserId::new(), SessionId::new());
+        let session = SessionClaim { id: session, generation: Some(Generation(3)) };
         let token = tokens().issue(user, "ali".into(), session, NOW);
         let expires_at = NOW + TTL;
         let identity = Identity { user_id: user, username: "ali".into(), session, expires_at };

@@ -32,6 +32,14 @@ impl Rate {
         Self { each: Duration::from_nanos(60_000_000_000 / count as u64), at_once: count }
     }
 
+    pub(super) const fn each(self) -> Duration {
+        self.each
+    }
+
+    pub(super) const fn burst(self) -> u32 {
+        self.at_once
+    }
+
     pub(super) const fn at_once(self, count: u32) -> Self {
         Self { at_once: count, ..self }
     }

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
-use crate::event::{Change, Event, Role, RoomChange};
-use crate::id::{RoomId, Seq, SessionId, UserId};
+use crate::event::{Change, Event, GenerationEnd, Role, RoomChange};
+use crate::id::{RoomId, Seq, SessionClaim, SessionId, UserId};
 
 /// What is known of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Directory {
     pub banned: HashSet<UserId>,
     /// Only those that ended within the life of an access token: an older session's tokens are expired.
     pub ended_sessions: HashMap<SessionId, OffsetDateTime>,
+    /// The users all of whose sessions ended within the same time, however many those were.
+    pub ended_generations: HashMap<UserId, (GenerationEnd, OffsetDateTime)>,
 }
 
 impl Directory {
@@ -49,8 +51,11 @@ impl Directory {
                 set(&mut self.admins, standing.id, standing.role == Role::Admin);
                 set(&mut self.banned, standing.id, standing.banned);
             }
-            Change::SessionsEnded { sessions, .. } => {
+            Change::SessionsEnded { user_id, sessions, all } => {
                 self.ended_sessions.extend(sessions.iter().map(|session| (*session, event.at)));
+                if let Some(all) = all {
+                    self.ended_generations.insert(*user_id, (*all, event.at));
+                }
             }
             // Out for good, as whoever is banned is out.
             Change::UserErased(user) => {
@@ -67,12 +72,20 @@ impl Directory {
     /// Forgets sessions that ended before `cutoff`, when no token of theirs can be alive.
     pub fn forget_sessions_before(&mut self, cutoff: OffsetDateTime) {
         self.ended_sessions.retain(|_, ended_at| *ended_at >= cutoff);
+        self.ended_generations.retain(|_, (_, ended_at)| *ended_at >= cutoff);
+    }
+
+    /// Whether the session of a token that otherwise holds has ended.
+    pub fn is_ended(&self, user: UserId, session: SessionClaim) -> bool {
+        self.ended_sessions.contains_key(&session.id)
+            || self.ended_generations.get(&user).is_some_and(|(end, _)| end.ends(session))
     }
 
     /// Whether a stream of this user, opened by this session, must end.
-    pub fn is_revoked(&self, user: Option<UserId>, session: Option<SessionId>) -> bool {
-        user.is_some_and(|user| self.banned.contains(&user))
-            || session.is_some_and(|session| self.ended_sessions.contains_key(&session))
+    pub fn is_revoked(&self, user: Option<UserId>, session: Option<SessionClaim>) -> bool {
+        user.is_some_and(|user| {
+            self.banned.contains(&user) || session.is_some_and(|session| self.is_ended(user, session))
+        })
     }
 
     /// The room, unless it is unknown or archived.

@@ -24,7 +24,7 @@ use super::ring::{Entry, Ring};
 use super::sample::Sample;
 use super::topic::{Audience, Interest};
 use crate::event::{Change, Event, Online};
-use crate::id::{MessageId, Pos, RoomId, SessionId};
+use crate::id::{MessageId, Pos, RoomId, SessionClaim};
 use crate::mutant::{self, Mutant};
 
 /// Frames handed out in one pull: as much as one write takes, so that a resuming crowd shares the lock fairly.
@@ -51,7 +51,7 @@ pub struct Feed {
 #[derive(Debug)]
 pub struct Ask {
     pub interest: Interest,
-    pub session: Option<SessionId>,
+    pub session: Option<SessionClaim>,
     /// Where the reader was; `None` begins now.
     pub cursor: Option<Cursor>,
 }
@@ -230,10 +230,14 @@ impl Feed {
                     applied.deleted.insert(*id, event.at);
                 }
                 // Rights before delivery: a stream that loses its right at this position does not hear it.
-                Change::SessionsEnded { user_id, sessions } => self.hub.revoke(*user_id, Some(sessions)),
-                Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, None),
+                Change::SessionsEnded { user_id, sessions, all } => self.hub.revoke(*user_id, |session| {
+                    session.is_some_and(|session| {
+                        sessions.contains(&session.id) || all.is_some_and(|all| all.ends(session))
+                    })
+                }),
+                Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, |_| true),
                 Change::UserErased(user) => {
-                    self.hub.revoke(user.id, None);
+                    self.hub.revoke(user.id, |_| true);
                     // Rare, so that nobody searches the frames: whoever is behind reads the log, which has forgotten.
                     self.ring = Ring::new(self.applied, self.ring_bytes);
                     applied.has_erased = true;

@@ -161,7 +161,7 @@ mod tests {
     use crate::id::UserId;
 
     fn event(pos: i64) -> Event {
-        let change = Change::SessionsEnded { user_id: UserId(uuid::Uuid::nil()), sessions: Vec::new() };
+        let change = Change::SessionsEnded { user_id: UserId(uuid::Uuid::nil()), sessions: Vec::new(), all: None };
         Event { pos: Pos(pos), at: OffsetDateTime::UNIX_EPOCH, change }
     }
 

@@ -12,7 +12,7 @@ use super::mailbox::Mailbox;
 use super::sample::Sample;
 use super::topic::{Audience, Interest};
 use crate::event::Online;
-use crate::id::{Pos, RoomId, SessionId, UserId};
+use crate::id::{Pos, RoomId, SessionClaim, UserId};
 use crate::mutant::{self, Mutant};
 
 /// Names a subscriber for as long as it is one.
@@ -24,7 +24,7 @@ pub struct SubscriberId(u64);
 pub struct Subscriber {
     pub interest: Interest,
     /// The session whose token opened the stream; none for a guest.
-    pub session: Option<SessionId>,
+    pub session: Option<SessionClaim>,
     pub mailbox: Arc<Mailbox>,
 }
 
@@ -141,13 +141,12 @@ impl Hub {
         }
     }
 
-    /// Ends the streams of a user, or only those opened by one of `sessions`.
-    pub fn revoke(&self, user: UserId, sessions: Option<&[SessionId]>) {
+    /// Ends those streams of a user whose session is meant.
+    pub fn revoke(&self, user: UserId, is_meant: impl Fn(Option<SessionClaim>) -> bool) {
         let Some(listeners) = self.by_user.get(&user).filter(|_| !mutant::is(Mutant::NoRevocation)) else { return };
         for (id, mailbox) in listeners {
             let session = self.subscribers.get(id).and_then(|subscriber| subscriber.session);
-            let is_meant = sessions.is_none_or(|sessions| session.is_some_and(|session| sessions.contains(&session)));
-            if is_meant {
+            if is_meant(session) {
                 mailbox.close(ByeReason::Revoked);
             }
         }

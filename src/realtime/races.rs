@@ -211,7 +211,7 @@ impl Play {
                     return;
                 }
                 self.readers[reader].revoked_at = Some(pos.0);
-                Change::SessionsEnded { user_id: user(reader), sessions: vec![session(reader)] }
+                Change::SessionsEnded { user_id: user(reader), sessions: vec![session(reader)], all: None }
             }
         };
         let event = Event { pos, at: OffsetDateTime::UNIX_EPOCH, change };
@@ -268,7 +268,7 @@ impl Play {
             _ => Interest::new(vec![room(1)], Some(user(n))),
         };
         let cursor = reader.cursor.map(|pos| Cursor { epoch: EPOCH.into(), pos: Pos(pos) });
-        let session = (n > 0).then(|| session(n));
+        let session = (n > 0).then(|| session(n).into());
         let start = self.feed.subscribe(Ask { interest: interest.clone(), session, cursor });
         assert_eq!(start.reset, None, "every cursor here is a good one");
         reader.began.get_or_insert(start.cursor.pos.0);

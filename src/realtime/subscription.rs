@@ -237,7 +237,7 @@ mod tests {
         let (user, session) = (UserId::new(), SessionId::new());
         let ask = Ask {
             interest: Interest::new(Vec::new(), Some(user)),
-            session: Some(session),
+            session: Some(session.into()),
             cursor: Some(Cursor { epoch: "e".into(), pos: Pos(1) }),
         };
         let subscription = realtime.subscribe(ask, None).await;
@@ -245,7 +245,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert!(!next.is_finished(), "it reads");
 
-        let ended = Change::SessionsEnded { user_id: user, sessions: vec![session] };
+        let ended = Change::SessionsEnded { user_id: user, sessions: vec![session], all: None };
         let event = Event { pos: HEAD.next(), at: OffsetDateTime::UNIX_EPOCH, change: ended };
         realtime.publish(vec![event], Trace::default());
         let next = tokio::time::timeout(Duration::from_secs(1), next).await.expect("it ends within a second");

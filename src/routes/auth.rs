@@ -1,5 +1,7 @@
 //! Sign-up, sign-in and what follows from it: refresh, sign-out, a new password.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use secrecy::SecretString;
@@ -14,12 +16,15 @@ use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::event::{Role, User};
 use crate::extract::Json;
-use crate::id::{Pos, SessionId, UserId};
+use crate::id::{Generation, Pos, SessionClaim, SessionId, UserId};
 use crate::input::{Password, Username};
 use crate::limits::Address;
 use crate::store::sessions::Rotation;
 use crate::store::users::Outcome;
 use crate::store::{invitations, sessions, users};
+
+/// How often a refresh is tried that other uses of the same token came in between of.
+const REFRESH_ATTEMPTS: usize = 4;
 
 /// A name and a password for a new account.
 #[derive(Deserialize, ToSchema)]
@@ -79,19 +84,37 @@ pub async fn register(
     let invitation = admission(&app, account.invitation).await?;
     app.limits.admit_account()?;
     let username = account.username.into_text();
-    let password_hash = app.passwords.hash(account.password.into_secret()).await?;
+    let made = make_account(&app, address, &username, account.password, invitation).await;
+    match &made {
+        Ok(_) => app.limits.remember(&username, address),
+        // Whoever asks for names that are taken must not use up the new accounts of the minute.
+        Err(Error::Conflict { .. } | Error::Forbidden { .. }) => app.limits.no_account_was_made(),
+        Err(_) => {}
+    }
+    made.map(|session| (StatusCode::CREATED, Json(session)))
+}
 
-    let user = User { id: UserId::new(), username, role: Role::User };
+async fn make_account(
+    app: &App,
+    address: Address,
+    username: &Arc<str>,
+    password: Password,
+    invitation: Option<CodeDigest>,
+) -> Result<Session> {
+    let password_hash = app.passwords.hash_for(address, password.into_secret()).await?;
+    let user = User { id: UserId::new(), username: Arc::clone(username), role: Role::User };
     let (id, next) = (SessionId::new(), app.next_token());
-    let (name, opening) = (&user.username, next.opening(id));
+    let opening = next.opening(id);
     let registered = match invitation {
-        None => users::register(&app.db, user.id, name, &password_hash, opening).await.map(|()| true),
-        Some(code) => invitations::register(&app.db, &code, user.id, name, &password_hash, opening).await,
+        None => users::register(&app.db, user.id, username, &password_hash, opening).await.map(|()| true),
+        Some(code) => invitations::register(&app.db, &code, user.id, username, &password_hash, opening).await,
     };
     if !registered.map_err(username_taken)? {
         return Err(invalid_invitation());
     }
-    Ok((StatusCode::CREATED, Json(app.session(id, user, next))))
+    // The first session of an account is of its first generation.
+    let session = SessionClaim { id, generation: Some(Generation::default()) };
+    Ok(app.session(session, user, next))
 }
 
 /// What lets a newcomer in: nothing where everybody may sign up, else an invitation that stands. It is asked for
@@ -141,7 +164,7 @@ pub async fn login(State(app): State<App>, address: Address, Json(shown): Json<C
 }
 
 async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json<Session>> {
-    app.limits.admit_sign_in(&shown.username.to_ascii_lowercase(), address)?;
+    let attempt = app.limits.admit_password(&shown.username.to_ascii_lowercase(), address).await?;
     // A text that can be nobody's name is not looked up; it is refused like any other wrong one, as slowly.
     let known = match Username::parse_existing(&shown.username) {
         Ok(username) => users::credentials_by_name(&app.db, username.as_ref()).await?,
@@ -149,43 +172,67 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
     };
     let known = known.filter(|_| app.config.demo_mode || !is_demo_password(&shown.password));
     let password_hash = known.as_ref().map(|known| known.password_hash.clone());
-    let matches = app.passwords.verify(shown.password, password_hash).await?;
-    let known = known.filter(|_| matches).ok_or(Error::WrongCredentials)?;
+    let matches = app.passwords.verify_for(address, shown.password, password_hash).await?;
+    let Some(known) = known.filter(|_| matches) else {
+        attempt.wrong();
+        return Err(Error::WrongCredentials);
+    };
+    attempt.right();
     // Only now: whoever does not know the password learns nothing about the account.
     if known.is_banned {
         return Err(banned());
     }
 
     let (id, next) = (SessionId::new(), app.next_token());
-    if !sessions::open(&app.db, known.user.id, &known.password_hash, next.opening(id)).await? {
-        return Err(Error::WrongCredentials);
-    }
-    Ok(Json(app.session(id, known.user, next)))
+    let session = sessions::open(&app.db, known.user.id, &known.password_hash, next.opening(id)).await?;
+    Ok(Json(app.session(session.ok_or(Error::WrongCredentials)?, known.user, next)))
 }
 
 /// Exchange a refresh token for a new session pair.
 ///
-/// The token is spent by this. Showing a spent one again ends the whole session, since two must be holding it.
+/// The token is spent by this. Where the answer is lost, show it again: within a minute it gives the same next token, to
+/// every tab that asks, and later a new one. Once the next token was used, showing the spent one ends the whole
+/// session, since two must be holding it.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "auth", request_body = SessionHolder,
     responses(
         (status = 200, description = "The same session with new tokens.", body = Session),
-        (status = 401, description = "`invalid_refresh_token`: unknown, expired, spent, or its session has ended"),
+        (status = 401, description = "`invalid_refresh_token`: unknown, expired, spent and its successor used, or its session has ended"),
     ),
 )]
-pub async fn refresh(State(app): State<App>, Json(holder): Json<SessionHolder>) -> Result<Json<Session>> {
-    let shown = RefreshToken::digest_of(&holder.refresh_token);
-    let next = app.next_token();
-    match sessions::rotate(&app.db, &shown, next.made_at, &next.digest, next.expires_at).await? {
-        Rotation::Done { session, user } => Ok(Json(app.session(session, user, next))),
-        Rotation::Invalid => Err(Error::InvalidRefreshToken),
-        Rotation::Reused { session, user, ended_at } => {
-            metrics::counter!("gapless_refresh_tokens_reused_total").increment(1);
-            tracing::warn!(%session, %user, "a spent refresh token was shown again; the session ends");
-            settle(&app, ended_at).await;
-            Err(Error::InvalidRefreshToken)
+pub async fn refresh(
+    State(app): State<App>,
+    address: Address,
+    Json(holder): Json<SessionHolder>,
+) -> Result<Json<Session>> {
+    let spent = &holder.refresh_token;
+    let shown = RefreshToken::digest_of(spent);
+    let mut replaces = false;
+    for _ in 0..REFRESH_ATTEMPTS {
+        let next = app.next_successor(spent);
+        let now = next.made_at;
+        match sessions::rotate(&app.db, &shown, now, next.offer(replaces)).await? {
+            Rotation::Done { session, user, nonce, digest } => {
+                let token = next.with_digest(&digest).or_else(|| app.successors.find(spent, &nonce, &digest));
+                let Some(token) = token else {
+                    // A key made it that this instance does not have, or has no more.
+                    replaces = true;
+                    continue;
+                };
+                app.limits.remember(&user.username, address);
+                return Ok(Json(app.session_with(session, user, &token, now)));
+            }
+            Rotation::Raced => {}
+            Rotation::Invalid => return Err(Error::InvalidRefreshToken),
+            Rotation::Reused { session, user, ended_at } => {
+                metrics::counter!("gapless_refresh_tokens_reused_total").increment(1);
+                tracing::warn!(%session, %user, "a spent refresh token was shown after its successor was used; ended the session");
+                settle(&app, ended_at).await;
+                return Err(Error::InvalidRefreshToken);
+            }
         }
     }
+    Err(Error::unavailable())
 }
 
 /// Sign out.
@@ -237,14 +284,16 @@ pub async fn change_password(
     Json(change): Json<PasswordChange>,
 ) -> Result<StatusCode> {
     // A found access token must not become a way to guess the password.
-    app.limits.admit_sign_in(&caller.username, address)?;
+    let attempt = app.limits.admit_password(&caller.username, address).await?;
     let old_hash = users::password_hash(&app.db, caller.id).await?.ok_or(Error::InvalidToken)?;
-    if !app.passwords.verify(change.current_password, Some(old_hash.clone())).await? {
+    if !app.passwords.verify_for(address, change.current_password, Some(old_hash.clone())).await? {
+        attempt.wrong();
         return Err(Error::invalid("current_password", "is not the current password"));
     }
-    let new_hash = app.passwords.hash(change.new_password.into_secret()).await?;
+    attempt.right();
+    let new_hash = app.passwords.hash_for(address, change.new_password.into_secret()).await?;
 
-    match users::change_password(&app.db, caller.id, &old_hash, &new_hash, caller.session).await? {
+    match users::change_password(&app.db, caller.id, &old_hash, &new_hash, caller.session.id).await? {
         Outcome::ChangedMeanwhile => {
             Err(Error::Conflict { code: "changed_meanwhile", detail: "The password was changed in between." })
         }
@@ -277,5 +326,7 @@ fn is_demo_password(password: &SecretString) -> bool {
     Password::parse(secrecy::ExposeSecret::expose_secret(password)).is_err()
 }
 
+#[cfg(test)]
+mod guessing_tests;
 #[cfg(test)]
 mod tests;

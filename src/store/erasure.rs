@@ -58,7 +58,7 @@ impl Words {
         }
         let count: i64 =
             sqlx::query_scalar("select forget_direct_words($1, $2)").bind(self.user).bind(BATCH).fetch_one(db).await?;
-        if count > 0 {
+        if count > 0 || super::sessions::remove_of(db, self.user, BATCH).await? > 0 {
             return Ok(Progress::More(None));
         }
         sqlx::query("select finish_erasure($1)").bind(self.user).execute(db).await?;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sqlx::{FromRow, PgExecutor};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::Db;
-use crate::event::{Author, Change, DirectMessage, Event, Message, Online, Role, Room, RoomChange, Standing};
-use crate::id::{ClientId, Fingerprint, MessageId, Pos, RoomId, Seq, SessionId, UserId};
+use crate::event::{
+    Author, Change, DirectMessage, Event, GenerationEnd, Message, Online, Role, Room, RoomChange, Standing,
+};
+use crate::id::{ClientId, Fingerprint, Generation, MessageId, Pos, RoomId, Seq, SessionId, UserId};
 use crate::realtime::directory::{Directory, RoomState};
 use crate::realtime::log::{Head, Snapshot};
 use crate::realtime::writer::{NewMessage, Outcome};
@@ -157,12 +158,21 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
             .bind(ended_since)
             .fetch_all(&mut *transaction)
             .await?;
+    let generations: Vec<(UserId, Generation, Option<SessionId>, OffsetDateTime)> =
+        sqlx::query_as("select user_id, generation, spared, ended_at from session_endings where ended_at >= $1")
+            .bind(ended_since)
+            .fetch_all(&mut *transaction)
+            .await?;
     transaction.commit().await?;
     let directory = Directory {
         rooms: rooms.into_iter().map(|(id, is_archived, head_seq)| (id, RoomState { is_archived, head_seq })).collect(),
         admins: users.iter().filter(|(_, is_admin, _)| *is_admin).map(|(id, ..)| *id).collect(),
         banned: users.iter().filter(|(.., is_banned)| *is_banned).map(|(id, ..)| *id).collect(),
         ended_sessions: ended.into_iter().collect(),
+        ended_generations: generations
+            .into_iter()
+            .map(|(user, generation, except, at)| (user, (GenerationEnd { generation, except }, at)))
+            .collect(),
     };
     Ok(Snapshot { epoch: epoch.into(), head, directory, chat: chat.into() })
 }
@@ -271,7 +281,7 @@ impl LogRow {
             "user.role_set" | "user.muted" | "user.unmuted" | "user.banned" | "user.unbanned" => {
                 Change::Standing(self.standing()?)
             }
-            "sessions.ended" => Change::SessionsEnded { user_id: self.user_id?, sessions: self.ended_sessions()? },
+            "sessions.ended" => self.sessions_ended()?,
             "user.erased" => Change::UserErased(Author { id: self.user_id?, username: self.username?.into() }),
             other => return Some(Err(unknown_word("event", other))),
         }))
@@ -337,8 +347,11 @@ impl LogRow {
         self.detail.as_ref().is_some_and(|detail| detail["archived"] == true)
     }
 
-    fn ended_sessions(self) -> Option<Vec<SessionId>> {
-        let sessions: Vec<Uuid> = serde_json::from_value(self.detail?.get("sessions")?.clone()).ok()?;
-        Some(sessions.into_iter().map(SessionId).collect())
+    fn sessions_ended(self) -> Option<Change> {
+        let detail = self.detail?;
+        let sessions = serde_json::from_value(detail.get("sessions")?.clone()).ok()?;
+        // Absent where single sessions ended, or where the release before ended them.
+        let all = serde_json::from_value::<GenerationEnd>(detail).ok();
+        Some(Change::SessionsEnded { user_id: self.user_id?, sessions, all })
     }
 }

@@ -79,11 +79,11 @@ const CHAPTERS: [Chapter; 8] = [
                 .by(&[("code", "the stable codes of the API")]),
             counter("gapless_limits_hit_total", "How often somebody had used up a share, by what it is a share of.").by(&[(
                 "limit",
-                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ups_by_address`, `sign_ups`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
+                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
             )]),
             counter("gapless_sign_ins_total", "Sign-ins by what became of them: `succeeded`, or the `code` of the refusal.")
                 .by(&[("outcome", "`succeeded`, `wrong_credentials`, `banned`, `too_many_requests`, `unavailable`, …")]),
-            counter("gapless_refresh_tokens_reused_total", "Spent refresh tokens that were shown again, each of which ended its session: two held it."),
+            counter("gapless_refresh_tokens_reused_total", "Spent refresh tokens that were shown after their successor was used, each of which ended its session: two held it."),
         ],
     ),
     (

@@ -27,7 +27,7 @@ async fn end_by(what: &str, alice: &User, other: &User, ada: &User) -> bool {
             other.put("/auth/password", change).await.is(204);
         }
         "a spent refresh token" => {
-            alice.refreshed().await;
+            alice.refreshed().await.refreshed().await;
             let spent = json!({"refresh_token": alice.refresh_token});
             alice.send("/auth/refresh", spent).await.refused(401, "invalid_refresh_token");
         }

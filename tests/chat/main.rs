@@ -18,6 +18,8 @@ mod faults;
 mod hearing;
 mod inputs;
 mod kept_connections;
+mod lost_answers;
+mod many_sessions;
 mod pages;
 mod privacy;
 mod refusals;

@@ -66,7 +66,7 @@ async fn accounts(guest: &Guest, secrets: &mut Secrets) -> (User, User) {
     let alice = User::sign_up(guest.clone(), "alice").await;
     secrets.note(&ada);
     secrets.note(&alice);
-    let refreshed = alice.refreshed().await;
+    let refreshed = alice.refreshed().await.refreshed().await;
     secrets.note(&refreshed);
     let (old, new) = (PASSWORD, secrets.new_one());
     let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});

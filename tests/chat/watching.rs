@@ -56,7 +56,7 @@ async fn what_happens_is_counted() {
     stream.expect_message("one").await;
     program.guest().send("/auth/login", json!({"username": "alice", "password": "wrong-password"})).await.is(401);
     let spent = json!({"refresh_token": alice.refresh_token});
-    alice.refreshed().await;
+    alice.refreshed().await.refreshed().await;
     program.guest().send("/auth/refresh", spent).await.is(401);
 
     for (name, label, exactly) in [

@@ -93,8 +93,8 @@ impl Chat {
         let (app, id) = (&self.first.app, SessionId::new());
         let next = app.next_token();
         let opened = store::sessions::open(&app.db, user.id, &self.password_hash, next.opening(id)).await;
-        assert!(opened.expect("the sessions' table"), "{} has the password of everybody", user.username);
-        let Session { access_token, refresh_token, user, .. } = app.session(id, user, next);
+        let session = opened.expect("the sessions' table").expect("everybody has the same password");
+        let Session { access_token, refresh_token, user, .. } = app.session(session, user, next);
         User::with_tokens(self.guest(), user.id, &user.username, &access_token, refresh_token)
     }
 

@@ -84,7 +84,9 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Exchange a refresh token for a new session pair.
  *
- * The token is spent by this. Showing a spent one again ends the whole session, since two must be holding it.
+ * The token is spent by this. Where the answer is lost, show it again: within a minute it gives the same next token, to
+ * every tab that asks, and later a new one. Once the next token was used, showing the spent one ends the whole
+ * session, since two must be holding it.
  */
 export const refresh = <ThrowOnError extends boolean = false>(options: Options<RefreshData, ThrowOnError>) => (options.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
     url: '/auth/refresh',

@@ -433,7 +433,8 @@ export type Session = {
      */
     expires_in: number;
     /**
-     * Good for one use; using it again ends the session.
+     * Good for one use. Where the answer was lost, show the same token again: it gives the same successor for a
+     * minute, and a new one after that. Once a successor was used, showing the token before it ends the session.
      */
     refresh_token: string;
     token_type: TokenType;
@@ -751,7 +752,7 @@ export type RefreshErrors = {
      */
     400: Problem;
     /**
-     * `invalid_refresh_token`: unknown, expired, spent, or its session has ended
+     * `invalid_refresh_token`: unknown, expired, spent and its successor used, or its session has ended
      */
     401: Problem;
     /**

@@ -1,0 +1,218 @@
+-- Ending all sessions of an account costs the same whether it has one or a million.
+--
+-- A session belongs to a generation of its account's sessions. Ending all of them begins the next generation: one row
+-- here, under the log's lock, where each session's own row used to be written. A session is open while it has no
+-- `ended_at` and is of its account's present generation. A session that is spared (a new password spares the one that
+-- set it) is moved to the new generation.
+--
+-- Access tokens name their session's generation, so an instance compares two numbers to know whether a token is of
+-- sessions that ended. Tokens of the release before name none: for them, and for that release, the log still lists
+-- the sessions, the newest hundred of them, which is all that an account can have open from here on.
+
+-- A table of its own rather than columns of `users`: nothing locks that table while this migration runs.
+create table session_endings (
+    user_id    uuid primary key references users (id),
+    -- The present generation; an account without a row is in its first, 0.
+    generation bigint not null,
+    ended_at   timestamptz not null,
+    -- The session that went on, whose access tokens still name an earlier generation.
+    spared     uuid
+);
+
+-- A starting instance reads the accounts whose sessions ended within the life of an access token.
+create index session_endings_newest on session_endings (ended_at);
+
+alter table sessions add column generation bigint not null default 0;
+
+create index sessions_open on sessions (user_id, generation, created_at) where ended_at is null;
+-- Erasing an account finds its sessions by this, ended ones too.
+create index sessions_by_user on sessions (user_id);
+drop index sessions_open_by_user;
+
+create function session_generation(p_user uuid) returns bigint
+language sql stable
+as $$ select coalesce((select e.generation from session_endings e where e.user_id = p_user), 0) $$;
+
+-- Begins the next generation, and answers its number. The caller holds the log's lock, and the account's row so that
+-- no session opens meanwhile.
+create function end_generation(p_user uuid, p_now timestamptz, p_spared uuid) returns bigint
+language plpgsql
+as $$
+declare
+    v_next bigint := session_generation(p_user) + 1;
+begin
+    insert into session_endings as e (user_id, generation, ended_at, spared) values (p_user, v_next, p_now, p_spared)
+    on conflict (user_id) do update set generation = v_next, ended_at = p_now, spared = p_spared;
+    update sessions s set generation = v_next
+    where s.id = p_spared and s.user_id = p_user and s.ended_at is null and s.generation = v_next - 1;
+    return v_next;
+end $$;
+
+-- Ends one session (`p_session`) or all of the user's but `p_except`, and says so once in the log. Outcomes: done, unchanged.
+-- What is touched is bounded: one session, or the newest hundred, whose ids go to the log. Plans are pinned to an index
+-- that gives the newest first: one made for an account of few sessions would sort the million of another.
+create or replace function end_sessions(
+    p_user uuid, p_actor uuid, p_session uuid default null, p_except uuid default null
+) returns table (outcome text, pos bigint)
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+    v_now        timestamptz;
+    v_generation bigint;
+    v_ended      uuid[];
+    v_detail     jsonb;
+begin
+    perform lock_log();
+    v_now := clock_timestamp();
+    if p_session is not null then
+        update sessions s set ended_at = v_now
+        where s.id = p_session and s.user_id = p_user and s.ended_at is null
+          and s.generation = session_generation(p_user);
+        if found then
+            v_detail := jsonb_build_object('sessions', array[p_session]);
+        end if;
+    else
+        -- Waits for a sign-in that is opening a session, and makes the next one wait.
+        perform from users u where u.id = p_user for no key update;
+        v_generation := session_generation(p_user);
+        with open as materialized (
+            select s.id from sessions s
+            where s.user_id = p_user and s.generation = v_generation and s.ended_at is null
+              and s.id is distinct from p_except
+            order by s.created_at desc limit 100
+        ), ended as (
+            update sessions s set ended_at = v_now from open o where s.id = o.id and s.ended_at is null returning s.id
+        )
+        select array_agg(e.id) into v_ended from ended e;
+        if v_ended is not null then
+            v_detail := jsonb_build_object(
+                'sessions', v_ended, 'generation', end_generation(p_user, v_now, p_except), 'except', p_except);
+        end if;
+    end if;
+    outcome := 'unchanged';
+    if v_detail is not null then
+        pos := append_log('sessions.ended', v_now, p_actor, p_user => p_user, p_detail => v_detail);
+        outcome := 'done';
+    end if;
+    return next;
+end $$;
+
+-- As before, but for the sessions: those end with their generation.
+create or replace function erase_account(p_user uuid, p_actor uuid) returns bigint
+language plpgsql
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    -- The end of the id is random, not time, so it tells nothing and repeats for nobody.
+    update users u
+    set username = 'erased-' || right(u.id::text, 12), password_hash = '', role = 'user', erased_at = v_now,
+        muted_until = null, mute_reason = null, banned_at = v_now, ban_reason = null
+    where u.id = p_user;
+    perform end_generation(p_user, v_now, null);
+    update log l set detail = l.detail - 'reason' where l.user_id = p_user and l.detail ? 'reason';
+    insert into erasures (user_id) values (p_user);
+    return append_log('user.erased', v_now, p_actor, p_user => p_user);
+end $$;
+
+-- Opens a session as `open_session` did, and answers its generation; null where it was not opened.
+--
+-- An account has at most a hundred open sessions: one more ends the oldest. That takes no position in the log, since
+-- nobody took a right away: its refresh token is refused from here on, an access token lives out its minutes. An
+-- account that had more before this limit loses ten of them with each sign-in.
+create function open_session_v2(
+    p_session uuid, p_user uuid, p_password_hash text, p_now timestamptz, p_token_hash bytea, p_token_expires timestamptz
+) returns bigint
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+    v_generation bigint;
+begin
+    perform from users u
+    where u.id = p_user and u.password_hash = p_password_hash and u.banned_at is null
+    for share;
+    if not found then
+        return null;
+    end if;
+    v_generation := session_generation(p_user);
+    insert into sessions (id, user_id, created_at, generation) values (p_session, p_user, p_now, v_generation);
+    insert into refresh_tokens (token_hash, session_id, expires_at) values (p_token_hash, p_session, p_token_expires);
+    -- At a time long ago: no instance has to hear of it, and its rows are removed at once.
+    update sessions s set ended_at = 'epoch'
+    where s.ended_at is null and s.id in (
+        select o.id from sessions o
+        where o.user_id = p_user and o.generation = v_generation and o.ended_at is null
+        order by o.created_at desc offset 100 limit 10);
+    return v_generation;
+end $$;
+
+create or replace function open_session(
+    p_session uuid, p_user uuid, p_password_hash text, p_now timestamptz, p_token_hash bytea, p_token_expires timestamptz
+) returns boolean
+language sql
+as $$
+    select open_session_v2(p_session, p_user, p_password_hash, p_now, p_token_hash, p_token_expires) is not null
+$$;
+
+-- The three below remove rows in small batches, without the log's lock, and answer how many. Each looks for at most so
+-- many sessions and removes their tokens first, as a refresh locks them; a session goes once it has none left.
+create function remove_sessions(p_ids uuid[]) returns bigint
+language plpgsql
+as $$
+declare
+    v_tokens   bigint;
+    v_sessions bigint;
+begin
+    delete from refresh_tokens t where t.token_hash in (
+        select r.token_hash from refresh_tokens r where r.session_id = any (p_ids) limit 2000);
+    get diagnostics v_tokens = row_count;
+    delete from sessions s
+    where s.id = any (p_ids) and not exists (select from refresh_tokens t where t.session_id = s.id);
+    get diagnostics v_sessions = row_count;
+    return v_tokens + v_sessions;
+end $$;
+
+-- Sessions that ended before `p_before`, when no access token of theirs can be alive.
+create function remove_ended_sessions(p_before timestamptz, p_most integer) returns bigint
+language sql
+as $$
+    select remove_sessions(array(
+        select s.id from sessions s where s.ended_at < p_before order by s.ended_at limit p_most))
+$$;
+
+-- An erased account's sessions.
+create function remove_sessions_of(p_user uuid, p_most integer) returns bigint
+language sql
+as $$ select remove_sessions(array(select s.id from sessions s where s.user_id = p_user limit p_most)) $$;
+
+-- One step of a walk over all sessions, for those that no index finds: of an earlier generation, or whose last refresh
+-- token expired. Answers where the next step begins; null at the end.
+create function remove_dead_sessions(p_after uuid, p_before timestamptz, p_most integer)
+returns table (removed bigint, next_after uuid)
+language plpgsql
+as $$
+declare
+    v_seen uuid[];
+    v_dead uuid[];
+begin
+    v_seen := array(select s.id from sessions s where s.id > p_after order by s.id limit p_most);
+    v_dead := array(
+        select s.id from sessions s
+        where s.id = any (v_seen) and s.created_at < p_before
+          and (not exists (select from refresh_tokens t where t.session_id = s.id)
+               or exists (select from session_endings e
+                          where e.user_id = s.user_id and e.generation > s.generation and e.ended_at < p_before)));
+    removed := remove_sessions(v_dead);
+    if exists (select from sessions s where s.id = any (v_dead)) then
+        next_after := p_after;
+    elsif cardinality(v_seen) = p_most then
+        next_after := v_seen[p_most];
+    end if;
+    return next;
+end $$;

@@ -1,0 +1,58 @@
+//! Which addresses have signed in to which accounts: they are not slowed by what others try.
+//!
+//! In the memory of this instance, of a fixed size: a restart forgets it, and so may, of the least chance, another pair
+//! that comes to the same place. A device learns it again with its next sign-in or refresh, minutes later.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Address;
+
+/// Pairs that are remembered, at most: 512 KiB.
+const PLACES: usize = 1 << 16;
+
+/// See the [module](self).
+pub(super) struct Known {
+    seed: RandomState,
+    /// Each holds the digest of the pair that came there last; 0 of none.
+    places: Box<[AtomicU64]>,
+}
+
+impl Known {
+    pub(super) fn new() -> Self {
+        Self { seed: RandomState::new(), places: std::iter::repeat_with(AtomicU64::default).take(PLACES).collect() }
+    }
+
+    pub(super) fn remember(&self, account: &str, address: Address) {
+        let (place, digest) = self.find(account, address);
+        place.store(digest, Ordering::Relaxed);
+    }
+
+    pub(super) fn knows(&self, account: &str, address: Address) -> bool {
+        let (place, digest) = self.find(account, address);
+        place.load(Ordering::Relaxed) == digest
+    }
+
+    fn find(&self, account: &str, address: Address) -> (&AtomicU64, u64) {
+        let digest = self.seed.hash_one((account, address)).max(1);
+        let place = usize::try_from(digest % PLACES as u64).expect("there are fewer places than a usize counts");
+        (&self.places[place], digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_pair_is_known_and_neither_half_of_it() {
+        let known = Known::new();
+        let [home, elsewhere] = [[203, 0, 113, 1], [203, 0, 113, 2]].map(|bytes| Address::from(IpAddr::from(bytes)));
+        assert!(!known.knows("ali", home));
+        known.remember("ali", home);
+        assert!(known.knows("ali", home));
+        assert!(!known.knows("ali", elsewhere) && !known.knows("bo", home));
+    }
+}
