@@ -2,6 +2,7 @@
 //!
 //! `axum` has extractors of these names; theirs answer in plain text and let unknown query fields pass.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::Instant;
 
 use crate::error::{Error, FieldError};
 use crate::id::{InvitationId, MessageId, RoomId, UserId};
@@ -21,6 +23,26 @@ pub const BODY_LIMIT: usize = 64 << 10;
 
 /// A body that takes longer than this to arrive is given up; 13 KiB/s is enough for the largest.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Until when a request is answered. It counts from when the request has arrived, so whoever reads a body moves it.
+#[derive(Debug, Clone)]
+pub struct Deadline(Arc<Mutex<Instant>>, Duration);
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(patience: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Instant::now() + patience)), patience)
+    }
+
+    pub fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts again, from a moment that is so far away.
+    fn restart_in(&self, pause: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause + self.1;
+    }
+}
 
 /// A JSON body, in requests and in answers.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +72,16 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(request: Request) -> Result<Bytes, Error> {
+    let deadline = request.extensions().get::<Deadline>().cloned();
+    if let Some(deadline) = &deadline {
+        deadline.restart_in(BODY_TIMEOUT);
+    }
     let body = Limited::new(request.into_body(), BODY_LIMIT);
-    match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
+    let read = tokio::time::timeout(BODY_TIMEOUT, body.collect()).await;
+    if let Some(deadline) = &deadline {
+        deadline.restart_in(Duration::ZERO);
+    }
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
         Ok(Err(_)) => Err(Error::Malformed("The body did not arrive whole.".to_owned())),

@@ -1,9 +1,9 @@
 //! What every request passes on its way in and every answer on its way out.
 
 use std::any::Any;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::error::{Cause, Error};
-use crate::extract::BODY_TIMEOUT;
+use crate::extract::Deadline;
 use crate::limits::Address;
 
 /// How long a caller waits at most for an answer to what has arrived: longer than the limits within (a post's
@@ -95,10 +95,20 @@ pub(super) async fn bound(
     give_up_late(request, next).await
 }
 
-/// A handler that takes too long is given up. What it had begun to commit is committed or not, as a whole.
-pub(super) async fn give_up_late(request: Request, next: Next) -> Result<Response, Error> {
-    let limit = if request.body().is_end_stream() { PATIENCE } else { BODY_TIMEOUT + PATIENCE };
-    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| Error::unavailable())
+/// A handler that takes too long is given up. What it had begun to commit is committed or not, as a whole. The time that
+/// a body takes to arrive is the caller's, and bounded where it is read.
+pub(super) async fn give_up_late(mut request: Request, next: Next) -> Result<Response, Error> {
+    let deadline = Deadline::after(PATIENCE);
+    request.extensions_mut().insert(deadline.clone());
+    let mut answer = pin!(next.run(request));
+    loop {
+        let until = deadline.at();
+        match tokio::time::timeout_at(until, &mut answer).await {
+            Ok(answer) => return Ok(answer),
+            Err(_) if deadline.at() > until => {}
+            Err(_) => return Err(Error::unavailable()),
+        }
+    }
 }
 
 /// A panic is a bug of one handler; its caller gets an answer and everybody else notices nothing.

@@ -11,6 +11,7 @@ mod alarms;
 mod backup;
 mod crash;
 mod cuts;
+mod hanging_commits;
 mod instances;
 mod leaving;
 mod network;

@@ -1,0 +1,161 @@
+//! A database that takes every statement and hangs in the commit: whoever asks for a change is told in time.
+
+use std::time::{Duration, Instant};
+
+use gapless::routes;
+use gapless::store::Db;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::Executor as _;
+
+use crate::actors::{Chat, Guest, PASSWORD};
+
+/// A caller must know within this.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
+
+/// While there is a row in `hanging`, no commit that changed one of these tables comes to its end. A deferred trigger
+/// runs in the commit, where no statement timeout counts any more.
+const HANG: &str = "
+create table hanging ();
+create function hang() returns trigger language plpgsql as $$
+begin
+    while exists (select from hanging) loop perform pg_sleep(0.01); end loop;
+    return null;
+end $$;
+do $$
+declare
+    v_table text;
+begin
+    foreach v_table in array array['users', 'sessions', 'refresh_tokens', 'invitations', 'log'] loop
+        execute format('create constraint trigger hang after insert or update or delete on %I
+                        deferrable initially deferred for each row execute function hang()', v_table);
+    end loop;
+end $$;";
+
+async fn execute(db: &Db, statements: &'static str) {
+    db.execute(statements).await.expect("the statements run");
+}
+
+/// Every operation that changes something, by the name that the document gives it.
+fn mutating_operations() -> Vec<String> {
+    let document = serde_json::to_value(routes::document()).expect("the document is JSON");
+    let paths = document["paths"].as_object().expect("it has paths");
+    let methods = paths.values().flat_map(|path| path.as_object().expect("it has methods"));
+    let changing = methods.filter(|(method, _)| ["post", "put", "patch", "delete"].contains(&method.as_str()));
+    changing.map(|(_, operation)| operation["operationId"].as_str().expect("it has a name").to_owned()).collect()
+}
+
+/// What to ask for, of somebody and something made for it alone.
+async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value) {
+    let ada = chat.founder().await;
+    let name = operation.replace('_', "-");
+    let alice = chat.user(&name).await;
+    let room = ada.create_room(&name).await;
+    let message = alice.post(&room, "words").await;
+    let of_user = |what: &str| format!("/users/{}{what}", alice.id);
+    let of_room = |what: &str| format!("/rooms/{}{what}", room.id);
+    let of_message = format!("/messages/{}", message.id);
+    let (caller, token) = (Guest::clone(&alice), json!({"refresh_token": alice.refresh_token}));
+    let admin = Guest::clone(&ada);
+    match operation {
+        "unmute_user" => ada.mute(&alice, 60).await,
+        "unban_user" => ada.ban(&alice).await,
+        "restore_room" => drop(ada.archive(&room).await),
+        _ => {}
+    }
+    match operation {
+        "register" => (
+            chat.guest(),
+            Method::POST,
+            "/auth/register".into(),
+            json!({"username": format!("{name}-2"), "password": PASSWORD}),
+        ),
+        "login" => (chat.guest(), Method::POST, "/auth/login".into(), json!({"username": name, "password": PASSWORD})),
+        "refresh" => (chat.guest(), Method::POST, "/auth/refresh".into(), token),
+        "logout" => (caller, Method::POST, "/auth/logout".into(), token),
+        "logout_all" => (caller, Method::POST, "/auth/logout-all".into(), Value::Null),
+        "change_password" => {
+            let change = json!({"current_password": PASSWORD, "new_password": "another one"});
+            (caller, Method::PUT, "/auth/password".into(), change)
+        }
+        "set_role" => (admin, Method::PATCH, of_user(""), json!({"role": "admin"})),
+        "mute_user" => (admin, Method::POST, of_user("/mute"), json!({"seconds": 60})),
+        "unmute_user" => (admin, Method::POST, of_user("/unmute"), Value::Null),
+        "ban_user" => (admin, Method::POST, of_user("/ban"), json!({"reason": "spam"})),
+        "unban_user" => (admin, Method::POST, of_user("/unban"), Value::Null),
+        "erase_user" => (admin, Method::DELETE, of_user(""), Value::Null),
+        "end_sessions" => (admin, Method::POST, of_user("/end-sessions"), Value::Null),
+        "create_invitation" => (admin, Method::POST, "/invitations".into(), json!({"max_uses": 2})),
+        "revoke_invitation" => {
+            let invitation = admin.send("/invitations", json!({"max_uses": 2})).await.is(201).json();
+            let id = invitation["invitation"]["id"].as_str().or(invitation["id"].as_str()).expect("an id").to_owned();
+            (admin, Method::DELETE, format!("/invitations/{id}"), Value::Null)
+        }
+        "create_room" => (admin, Method::POST, "/rooms".into(), json!({"name": format!("{name} 2")})),
+        "rename_room" => (admin, Method::PATCH, of_room(""), json!({"name": format!("{name} 2")})),
+        "set_retention" => (admin, Method::PUT, of_room("/retention"), json!({"days": 90})),
+        "archive_room" => (admin, Method::POST, of_room("/archive"), Value::Null),
+        "restore_room" => (admin, Method::POST, of_room("/restore"), Value::Null),
+        "post_message" => (caller, Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
+        "edit_message" => (caller, Method::PATCH, of_message, json!({"body": "other words"})),
+        "delete_message" => (caller, Method::DELETE, of_message, Value::Null),
+        "post_direct_message" => {
+            (admin, Method::POST, "/direct-messages".into(), json!({"recipient_id": alice.id, "body": "words"}))
+        }
+        other => panic!("this test cannot ask for {other} yet"),
+    }
+}
+
+/// Asks for every third of them, so that three tests share the waiting.
+async fn ask_for_every_third(from: usize) {
+    let chat = Chat::start().await;
+    let db = chat.db();
+    execute(&db, HANG).await;
+    let mut slowest = Duration::ZERO;
+    for operation in mutating_operations().iter().skip(from).step_by(3) {
+        let (caller, method, path, body) = request(&chat, operation).await;
+        execute(&db, "insert into hanging default values").await;
+        let asked = Instant::now();
+        let answer = caller.call(method, &path, Some(body).filter(|body| !body.is_null())).await;
+        let took = asked.elapsed();
+        execute(&db, "delete from hanging").await;
+        answer.refused(503, "unavailable");
+        assert!(took < TOLD_WITHIN, "{operation} took {took:?}");
+        slowest = slowest.max(took);
+    }
+    println!("figure: changes whose commit hung told by 503 within {} ms", slowest.as_millis());
+}
+
+#[tokio::test]
+async fn a_commit_that_hangs_is_told_in_time() {
+    ask_for_every_third(0).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_hangs_is_told_in_time_by_every_second() {
+    ask_for_every_third(1).await;
+}
+
+#[tokio::test]
+async fn a_commit_that_hangs_is_told_in_time_by_every_third() {
+    ask_for_every_third(2).await;
+}
+
+#[tokio::test]
+async fn a_refresh_whose_commit_stood_behind_a_503_is_given_again() {
+    let chat = Chat::start().await;
+    let (db, alice) = (chat.db(), chat.user("alice").await);
+    execute(&db, HANG).await;
+    execute(&db, "insert into hanging default values").await;
+    let refresh = json!({"refresh_token": alice.refresh_token});
+    chat.guest().send("/auth/refresh", refresh.clone()).await.refused(503, "unavailable");
+    execute(&db, "delete from hanging").await;
+    let is_spent = "select exists (select from refresh_tokens where spent_at is not null)";
+    while !sqlx::query_scalar::<_, bool>(is_spent).fetch_one(&db).await.expect("an answer") {
+        tokio::task::yield_now().await;
+    }
+    let given = chat.guest().send("/auth/refresh", refresh.clone()).await.is(200).json();
+    let again = chat.guest().send("/auth/refresh", refresh).await.is(200).json();
+    assert_eq!(given["refresh_token"], again["refresh_token"]);
+    alice.get("/users/me").await.is(200);
+}
