@@ -61,13 +61,14 @@ async fn an_account_of_300_000_sessions_is_banned_at_once() {
     open_sessions(&chat.db(), &alice, MANY).await;
     let oldest = token_of_the_oldest(&chat, &alice).await;
     oldest.get("/users/me").await.is(200);
-    let mut stream = oldest.opening().open().await;
-    let mut there = at(&oldest, &second).opening().open().await;
-
     ada.mute(&alice, 60).await;
     ada.unmute(&alice).await;
     ada.set_role(&alice, "admin").await;
     ada.set_role(&alice, "user").await;
+    second.catch_up().await;
+    let mut stream = oldest.opening().open().await;
+    let mut there = at(&oldest, &second).opening().open().await;
+
     let began = Instant::now();
     ada.ban(&alice).await;
     let took = began.elapsed();
