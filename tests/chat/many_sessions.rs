@@ -145,7 +145,7 @@ async fn tokens_of_the_release_before_end_with_their_session() {
 }
 
 #[tokio::test]
-async fn an_account_of_300_000_sessions_is_erased_at_once_and_nothing_is_left_of_them() {
+async fn an_account_of_many_sessions_is_erased_and_nothing_is_left_of_them() {
     let chat = Chat::start().await;
     let ada = chat.admin("ada").await;
     let alice = chat.user("alice").await;
@@ -166,7 +166,7 @@ async fn an_account_of_300_000_sessions_is_erased_at_once_and_nothing_is_left_of
         if left == 0 {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{left} are left");
+        assert!(began.elapsed() < Duration::from_mins(1), "{left} are left");
         tokio::task::yield_now().await;
     }
 }
