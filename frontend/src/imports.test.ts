@@ -20,6 +20,7 @@ const LAYERS = [
   "ui",
   "realtime",
   "api",
+  "browser",
 ];
 
 const SOURCE = import.meta.dirname;

@@ -3,8 +3,10 @@
 import { apiAddress } from "./address";
 import { client } from "./gen/client.gen";
 
-/** Whoever knows the access token. The session does; this module must not know how. */
+/** Knows the access token. The session does; this module must not know how. */
 export interface TokenSource {
+  /** The user whom the tokens speak for; null for a guest. */
+  readonly userId: string | null;
   /** A token good for the next request, or null for a guest. */
   accessToken(): Promise<string | null>;
   /** A token newer than `refused`, or null when the session is over. */
@@ -13,6 +15,14 @@ export interface TokenSource {
 
 /** A request that hangs longer than this is given up; whatever matters is sent again under the same id. */
 const PATIENCE_MS = 20_000;
+
+/** Names the user whom a request may be sent as; read and removed here, never sent. */
+const AS_USER = "gapless-as-user";
+
+/** Options of a call that must not be sent as anybody else, even if somebody else signs in while it waits. */
+export function asUser(userId: string): { headers: Record<string, string> } {
+  return { headers: { [AS_USER]: userId } };
+}
 
 export function connectClient(tokens: TokenSource): void {
   client.setConfig({
@@ -26,18 +36,23 @@ async function authorizedFetch(tokens: TokenSource, request: Request): Promise<R
   // Signing in and refreshing speak for themselves: their 401 is the answer, not a stale token.
   if (/\/auth\/(login|register|refresh)$/.test(new URL(request.url).pathname)) return send(request);
 
+  const user = request.headers.get(AS_USER);
+  request.headers.delete(AS_USER);
+  const isSomebodyElse = () => user !== null && tokens.userId !== user;
+
   const token = await tokens.accessToken();
+  if (isSomebodyElse()) return new Response(null, { status: 401 });
   if (token === null) return send(request);
   const again = request.clone();
   const response = await send(withToken(request, token));
   if (response.status !== 401) return response;
 
   const renewed = await tokens.replaceToken(token);
-  return renewed === null ? response : send(withToken(again, renewed));
+  return renewed === null || isSomebodyElse() ? response : send(withToken(again, renewed));
 }
 
 function send(request: Request): Promise<Response> {
-  return fetch(request, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(PATIENCE_MS)]) });
 }
 
 function withToken(request: Request, token: string): Request {

@@ -1,6 +1,6 @@
 import { HttpResponse, http } from "msw";
-import { beforeEach, expect, test } from "vitest";
-import { connectClient } from "../../api/client";
+import { beforeEach, expect, test, vi } from "vitest";
+import { asUser, connectClient } from "../../api/client";
 import { getMe } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
 import { server, usesServer } from "../../testing/server";
@@ -64,14 +64,20 @@ test("a refused access token is renewed once, however many requests it held up",
   expect(session.view.user).toEqual(ALI);
 });
 
-test("a reload spends no refresh token; another tab spends the newest", async () => {
+test("neither a reload nor another tab spends a refresh token while the access token is good", async () => {
   await signedIn();
   const reloaded = new SessionStore();
   expect(await reloaded.accessToken()).toBe("access-1");
-  expect(spent).toEqual([]);
   sessionStorage.clear();
   const anotherTab = new SessionStore();
-  expect(await anotherTab.accessToken()).toBe("access-2");
+  expect(await anotherTab.accessToken()).toBe("access-1");
+  expect(spent).toEqual([]);
+});
+
+test("after a tab of an older release renewed the session, its refresh token is spent", async () => {
+  const session = await signedIn();
+  localStorage.setItem("gapless.session", JSON.stringify({ refresh_token: "refresh-1", user: ALI }));
+  expect(await session.accessToken()).toBe("access-2");
   expect(spent).toEqual(["refresh-1"]);
 });
 
@@ -108,4 +114,71 @@ test("two sessions in a row never mix: the access token belongs to its user", as
   const other = new SessionStore();
   expect(other.view.user?.id).toBe("user-zoe");
   expect(await other.accessToken()).not.toBe("access-1");
+});
+
+test("three tabs without locks that renew at once all stay signed in", async () => {
+  const tabs = [await signedIn(), new SessionStore(), new SessionStore()];
+  // The first to come spends the token, the others are refused: what they spent is no longer the newest.
+  const tokens = await Promise.all(tabs.map((tab) => tab.replaceToken("access-1")));
+  expect(tokens).toEqual(["access-2", "access-2", "access-2"]);
+  expect(tabs.map(({ view }) => view.user?.id)).toEqual([ALI.id, ALI.id, ALI.id]);
+  expect(spent).toEqual(["refresh-1"]);
+});
+
+test("a renewal that hangs is given up and tried once more", async () => {
+  const session = await signedIn();
+  const patience = new AbortController();
+  let asked = 0;
+  vi.spyOn(AbortSignal, "timeout").mockImplementationOnce(() => patience.signal);
+  server.use(
+    http.post("*/auth/refresh", async () => {
+      asked += 1;
+      if (asked > 1) return undefined;
+      queueMicrotask(() => patience.abort(new DOMException("too long", "TimeoutError")));
+      return new Promise<never>(() => {});
+    }),
+  );
+  expect(await session.replaceToken("access-1")).toBe("access-2");
+  expect(asked).toBe(2);
+});
+
+test.each([
+  ["a proxy's error page", () => new HttpResponse("<h1>Forbidden</h1>", { status: 403 })],
+  ["a network's sign-in page", () => new HttpResponse("<h1>Welcome</h1>", { status: 200 })],
+  ["a proxy without a route", () => new HttpResponse(null, { status: 404 })],
+])("%s ends nothing", async (_, answerOf) => {
+  const session = await signedIn();
+  server.use(http.post("*/auth/refresh", answerOf));
+  await expect(session.replaceToken("access-1")).rejects.toMatchObject({ isTemporary: true });
+  expect(session.view.user).toEqual(ALI);
+});
+
+test("the answer to a renewal is dropped when somebody else signed in meanwhile", async () => {
+  const session = await signedIn();
+  const zoe = JSON.stringify({ refresh_token: "zoe's", user: { ...ALI, id: "user-zoe", username: "zoe" } });
+  server.use(
+    http.post("*/auth/refresh", () => {
+      localStorage.setItem("gapless.session", zoe);
+      return undefined;
+    }),
+  );
+  expect(await session.replaceToken("access-1")).toBeNull();
+  expect(session.view.user?.id).toBe("user-zoe");
+  expect(localStorage.getItem("gapless.session")).toBe(zoe);
+});
+
+test("a request of one user is never sent as another who signed in while it waited", async () => {
+  const session = await signedIn();
+  const seen: (string | null)[] = [];
+  server.use(
+    http.get("*/users/me", ({ request }) => {
+      seen.push(request.headers.get("Authorization"));
+      expect(request.headers.get("gapless-as-user")).toBeNull();
+      return HttpResponse.json(ALI);
+    }),
+  );
+  await answer(getMe(asUser(ALI.id)));
+  await expect(answer(getMe(asUser("user-zoe")))).rejects.toMatchObject({ status: 401 });
+  expect(seen).toEqual(["Bearer access-1"]);
+  expect(session.view.user).toEqual(ALI);
 });

@@ -1,30 +1,35 @@
-// Who is signed in here. The refresh token is spent at most once however many tabs there are: it lives in
-// localStorage, and only the holder of a Web Lock may spend it.
+// Who is signed in here, for all tabs of this browser. The tabs share one refresh token and one access token, in the
+// browser's storage. A lock lets one tab renew them at a time where the browser has locks; elsewhere two tabs may spend
+// one refresh token at once, and the server answers both with the same successor.
 
 import type { TokenSource } from "../../api/client";
 import { login, logout, logoutAll, refresh, register } from "../../api/gen/sdk.gen";
 import type { Session, User } from "../../api/gen/types.gen";
 import { answer, ProblemError, sentence } from "../../api/problem";
+import { exclusively } from "../../browser/exclusive";
+import { browserStorage, readJson } from "../../browser/storage";
 
 const KEPT = "gapless.session";
-/**
- * The access token is this tab's own and outlives a reload (not the tab): without it every reload would spend a
- * refresh token, and reloading again before the answer came would spend one twice, which ends the session.
- */
-const ACCESS = "gapless.access";
 const LOCK = "gapless.session";
 /** A token is renewed this long before its end, so that none runs out on its way to the server. */
 const RENEW_BEFORE_SECS = 30;
+/** Another tab's renewal is waited for this long; a tab that is frozen or hangs must not hold up this one. */
+const LOCK_PATIENCE_MS = 5_000;
+/** A renewal without an answer is given up after this time and tried once more: repeating it is safe for a while. */
+const RENEWAL_TIMEOUT_MS = 6_000;
+/** Without a lock, another tab may have spent the same token, and its answer may still be on its way. */
+const OTHER_TABS_ANSWER_MS = 2_000;
+
+interface Access {
+  token: string;
+  renewAt: number;
+}
 
 interface Kept {
   refresh_token: string;
   user: User;
-}
-
-interface Access {
-  token: string;
-  userId: string;
-  renewAt: number;
+  /** Absent where a tab of an older release has renewed the session. */
+  access?: Access;
 }
 
 export interface SessionView {
@@ -35,7 +40,6 @@ export interface SessionView {
 
 export class SessionStore implements TokenSource {
   #view: SessionView = { user: readKept()?.user ?? null, endedBecause: null };
-  #access: Access | null = readAccess(this.#view.user);
   #renewal: Promise<string | null> | null = null;
   #listeners = new Set<() => void>();
 
@@ -76,10 +80,13 @@ export class SessionStore implements TokenSource {
     this.#end(null);
   }
 
+  get userId(): string | null {
+    return this.#view.user?.id ?? null;
+  }
+
   async accessToken(): Promise<string | null> {
     if (this.#view.user === null) return null;
-    if (this.#access && Date.now() < this.#access.renewAt) return this.#access.token;
-    return this.#renew(this.#access?.token ?? null);
+    return goodToken(this.#kept(), null) ?? this.#renew(null);
   }
 
   async replaceToken(refused: string): Promise<string | null> {
@@ -100,55 +107,65 @@ export class SessionStore implements TokenSource {
 
   /** Requests of this tab that wait for a token wait for the same one; the lock is for the other tabs. */
   #renew(refused: string | null): Promise<string | null> {
-    this.#renewal ??= this.#spend(refused).finally(() => {
+    this.#renewal ??= exclusively(LOCK, LOCK_PATIENCE_MS, (isAlone) =>
+      this.#spend(refused, isAlone),
+    ).finally(() => {
       this.#renewal = null;
     });
     return this.#renewal;
   }
 
-  #spend(refused: string | null): Promise<string | null> {
-    return withLock(async () => {
-      const access = this.#access;
-      if (access && access.token !== refused && Date.now() < access.renewAt) return access.token;
-      const kept = readKept();
+  async #spend(refused: string | null, isAlone: boolean): Promise<string | null> {
+    for (;;) {
+      // Read as late as possible: another tab may have renewed the session while this one waited.
+      const kept = this.#kept();
       if (!kept) return null;
+      const token = goodToken(kept, refused);
+      if (token !== null) return token;
       try {
-        const session = await answer(refresh({ body: { refresh_token: kept.refresh_token } }));
-        this.#begin(session);
-        return session.access_token;
+        return this.#adopt(kept, await askForRenewal(kept.refresh_token));
       } catch (error) {
-        if (error instanceof ProblemError && error.isTemporary) throw error;
+        if (!isVerdict(error)) throw asTemporary(error);
+        if (await isReplaced(kept.refresh_token, isAlone ? 0 : OTHER_TABS_ANSWER_MS)) continue;
         this.#end(endedSentence(error));
         return null;
       }
-    });
+    }
+  }
+
+  /** Takes the answer to the renewal of `spent`, unless somebody signed in or out while it was on its way. */
+  #adopt(spent: Kept, session: Session): string | null {
+    const kept = this.#kept();
+    if (kept?.user.id !== spent.user.id) return null;
+    // If another tab has gone further meanwhile, its refresh token is the newer one.
+    if (kept.refresh_token === spent.refresh_token) this.#begin(session);
+    return session.access_token;
   }
 
   #begin(session: Session): void {
-    writeKept({ refresh_token: session.refresh_token, user: session.user });
     const goodSecs = session.expires_in - Math.min(RENEW_BEFORE_SECS, session.expires_in / 3);
-    this.#access = {
-      token: session.access_token,
-      userId: session.user.id,
-      renewAt: Date.now() + goodSecs * 1000,
-    };
-    sessionStorage.setItem(ACCESS, JSON.stringify(this.#access));
+    const access = { token: session.access_token, renewAt: Date.now() + goodSecs * 1000 };
+    writeKept({ refresh_token: session.refresh_token, user: session.user, access });
     this.#show({ user: session.user, endedBecause: null });
   }
 
   #end(because: string | null): void {
-    localStorage.removeItem(KEPT);
-    sessionStorage.removeItem(ACCESS);
-    this.#access = null;
+    browserStorage.remove(KEPT);
     this.#show({ user: null, endedBecause: because });
   }
 
-  /** Another tab signed in, out, or renewed. */
+  /** The stored session, if it is that of the user whom this tab shows. */
+  #kept(): Kept | null {
+    const kept = readKept();
+    if (kept?.user.id === this.#view.user?.id) return kept;
+    this.#followStorage();
+    return null;
+  }
+
+  /** Another tab signed in or out. */
   #followStorage(): void {
     const user = readKept()?.user ?? null;
     if (user?.id === this.#view.user?.id) return;
-    sessionStorage.removeItem(ACCESS);
-    this.#access = null;
     this.#show({ user, endedBecause: null });
   }
 
@@ -164,29 +181,56 @@ function endedSentence(error: unknown): string {
     : "Your session has ended. Sign in to go on writing; what you typed is kept.";
 }
 
-function withLock<T>(spend: () => Promise<T>): Promise<T> {
-  return navigator.locks ? navigator.locks.request(LOCK, spend) : spend();
+function goodToken(kept: Kept | null, refused: string | null): string | null {
+  const access = kept?.access;
+  return access && access.token !== refused && Date.now() < access.renewAt ? access.token : null;
+}
+
+async function askForRenewal(refresh_token: string): Promise<Session> {
+  const ask = async () => {
+    const signal = AbortSignal.timeout(RENEWAL_TIMEOUT_MS);
+    const session = await answer(refresh({ body: { refresh_token }, signal })).catch((error) => {
+      if (signal.aborted) return null;
+      throw error;
+    });
+    // A network's sign-in page answers everything with 200.
+    if (session && !session.access_token) throw new ProblemError({ status: 0, detail: "No answer of ours." });
+    return session;
+  };
+  const session = (await ask()) ?? (await ask());
+  if (session) return session;
+  throw new ProblemError({ status: 0, code: "unreachable", detail: "The server cannot be reached right now." });
+}
+
+/** The server itself said that the session is over; a proxy's error page says nothing about it. */
+function isVerdict(error: unknown): boolean {
+  return (
+    error instanceof ProblemError && (error.status === 401 || error.status === 403) && error.code !== "unknown"
+  );
+}
+
+function asTemporary(error: unknown): ProblemError {
+  if (error instanceof ProblemError && error.isTemporary) return error;
+  return new ProblemError({ status: 0, code: "unreachable", detail: sentence(error) });
+}
+
+/** Whether the stored refresh token is not `spent` any more, now or within `patienceMs`. */
+async function isReplaced(spent: string, patienceMs: number): Promise<boolean> {
+  const deadline = Date.now() + patienceMs;
+  while (readKept()?.refresh_token === spent) {
+    if (Date.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return readKept() !== null;
 }
 
 function readKept(): Kept | null {
-  return readJson<Kept>(localStorage.getItem(KEPT));
+  const kept = readJson<Partial<Kept>>(browserStorage.read(KEPT));
+  return kept?.refresh_token && kept.user?.id ? (kept as Kept) : null;
 }
 
 function writeKept(kept: Kept): void {
-  localStorage.setItem(KEPT, JSON.stringify(kept));
-}
-
-function readAccess(user: User | null): Access | null {
-  const access = readJson<Access>(sessionStorage.getItem(ACCESS));
-  return access && access.userId === user?.id ? access : null;
-}
-
-function readJson<T>(text: string | null): T | null {
-  try {
-    return text === null ? null : (JSON.parse(text) as T);
-  } catch {
-    return null;
-  }
+  browserStorage.write(KEPT, JSON.stringify(kept));
 }
 
 export const session = new SessionStore();

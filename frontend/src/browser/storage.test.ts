@@ -1,0 +1,53 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { browserStorage, storageTrouble } from "./storage";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  browserStorage.follow(null);
+});
+
+const refuse = (method: "setItem" | "getItem" | "removeItem", error: Error) =>
+  vi.spyOn(Storage.prototype, method).mockImplementation(() => {
+    throw error;
+  });
+
+test("a value that does not fit is kept in memory, and said so", async () => {
+  browserStorage.write("gapless.a", "stored");
+  const told = vi.fn();
+  const stop = storageTrouble.subscribe(told);
+  refuse("setItem", new DOMException("full", "QuotaExceededError"));
+  browserStorage.write("gapless.a", "newer");
+  browserStorage.write("gapless.b", "new");
+  expect(browserStorage.read("gapless.a")).toBe("newer");
+  expect(browserStorage.read("gapless.b")).toBe("new");
+  expect(browserStorage.keys("gapless.").sort()).toEqual(["gapless.a", "gapless.b"]);
+  await Promise.resolve();
+  expect(told).toHaveBeenCalledOnce();
+  expect(storageTrouble.current).toBe("full");
+  stop();
+});
+
+test("where storage is blocked, reading, writing and removing work in memory", () => {
+  const storage = vi.spyOn(window, "localStorage", "get").mockImplementation(() => {
+    throw new DOMException("denied", "SecurityError");
+  });
+  expect(browserStorage.read("gapless.a")).toBeNull();
+  browserStorage.write("gapless.a", "1");
+  expect(browserStorage.read("gapless.a")).toBe("1");
+  browserStorage.remove("gapless.a");
+  expect(browserStorage.read("gapless.a")).toBeNull();
+  expect(browserStorage.keys("gapless.")).toEqual([]);
+  expect(storageTrouble.current).toBe("blocked");
+  storage.mockRestore();
+});
+
+test("what another tab could store replaces what this one could not", () => {
+  refuse("setItem", new DOMException("full", "QuotaExceededError")).mockImplementationOnce(() => {
+    throw new DOMException("full", "QuotaExceededError");
+  });
+  browserStorage.write("gapless.a", "in memory");
+  vi.restoreAllMocks();
+  localStorage.setItem("gapless.a", "of another tab");
+  window.dispatchEvent(new StorageEvent("storage", { key: "gapless.a", storageArea: localStorage }));
+  expect(browserStorage.read("gapless.a")).toBe("of another tab");
+});

@@ -1,0 +1,113 @@
+// The browser's storage, which may be blocked, full or missing. Reads and writes never throw: a value that the browser
+// refuses to keep lives in memory until the page is closed, and `storageTrouble` says so.
+
+/** Why values are kept in memory only: the browser blocks storage, or has no room left. */
+export type StorageTrouble = "blocked" | "full";
+
+class SafeStorage {
+  /** Values that the browser refused to keep; null for a key that it refused to remove. */
+  #inMemory = new Map<string, string | null>();
+
+  /** `open` throws where storage is blocked, and answers null where there is none. */
+  constructor(private readonly open: () => Storage | null) {}
+
+  read(key: string): string | null {
+    const inMemory = this.#inMemory.get(key);
+    if (inMemory !== undefined) return inMemory;
+    return this.#ask((storage) => storage.getItem(key)) ?? null;
+  }
+
+  write(key: string, text: string): void {
+    if (this.#do((storage) => storage.setItem(key, text))) this.#inMemory.delete(key);
+    else this.#inMemory.set(key, text);
+  }
+
+  remove(key: string): void {
+    if (this.#do((storage) => storage.removeItem(key))) this.#inMemory.delete(key);
+    else this.#inMemory.set(key, null);
+  }
+
+  keys(prefix: string): string[] {
+    const stored = this.#ask((storage) => Array.from({ length: storage.length }, (_, at) => storage.key(at)));
+    const found = new Set((stored ?? []).filter((key) => key !== null));
+    for (const [key, text] of this.#inMemory) text === null ? found.delete(key) : found.add(key);
+    return [...found].filter((key) => key.startsWith(prefix));
+  }
+
+  /** Another tab has stored something newer under this key, or has cleared everything (null). */
+  follow(key: string | null): void {
+    if (key === null) this.#inMemory.clear();
+    else this.#inMemory.delete(key);
+  }
+
+  #do(change: (storage: Storage) => void): boolean {
+    return this.#ask((storage) => (change(storage), true)) ?? false;
+  }
+
+  #ask<T>(question: (storage: Storage) => T): T | undefined {
+    try {
+      const storage = this.open();
+      if (storage) return question(storage);
+      report("blocked");
+    } catch (error) {
+      report(isQuota(error) ? "full" : "blocked");
+    }
+    return undefined;
+  }
+}
+
+/** Shared by all tabs of this browser, and kept when they are closed. */
+export const browserStorage = new SafeStorage(() => window.localStorage);
+/** This tab's own: it outlives a reload. */
+export const tabStorage = new SafeStorage(() => window.sessionStorage);
+
+export function readJson<T>(text: string | null): T | null {
+  try {
+    return text === null ? null : (JSON.parse(text) as T);
+  } catch {
+    return null;
+  }
+}
+
+let trouble: StorageTrouble | null = null;
+const listeners = new Set<() => void>();
+
+/** Null while the browser keeps what it is given. */
+export const storageTrouble = {
+  get current(): StorageTrouble | null {
+    return trouble;
+  },
+  subscribe(listener: () => void): () => void {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+};
+
+function report(found: StorageTrouble): void {
+  if (trouble === found) return;
+  trouble = found;
+  // A value may be read while React renders; its listeners must not be called in the middle of that.
+  queueMicrotask(() => {
+    for (const listener of [...listeners]) listener();
+  });
+}
+
+/** Firefox has a name of its own for a full storage. */
+function isQuota(error: unknown): boolean {
+  return (
+    error instanceof DOMException &&
+    (error.name === "QuotaExceededError" || error.name === "NS_ERROR_DOM_QUOTA_REACHED")
+  );
+}
+
+window.addEventListener("storage", ({ key, storageArea }) => {
+  if (storageArea === null || isLocal(storageArea)) browserStorage.follow(key);
+});
+
+function isLocal(area: Storage): boolean {
+  try {
+    return area === window.localStorage;
+  } catch {
+    return false;
+  }
+}
