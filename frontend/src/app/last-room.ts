@@ -1,16 +1,17 @@
 import { useEffect } from "react";
 import { useMatch } from "react-router";
+import { browserStorage } from "../browser/storage";
 
 const KEY = "gapless.last-room";
 
 export function lastRoom(): string | null {
-  return localStorage.getItem(KEY);
+  return browserStorage.read(KEY);
 }
 
 /** Remembers the open room, so that coming back comes back to it. */
 export function useRememberRoom(): void {
   const roomId = useMatch("/r/:roomId")?.params.roomId;
   useEffect(() => {
-    if (roomId) localStorage.setItem(KEY, roomId);
+    if (roomId) browserStorage.write(KEY, roomId);
   }, [roomId]);
 }

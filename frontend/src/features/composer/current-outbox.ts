@@ -1,26 +1,37 @@
-// The outbox of whoever is signed in, and how its messages reach the server.
+// The outbox of the user who is signed in, and how its messages reach the server.
 
 import { useSyncExternalStore } from "react";
+import { asUser } from "../../api/client";
 import { postDirectMessage, postMessage } from "../../api/gen/sdk.gen";
-import { answer } from "../../api/problem";
+import { answer, ProblemError } from "../../api/problem";
 import { chat } from "../../realtime/store";
+import { session } from "../session/session";
 import type { Lane } from "./drafts";
-import { Outbox, type Unsent } from "./outbox";
+import { Outbox } from "./outbox";
+import type { Unsent } from "./outbox-records";
 
 const outboxes = new Map<string, Outbox>();
 
 export function outboxOf(userId: string): Outbox {
-  const outbox = outboxes.get(userId) ?? new Outbox(userId, deliver);
+  const outbox =
+    outboxes.get(userId) ?? new Outbox(userId, (unsent, signal) => deliver(userId, unsent, signal));
   outboxes.set(userId, outbox);
   return outbox;
 }
 
-async function deliver({ clientId, lane, body }: Unsent): Promise<void> {
+async function deliver(userId: string, { clientId, lane, body }: Unsent, signal: AbortSignal) {
   const [kind, id = ""] = lane.split(":");
-  const message =
+  const options = { ...asUser(userId), signal };
+  const posted =
     kind === "room"
-      ? await answer(postMessage({ body: { room_id: id, body, client_id: clientId } }))
-      : await answer(postDirectMessage({ body: { recipient_id: id, body, client_id: clientId } }));
+      ? answer(postMessage({ ...options, body: { room_id: id, body, client_id: clientId } }))
+      : answer(postDirectMessage({ ...options, body: { recipient_id: id, body, client_id: clientId } }));
+  const message = await posted.catch((error: unknown) => {
+    const isRefusedWhileSignedIn =
+      error instanceof ProblemError && error.status === 401 && session.userId === userId;
+    // A 401 although the session goes on is a fault on the way, not the end of the session.
+    throw isRefusedWhileSignedIn ? new ProblemError({ status: 0, detail: error.message }) : error;
+  });
   chat.acknowledge(message);
 }
 

@@ -1,6 +1,10 @@
-// What is being typed, kept with every keystroke: per person and per place, over reloads, crashes and sign-outs.
+// What is being typed, kept with every keystroke: per person and per place, over reloads, crashes and sign-outs. Each
+// window has a record of its own for a place, so that two of them never overwrite each other's text. A window in which
+// nothing was typed yet shows the newest text of the others, and makes it its own with the first keystroke.
 
 import { useSyncExternalStore } from "react";
+import { browserStorage, readJson } from "../../browser/storage";
+import { windowId } from "../../browser/window-id";
 
 /** Where a message goes: a room, or one person. */
 export type Lane = `room:${string}` | `direct:${string}`;
@@ -8,22 +12,39 @@ export type Lane = `room:${string}` | `direct:${string}`;
 /** Where something is typed: a new message, or the edit of one. */
 export type DraftPlace = Lane | `edit:${string}`;
 
-const listeners = new Set<() => void>();
+interface Draft {
+  text: string;
+  /** When it was last typed at, in milliseconds since 1970. */
+  at: number;
+  /** The other window's record with which this one began, while both may hold the same text. */
+  from?: { key: string; text: string };
+}
 
-const draftKey = (userId: string, place: DraftPlace) => `gapless.draft.${userId}.${place}`;
+const listeners = new Set<() => void>();
+/** The records that this window wrote, as it wrote them. */
+const written = new Map<string, Draft>();
+
+/** Releases with one record for all windows kept the bare text under this key. */
+const formerKey = (userId: string, place: DraftPlace) => `gapless.draft.${userId}.${place}`;
+const keyPrefix = (userId: string, place: DraftPlace) => `${formerKey(userId, place)}#`;
 
 export function readDraft(userId: string, place: DraftPlace): string {
-  return localStorage.getItem(draftKey(userId, place)) ?? "";
+  const own = readRecord(keyPrefix(userId, place) + windowId);
+  return own ? own.text : (newestOfOthers(userId, place)?.text ?? "");
 }
 
 export function writeDraft(userId: string, place: DraftPlace, text: string): void {
-  const key = draftKey(userId, place);
-  if (text === "") localStorage.removeItem(key);
-  else localStorage.setItem(key, text);
-  for (const listener of [...listeners]) listener();
+  const key = keyPrefix(userId, place) + windowId;
+  const from = readRecord(key)?.from ?? newestOfOthers(userId, place);
+  // An empty record says that this window has its own text, and that it is empty. It goes with the window.
+  const draft: Draft = { text, at: Date.now(), ...(text !== "" && from ? { from } : {}) };
+  if (text === "" && from && readRecord(from.key)?.text === from.text) browserStorage.remove(from.key);
+  written.set(key, draft);
+  browserStorage.write(key, JSON.stringify(draft));
+  tellListeners();
 }
 
-/** Two tabs may type in one place; each keeps its own text on the screen, so other tabs are not listened to. */
+/** Follows what is typed here, and what other windows type until then. */
 export function useDraft(userId: string, place: DraftPlace): [string, (text: string) => void] {
   const text = useSyncExternalStore(
     (listener) => {
@@ -34,3 +55,50 @@ export function useDraft(userId: string, place: DraftPlace): [string, (text: str
   );
   return [text, (next) => writeDraft(userId, place, next)];
 }
+
+function newestOfOthers(userId: string, place: DraftPlace): { key: string; text: string } | undefined {
+  const prefix = keyPrefix(userId, place);
+  const others = browserStorage.keys(formerKey(userId, place)).flatMap((key) => {
+    if (key !== formerKey(userId, place) && !(key.startsWith(prefix) && !key.endsWith(`#${windowId}`)))
+      return [];
+    const draft = readRecord(key);
+    return draft && draft.text !== "" ? [{ key, ...draft }] : [];
+  });
+  const newest = others.reduce((a, b) => (b.at > a.at ? b : a), others[0] ?? { key: "", text: "", at: -1 });
+  return newest.key === "" ? undefined : { key: newest.key, text: newest.text };
+}
+
+function readRecord(key: string): Draft | null {
+  const stored = browserStorage.read(key);
+  if (stored === null) return null;
+  if (!key.includes("#")) return { text: stored, at: 0 };
+  const draft = readJson<Partial<Draft>>(stored);
+  return typeof draft?.text === "string" ? { ...draft, text: draft.text, at: draft.at ?? 0 } : null;
+}
+
+function tellListeners(): void {
+  for (const listener of [...listeners]) listener();
+}
+
+window.addEventListener("storage", ({ key, oldValue, newValue }) => {
+  if (key !== null && !key.startsWith("gapless.draft.")) return;
+  const mine = key === null ? undefined : written.get(key);
+  if (key !== null && mine && newValue === null) {
+    // Another window sent the text that both began with. What was typed here since is not what it sent.
+    const sent = readJson<Draft>(oldValue)?.text;
+    if (sent === mine.text) written.delete(key);
+    else browserStorage.write(key, JSON.stringify(mine));
+  }
+  tellListeners();
+});
+
+// Empty records serve an open window only.
+window.addEventListener("pagehide", () => {
+  for (const [key, { text }] of written) if (text === "") browserStorage.remove(key);
+});
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  for (const [key, draft] of written) {
+    if (draft.text === "") browserStorage.write(key, JSON.stringify(draft));
+  }
+});

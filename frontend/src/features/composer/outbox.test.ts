@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ProblemError } from "../../api/problem";
 import type { Lane } from "./drafts";
-import { Outbox, type Unsent } from "./outbox";
+import { Outbox } from "./outbox";
+import type { Unsent } from "./outbox-records";
 
 const ROOM: Lane = "room:1";
 
@@ -9,8 +10,11 @@ const ROOM: Lane = "room:1";
 class Server {
   requests: { unsent: Unsent; answer(): void; refuse(status: number, retryAfterSecs?: number): void }[] = [];
 
-  readonly deliver = (unsent: Unsent): Promise<void> =>
+  signals: AbortSignal[] = [];
+
+  readonly deliver = (unsent: Unsent, signal: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
+      this.signals.push(signal);
       const refuse = (status: number, retryAfterSecs?: number) => {
         const headers = retryAfterSecs === undefined ? undefined : { "Retry-After": String(retryAfterSecs) };
         reject(
@@ -69,7 +73,7 @@ test("what is temporary is tried again, as the same message, when the server ask
   server.last.refuse(503, 7);
   await vi.advanceTimersByTimeAsync(6_900);
   expect(server.requests).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(200);
+  await vi.advanceTimersByTimeAsync(2_000);
   expect(server.requests).toHaveLength(2);
   expect(server.last.unsent.clientId).toBe(server.requests[0]?.unsent.clientId);
   expect(server.bodies).toEqual(["one", "one"]);
@@ -80,6 +84,8 @@ test("coming back online tries at once", async () => {
   await settle();
   server.last.refuse(503, 600);
   await settle();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(server.requests).toHaveLength(1);
   window.dispatchEvent(new Event("online"));
   await settle();
   expect(server.requests).toHaveLength(2);
@@ -140,3 +146,154 @@ test("what the stream has told of needs no answer any more", async () => {
   await vi.advanceTimersByTimeAsync(60_000);
   expect(server.requests).toHaveLength(1);
 });
+
+test.each([0, 0.2])("a `Retry-After` of %s is not a licence to hammer", async (retryAfterSecs) => {
+  outbox.send(ROOM, "one");
+  await settle();
+  for (let n = 0; n < 60; n++) {
+    if (server.requests.length > 0) server.last.refuse(502, retryAfterSecs);
+    outbox.wake();
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  expect(server.requests.length).toBeLessThanOrEqual(4);
+});
+
+test("what cannot be sent now says why, can be taken back, and what follows waits in order", async () => {
+  outbox.send(ROOM, "one");
+  outbox.send(ROOM, "two");
+  outbox.send("room:2", "elsewhere");
+  await settle();
+  server.requests[0]?.refuse(502);
+  server.requests[1]?.answer();
+  await settle();
+  const [one, two] = outbox.in(ROOM);
+  expect(one).toMatchObject({ body: "one", trouble: "refused with 502", refusal: null });
+  expect(two).toMatchObject({ body: "two", trouble: null, isBehind: true });
+  expect(outbox.in("room:2")).toEqual([]);
+
+  outbox.takeBack(one?.clientId ?? "");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(server.last.unsent.body).toBe("two");
+  server.last.answer();
+  await settle();
+  expect(outbox.in(ROOM)).toEqual([]);
+});
+
+test("a message taken back while it is being sent is not sent again", async () => {
+  outbox.send(ROOM, "one");
+  await settle();
+  outbox.takeBack(server.last.unsent.clientId);
+  expect(server.signals.at(-1)?.aborted).toBe(true);
+  server.last.refuse(503);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(server.requests).toHaveLength(1);
+  expect(outbox.in(ROOM)).toEqual([]);
+});
+
+test("the reader's wish to try now comes before the wait that the server asked for", async () => {
+  outbox.send(ROOM, "one");
+  await settle();
+  server.last.refuse(503, 600);
+  await vi.advanceTimersByTimeAsync(2_000);
+  outbox.retry(server.last.unsent.clientId);
+  await settle();
+  expect(server.requests).toHaveLength(2);
+});
+
+test("two tabs never undo each other's messages, however late each sees what the other stored", async () => {
+  const stored = localStorage;
+  // Another tab whose view of the storage is that of before: as in browsers that run tabs in processes of their own.
+  const late = new Map<string, string>();
+  const other = new Outbox("ali", server.deliver);
+  const inOtherTab = (work: () => void) => {
+    vi.stubGlobal("localStorage", lateView(stored, late));
+    work();
+    vi.unstubAllGlobals();
+  };
+  for (const n of [1, 2, 3]) {
+    outbox.send(ROOM, `here ${n}`);
+    inOtherTab(() => other.send(ROOM, `there ${n}`));
+  }
+  expect(
+    new Outbox("ali", server.deliver)
+      .in(ROOM)
+      .map(({ body }) => body)
+      .sort(),
+  ).toEqual(["here 1", "here 2", "here 3", "there 1", "there 2", "there 3"]);
+});
+
+test("a message of a tab that was closed is sent by one that stays", async () => {
+  const closed = new Outbox("ali", server.deliver);
+  closed.send(ROOM, "last words");
+  const key = Object.keys(localStorage).find((name) => name.startsWith("gapless.outbox.ali."));
+  window.dispatchEvent(new StorageEvent("storage", { key: key ?? "" }));
+  expect(outbox.in(ROOM).map(({ body }) => body)).toEqual(["last words"]);
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(server.bodies).toEqual(["last words"]);
+});
+
+test("messages that an older release stored are taken over, before and while this one runs", async () => {
+  const former = (clientId: string, body: string) => ({
+    clientId,
+    lane: ROOM,
+    body,
+    writtenAt: "2026-11-22T09:00:00.000Z",
+    refusal: null,
+  });
+  localStorage.setItem("gapless.outbox.zoe", JSON.stringify([former("a", "one"), former("b", "two")]));
+  const zoe = new Outbox("zoe", server.deliver);
+  expect(zoe.in(ROOM).map(({ body }) => body)).toEqual(["one", "two"]);
+  expect(localStorage.getItem("gapless.outbox.zoe")).toBeNull();
+
+  zoe.resume();
+  const newValue = JSON.stringify([former("c", "of a tab not reloaded yet")]);
+  window.dispatchEvent(new StorageEvent("storage", { key: "gapless.outbox.zoe", newValue }));
+  expect(
+    zoe
+      .in(ROOM)
+      .map(({ clientId }) => clientId)
+      .sort(),
+  ).toEqual(["a", "b", "c"]);
+  zoe.pause();
+});
+
+test("the order is that of writing, also where the clock is set back", () => {
+  outbox.pause();
+  outbox.send(ROOM, "one");
+  vi.setSystemTime(Date.now() - 3_600_000);
+  outbox.send(ROOM, "two");
+  expect(outbox.in(ROOM).map(({ body }) => body)).toEqual(["one", "two"]);
+});
+
+test("where nothing can be stored, messages are sent all the same", async () => {
+  vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
+    throw new DOMException("full", "QuotaExceededError");
+  });
+  outbox.send(ROOM, "one");
+  await settle();
+  expect(server.bodies).toEqual(["one"]);
+  expect(outbox.in(ROOM)).toHaveLength(1);
+  server.last.answer();
+  await settle();
+  expect(outbox.in(ROOM)).toEqual([]);
+});
+
+/** Writes go to `storage` at once; reads see only what this tab itself wrote. */
+function lateView(storage: Storage, own: Map<string, string>): Storage {
+  return {
+    get length() {
+      return own.size;
+    },
+    key: (at: number) => [...own.keys()][at] ?? null,
+    getItem: (key: string) => own.get(key) ?? null,
+    setItem: (key: string, text: string) => {
+      own.set(key, text);
+      storage.setItem(key, text);
+    },
+    removeItem: (key: string) => {
+      own.delete(key);
+      storage.removeItem(key);
+    },
+    clear: () => {},
+  };
+}

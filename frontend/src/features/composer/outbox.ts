@@ -1,37 +1,44 @@
-// Messages on their way. Each is kept in localStorage from the moment Enter is pressed until the server has
-// acknowledged it, under one `client_id` for all its attempts, so that no retry, reload or crash can lose it or
-// post it twice. Each lane sends one at a time, in order, whichever tab does it.
+// Messages on their way. Each is stored from the moment Enter is pressed until the server has acknowledged it, under one
+// `client_id` for all its attempts, so that no retry, reload or crash can lose it or post it twice. Each lane sends one
+// at a time, in order, whichever tab does it.
 
 import { ProblemError } from "../../api/problem";
+import { exclusively } from "../../browser/exclusive";
 import { newClientId } from "./client-id";
 import type { Lane } from "./drafts";
+import { OutboxRecords, type Unsent } from "./outbox-records";
 
-export interface Unsent {
-  clientId: string;
-  lane: Lane;
-  body: string;
-  writtenAt: string;
-  /** The server's reason where it refused for good; null while sending goes on. */
-  refusal: string | null;
-}
-
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 15_000;
+/** No two attempts at one message are closer together, whatever the server, the network or the reader asks for. */
+const SHORTEST_WAIT_MS = 1_000;
+const LONGEST_BACKOFF_MS = 15_000;
+/** A longer `Retry-After` is not obeyed to the letter: asking again after this long harms nobody. */
+const LONGEST_WAIT_MS = 300_000;
+/** An attempt of another tab is waited for this long: longer than any request takes. */
+const LOCK_PATIENCE_MS = 25_000;
+/** The tab in which a message was written sends it; others only if it is still there after this. */
+const OTHERS_FOLLOW_MS = 1_000;
+/** Without locks two tabs may send the same message; the server keeps one, so this only saves requests. */
+const OTHERS_FOLLOW_WITHOUT_LOCKS_MS = 5_000;
 
 export class Outbox {
   #items: readonly Unsent[];
   #byLane = new Map<Lane, readonly Unsent[]>();
   #listeners = new Set<() => void>();
   #draining = new Set<Lane>();
-  #wakers = new Set<() => void>();
+  /** Ends the rest of each lane that waits for its next attempt. */
+  #wakers = new Map<Lane, () => void>();
+  #inFlight = new Map<string, AbortController>();
   #isPaused = true;
+  readonly #records: OutboxRecords;
 
   /** `deliver` posts one message and answers when the server has acknowledged it. */
   constructor(
     private readonly userId: string,
-    private readonly deliver: (unsent: Unsent) => Promise<void>,
+    private readonly deliver: (unsent: Unsent, signal: AbortSignal) => Promise<void>,
   ) {
-    this.#items = this.#read();
+    this.#records = new OutboxRecords(userId);
+    this.#records.takeOver();
+    this.#items = this.#records.all();
   }
 
   /** Starts sending whatever is waiting, and whatever comes. */
@@ -40,7 +47,8 @@ export class Outbox {
     this.#isPaused = false;
     window.addEventListener("storage", this.#onStorage);
     window.addEventListener("online", this.wake);
-    for (const lane of new Set(this.#items.map(({ lane }) => lane))) void this.#drain(lane);
+    this.#show();
+    this.#drainAll();
   }
 
   /** Stops sending; what is unsent stays kept. */
@@ -53,7 +61,7 @@ export class Outbox {
 
   /** Tries again now instead of when the wait is over. */
   readonly wake = (): void => {
-    for (const waker of [...this.#wakers]) waker();
+    for (const wake of [...this.#wakers.values()]) wake();
   };
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -63,121 +71,166 @@ export class Outbox {
 
   /** The unsent messages of a lane, oldest first; the same array while nothing changed. */
   in(lane: Lane): readonly Unsent[] {
-    const known = this.#byLane.get(lane) ?? this.#items.filter((item) => item.lane === lane);
+    const known = this.#byLane.get(lane) ?? withWaiting(this.#items.filter((item) => item.lane === lane));
     this.#byLane.set(lane, known);
     return known;
   }
 
   send(lane: Lane, body: string): void {
-    const unsent = {
+    const orders = this.#records.all().map(({ order }) => order);
+    const now = Date.now();
+    this.#records.put({
       clientId: newClientId(),
       lane,
       body,
-      writtenAt: new Date().toISOString(),
+      writtenAt: new Date(now).toISOString(),
       refusal: null,
-    };
-    this.#write([...this.#read(), unsent]);
+      // Later than all others even where the clock has been set back.
+      order: Math.max(now, ...orders.map((order) => order + 1)),
+      trouble: null,
+      failures: 0,
+      triedAt: 0,
+      retryAt: 0,
+    });
+    this.#show();
     void this.#drain(lane);
   }
 
-  /** Sends a refused message once more, as the same message. */
+  /** Sends a message that was refused, or waits for its next attempt, once more and now, as the same message. */
   retry(clientId: string): void {
-    this.#refuse(clientId, null);
+    this.#change(clientId, { refusal: null, failures: 0, retryAt: 0 });
     const unsent = this.#items.find((item) => item.clientId === clientId);
-    if (unsent) void this.#drain(unsent.lane);
+    if (!unsent) return;
+    this.#wakers.get(unsent.lane)?.();
+    void this.#drain(unsent.lane);
   }
 
-  /** The message was acknowledged, heard on the stream, or given up. */
+  /** The message was acknowledged, or heard on the stream. */
   remove(clientId: string): void {
-    if (!this.#items.some((item) => item.clientId === clientId)) return;
-    this.#write(this.#read().filter((item) => item.clientId !== clientId));
+    const unsent = this.#items.find((item) => item.clientId === clientId);
+    if (!unsent) return;
+    this.#records.remove(clientId);
+    this.#show();
+    // The message after it need not wait for an attempt that is not made any more.
+    this.#wakers.get(unsent.lane)?.();
+  }
+
+  /** Its author does not want to send it any more. */
+  takeBack(clientId: string): void {
+    this.remove(clientId);
+    this.#inFlight.get(clientId)?.abort();
+  }
+
+  #drainAll(): void {
+    for (const lane of new Set(this.#items.map(({ lane }) => lane))) void this.#drain(lane);
   }
 
   async #drain(lane: Lane): Promise<void> {
-    if (this.#isPaused || this.#draining.has(lane)) return;
+    if (this.#draining.has(lane)) return;
     this.#draining.add(lane);
-    await withLock(`gapless.outbox.${this.userId}.${lane}`, () => this.#sendAll(lane));
+    while (await this.#sendNext(lane));
     this.#draining.delete(lane);
-    // One may have come between the last look and the release of the lock.
+    // One may have come between the last look and now.
     if (this.#nextOf(lane)) void this.#drain(lane);
   }
 
-  async #sendAll(lane: Lane): Promise<void> {
-    let failures = 0;
-    for (;;) {
-      const unsent = this.#nextOf(lane);
-      if (!unsent) return;
-      try {
-        await this.deliver(unsent);
-        this.remove(unsent.clientId);
-        failures = 0;
-      } catch (error) {
-        const problem = error instanceof ProblemError ? error : new ProblemError({ status: 0 });
-        // The session is over: everything waits for the next one.
-        if (problem.status === 401) this.pause();
-        else if (problem.isTemporary) await this.#rest(waitMs(problem, failures++));
-        else this.#refuse(unsent.clientId, problem.message);
-      }
+  /** Makes one attempt when it is due; answers whether to look again. */
+  async #sendNext(lane: Lane): Promise<boolean> {
+    const seen = this.#nextOf(lane);
+    if (!seen) return false;
+    if (seen.retryAt > Date.now()) await this.#rest(seen);
+    return exclusively(`gapless.outbox.${this.userId}.${lane}`, LOCK_PATIENCE_MS, async () => {
+      // Another tab may have sent it, or tried to, while this one waited.
+      const next = this.#nextOf(lane);
+      if (!next) return false;
+      const isDue =
+        next.clientId === seen.clientId ? next.triedAt === seen.triedAt : next.retryAt <= Date.now();
+      if (isDue) await this.#attempt(next);
+      return true;
+    });
+  }
+
+  async #attempt(unsent: Unsent): Promise<void> {
+    const { clientId, failures } = unsent;
+    const attempt = new AbortController();
+    this.#inFlight.set(clientId, attempt);
+    try {
+      await this.deliver(unsent, attempt.signal);
+      this.remove(clientId);
+    } catch (error) {
+      if (attempt.signal.aborted) return;
+      const problem = error instanceof ProblemError ? error : new ProblemError({ status: 0 });
+      // The session is over: everything waits for the next one.
+      if (problem.status === 401) this.pause();
+      else if (problem.isTemporary) {
+        const triedAt = Date.now();
+        const retryAt = triedAt + waitMs(problem, failures);
+        this.#change(clientId, { trouble: problem.message, failures: failures + 1, triedAt, retryAt });
+      } else this.#change(clientId, { refusal: problem.message });
+    } finally {
+      this.#inFlight.delete(clientId);
     }
   }
 
   #nextOf(lane: Lane): Unsent | undefined {
     if (this.#isPaused) return undefined;
-    this.#items = this.#read();
-    return this.#items.find((item) => item.lane === lane && item.refusal === null);
+    return this.#records.all().find((item) => item.lane === lane && item.refusal === null);
   }
 
-  #refuse(clientId: string, refusal: string | null): void {
-    this.#write(this.#read().map((item) => (item.clientId === clientId ? { ...item, refusal } : item)));
+  #change(clientId: string, change: Partial<Unsent>): void {
+    const unsent = this.#records.get(clientId);
+    if (!unsent) return;
+    this.#records.put({ ...unsent, ...change });
+    this.#show();
   }
 
-  #rest(ms: number): Promise<void> {
+  /** Waits until the next attempt is due or the lane is woken, but never less than the shortest wait. */
+  #rest({ lane, triedAt, retryAt }: Unsent): Promise<void> {
     return new Promise((resolve) => {
-      const awake = () => {
+      const done = () => {
         clearTimeout(timer);
-        this.#wakers.delete(awake);
+        this.#wakers.delete(lane);
         resolve();
       };
-      const timer = setTimeout(awake, ms);
-      this.#wakers.add(awake);
+      let timer = setTimeout(done, Math.min(retryAt - Date.now(), LONGEST_WAIT_MS));
+      this.#wakers.set(lane, () => {
+        clearTimeout(timer);
+        const floor = triedAt + SHORTEST_WAIT_MS - Date.now();
+        timer = setTimeout(done, Math.max(0, Math.min(floor, SHORTEST_WAIT_MS)));
+      });
     });
   }
 
-  readonly #onStorage = ({ key }: StorageEvent): void => {
-    if (key === this.#key) this.#show(this.#read());
+  readonly #onStorage = ({ key, newValue }: StorageEvent): void => {
+    if (!this.#records.concerns(key)) return;
+    if (this.#records.isFormer(key)) this.#records.takeOver(newValue);
+    this.#show();
+    if (this.#items.length === 0) return;
+    // Messages of a tab that is closed before they were sent are sent by those that stay.
+    setTimeout(
+      () => this.#drainAll(),
+      navigator.locks ? OTHERS_FOLLOW_MS : OTHERS_FOLLOW_WITHOUT_LOCKS_MS * (1 + Math.random()),
+    );
   };
 
-  get #key(): string {
-    return `gapless.outbox.${this.userId}`;
-  }
-
-  #read(): readonly Unsent[] {
-    try {
-      return JSON.parse(localStorage.getItem(this.#key) ?? "[]") as Unsent[];
-    } catch {
-      return [];
-    }
-  }
-
-  #write(items: readonly Unsent[]): void {
-    if (items.length === 0) localStorage.removeItem(this.#key);
-    else localStorage.setItem(this.#key, JSON.stringify(items));
-    this.#show(items);
-  }
-
-  #show(items: readonly Unsent[]): void {
-    this.#items = items;
+  #show(): void {
+    this.#items = this.#records.all();
     this.#byLane.clear();
     for (const listener of [...this.#listeners]) listener();
   }
 }
 
-function waitMs(problem: ProblemError, failures: number): number {
-  if (problem.retryAfterSecs !== null) return problem.retryAfterSecs * 1000;
-  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures) * (0.5 + Math.random() / 2);
+/** Marks what waits because an earlier message of the lane is in trouble. */
+function withWaiting(items: readonly Unsent[]): readonly Unsent[] {
+  const first = items.find(({ refusal }) => refusal === null);
+  if (!first || first.trouble === null) return items;
+  return items.map((item) => (item === first || item.refusal !== null ? item : { ...item, isBehind: true }));
 }
 
-/** Two tabs never send the same lane at once, or its order would be theirs to race for. */
-function withLock(name: string, work: () => Promise<void>): Promise<void> {
-  return navigator.locks ? navigator.locks.request(name, work) : work();
+/** With jitter upwards: what the server asked for is the least. */
+function waitMs(problem: ProblemError, failures: number): number {
+  const backoff = Math.min(LONGEST_BACKOFF_MS, SHORTEST_WAIT_MS * 2 ** failures);
+  const asked = (problem.retryAfterSecs ?? 0) * 1000;
+  const least = asked > 0 ? Math.min(asked, LONGEST_WAIT_MS) : backoff;
+  return Math.max(SHORTEST_WAIT_MS, least) * (1 + Math.random() / 4);
 }

@@ -114,7 +114,7 @@ function directActions(viewer: User): MessageActions {
     takeBack: ({ clientId, lane, body }) => {
       const typed = readDraft(viewer.id, lane);
       writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
-      outboxOf(viewer.id).remove(clientId);
+      outboxOf(viewer.id).takeBack(clientId);
       focusComposer();
     },
     editor: () => null,

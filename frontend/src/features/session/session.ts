@@ -107,11 +107,11 @@ export class SessionStore implements TokenSource {
 
   /** Requests of this tab that wait for a token wait for the same one; the lock is for the other tabs. */
   #renew(refused: string | null): Promise<string | null> {
-    this.#renewal ??= exclusively(LOCK, LOCK_PATIENCE_MS, (isAlone) =>
-      this.#spend(refused, isAlone),
-    ).finally(() => {
-      this.#renewal = null;
-    });
+    this.#renewal ??= exclusively(LOCK, LOCK_PATIENCE_MS, (isAlone) => this.#spend(refused, isAlone)).finally(
+      () => {
+        this.#renewal = null;
+      },
+    );
     return this.#renewal;
   }
 
@@ -199,13 +199,19 @@ async function askForRenewal(refresh_token: string): Promise<Session> {
   };
   const session = (await ask()) ?? (await ask());
   if (session) return session;
-  throw new ProblemError({ status: 0, code: "unreachable", detail: "The server cannot be reached right now." });
+  throw new ProblemError({
+    status: 0,
+    code: "unreachable",
+    detail: "The server cannot be reached right now.",
+  });
 }
 
 /** The server itself said that the session is over; a proxy's error page says nothing about it. */
 function isVerdict(error: unknown): boolean {
   return (
-    error instanceof ProblemError && (error.status === 401 || error.status === 403) && error.code !== "unknown"
+    error instanceof ProblemError &&
+    (error.status === 401 || error.status === 403) &&
+    error.code !== "unknown"
   );
 }
 

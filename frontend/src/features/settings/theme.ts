@@ -1,6 +1,7 @@
 // Light, dark, or as the system says. `public/theme.js` applies the same choice before the first paint.
 
 import { useSyncExternalStore } from "react";
+import { browserStorage } from "../../browser/storage";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -8,7 +9,7 @@ const KEY = "gapless.theme";
 const listeners = new Set<() => void>();
 
 function readTheme(): Theme {
-  const kept = localStorage.getItem(KEY);
+  const kept = browserStorage.read(KEY);
   return kept === "light" || kept === "dark" ? kept : "system";
 }
 
@@ -19,8 +20,8 @@ function apply(theme: Theme): void {
 }
 
 export function chooseTheme(theme: Theme): void {
-  if (theme === "system") localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, theme);
+  if (theme === "system") browserStorage.remove(KEY);
+  else browserStorage.write(KEY, theme);
   apply(theme);
 }
 

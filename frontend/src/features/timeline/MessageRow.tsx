@@ -1,12 +1,13 @@
-import { Clock3, Pencil, RotateCw, Trash2, TriangleAlert, Undo2 } from "lucide-react";
-import type { ReactElement, ReactNode } from "react";
+import { Pencil, Trash2 } from "lucide-react";
+import type { ReactElement } from "react";
 import { Avatar } from "../../ui/Avatar";
 import { IconButton } from "../../ui/Button";
 import { clockTime, fullTime } from "../../ui/dates";
-import type { Unsent } from "../composer/outbox";
+import type { Unsent } from "../composer/outbox-records";
 import type { Entry } from "./entry";
 import { Fold, type Folding } from "./Fold";
 import { MessageText } from "./MessageText";
+import { UnsentNote } from "./UnsentNote";
 
 /** What the reader may do with messages here; what is absent is not offered. */
 export interface MessageActions {
@@ -15,7 +16,7 @@ export interface MessageActions {
   edit(entry: Entry): void;
   remove(entry: Entry): void;
   retry(unsent: Unsent): void;
-  /** Takes a refused message out of the timeline and back to where it was typed. */
+  /** Takes an unsent message out of the timeline and back to where it was typed. */
   takeBack(unsent: Unsent): void;
   /** What stands in a message's place while it is edited. */
   editor(entry: Entry): ReactElement | null;
@@ -114,44 +115,5 @@ function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) 
         </IconButton>
       )}
     </div>
-  );
-}
-
-function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: MessageActions }) {
-  if (unsent.refusal === null) {
-    return (
-      <p className="flex items-center gap-1.5 text-xs text-muted">
-        <Clock3 className="size-3.5" aria-hidden />
-        <span>{navigator.onLine ? "Sending…" : "Kept here; sent when you are back online"}</span>
-      </p>
-    );
-  }
-  return (
-    <div role="alert" className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-danger">
-      <span className="flex items-center gap-1.5">
-        <TriangleAlert className="size-4 shrink-0" aria-hidden />
-        <span>{`Not sent: ${unsent.refusal}`}</span>
-      </span>
-      <span className="flex gap-1">
-        <SmallButton onClick={() => actions.retry(unsent)}>
-          <RotateCw className="size-3.5" aria-hidden /> Retry
-        </SmallButton>
-        <SmallButton onClick={() => actions.takeBack(unsent)}>
-          <Undo2 className="size-3.5" aria-hidden /> Take back
-        </SmallButton>
-      </span>
-    </div>
-  );
-}
-
-function SmallButton({ onClick, children }: { onClick(): void; children: ReactNode }) {
-  return (
-    <button
-      type="button"
-      onClick={onClick}
-      className="inline-flex min-h-11 items-center gap-1.5 rounded-lg px-2.5 font-semibold hover:bg-danger-wash md:min-h-8"
-    >
-      {children}
-    </button>
   );
 }

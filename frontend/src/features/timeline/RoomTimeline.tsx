@@ -59,7 +59,7 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
         if (!viewer) return;
         const typed = readDraft(viewer.id, lane);
         writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
-        outboxOf(viewer.id).remove(clientId);
+        outboxOf(viewer.id).takeBack(clientId);
         focusComposer();
       },
       editor: (entry) => {

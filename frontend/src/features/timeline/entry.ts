@@ -2,7 +2,7 @@
 
 import type { Author, DirectMessage, User } from "../../api/gen/types.gen";
 import type { TimelineMessage } from "../../realtime/state";
-import type { Unsent } from "../composer/outbox";
+import type { Unsent } from "../composer/outbox-records";
 import type { RowMessage } from "./rows";
 
 export interface Entry extends RowMessage {

@@ -1,6 +1,7 @@
 // How far each room and conversation was read here, per person (guests too), in this browser.
 
 import { useSyncExternalStore } from "react";
+import { browserStorage, readJson } from "../../browser/storage";
 
 /** `room:<id>` to the last read `seq`, `direct:<user id>` to the last read `pos`. */
 type Marks = Readonly<Record<string, number>>;
@@ -12,15 +13,11 @@ const keyOf = (userId: string | undefined) => `gapless.read.${userId ?? "guest"}
 
 export function readMarks(userId: string | undefined): Marks {
   const key = keyOf(userId);
-  const text = localStorage.getItem(key);
+  const text = browserStorage.read(key);
   const known = cache.get(key);
   if (known && known.text === text) return known.marks;
-  let marks: Marks = {};
-  try {
-    marks = JSON.parse(text ?? "{}") as Marks;
-  } catch {
-    // A damaged mark only makes a room look unread.
-  }
+  // Damaged marks only make rooms look unread.
+  const marks = readJson<Marks>(text) ?? {};
   cache.set(key, { text, marks });
   return marks;
 }
@@ -30,7 +27,7 @@ export function markRead(userId: string | undefined, read: Marks): void {
   const marks = readMarks(userId);
   const news = Object.entries(read).filter(([place, to]) => to > (marks[place] ?? -1));
   if (news.length === 0) return;
-  localStorage.setItem(keyOf(userId), JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
+  browserStorage.write(keyOf(userId), JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
   for (const listener of [...listeners]) listener();
 }
 
