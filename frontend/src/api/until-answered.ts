@@ -1,6 +1,8 @@
 import { ProblemError } from "./problem";
 
 const LONGEST_WAIT_MS = 10_000;
+/** A longer `Retry-After` is not obeyed to the letter. */
+const LONGEST_ASKED_MS = 60_000;
 /** After this many failures in a row a screen says so, while the asking goes on. */
 const PATIENCE = 2;
 
@@ -10,7 +12,12 @@ const PATIENCE = 2;
  */
 export const untilAnswered = {
   retry: (_failures: number, error: Error) => error instanceof ProblemError && error.isTemporary,
-  retryDelay: (failures: number) => Math.min(LONGEST_WAIT_MS, 500 * 2 ** failures),
+  /** At least as long as the server asks for, within reason, and with jitter: its clients must not come all at once. */
+  retryDelay: (failures: number, error: Error) => {
+    const asked = error instanceof ProblemError ? (error.retryAfterSecs ?? 0) * 1000 : 0;
+    const backoff = Math.min(LONGEST_WAIT_MS, 500 * 2 ** failures);
+    return Math.min(LONGEST_ASKED_MS, Math.max(backoff, asked)) * (1 + Math.random() / 4);
+  },
 };
 
 /** What to tell the reader about such a query, if anything. */

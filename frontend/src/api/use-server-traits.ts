@@ -1,23 +1,37 @@
 import { useQuery } from "@tanstack/react-query";
 import { apiAddress } from "./address";
 import type { Registration } from "./gen/types.gen";
+import { ProblemError } from "./problem";
+import { untilAnswered } from "./until-answered";
 
 interface ServerTraits {
   /** Demo accounts exist. */
   demo?: boolean;
-  /** Whoever an admin wrote to may answer. */
+  /** Members to whom an admin wrote may answer. */
   dm_replies?: boolean;
   /** Who may make an account. */
   registration?: Registration;
 }
 
+/** Asking again after this long is soon enough, and a request that hangs is given up. */
+const PATIENCE_MS = 10_000;
+
 /** What the server says about its own set-up; everything is absent until it has answered. */
 export function useServerTraits(): ServerTraits {
   const { data } = useQuery({
     queryKey: ["traits"],
-    queryFn: async (): Promise<ServerTraits> => (await fetch(`${apiAddress()}/readyz`)).json(),
+    queryFn: readTraits,
     staleTime: Number.POSITIVE_INFINITY,
-    retry: false,
+    ...untilAnswered,
   });
   return data ?? {};
+}
+
+/** A server that is not ready answers with a problem, and a proxy with anything: neither is kept as traits. */
+async function readTraits(): Promise<ServerTraits> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const response = await fetch(`${apiAddress()}/readyz`, { signal }).catch(() => null);
+  const traits: unknown = response?.ok ? await response.json().catch(() => null) : null;
+  if (typeof traits === "object" && traits !== null) return traits;
+  throw new ProblemError({ status: 0 }, response ?? undefined);
 }

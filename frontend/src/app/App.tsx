@@ -3,6 +3,8 @@ import { Compass } from "lucide-react";
 import { lazy, Suspense, useEffect } from "react";
 import { BrowserRouter, Link, Navigate, Route, Routes } from "react-router";
 import { ProblemError } from "../api/problem";
+import { loadChunk } from "../browser/chunks";
+import { PageNotices } from "../features/connection/PageNotices";
 import { RoomPage } from "../features/rooms/RoomPage";
 import { BlankPage } from "../ui/BlankPage";
 import { buttonClass } from "../ui/Button";
@@ -13,37 +15,49 @@ import { Shell } from "./Shell";
 
 // A guest who reads needs none of these; each comes when it is gone to.
 const CredentialsPage = lazy(() =>
-  import("../features/session/CredentialsPage").then((module) => ({ default: module.CredentialsPage })),
+  loadChunk(() => import("../features/session/CredentialsPage")).then((module) => ({
+    default: module.CredentialsPage,
+  })),
 );
 const ConversationsPage = lazy(() =>
-  import("../features/direct-messages/ConversationsPage").then((module) => ({
+  loadChunk(() => import("../features/direct-messages/ConversationsPage")).then((module) => ({
     default: module.ConversationsPage,
   })),
 );
 const ConversationPage = lazy(() =>
-  import("../features/direct-messages/ConversationPage").then((module) => ({
+  loadChunk(() => import("../features/direct-messages/ConversationPage")).then((module) => ({
     default: module.ConversationPage,
   })),
 );
 const WritePage = lazy(() =>
-  import("../features/direct-messages/WritePage").then((module) => ({ default: module.WritePage })),
+  loadChunk(() => import("../features/direct-messages/WritePage")).then((module) => ({
+    default: module.WritePage,
+  })),
 );
 const AdminRoomsPage = lazy(() =>
-  import("../features/admin/AdminRoomsPage").then((module) => ({ default: module.AdminRoomsPage })),
+  loadChunk(() => import("../features/admin/AdminRoomsPage")).then((module) => ({
+    default: module.AdminRoomsPage,
+  })),
 );
 const AdminUsersPage = lazy(() =>
-  import("../features/admin/AdminUsersPage").then((module) => ({ default: module.AdminUsersPage })),
+  loadChunk(() => import("../features/admin/AdminUsersPage")).then((module) => ({
+    default: module.AdminUsersPage,
+  })),
 );
 const AdminInvitationsPage = lazy(() =>
-  import("../features/admin/AdminInvitationsPage").then((module) => ({
+  loadChunk(() => import("../features/admin/AdminInvitationsPage")).then((module) => ({
     default: module.AdminInvitationsPage,
   })),
 );
 const AdminAuditPage = lazy(() =>
-  import("../features/admin/AdminAuditPage").then((module) => ({ default: module.AdminAuditPage })),
+  loadChunk(() => import("../features/admin/AdminAuditPage")).then((module) => ({
+    default: module.AdminAuditPage,
+  })),
 );
 const SettingsPage = lazy(() =>
-  import("../features/settings/SettingsPage").then((module) => ({ default: module.SettingsPage })),
+  loadChunk(() => import("../features/settings/SettingsPage")).then((module) => ({
+    default: module.SettingsPage,
+  })),
 );
 
 /** A refusal stays a refusal; only what may be different next time is asked again. */
@@ -64,7 +78,7 @@ export function App() {
     <Failure>
       <QueryClientProvider client={queries}>
         <BrowserRouter>
-          <Suspense fallback={null}>
+          <Suspense fallback={<PageNotices />}>
             <Routes>
               <Route path="/sign-in" element={<CredentialsPage key="in" isNew={false} />} />
               <Route path="/sign-up" element={<CredentialsPage key="up" isNew />} />

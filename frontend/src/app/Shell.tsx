@@ -2,6 +2,7 @@ import { Menu as MenuIcon } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Link, Outlet, useLocation, useMatch } from "react-router";
 import { connection } from "../features/connection/connection";
+import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
 import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
 import { session } from "../features/session/session";
@@ -49,6 +50,7 @@ export function Shell() {
       {!isWide && isDrawerOpen && <Drawer onClose={() => setDrawerOpen(false)} />}
       <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
         <SessionNotice />
+        <PageNotices />
         <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
           <Outlet />
         </NavigationButton>

@@ -1,6 +1,8 @@
 // The browser's storage, which may be blocked, full or missing. Reads and writes never throw: a value that the browser
 // refuses to keep lives in memory until the page is closed, and `storageTrouble` says so.
 
+import { Observable } from "./observable";
+
 /** Why values are kept in memory only: the browser blocks storage, or has no room left. */
 export type StorageTrouble = "blocked" | "full";
 
@@ -41,16 +43,20 @@ class SafeStorage {
   }
 
   #do(change: (storage: Storage) => void): boolean {
-    return this.#ask((storage) => (change(storage), true)) ?? false;
+    const done = this.#ask((storage) => {
+      change(storage);
+      return true;
+    });
+    return done ?? false;
   }
 
   #ask<T>(question: (storage: Storage) => T): T | undefined {
     try {
       const storage = this.open();
       if (storage) return question(storage);
-      report("blocked");
+      storageTrouble.set("blocked");
     } catch (error) {
-      report(isQuota(error) ? "full" : "blocked");
+      storageTrouble.set(isQuota(error) ? "full" : "blocked");
     }
     return undefined;
   }
@@ -69,28 +75,8 @@ export function readJson<T>(text: string | null): T | null {
   }
 }
 
-let trouble: StorageTrouble | null = null;
-const listeners = new Set<() => void>();
-
 /** Null while the browser keeps what it is given. */
-export const storageTrouble = {
-  get current(): StorageTrouble | null {
-    return trouble;
-  },
-  subscribe(listener: () => void): () => void {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  },
-};
-
-function report(found: StorageTrouble): void {
-  if (trouble === found) return;
-  trouble = found;
-  // A value may be read while React renders; its listeners must not be called in the middle of that.
-  queueMicrotask(() => {
-    for (const listener of [...listeners]) listener();
-  });
-}
+export const storageTrouble = new Observable<StorageTrouble | null>(null);
 
 /** Firefox has a name of its own for a full storage. */
 function isQuota(error: unknown): boolean {

@@ -8,6 +8,7 @@ import {
   withNewestMessages,
   withOlderMessages,
   withOpenRoom,
+  withPolledMessages,
   withRooms,
   withViewer,
 } from "./snapshots";
@@ -190,5 +191,39 @@ describe("apply", () => {
   test("what was private to one viewer is forgotten for the next", () => {
     const state = having(anEvent("direct.posted", aDirect(7)));
     expect(withViewer(state, { ...ZOE, role: "user" }).conversations).toEqual({});
+  });
+});
+
+test("a kind that a newer release knows changes nothing", () => {
+  const event = { kind: "message.reactions", id: "epoch.9", data: { id: "m" } } as unknown as ServerEvent;
+  const state = opened();
+  expect(apply(state, event)).toBe(state);
+});
+
+describe("while the stream is held back", () => {
+  const polled = (state: ChatState, ...seqs: number[]) =>
+    withPolledMessages(state, "room-1", {
+      messages: seqs.map((seq) => aMessage(seq)),
+      head_seq: seqs.at(-1) ?? 0,
+    });
+  const seqs = (state: ChatState) => shown(state).map(({ seq }) => seq);
+
+  test("a page that follows on joins what is shown, each message once", () => {
+    expect(seqs(polled(opened(), 3, 4, 5))).toEqual([1, 2, 3, 4, 5]);
+    expect(seqs(polled(opened(), 4, 5))).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("a page behind a gap replaces what is shown, also when our own post is beyond the gap", () => {
+    expect(seqs(polled(opened(), 5, 6))).toEqual([5, 6]);
+    const posted = apply(opened(), anEvent("message.posted", aMessage(9)));
+    expect(seqs(polled(posted, 7, 8, 9))).toEqual([7, 8, 9]);
+    expect(seqs(polled(posted, 4, 5, 6, 7, 8, 9))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("edits and deletions in the page are taken over", () => {
+    const edited = aMessage(2, { body: "edited", edited_at: "2026-11-22T10:00:00Z" });
+    const deleted = aMessage(3, { body: null as unknown as string, deleted_at: "2026-11-22T10:00:00Z" });
+    const state = withPolledMessages(opened(), "room-1", { messages: [edited, deleted], head_seq: 3 });
+    expect(bodies(state)).toEqual(["body 1", "edited", null]);
   });
 });

@@ -1,4 +1,5 @@
-// The one place where the stream changes what is known: pure, and exhaustive over every kind of event.
+// The one place where the stream changes what is known: pure, and exhaustive over every kind of event that
+// this release knows.
 
 import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
 import type { Hello, ServerEvent } from "./events";
@@ -49,7 +50,8 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "bye":
       return state; // They speak to the connection, not about the chat.
     default:
-      return event satisfies never;
+      event satisfies never;
+      return state; // Of a newer release, by way of another tab: it changes nothing that this one knows.
   }
 }
 

@@ -81,7 +81,50 @@ export function isAboutStream(kind: EventKind): boolean {
   return kind === "hello" || kind === "heartbeat" || kind === "reset";
 }
 
-export function parseEvent(kind: EventKind, frame: MessageEvent<string>): ServerEvent {
+/** What this release reads of an event without looking; the rest may be missing or new. */
+const MESSAGE = { id: "string", room_id: "string", seq: "number", author: "object", created_at: "string" };
+const ROOM = { id: "string", name: "string", head_seq: "number" };
+const SHAPES: { readonly [Kind in EventKind]: Readonly<Record<string, string>> } = {
+  hello: { rooms: "object", missing: "object", heartbeat_secs: "number" },
+  "message.posted": MESSAGE,
+  "message.edited": MESSAGE,
+  "message.deleted": { id: "string", room_id: "string" },
+  "direct.posted": { id: "string", pos: "number", sender: "object", recipient: "object" },
+  "room.created": ROOM,
+  "room.renamed": ROOM,
+  "room.archived": ROOM,
+  "room.restored": ROOM,
+  "room.retention_set": ROOM,
+  "user.changed": { id: "string" },
+  "user.erased": { id: "string", username: "string" },
+  presence: { room_id: "string", users: "number", guests: "number" },
+  lobby: { rooms: "object" },
+  heartbeat: {},
+  expiring: {},
+  reset: {},
+  drain: { retry_ms: "number" },
+  bye: {},
+};
+
+/** Whether `value` is an event that this release knows: a tab or a server of another one may say anything. */
+export function isEvent(value: unknown): value is ServerEvent {
+  if (typeof value !== "object" || value === null) return false;
+  const { kind, id, data } = value as Record<string, unknown>;
+  if (typeof kind !== "string" || !Object.hasOwn(SHAPES, kind)) return false;
+  if (typeof data !== "object" || data === null || (id !== null && typeof id !== "string")) return false;
+  const fields = data as Record<string, unknown>;
+  return Object.entries(SHAPES[kind as EventKind]).every(
+    ([name, type]) => typeof fields[name] === type && fields[name] !== null,
+  );
+}
+
+/** The event of a frame, or null if this release cannot read it. */
+export function parseEvent(kind: EventKind, frame: MessageEvent<string>): ServerEvent | null {
   const id = EVENT_KINDS[kind] && frame.lastEventId !== "" ? frame.lastEventId : null;
-  return { kind, id, data: JSON.parse(frame.data) } as ServerEvent;
+  try {
+    const event: unknown = { kind, id, data: JSON.parse(frame.data) };
+    return isEvent(event) ? event : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { FakeLocks, type FakeTab } from "../testing/fake-locks";
 import { campaign } from "./leadership";
 
@@ -38,6 +38,25 @@ test("a frozen leader can be deposed, learns of it, and stands again", async () 
   expect(awake.log).toEqual(["leads"]);
   expect(frozen.log).toEqual(["leads", "lost"]);
   awake.resign();
+  await vi.waitFor(() => expect(frozen.log).toEqual(["leads", "lost", "leads"]));
+});
+
+test("a page whose lock is taken away does not ask for it again in the same breath", async () => {
+  // As WebKit does with a page that is being left: a page that asks again at once never goes.
+  const asked: number[] = [];
+  const request = (_: string, __: LockOptions, hold: () => Promise<void>) => {
+    asked.push(Date.now());
+    return new Promise<void>((_resolve, reject) => {
+      void hold();
+      setTimeout(() => reject(new DOMException("page goes", "AbortError")));
+    });
+  };
+  const log: string[] = [];
+  const leader = { onLead: () => log.push("leads"), onLost: () => log.push("lost") };
+  const { resign } = campaign({ request } as unknown as LockManager, "lead", leader);
+  await vi.waitFor(() => expect(log).toContain("lost"));
   await settled();
-  expect(frozen.log).toEqual(["leads", "lost", "leads"]);
+  expect(asked).toHaveLength(1);
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  resign();
 });

@@ -1,9 +1,15 @@
-// Elects one tab of this browser by a Web Lock: whoever holds it leads, and death of any kind passes it on.
+// Elects one tab of this browser by a Web Lock: the holder leads, and death of any kind passes the lead on.
 
 /** Web Locks exist in secure contexts only; at a plain-HTTP address other than localhost there are none. */
 export function electionLocks(): LockManager | null {
   return typeof BroadcastChannel === "undefined" ? null : (navigator.locks ?? null);
 }
+
+/**
+ * A tab that lost the lead waits this long before it asks for it again. WebKit rejects the locks of a page that is being
+ * left; a page that asks again at once, in the same task, is asked to go for ever and never does.
+ */
+const PAUSE_MS = 100;
 
 /**
  * Waits to lead, then calls `onLead`; calls `onLost` if another tab takes the lead by force, and waits again.
@@ -12,15 +18,20 @@ export function electionLocks(): LockManager | null {
 export function campaign(locks: LockManager, name: string, leader: { onLead(): void; onLost(): void }) {
   let waiting = new AbortController();
   let isOver = false;
+  let pause: ReturnType<typeof setTimeout> | undefined;
   let resign = () => {};
 
   const stand = (steal: boolean): void => {
-    // Whoever takes the lead waits for it no longer.
+    clearTimeout(pause);
+    // A tab that takes the lead waits for it no longer.
     waiting.abort();
     waiting = new AbortController();
     const { signal } = waiting;
+    let isLeading = false;
     const hold = () =>
       new Promise<void>((resolve) => {
+        if (isOver) return resolve();
+        isLeading = true;
         resign = resolve;
         leader.onLead();
       });
@@ -28,8 +39,8 @@ export function campaign(locks: LockManager, name: string, leader: { onLead(): v
     const request = steal ? { steal } : { signal };
     locks.request(name, request, hold).catch(() => {
       if (isOver || signal.aborted) return;
-      leader.onLost();
-      stand(false);
+      if (isLeading) leader.onLost();
+      pause = setTimeout(() => stand(false), PAUSE_MS);
     });
   };
   stand(false);
@@ -38,23 +49,30 @@ export function campaign(locks: LockManager, name: string, leader: { onLead(): v
     steal: () => stand(true),
     resign: () => {
       isOver = true;
+      clearTimeout(pause);
       waiting.abort();
       resign();
     },
   };
 }
 
-/** Holds a lock for as long as this tab lives, so that others can tell when it is gone; resolves once it is held. */
-export function holdWhileAlive(locks: LockManager, name: string): Promise<void> {
-  return new Promise((resolve) => {
-    void locks.request(name, () => {
-      resolve();
-      return new Promise<void>(() => {});
+/**
+ * Holds a lock for as long as this tab lives, or until `release`, so that others can tell when it is gone. `onHeld` is
+ * called once it is held.
+ */
+export function holdWhileAlive(locks: LockManager, name: string, onHeld: () => void): { release(): void } {
+  const waiting = new AbortController();
+  let release = () => waiting.abort();
+  const hold = () =>
+    new Promise<void>((resolve) => {
+      release = resolve;
+      onHeld();
     });
-  });
+  locks.request(name, { signal: waiting.signal }, hold).catch(() => {});
+  return { release: () => release() };
 }
 
 /** Calls `onGone` once the holder of `name` lives no more. */
 export function whenGone(locks: LockManager, name: string, onGone: () => void): void {
-  void locks.request(name, { mode: "shared" }, onGone);
+  locks.request(name, { mode: "shared" }, onGone).catch(() => {});
 }

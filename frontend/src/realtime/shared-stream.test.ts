@@ -10,6 +10,28 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 let locks: FakeLocks;
 let tabs: Tab[];
+/** Which tab speaks on which channel. */
+let channels: { owner: Tab; channel: BroadcastChannel }[];
+const RealChannel = BroadcastChannel;
+
+function catchChannels(owner: Tab): void {
+  vi.stubGlobal(
+    "BroadcastChannel",
+    class extends RealChannel {
+      constructor(name: string) {
+        super(name);
+        channels.push({ owner, channel: this });
+      }
+    },
+  );
+}
+
+/** What is said on the channel by a tab of another release. */
+function otherReleaseSays(...notes: unknown[]): void {
+  const channel = new RealChannel("gapless.stream");
+  for (const note of notes) channel.postMessage(note);
+  setTimeout(() => channel.close(), 10);
+}
 
 /** One tab of a browser, with what its stream told it. */
 class Tab {
@@ -17,10 +39,12 @@ class Tab {
   readonly heard: ServerEvent[] = [];
   readonly shared: SharedStream;
   status = "";
+  unknown = 0;
 
   constructor(...rooms: string[]) {
     tabs.push(this);
     vi.stubGlobal("navigator", { locks: this.locks, onLine: true });
+    if (typeof BroadcastChannel !== "undefined") catchChannels(this);
     this.shared = new SharedStream({
       openSource: (query) => new FakeEventSource(query) as unknown as EventSource,
       onEvent: (event) => this.heard.push(event),
@@ -28,6 +52,10 @@ class Tab {
         this.status = status;
       },
       onTokenEnding: () => {},
+      onUnknownEvent: () => {
+        this.unknown += 1;
+      },
+      isServerThere: async () => true,
     });
     this.shared.want(rooms, null);
     this.shared.start();
@@ -35,6 +63,12 @@ class Tab {
 
   get kinds(): string[] {
     return this.heard.map(({ kind }) => kind);
+  }
+
+  /** As a tab in the background of a phone: it keeps its lock and its stream, and says nothing. */
+  freezes(): void {
+    const channel = channels.find(({ owner }) => owner === this)?.channel;
+    Object.assign(channel ?? {}, { onmessage: null, postMessage: () => {} });
   }
 
   /** As when it is closed or crashes: it says nothing, and its locks fall. */
@@ -49,6 +83,7 @@ const askedRooms = () => FakeEventSource.newest.query.getAll("room");
 beforeEach(() => {
   locks = new FakeLocks();
   tabs = [];
+  channels = [];
   FakeEventSource.opened = [];
 });
 
@@ -127,4 +162,88 @@ test("where tabs cannot elect, each has a stream of its own", async () => {
   new Tab("b");
   await settled();
   expect(FakeEventSource.opened).toHaveLength(2);
+});
+
+test("a leader that is frozen is replaced within a second by a tab on the screen, and is not listened to later", async () => {
+  vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
+  const frozen = new Tab("a");
+  await settled();
+  const [awake, third] = [new Tab("b"), new Tab("c")];
+  await settled();
+  FakeEventSource.newest.says(hello(["a", "b", "c"]));
+  const held = FakeEventSource.newest;
+  await settled();
+  const since = Date.now();
+  frozen.freezes();
+  await vi.waitFor(() => expect(FakeEventSource.newest).not.toBe(held), { timeout: 3_000, interval: 10 });
+  expect(Date.now() - since).toBeLessThan(1_200);
+  FakeEventSource.newest.says(hello(["a", "b", "c"]));
+  await settled();
+  const heard = third.kinds.length + awake.kinds.length;
+  otherReleaseSays({ kind: "event", from: "the deposed one", event: hello(["a"]) });
+  await settled();
+  expect(third.kinds.length + awake.kinds.length).toBe(heard);
+  await vi.waitFor(() => expect(held.isClosed).toBe(true));
+});
+
+test("a leader that answers keeps the lead, however quiet its stream is", async () => {
+  vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
+  new Tab("a");
+  await settled();
+  new Tab("a");
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(FakeEventSource.opened).toHaveLength(1);
+});
+
+test("a page that is left gives up the lead at once, and takes part again when it comes back", async () => {
+  const [first, second] = [new Tab("a"), new Tab("b")];
+  await settled();
+  FakeEventSource.newest.says(hello(["a", "b"]));
+  // Only the first tab's page goes: the listeners are on the one window that the tabs of this test share.
+  second.shared.stop();
+  window.dispatchEvent(new Event("pagehide"));
+  expect(FakeEventSource.newest.isClosed).toBe(true);
+  window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await settled();
+  expect(FakeEventSource.newest.isClosed).toBe(false);
+  expect(FakeEventSource.newest.query.get("cursor")).toBe(first.heard.at(-1)?.id);
+});
+
+test("whatever a tab of another release says, this one goes on, and knows of a newer release", async () => {
+  new Tab("a");
+  await settled();
+  const follower = new Tab("a");
+  await settled();
+  FakeEventSource.newest.says(hello(["a"]));
+  await settled();
+  otherReleaseSays(
+    null,
+    "text",
+    { kind: "tomorrow" },
+    { kind: "status", status: "quantum" },
+    { kind: "want", tab: 7, rooms: "a" },
+    { kind: "event", event: { kind: "message.reactions", id: "epoch.9", data: { id: "m" } } },
+    { kind: "event", event: { kind: "message.posted", id: "epoch.9", data: { v: 2 } } },
+  );
+  await settled();
+  expect(follower.kinds).toEqual(["hello"]);
+  expect(follower.status).toBe("live");
+  expect(follower.unknown).toBe(2);
+});
+
+test("every tab is told when the stream is held back, older releases in a word that they know", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const said: unknown[] = [];
+  const older = new RealChannel("gapless.stream");
+  older.onmessage = ({ data }) => said.push(data.status);
+  new Tab("a");
+  const follower = new Tab("a");
+  await vi.advanceTimersByTimeAsync(0);
+  await vi.advanceTimersByTimeAsync(5_100);
+  vi.useRealTimers();
+  await settled();
+  expect(follower.status).toBe("held-back");
+  expect(said).toContain("reconnecting");
+  expect(said).not.toContain("held-back");
+  older.close();
 });

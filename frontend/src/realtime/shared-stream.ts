@@ -4,28 +4,29 @@
 
 import type { EventOf, ServerEvent } from "./events";
 import { campaign, electionLocks, holdWhileAlive, whenGone } from "./leadership";
+import { fromWire, type Note, toWire } from "./notes";
 import { ChatStream, type ConnectionStatus, type StreamPorts } from "./stream";
 
 const LOCK = "gapless.stream";
 const CHANNEL = "gapless.stream";
 
-/** A follower that hears nothing for this long takes the lead by force: the leader sleeps. Over two heartbeats. */
-const FROZEN_LEADER_MS = 45_000;
+/** A follower on the screen asks this often whether the leader is alive. */
+const PING_MS = 250;
+/** After so many questions without an answer the leader is frozen or hangs, and the follower takes the lead. */
+const PINGS_UNANSWERED = 3;
+/** Each lead taken by force doubles that, up to this: on a busy machine two tabs must not take it from each other. */
+const MOST_PINGS_UNANSWERED = 150;
+/** Without a lead taken by force for this long, the first figure holds again. */
+const CALM_MS = 60_000;
 /** The server's limit of rooms in one stream. */
 const MOST_ROOMS = 100;
-
-type Note =
-  | { kind: "who" }
-  | { kind: "want"; tab: string; rooms: readonly string[] }
-  | { kind: "event"; event: ServerEvent }
-  | { kind: "status"; status: ConnectionStatus }
-  | { kind: "welcome"; tab: string; status: ConnectionStatus; events: ServerEvent[] };
 
 export class SharedStream {
   readonly #tab = Math.random().toString(36).slice(2);
   readonly #locks = electionLocks();
-  readonly #channel = this.#locks && new BroadcastChannel(CHANNEL);
+  #channel: BroadcastChannel | null = null;
   #isAlive = false;
+  #alive: { release(): void } | null = null;
   #campaign: ReturnType<typeof campaign> | null = null;
   #stream: ChatStream | null = null;
   #status: ConnectionStatus = "connecting";
@@ -36,26 +37,19 @@ export class SharedStream {
   #hello: EventOf<"hello"> | null = null;
   /** The last presence of each room, for tabs that join after it was said. */
   #presence = new Map<string, EventOf<"presence">>();
-  #frozen: ReturnType<typeof setTimeout> | undefined;
+  /** The tab that leads, as far as it has said so. A deposed one may go on speaking for a moment. */
+  #leader: string | null = null;
+  #pings: ReturnType<typeof setInterval> | undefined;
+  #unanswered = 0;
+  #patience = PINGS_UNANSWERED;
+  #stolenAt = 0;
 
   constructor(private readonly ports: StreamPorts) {}
 
   start(): void {
-    if (!this.#locks || !this.#channel) {
-      this.#lead();
-      return;
-    }
-    this.#channel.onmessage = ({ data }: MessageEvent<Note>) => this.#onNote(data);
-    this.#campaign = campaign(this.#locks, LOCK, {
-      onLead: () => this.#lead(),
-      onLost: () => this.#follow(),
-    });
-    // The leader takes a tab whose lock is free for gone, so the lock comes before the first word.
-    void holdWhileAlive(this.#locks, `gapless.tab.${this.#tab}`).then(() => {
-      this.#isAlive = true;
-      this.#sendWant();
-    });
-    this.#awaitLeader();
+    window.addEventListener("pagehide", this.#leave);
+    window.addEventListener("pageshow", this.#comeBack);
+    this.#join();
   }
 
   /** This tab looks at other rooms now, or the session has another token. */
@@ -67,7 +61,11 @@ export class SharedStream {
   }
 
   wake(): void {
-    this.#stream?.wake();
+    if (this.#stream) this.#stream.wake();
+    else {
+      this.#post({ kind: "wake" });
+      this.#ping();
+    }
   }
 
   sleep(): void {
@@ -76,45 +74,96 @@ export class SharedStream {
   }
 
   stop(): void {
-    clearTimeout(this.#frozen);
-    this.#stream?.close();
-    this.#campaign?.resign();
-    this.#channel?.close();
+    window.removeEventListener("pagehide", this.#leave);
+    window.removeEventListener("pageshow", this.#comeBack);
+    this.#leave();
   }
 
+  #join(): void {
+    if (!this.#locks) {
+      this.#lead();
+      return;
+    }
+    this.#channel = new BroadcastChannel(CHANNEL);
+    this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#onMessage(data);
+    this.#campaign = campaign(this.#locks, LOCK, {
+      onLead: () => this.#lead(),
+      onLost: () => this.#follow(),
+    });
+    // The leader takes a tab whose lock is free for gone, so the lock comes before the first word.
+    this.#alive = holdWhileAlive(this.#locks, `gapless.tab.${this.#tab}`, () => {
+      this.#isAlive = true;
+      this.#sendWant();
+    });
+    this.#watchLeader();
+  }
+
+  /** The page is left, perhaps to come back from the browser's cache: another tab may lead from this moment on. */
+  readonly #leave = (): void => {
+    clearInterval(this.#pings);
+    this.#stream?.close();
+    this.#stream = null;
+    this.#campaign?.resign();
+    this.#alive?.release();
+    this.#isAlive = false;
+    this.#channel?.close();
+    this.#channel = null;
+  };
+
+  readonly #comeBack = ({ persisted }: PageTransitionEvent): void => {
+    if (persisted) this.#join();
+  };
+
   #lead(): void {
-    clearTimeout(this.#frozen);
+    clearInterval(this.#pings);
+    this.#leader = this.#tab;
+    const from = this.#tab;
     const ports: StreamPorts = {
       ...this.ports,
       onEvent: (event) => {
         this.#remember(event);
-        this.#post({ kind: "event", event });
+        this.#post({ kind: "event", from, event });
         this.ports.onEvent(event);
       },
       onStatus: (status) => {
-        this.#post({ kind: "status", status });
+        this.#post({ kind: "status", from, status });
         this.#setStatus(status);
       },
     };
     this.#stream = new ChatStream(ports, { rooms: this.#rooms(), token: this.#token }, this.#cursor);
-    this.#post({ kind: "who" });
+    this.#post({ kind: "who", from });
   }
 
   /** Another tab took the lead while this one slept. */
   #follow(): void {
     this.#stream?.close();
     this.#stream = null;
+    this.#leader = null;
     this.#sendWant();
-    this.#awaitLeader();
+    this.#watchLeader();
   }
 
-  #onNote(note: Note): void {
-    if (note.kind === "want") {
-      if (this.#stream) this.#welcome(note.tab, note.rooms);
-      return;
-    }
-    if (this.#stream) return;
-    this.#awaitLeader();
+  #onMessage(data: unknown): void {
+    const note = fromWire(data);
+    if (!note) return;
+    if (note.kind === "unreadable") this.ports.onUnknownEvent();
+    else if (this.#stream) this.#onNoteToLeader(note);
+    else this.#onNoteToFollower(note);
+  }
+
+  #onNoteToLeader(note: Note): void {
+    if (note.kind === "want") this.#welcome(note.tab, note.rooms);
+    if (note.kind === "ping") this.#post({ kind: "pong", from: this.#tab, status: this.#status });
+    if (note.kind === "wake") this.#stream?.wake();
+  }
+
+  #onNoteToFollower(note: Note): void {
+    if (note.kind === "want" || note.kind === "ping" || note.kind === "wake") return;
+    if (note.kind === "who") this.#leader = note.from ?? null;
+    this.#leader ??= note.from ?? null;
+    // A tab that does not know yet that it was deposed.
+    if (note.from && note.from !== this.#leader) return;
+    this.#unanswered = 0;
     switch (note.kind) {
       case "who":
         this.#sendWant();
@@ -124,7 +173,8 @@ export class SharedStream {
         this.ports.onEvent(note.event);
         break;
       case "status":
-        this.#setStatus(note.status);
+      case "pong":
+        if (note.status !== this.#status) this.#setStatus(note.status);
         break;
       case "welcome":
         if (note.tab !== this.#tab) break;
@@ -146,7 +196,7 @@ export class SharedStream {
     this.#reopen();
     // The last hello begins the tab's coverage of what the stream carries; the next will add what it does not yet.
     const events = this.#hello ? [this.#hello, ...this.#presence.values()] : [];
-    this.#post({ kind: "welcome", tab, status: this.#status, events });
+    this.#post({ kind: "welcome", from: this.#tab, tab, status: this.#status, events });
   }
 
   #rooms(): string[] {
@@ -171,16 +221,32 @@ export class SharedStream {
     this.#post({ kind: "want", tab: this.#tab, rooms: this.#wanted.get(this.#tab) ?? [] });
   }
 
-  #awaitLeader(): void {
-    clearTimeout(this.#frozen);
-    this.#frozen = setTimeout(() => {
-      if (document.visibilityState === "visible") this.#campaign?.steal();
-      else this.#awaitLeader();
-    }, FROZEN_LEADER_MS);
+  #watchLeader(): void {
+    clearInterval(this.#pings);
+    this.#unanswered = 0;
+    this.#pings = setInterval(() => this.#ping(), PING_MS);
+  }
+
+  /**
+   * Counts questions instead of time: a tab that was frozen itself must not take the time it slept for the leader's
+   * silence. A tab that nobody sees needs no lead.
+   */
+  #ping(): void {
+    if (!this.#channel || document.visibilityState !== "visible") return;
+    if (this.#unanswered >= this.#patience) {
+      const isCalm = Date.now() - this.#stolenAt > CALM_MS;
+      this.#patience = isCalm ? PINGS_UNANSWERED : Math.min(this.#patience * 2, MOST_PINGS_UNANSWERED);
+      this.#stolenAt = Date.now();
+      this.#unanswered = 0;
+      this.#campaign?.steal();
+      return;
+    }
+    this.#unanswered += 1;
+    this.#post({ kind: "ping" });
   }
 
   #post(note: Note): void {
-    this.#channel?.postMessage(note);
+    this.#channel?.postMessage(toWire(note));
   }
 
   #setStatus(status: ConnectionStatus): void {

@@ -37,6 +37,37 @@ export function withNewestMessages(
   return { ...state, logs: { ...state.logs, [roomId]: merged } };
 }
 
+/**
+ * The newest page of a room whose stream is held back, read every few seconds. What was read before stays where the page
+ * follows on it without a gap; else this is the newest page like any other.
+ */
+export function withPolledMessages(
+  state: ChatState,
+  roomId: string,
+  page: { messages: readonly Message[]; head_seq: number },
+): ChatState {
+  const log = state.logs[roomId];
+  const first = page.messages[0];
+  if (!log || log.from === null || !first) return withNewestMessages(state, roomId, page);
+  if (first.seq > unbrokenEnd(log.from, log.messages) + 1 || first.seq < log.from)
+    return withNewestMessages(state, roomId, page);
+  return {
+    ...state,
+    logs: { ...state.logs, [roomId]: mergeMessages(log, page.messages.map(timelineMessage)) },
+  };
+}
+
+/** The last `seq` before the first gap: the answer to a post may come before what others posted ahead of it. */
+function unbrokenEnd(from: number, messages: readonly { seq: number }[]): number {
+  let end = from - 1;
+  for (const { seq } of messages) {
+    if (seq < from) continue;
+    if (end >= from && seq !== end + 1) break;
+    end = seq;
+  }
+  return end;
+}
+
 /** The page before what is shown. */
 export function withOlderMessages(state: ChatState, roomId: string, messages: readonly Message[]): ChatState {
   const log = state.logs[roomId];
@@ -81,15 +112,17 @@ export function withDirects(
   page: { messages: readonly DirectMessage[]; isComplete: boolean; isOlder: boolean },
 ): ChatState {
   if (state.erased.has(user.id)) return state;
-  const known = state.conversations[user.id]?.messages ?? [];
+  const { messages: known = [], isComplete = false } = state.conversations[user.id] ?? {};
   const first = page.messages[0]?.pos ?? 0;
-  // A newest page read anew may leave a gap behind it; older ones come again when they are scrolled to.
-  const joined = page.isOlder ? known : known.filter((message) => message.pos >= first);
+  // A newest page read anew may leave a gap behind it, unless both share a message; older ones come again when they are
+  // scrolled to.
+  const isJoint = page.isOlder || known.some(({ pos }) => pos === first);
+  const joined = isJoint ? known : known.filter((message) => message.pos >= first);
   const conversation = {
     user,
     messages: mergeDirects(joined, page.messages),
     isLoaded: true,
-    isComplete: page.isComplete,
+    isComplete: page.isComplete || (isComplete && isJoint),
   };
   return { ...state, conversations: { ...state.conversations, [user.id]: conversation } };
 }

@@ -7,6 +7,8 @@ import { ChatStream, type ConnectionStatus } from "./stream";
 let heard: ServerEvent[];
 let statuses: ConnectionStatus[];
 let endings: string[];
+let unknown: number;
+let isServerThere: boolean;
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,6 +16,8 @@ beforeEach(() => {
   heard = [];
   statuses = [];
   endings = [];
+  unknown = 0;
+  isServerThere = true;
 });
 
 afterEach(() => {
@@ -26,6 +30,10 @@ function stream(cursor: string | null = null): ChatStream {
     onEvent: (event: ServerEvent) => heard.push(event),
     onStatus: (status: ConnectionStatus) => statuses.push(status),
     onTokenEnding: (why: string) => endings.push(why),
+    onUnknownEvent: () => {
+      unknown += 1;
+    },
+    isServerThere: async () => isServerThere,
   };
   return new ChatStream(ports, { rooms: ["room-1"], token: "token-1" }, cursor);
 }
@@ -168,4 +176,55 @@ test("waking trusts a stream that has just spoken, and no other", () => {
   vi.advanceTimersByTime(23_000);
   live.wake();
   expect(FakeEventSource.opened).toHaveLength(2);
+});
+
+test("a stream that is held back while the server answers is said to be, until a hello comes", async () => {
+  stream();
+  await vi.advanceTimersByTimeAsync(4_900);
+  expect(statuses).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(statuses).toEqual(["held-back"]);
+  // It is given up and opened again, and held back again, for as long as it takes.
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(statuses).toEqual(["held-back"]);
+  expect(FakeEventSource.opened.length).toBeGreaterThan(3);
+  expect(FakeEventSource.opened.filter((source) => !source.isClosed).length).toBeLessThanOrEqual(1);
+  while (FakeEventSource.newest.isClosed) await vi.advanceTimersByTimeAsync(500);
+  FakeEventSource.newest.says(hello());
+  expect(statuses).toEqual(["held-back", "live"]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(statuses).toEqual(["held-back", "live"]);
+});
+
+test("a stream whose heartbeats are held back later is found out as well", async () => {
+  stream();
+  FakeEventSource.newest.says(hello());
+  await vi.advanceTimersByTimeAsync(45_000);
+  expect(statuses).toEqual(["live", "reconnecting", "held-back"]);
+});
+
+test("a server that is away altogether is not taken for one behind a proxy", async () => {
+  isServerThere = false;
+  stream();
+  await vi.advanceTimersByTimeAsync(14_000);
+  expect(statuses).toEqual([]);
+  isServerThere = true;
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(statuses).toEqual(["held-back"]);
+  isServerThere = false;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(statuses).toEqual(["held-back", "reconnecting"]);
+});
+
+test("a frame that only a newer release can read changes nothing, and what it told is read anew", () => {
+  stream();
+  FakeEventSource.newest.says(hello());
+  const says = (kind: string, data: unknown) =>
+    FakeEventSource.newest.says({ kind, id: "epoch.9", data } as unknown as ServerEvent);
+  says("message.posted", { id: "m", envelope: { v: 2 } });
+  says("presence", null);
+  expect(unknown).toBe(2);
+  expect(kinds()).toEqual(["hello", "reset"]);
+  says("message.reactions", { id: "m" });
+  expect(kinds()).toEqual(["hello", "reset"]);
 });

@@ -3,7 +3,8 @@
 
 import { EVENT_KINDS, type EventKind, isAboutStream, parseEvent, type ServerEvent } from "./events";
 
-export type ConnectionStatus = "connecting" | "live" | "reconnecting" | "offline";
+/** "held-back": the server answers other requests, but something on the way keeps the stream to itself. */
+export type ConnectionStatus = "connecting" | "live" | "reconnecting" | "offline" | "held-back";
 
 export interface StreamRequest {
   rooms: readonly string[];
@@ -17,15 +18,23 @@ export interface StreamPorts {
   onStatus(status: ConnectionStatus): void;
   /** The token is about to end, has ended, or was refused. A newer one comes back by `want`. */
   onTokenEnding(why: "expiring" | "ended" | "revoked"): void;
+  /** The server or another tab said something that only a newer release can read. */
+  onUnknownEvent(): void;
+  /** Whether the server answers an ordinary request. */
+  isServerThere(): Promise<boolean>;
 }
 
 /** Longer gaps than this many events are cheaper to read as a fresh page than to replay. */
 const REPLAY_LIMIT = 500;
 /** A connection that says no hello within this time is given up. */
 const HELLO_TIMEOUT_MS = 15_000;
+/** Without a hello for this long, a server that answers otherwise is taken to be behind a proxy that buffers. */
+const HELD_BACK_AFTER_MS = 5_000;
 /** Added to two heartbeats before silence counts as death: a busy phone may be late. */
 const WATCHDOG_SLACK_MS = 5_000;
 const FIRST_RETRY_MS = 500;
+/** Whatever the server asks for. */
+const SHORTEST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 15_000;
 /** Two connections overlap for a moment while one hands over; this many ids tell their repeats apart. */
 const REMEMBERED_IDS = 2_000;
@@ -34,6 +43,7 @@ class Connection {
   readonly isFresh: boolean;
   helloSeen = false;
   watchdog: ReturnType<typeof setTimeout> | undefined;
+  suspicion: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly source: EventSource,
@@ -44,6 +54,7 @@ class Connection {
 
   close(): void {
     clearTimeout(this.watchdog);
+    clearTimeout(this.suspicion);
     this.source.close();
   }
 }
@@ -110,10 +121,31 @@ export class ChatStream {
     const connection = new Connection(this.ports.openSource(query), this.#cursor);
     this.#next = connection;
     for (const kind of Object.keys(EVENT_KINDS) as EventKind[]) {
-      connection.source.addEventListener(kind, (frame) => this.#hear(connection, parseEvent(kind, frame)));
+      connection.source.addEventListener(kind, (frame) => this.#read(connection, kind, frame));
     }
     connection.source.addEventListener("error", () => this.#onError(connection));
     this.#watch(connection, HELLO_TIMEOUT_MS);
+    connection.suspicion = setTimeout(() => void this.#suspect(connection), HELD_BACK_AFTER_MS);
+  }
+
+  #read(connection: Connection, kind: EventKind, frame: MessageEvent<string>): void {
+    const event = parseEvent(kind, frame);
+    if (event) {
+      this.#hear(connection, event);
+      return;
+    }
+    this.ports.onUnknownEvent();
+    // What it changed is unknown; REST knows.
+    if (EVENT_KINDS[kind])
+      this.ports.onEvent({ kind: "reset", id: null, data: { reason: "unknown_cursor" } });
+  }
+
+  /** No hello yet: the server is away, or something on the way waits for the end of an answer that has none. */
+  async #suspect(connection: Connection): Promise<void> {
+    const isThere = await this.ports.isServerThere();
+    if (connection !== this.#next || this.#current !== null || this.#status === "offline") return;
+    if (isThere) this.#setStatus("held-back");
+    else if (this.#status === "held-back") this.#setStatus("reconnecting");
   }
 
   #hear(connection: Connection, event: ServerEvent): void {
@@ -138,6 +170,7 @@ export class ChatStream {
   #onHello(connection: Connection, heartbeatMs: number): void {
     this.#heartbeatMs = heartbeatMs;
     this.#failures = 0;
+    clearTimeout(connection.suspicion);
     if (connection !== this.#next) return;
     this.#current?.close();
     this.#current = connection;
@@ -148,7 +181,7 @@ export class ChatStream {
     this.#drop(connection);
     if (reason === "expired" || reason === "revoked")
       this.ports.onTokenEnding(reason === "revoked" ? reason : "ended");
-    if (reason === "slow") this.#open();
+    if (reason === "slow") this.#openIn(SHORTEST_RETRY_MS);
     else this.#openLater();
   }
 
@@ -169,7 +202,8 @@ export class ChatStream {
     connection.close();
     if (connection === this.#next) this.#next = null;
     if (connection === this.#current) this.#current = null;
-    if (this.#current === null) this.#setStatus("reconnecting");
+    // A stream that is held back stays so until a hello comes or the server is found to be away.
+    if (this.#current === null && this.#status !== "held-back") this.#setStatus("reconnecting");
   }
 
   #watch(connection: Connection, ms: number): void {
@@ -188,7 +222,7 @@ export class ChatStream {
 
   #openIn(ms: number): void {
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#open(), ms);
+    this.#retry = setTimeout(() => this.#open(), Math.max(SHORTEST_RETRY_MS, ms));
   }
 
   #isRepeat(event: ServerEvent): boolean {

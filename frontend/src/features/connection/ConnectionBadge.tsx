@@ -9,6 +9,7 @@ const SAYS: Record<ShownStatus, { text: string; look: string; dot: string }> = {
     look: "text-waiting bg-waiting-wash",
     dot: "bg-waiting animate-pulse",
   },
+  "held-back": { text: "Delayed", look: "text-waiting bg-waiting-wash", dot: "bg-waiting" },
   offline: { text: "Offline", look: "text-waiting bg-waiting-wash", dot: "border-2 border-waiting" },
 };
 

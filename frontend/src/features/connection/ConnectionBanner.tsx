@@ -1,32 +1,49 @@
-import { CloudOff, RefreshCw } from "lucide-react";
+import { CloudOff, Hourglass, type LucideIcon, RefreshCw } from "lucide-react";
 import { useEffect, useState } from "react";
-import { useConnection } from "./connection";
+import { type ShownStatus, useConnection } from "./connection";
 
 /** A hiccup shorter than this is not worth a sentence; the badge tells of it at once. */
 const SPEAK_AFTER_MS = 2_500;
 
-/** What being away means for the reader: nothing is lost. */
+const SAYS: Partial<Record<ShownStatus, { icon: LucideIcon; text: string; afterMs: number }>> = {
+  offline: {
+    icon: CloudOff,
+    text: "You are offline. What you write is kept here and sent when you are back.",
+    afterMs: 0,
+  },
+  reconnecting: {
+    icon: RefreshCw,
+    text: "The server is away for a moment. Nothing is lost: reading goes on from where it stopped.",
+    afterMs: SPEAK_AFTER_MS,
+  },
+  "held-back": {
+    icon: Hourglass,
+    text: "Live updates are held back by a proxy. Reading every few seconds instead.",
+    afterMs: 0,
+  },
+};
+
+/** What a connection that is not live means for the reader: nothing is lost. */
 export function ConnectionBanner() {
   const status = useConnection();
-  const isAway = status === "offline" || status === "reconnecting";
-  const [isLong, setLong] = useState(false);
+  const says = SAYS[status];
+  const [spoken, setSpoken] = useState<ShownStatus | null>(null);
 
   useEffect(() => {
-    if (!isAway) return setLong(false);
-    const timer = setTimeout(() => setLong(true), status === "offline" ? 0 : SPEAK_AFTER_MS);
+    if (!says) return setSpoken(null);
+    const timer = setTimeout(() => setSpoken(status), says.afterMs);
     return () => clearTimeout(timer);
-  }, [isAway, status]);
+  }, [says, status]);
 
-  if (!isAway || !isLong) return null;
-  const Icon = status === "offline" ? CloudOff : RefreshCw;
+  const shown = spoken && says ? (SAYS[spoken] ?? says) : null;
+  if (!shown) return null;
   return (
-    <div className="rise flex items-center justify-center gap-2.5 bg-waiting-wash px-4 py-2 text-center text-sm font-medium text-waiting">
-      <Icon className="size-4 shrink-0" aria-hidden />
-      <span>
-        {status === "offline"
-          ? "You are offline. What you write is kept here and sent when you are back."
-          : "The server is away for a moment. Nothing is lost: reading goes on from where it stopped."}
-      </span>
+    <div
+      role="status"
+      className="rise flex items-center justify-center gap-2.5 bg-waiting-wash px-4 py-2 text-center text-sm font-medium text-waiting"
+    >
+      <shown.icon className="size-4 shrink-0" aria-hidden />
+      <span>{shown.text}</span>
     </div>
   );
 }

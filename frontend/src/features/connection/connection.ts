@@ -2,8 +2,9 @@
 
 import { useSyncExternalStore } from "react";
 import { apiAddress } from "../../api/address";
-import { getMe } from "../../api/gen/sdk.gen";
+import { getMe, listRooms } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
+import { isNewerReleaseThere } from "../../browser/release";
 import type { ServerEvent } from "../../realtime/events";
 import { SharedStream } from "../../realtime/shared-stream";
 import { withViewer } from "../../realtime/snapshots";
@@ -16,6 +17,9 @@ import { session } from "../session/session";
 const CAUGHT_UP_MS = 3_000;
 /** A session that cannot be renewed just now (no network, server away) is tried again after this. */
 const RENEW_AGAIN_MS = 5_000;
+
+/** While the stream is held back. */
+const READING_EVERY_MS = 4_000;
 
 export type ShownStatus = ConnectionStatus | "caught-up";
 
@@ -35,6 +39,12 @@ class LiveConnection {
       onEvent: (event) => this.#hear(event),
       onStatus: (status) => this.#onStatus(status),
       onTokenEnding: (why) => void this.#renew(why),
+      onUnknownEvent: () => isNewerReleaseThere.set(true),
+      isServerThere: () =>
+        answer(listRooms()).then(
+          () => true,
+          () => false,
+        ),
     };
     this.#stream = new SharedStream(ports);
   }
@@ -72,7 +82,14 @@ class LiveConnection {
   }
 
   #hear(event: ServerEvent): void {
-    chat.hear(event);
+    try {
+      chat.hear(event);
+    } catch {
+      // Of a newer release, in a shape that this one cannot read. What it changed is read anew by REST.
+      isNewerReleaseThere.set(true);
+      chat.hear({ kind: "reset", id: null, data: { reason: "unknown_cursor" } });
+      return;
+    }
     if (event.kind === "user.changed") session.noteUser(event.data);
     const isMessage = event.kind === "message.posted" || event.kind === "direct.posted";
     if (isMessage && event.data.client_id && this.#userId)
@@ -118,7 +135,7 @@ class LiveConnection {
 
   #onStatus(status: ConnectionStatus): void {
     clearTimeout(this.#calm);
-    const wasAway = this.#status === "reconnecting" || this.#status === "offline";
+    const wasAway = ["reconnecting", "offline", "held-back"].includes(this.#status);
     if (status === "live" && wasAway) {
       this.#show("caught-up");
       this.#calm = setTimeout(() => this.#show("live"), CAUGHT_UP_MS);
@@ -135,6 +152,11 @@ class LiveConnection {
 }
 
 export const connection = new LiveConnection();
+
+/** How often screens read by REST while the stream is held back; false while it is not. */
+export function useReadingInterval(): number | false {
+  return useConnection() === "held-back" ? READING_EVERY_MS : false;
+}
 
 export function useConnection(): ShownStatus {
   return useSyncExternalStore(connection.subscribe, () => connection.status);

@@ -7,6 +7,7 @@ import { troubleOf, untilAnswered } from "../../api/until-answered";
 import { withConversations, withDirects } from "../../realtime/snapshots";
 import type { Conversation } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
+import { useReadingInterval } from "../connection/connection";
 import { useViewer } from "../session/use-session";
 import { useReadMarks } from "../unread/read-marks";
 
@@ -16,6 +17,7 @@ const PAGE = 50;
 export function useConversationsSnapshot(): void {
   const viewerId = useViewer()?.id;
   const coverage = useChat((state) => state.coverage.directs);
+  const interval = useReadingInterval();
   useQuery({
     queryKey: ["conversations", viewerId, coverage],
     queryFn: async () => {
@@ -25,6 +27,7 @@ export function useConversationsSnapshot(): void {
       );
       return conversations.length;
     },
+    refetchInterval: interval,
     ...untilAnswered,
     enabled: viewerId !== undefined,
   });
@@ -72,9 +75,11 @@ export function useConversation(peer: Author) {
     },
     [peer],
   );
+  const interval = useReadingInterval();
   const newest = useQuery({
     queryKey: ["directs", peer.id, coverage],
     queryFn: () => read(),
+    refetchInterval: interval,
     ...untilAnswered,
   });
 

@@ -5,6 +5,7 @@ import type { Room } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
 import { withRooms } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
+import { useReadingInterval } from "../connection/connection";
 
 /** The stream tells of rooms and counts, but of messages only in the open room: the others' heads are asked for. */
 const HEADS_EVERY_MS = 15_000;
@@ -14,6 +15,7 @@ const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true
 /** Keeps the list of active rooms true. Mounted once, by the shell. */
 export function useRoomsSnapshot() {
   const coverage = useChat((state) => state.coverage.lobby);
+  const interval = useReadingInterval();
   return useQuery({
     queryKey: ["rooms", coverage],
     queryFn: async () => {
@@ -22,7 +24,7 @@ export function useRoomsSnapshot() {
       chat.update((state) => withRooms(state, rooms, version));
       return rooms.length;
     },
-    refetchInterval: HEADS_EVERY_MS,
+    refetchInterval: interval || HEADS_EVERY_MS,
     refetchOnWindowFocus: "always",
   });
 }

@@ -1,4 +1,5 @@
 import { useEffect, useState } from "react";
+import { loadChunk } from "../../browser/chunks";
 
 let richText: ((body: string) => string) | null = null;
 let loading: Promise<void> | null = null;
@@ -17,7 +18,7 @@ export function MessageText({ body }: { body: string }) {
 
   useEffect(() => {
     if (isReady || !needsFormat) return;
-    loading ??= import("./rich-text").then((module) => {
+    loading ??= loadChunk(() => import("./rich-text")).then((module) => {
       richText = module.richText;
     });
     let isHere = true;

@@ -3,9 +3,15 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { listMessages } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
 import { troubleOf, untilAnswered } from "../../api/until-answered";
-import { withNewestMessages, withOlderMessages, withOpenRoom } from "../../realtime/snapshots";
+import {
+  withNewestMessages,
+  withOlderMessages,
+  withOpenRoom,
+  withPolledMessages,
+} from "../../realtime/snapshots";
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
+import { connection, useReadingInterval } from "../connection/connection";
 
 const PAGE = 50;
 /** The server's limit of one page. */
@@ -29,16 +35,20 @@ export function useRoomLog(roomId: string): RoomLogView {
 
   useEffect(() => chat.update((state) => withOpenRoom(state, roomId)), [roomId]);
 
+  const interval = useReadingInterval();
   // A page read before the stream took the room up is shown at once, then read again: `coverage` changes.
   const newest = useQuery({
     queryKey: ["messages", roomId, coverage],
     queryFn: async () => {
+      const isHeldBack = connection.status === "held-back";
       const shown = chat.state.logs[roomId] ? shownMessages(chat.state.logs[roomId]).length : 0;
-      const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, shown));
+      const limit = Math.min(LONGEST_PAGE, isHeldBack ? PAGE : Math.max(PAGE, shown));
       const page = await answer(listMessages({ query: { room_id: roomId, limit } }));
-      chat.update((state) => withNewestMessages(state, roomId, page));
+      const joined = isHeldBack ? withPolledMessages : withNewestMessages;
+      chat.update((state) => joined(state, roomId, page));
       return page.head_seq;
     },
+    refetchInterval: interval,
     ...untilAnswered,
   });
 

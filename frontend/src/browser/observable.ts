@@ -1,0 +1,27 @@
+/** A value that screens follow, outside of React. */
+export class Observable<T> {
+  #current: T;
+  #listeners = new Set<() => void>();
+
+  constructor(first: T) {
+    this.#current = first;
+  }
+
+  get current(): T {
+    return this.#current;
+  }
+
+  /** Tells the listeners a moment later: a value may be set while React renders. */
+  set(next: T): void {
+    if (next === this.#current) return;
+    this.#current = next;
+    queueMicrotask(() => {
+      for (const listener of [...this.#listeners]) listener();
+    });
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+}

@@ -1,0 +1,57 @@
+import { useState, useSyncExternalStore } from "react";
+import { isChunkMissing } from "../../browser/chunks";
+import type { Observable } from "../../browser/observable";
+import { isNewerReleaseThere } from "../../browser/release";
+import { type StorageTrouble, storageTrouble } from "../../browser/storage";
+import { Notice } from "../../ui/Notice";
+
+const STORAGE: Record<StorageTrouble, string> = {
+  blocked:
+    "This browser does not let Gapless store anything. Everything works, but a reload signs you out and loses what is not sent yet.",
+  full: "This browser has no room left to store anything. What you type is lost if you close or reload this page before it is sent.",
+};
+
+const BUTTON = "min-h-9 shrink-0 font-semibold underline underline-offset-4";
+
+/** What the reader should know about this page itself, whatever it shows. */
+export function PageNotices() {
+  const trouble = useObservable(storageTrouble);
+  const isNewer = useObservable(isNewerReleaseThere);
+  const isMissing = useObservable(isChunkMissing);
+  const [dismissed, setDismissed] = useState<StorageTrouble | null>(null);
+
+  return (
+    <div className="px-3">
+      {isNewer ? (
+        <Notice
+          tone="calm"
+          action={
+            <button type="button" className={BUTTON} onClick={() => window.location.reload()}>
+              Reload
+            </button>
+          }
+        >
+          A newer version of Gapless is available.
+        </Notice>
+      ) : (
+        isMissing && <Notice tone="waiting">A part of this page could not be loaded. Trying again.</Notice>
+      )}
+      {trouble && trouble !== dismissed && (
+        <Notice
+          tone="waiting"
+          action={
+            <button type="button" className={BUTTON} onClick={() => setDismissed(trouble)}>
+              Dismiss
+            </button>
+          }
+        >
+          {STORAGE[trouble]}
+        </Notice>
+      )}
+    </div>
+  );
+}
+
+function useObservable<T>(observable: Observable<T>): T {
+  return useSyncExternalStore(observable.subscribe, () => observable.current);
+}
