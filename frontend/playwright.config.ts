@@ -28,7 +28,8 @@ export default defineConfig({
   forbidOnly: Boolean(process.env.CI),
   reporter: [["list"]],
   projects: [
-    { name: "paths", testIgnore: ["screens.spec.ts", "deployed.spec.ts"] },
+    { name: "paths", testIgnore: ["screens.spec.ts", "deployed.spec.ts", "other-browsers/**"] },
+    { name: "other-browsers", testMatch: "other-browsers/*.spec.ts" },
     { name: "screens", testMatch: "screens.spec.ts" },
     { name: "deployed", testMatch: "deployed.spec.ts" },
   ],

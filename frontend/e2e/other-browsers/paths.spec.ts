@@ -1,0 +1,167 @@
+// The few paths on which browsers have differed: signing in, reloading, two tabs, a server that is killed and started again.
+
+import { test as base, expect } from "@playwright/test";
+import { type Account, Api, type Room } from "../api";
+import { Server } from "../server";
+import { firefox, startFirefox } from "./firefox";
+import { startWebKit, webkit } from "./webkit";
+import type { OtherBrowser, Window } from "./window";
+
+interface Installed {
+  name: string;
+  /** Undefined where the browser is not installed. */
+  start: (() => Promise<OtherBrowser>) | undefined;
+  needs: string;
+}
+
+const firefoxPath = firefox();
+const webkitPrograms = webkit();
+const BROWSERS: Installed[] = [
+  { name: "Firefox", start: firefoxPath ? () => startFirefox(firefoxPath) : undefined, needs: "firefox-esr" },
+  {
+    name: "WebKit",
+    start: webkitPrograms ? () => startWebKit(webkitPrograms) : undefined,
+    needs: "webkit2gtk-driver and xvfb",
+  },
+];
+
+/** Slower than any of these paths, on a machine shared with others; a page that hangs is slower. */
+const SOON = { timeout: 20_000 };
+const FIELD = 'textarea[aria-label^="Write to"]';
+
+const test = base.extend<object, { server: Server }>({
+  server: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the pattern
+    async ({}, use, { workerIndex }) => {
+      const server = await Server.start(`other-browsers-${workerIndex}`);
+      await use(server);
+      await server.stop();
+    },
+    { scope: "worker", timeout: 90_000 },
+  ],
+});
+
+// Each browser by itself, at the same time.
+test.describe.configure({ mode: "parallel" });
+
+for (const { name, start, needs } of BROWSERS) {
+  test.describe(name, () => {
+    test.describe.configure({ mode: "serial" });
+    test.skip(!start, `${name} is not tried: ${needs} is not installed`);
+
+    let browser: OtherBrowser;
+    let api: Api;
+    let account: Account;
+    let tab: Window;
+
+    test.beforeAll(async ({ server }) => {
+      test.setTimeout(120_000);
+      if (!start) return;
+      browser = await start();
+      api = new Api(server.url);
+      account = await api.account();
+      tab = await browser.openTab();
+    });
+
+    test.afterAll(async () => {
+      await browser?.quit();
+    });
+
+    const opens = async (window: Window, url: string, room: Room) => {
+      await window.goTo(`${url}/r/${room.id}`);
+      await isLive(window);
+    };
+
+    test("signing in, writing and reloading", async ({ server }) => {
+      await tab.goTo(`${server.url}/sign-in`);
+      await tab.type('input[name="username"]', account.username);
+      await tab.type('input[name="password"]', account.password);
+      await tab.pressEnter('input[name="password"]');
+      await expect.poll(() => tab.value("location.pathname"), SOON).not.toContain("sign-in");
+      const room = await api.room();
+      await opens(tab, server.url, room);
+      await writes(tab, "one");
+      await shows(tab, ["one"]);
+      await tab.type(FIELD, "half a thought");
+
+      const since = Date.now();
+      await tab.reload();
+      await isLive(tab);
+      expect(await tab.value(`document.querySelector('${FIELD}').value`)).toBe("half a thought");
+      // By the page itself, from a task of its own, as a click on "Reload" does.
+      await tab.value("void setTimeout(() => { window.isOld = true; location.reload(); })");
+      await expect.poll(() => tab.value("window.isOld !== true"), SOON).toBe(true);
+      await isLive(tab);
+      expect(Date.now() - since, "both reloads").toBeLessThan(SOON.timeout);
+      await tab.pressEnter(FIELD);
+      await shows(tab, ["one", "half a thought"]);
+    });
+
+    test("two tabs that write at once lose nothing; the one that stays carries on", async ({ server }) => {
+      const room = await api.room();
+      const other = await browser.openTab();
+      await opens(tab, server.url, room);
+      await opens(other, server.url, room);
+      const written: string[] = [];
+      for (let n = 1; n <= 4; n++) {
+        written.push(`a${n}`, `b${n}`);
+        await writes(tab, `a${n}`);
+        await writes(other, `b${n}`);
+      }
+      await expect.poll(async () => (await api.bodies(room)).sort(), SOON).toEqual([...written].sort());
+      await shows(tab, await api.bodies(room));
+      await shows(other, await api.bodies(room));
+
+      // Whichever of them leads: both are reloaded, then one is closed, and the other one hears what follows.
+      await tab.reload();
+      await isLive(tab);
+      await other.reload();
+      await isLive(other);
+      await tab.close();
+      tab = other;
+      await api.post(await api.account(), room, "after the other tab was closed");
+      await expect.poll(() => bodies(tab), SOON).toContain("after the other tab was closed");
+    });
+
+    test("a server that is killed and started again loses nothing", async ({ server }) => {
+      const room = await api.room();
+      await opens(tab, server.url, room);
+      await writes(tab, "before the cut");
+      await shows(tab, ["before the cut"]);
+      await server.kill();
+      await writes(tab, "first in the dark");
+      await writes(tab, "second in the dark");
+      await expect
+        .poll(() => tab.value("document.querySelector('[data-testid=connection]').dataset.status"), SOON)
+        .toMatch(/reconnecting|offline/);
+      await server.startAgain();
+      const all = ["before the cut", "first in the dark", "second in the dark"];
+      await expect.poll(() => api.bodies(room), { timeout: 40_000 }).toEqual(all);
+      await shows(tab, all);
+      await isLive(tab);
+    });
+  });
+}
+
+async function writes(window: Window, text: string): Promise<void> {
+  await window.type(FIELD, text);
+  await window.pressEnter(FIELD);
+}
+
+async function isLive(window: Window): Promise<void> {
+  const status = "document.querySelector('[data-testid=connection]')?.dataset.status ?? null";
+  await expect.poll(() => window.value(status), SOON).toMatch(/live|caught-up/);
+}
+
+/** The bodies of all messages on the screen that the server has confirmed, from top to bottom. */
+function bodies(window: Window): Promise<string[]> {
+  return window.value(
+    `[...document.querySelectorAll('article[data-state=sent]')]
+      .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+      .map((article) => article.querySelector('.prose-chat').textContent.trim())`,
+  );
+}
+
+async function shows(window: Window, expected: string[]): Promise<void> {
+  await expect.poll(() => bodies(window), SOON).toEqual(expected);
+}
