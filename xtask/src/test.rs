@@ -98,18 +98,37 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
     report.run("front-end size", || plain(&mut frontend::npm("size", &[])));
     report.run("Rust tests of the app within", || counted(&mut tests_of_the_app_within(), tally::rust));
     report.run("browser tests", || {
-        let mut command = frontend::npm("e2e", &[]);
-        command
-            .env("CHROMIUM_PATH", tools::chromium()?)
-            .env("GAPLESS_BIN", run::build_server(false)?)
-            .env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?)
-            .env("GAPLESS_E2E_PORT", free_port()?.to_string())
-            .env("CI", "1");
+        let mut command = browser_tests("e2e")?;
+        command.env("CHROMIUM_PATH", tools::chromium()?);
         counted_by_playwright(&mut command)
+    });
+    report.run("Firefox and WebKit tests", || {
+        install_other_browsers();
+        counted_by_playwright(&mut browser_tests("other-browsers")?)
     });
     report.run("rehearsal of a deployment", rehearse::check);
     report.run("API against its document", schemathesis::check);
     Ok(())
+}
+
+/// Playwright against a server that was just built.
+fn browser_tests(script: &str) -> anyhow::Result<Command> {
+    let mut command = frontend::npm(script, &[]);
+    command
+        .env("GAPLESS_BIN", run::build_server(false)?)
+        .env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?)
+        .env("GAPLESS_E2E_PORT", free_port()?.to_string())
+        .env("CI", "1");
+    Ok(command)
+}
+
+/// Not every system has packages of them. The tests of a browser that is not there are skipped and say so.
+fn install_other_browsers() {
+    for found in [tools::firefox(), tools::webkit_driver(), tools::virtual_screen()] {
+        if let Err(error) = found {
+            step::note(&format!("{error:#}; its tests are skipped"));
+        }
+    }
 }
 
 /// nextest where it is installed: a process for each test, and a list of those that failed at the end.

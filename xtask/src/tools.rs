@@ -11,15 +11,25 @@ use crate::{process, step};
 pub fn chromium() -> anyhow::Result<PathBuf> {
     const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     const ON_A_MAC: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
-    let find = || {
-        std::env::var_os("CHROMIUM_PATH")
-            .map(PathBuf::from)
-            .into_iter()
-            .chain(NAMES.iter().filter_map(|name| process::find(name)))
-            .chain([PathBuf::from(ON_A_MAC)])
-            .find(|path| path.is_file())
-    };
+    let find =
+        || named("CHROMIUM_PATH", &NAMES).or_else(|| Some(PathBuf::from(ON_A_MAC))).filter(|path| path.is_file());
     find_or_install("Chromium", "chromium", find)
+}
+
+pub fn firefox() -> anyhow::Result<PathBuf> {
+    let find = || named("FIREFOX_PATH", &["firefox-esr", "firefox"]);
+    find_or_install("Firefox", "firefox-esr", find)
+}
+
+/// The driver of `WebKitGTK`'s browser, which comes with the library that the driver needs.
+pub fn webkit_driver() -> anyhow::Result<PathBuf> {
+    let find = || named("WEBKIT_DRIVER_PATH", &["WebKitWebDriver"]);
+    find_or_install("the WebKit driver", "webkit2gtk-driver", find)
+}
+
+/// A screen in memory, for browsers that cannot do without one.
+pub fn virtual_screen() -> anyhow::Result<PathBuf> {
+    find_or_install("Xvfb", "xvfb", || named("XVFB_PATH", &["Xvfb"]))
 }
 
 pub fn redis() -> anyhow::Result<PathBuf> {
@@ -44,6 +54,15 @@ pub fn python() -> anyhow::Result<PathBuf> {
         whole.is_ok_and(|tried| tried.status.success()).then_some(python)
     };
     find_or_install("Python 3 with venv", "python3-venv", find)
+}
+
+/// The program that `variable` names, or the first of `names` on the path.
+fn named(variable: &str, names: &[&str]) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(names.iter().filter_map(|name| process::find(name)))
+        .find(|path| path.is_file())
 }
 
 fn find_or_install(name: &str, package: &str, find: impl Fn() -> Option<PathBuf>) -> anyhow::Result<PathBuf> {

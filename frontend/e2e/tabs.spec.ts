@@ -1,0 +1,118 @@
+import { expect, test } from "./person";
+
+test("two tabs: whatever one writes while the other is open arrives once, in order", async ({
+  api,
+  person,
+}) => {
+  const room = await api.room();
+  const writer = await person();
+  await writer.signsIn(await api.account());
+  await writer.opens(room);
+  const other = await writer.opensTab();
+  await other.opens(room);
+  const written: string[] = [];
+  for (let n = 1; n <= 30; n++) {
+    written.push(`quick ${n}`);
+    await writer.writes(`quick ${n}`);
+  }
+  await expect.poll(() => api.bodies(room), { timeout: 20_000 }).toEqual(written);
+
+  await writer.page.context().setOffline(true);
+  for (let n = 1; n <= 8; n++) {
+    written.push(`queued ${n}`);
+    await writer.writes(`queued ${n}`);
+  }
+  await writer.page.context().setOffline(false);
+  await expect.poll(() => api.bodies(room), { timeout: 20_000 }).toEqual(written);
+  await other.sees("queued 8");
+});
+
+test("a tab that is closed leaves what it had not sent to the other one", async ({ api, person }) => {
+  const room = await api.room();
+  const writer = await person();
+  await writer.signsIn(await api.account());
+  await writer.opens(room);
+  const other = await writer.opensTab();
+  await other.opens(room);
+  await writer.page.route("**/messages", (route) =>
+    route.request().method() === "POST" ? route.abort() : route.fallback(),
+  );
+  await writer.writes("last words");
+  await expect(writer.message("last words")).toHaveAttribute("data-state", "pending");
+  await writer.page.close();
+  await other.seesSent("last words");
+  expect(await api.bodies(room)).toEqual(["last words"]);
+});
+
+test("two windows that type in one room never overwrite each other's draft", async ({ api, person }) => {
+  const room = await api.room();
+  const one = await person();
+  await one.signsIn(await api.account());
+  await one.opens(room);
+  const two = await one.opensTab();
+  await two.opens(room);
+  await one.field.fill("in the first window");
+  await two.field.fill("in the second window");
+  await one.field.press("End");
+  await one.page.keyboard.type(", and more");
+  await one.page.reload();
+  await two.page.reload();
+  await expect(one.field).toHaveValue("in the first window, and more");
+  await expect(two.field).toHaveValue("in the second window");
+});
+
+test("at an address without locks, tabs that open and reload at once stay signed in", async ({
+  api,
+  person,
+}) => {
+  const room = await api.room();
+  const account = await api.account();
+  const first = await person();
+  // As browsers do at a plain-HTTP address of a local network.
+  await first.page.context().addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, "locks", { value: undefined });
+  });
+  await first.signsIn(account);
+  await first.opens(room);
+  const tabs = [first, await first.opensTab(), await first.opensTab()];
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(tabs.map((tab) => tab.opens(room)));
+    for (const tab of tabs) await expect(tab.field).toBeVisible();
+  }
+  await first.writes("from the first");
+  await first.seesSent("from the first");
+  await tabs[2]?.sees("from the first");
+});
+
+test("an event that a newer release knows breaks no tab, which offers to reload", async ({ api, person }) => {
+  const room = await api.room();
+  const older = await person();
+  await older.opens(room);
+  const newer = await older.opensTab();
+  await newer.opens(room);
+  await newer.page.evaluate(() => {
+    const channel = new BroadcastChannel("gapless.stream");
+    const data = { id: "m", room_id: "r", seq: 1, reactions: [{ emoji: "🌱", count: 1 }] };
+    channel.postMessage({ kind: "event", event: { kind: "message.reactions", id: "a.1", data } });
+    channel.postMessage({ kind: "event", event: { kind: "message.posted", id: "a.2", data: { v: 2 } } });
+    channel.postMessage({ kind: "status", status: "superconducting" });
+  });
+  await expect(older.page.getByText("A newer version of Gapless is available.")).toBeVisible();
+  await api.post(await api.account(), room, "the old tab goes on");
+  await older.sees("the old tab goes on");
+  await older.page.getByRole("button", { name: "Reload" }).click();
+  await older.isLive();
+  await expect(older.page.getByText("A newer version of Gapless is available.")).toHaveCount(0);
+});
+
+test("when the leading tab is closed, another one carries on at once", async ({ api, person }) => {
+  const room = await api.room();
+  const leader = await person();
+  await leader.opens(room);
+  const follower = await leader.opensTab();
+  await follower.opens(room);
+  const author = await api.account();
+  await leader.page.close();
+  await api.post(author, room, "after the leader");
+  await expect(follower.message("after the leader")).toBeVisible({ timeout: 3_000 });
+});
