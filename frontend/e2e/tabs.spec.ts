@@ -116,3 +116,46 @@ test("when the leading tab is closed, another one carries on at once", async ({ 
   await api.post(author, room, "after the leader");
   await expect(follower.message("after the leader")).toBeVisible({ timeout: 3_000 });
 });
+
+test("a tab that hangs while it leads is replaced within a second or two", async ({ api, person }) => {
+  const room = await api.room();
+  const leader = await person();
+  await leader.opens(room);
+  const follower = await leader.opensTab();
+  await follower.opens(room);
+  const author = await api.account();
+  const debugging = await leader.page.context().newCDPSession(leader.page);
+  await debugging.send("Debugger.enable");
+  await debugging.send("Debugger.pause");
+  await api.post(author, room, "while the leader hangs");
+  await expect(follower.message("while the leader hangs")).toBeVisible({ timeout: 5_000 });
+  await debugging.send("Debugger.resume");
+  await api.post(author, room, "after it came back");
+  await leader.sees("after it came back");
+  await leader.sees("while the leader hangs");
+});
+
+test("a renewal that hangs in one tab does not hold up the other for long", async ({ api, person }) => {
+  const room = await api.room();
+  const one = await person();
+  await one.signsIn(await api.account());
+  await one.opens(room);
+  const two = await one.opensTab();
+  await two.opens(room);
+  let isHanging = false;
+  await one.page.route("**/auth/refresh", () => {
+    isHanging = true;
+  });
+  await one.page.evaluate(() => {
+    const kept = JSON.parse(localStorage.getItem("gapless.session") ?? "{}");
+    kept.access.renewAt = 0;
+    localStorage.setItem("gapless.session", JSON.stringify(kept));
+  });
+  await one.writes("hangs for a while");
+  await expect.poll(() => isHanging).toBe(true);
+  const elsewhere = await api.room();
+  await two.opens(elsewhere);
+  await two.writes("is not held up");
+  await expect(two.message("is not held up")).toHaveAttribute("data-state", "sent", { timeout: 12_000 });
+  await expect(one.message("hangs for a while")).toHaveAttribute("data-state", "sent", { timeout: 30_000 });
+});
