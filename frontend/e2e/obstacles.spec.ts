@@ -8,13 +8,11 @@ test("where the browser stores nothing, the app works and says so", async ({ api
   const room = await api.room();
   const guest = await person();
   await guest.page.addInitScript(() => {
-    for (const name of ["localStorage", "sessionStorage"]) {
-      Object.defineProperty(window, name, {
-        get() {
-          throw new DOMException("denied", "SecurityError");
-        },
-      });
-    }
+    const deny = (): never => {
+      throw new DOMException("denied", "SecurityError");
+    };
+    for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { get: deny });
+    LockManager.prototype.request = async () => deny();
   });
   await guest.opens(room);
   const sentence = guest.page.getByText("This browser does not let Gapless store anything.");

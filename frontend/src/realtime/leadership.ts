@@ -37,8 +37,10 @@ export function campaign(locks: LockManager, name: string, leader: { onLead(): v
       });
     // The two options exclude each other.
     const request = steal ? { steal } : { signal };
-    locks.request(name, request, hold).catch(() => {
+    locks.request(name, request, hold).catch((error: unknown) => {
       if (isOver || signal.aborted) return;
+      // A browser that blocks storage refuses locks as well: then each tab leads itself.
+      if (error instanceof DOMException && error.name === "SecurityError") return leader.onLead();
       if (isLeading) leader.onLost();
       pause = setTimeout(() => stand(false), PAUSE_MS);
     });

@@ -13,6 +13,7 @@ let tabs: Tab[];
 /** Which tab speaks on which channel. */
 let channels: { owner: Tab; channel: BroadcastChannel }[];
 const RealChannel = BroadcastChannel;
+let refusesChannels = false;
 
 function catchChannels(owner: Tab): void {
   vi.stubGlobal(
@@ -44,7 +45,7 @@ class Tab {
   constructor(...rooms: string[]) {
     tabs.push(this);
     vi.stubGlobal("navigator", { locks: this.locks, onLine: true });
-    if (typeof BroadcastChannel !== "undefined") catchChannels(this);
+    if (typeof BroadcastChannel !== "undefined" && !refusesChannels) catchChannels(this);
     this.shared = new SharedStream({
       openSource: (query) => new FakeEventSource(query) as unknown as EventSource,
       onEvent: (event) => this.heard.push(event),
@@ -84,6 +85,7 @@ beforeEach(() => {
   locks = new FakeLocks();
   tabs = [];
   channels = [];
+  refusesChannels = false;
   FakeEventSource.opened = [];
 });
 
@@ -246,4 +248,28 @@ test("every tab is told when the stream is held back, older releases in a word t
   expect(said).toContain("reconnecting");
   expect(said).not.toContain("held-back");
   older.close();
+});
+
+test.each([
+  ["locks", () => vi.spyOn(locks, "request").mockRejectedValue(new DOMException("no", "SecurityError"))],
+  [
+    "channels",
+    () =>
+      vi.stubGlobal(
+        "BroadcastChannel",
+        class {
+          constructor() {
+            throw new DOMException("no", "SecurityError");
+          }
+        },
+      ),
+  ],
+])("where the browser refuses %s, each tab has a stream of its own", async (what, refuse) => {
+  refuse();
+  refusesChannels = what === "channels";
+  new Tab("a");
+  await settled();
+  expect(FakeEventSource.opened).toHaveLength(1);
+  FakeEventSource.newest.says(hello(["a"]));
+  expect(tabs[0]?.kinds).toEqual(["hello"]);
 });

@@ -80,11 +80,11 @@ export class SharedStream {
   }
 
   #join(): void {
-    if (!this.#locks) {
+    this.#channel = this.#locks && openChannel();
+    if (!this.#locks || !this.#channel) {
       this.#lead();
       return;
     }
-    this.#channel = new BroadcastChannel(CHANNEL);
     this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#onMessage(data);
     this.#campaign = campaign(this.#locks, LOCK, {
       onLead: () => this.#lead(),
@@ -252,5 +252,14 @@ export class SharedStream {
   #setStatus(status: ConnectionStatus): void {
     this.#status = status;
     this.ports.onStatus(status);
+  }
+}
+
+/** Null where the browser refuses one, as some do that block storage. */
+function openChannel(): BroadcastChannel | null {
+  try {
+    return new BroadcastChannel(CHANNEL);
+  } catch {
+    return null;
   }
 }

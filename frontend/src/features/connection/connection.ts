@@ -18,6 +18,8 @@ const CAUGHT_UP_MS = 3_000;
 /** A session that cannot be renewed just now (no network, server away) is tried again after this. */
 const RENEW_AGAIN_MS = 5_000;
 
+/** Reading does not wait longer than this for a token whose renewal hangs: it begins as a guest's. */
+const TOKEN_PATIENCE_MS = 3_000;
 /** While the stream is held back. */
 const READING_EVERY_MS = 4_000;
 
@@ -58,7 +60,7 @@ class LiveConnection {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Goes live, with the session there is; the token is fetched first, so that nobody is taken for a guest. */
+  /** Goes live, with the session there is; the token is fetched first, so that no member is taken for a guest. */
   async start(): Promise<void> {
     if (this.#isStarted) return;
     this.#isStarted = true;
@@ -70,7 +72,8 @@ class LiveConnection {
       if (document.visibilityState === "visible") this.#stream.wake();
     });
     if (!navigator.onLine) this.#onStatus("offline");
-    await this.#takeToken();
+    const isTaken = this.#takeToken().then(() => this.#stream.want(this.#rooms, this.#token));
+    await Promise.race([isTaken, new Promise((resolve) => setTimeout(resolve, TOKEN_PATIENCE_MS))]);
     this.#stream.want(this.#rooms, this.#token);
     this.#stream.start();
   }

@@ -7,6 +7,8 @@ import { browserStorage, readJson } from "../../browser/storage";
 type Marks = Readonly<Record<string, number>>;
 
 const listeners = new Set<() => void>();
+/** What was read in this window, by key: another one that has not seen it yet may store its marks without it. */
+const readHere = new Map<string, Marks>();
 const cache = new Map<string, { text: string | null; marks: Marks }>();
 
 const keyOf = (userId: string | undefined) => `gapless.read.${userId ?? "guest"}`;
@@ -27,7 +29,9 @@ export function markRead(userId: string | undefined, read: Marks): void {
   const marks = readMarks(userId);
   const news = Object.entries(read).filter(([place, to]) => to > (marks[place] ?? -1));
   if (news.length === 0) return;
-  browserStorage.write(keyOf(userId), JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
+  const key = keyOf(userId);
+  readHere.set(key, { ...readHere.get(key), ...Object.fromEntries(news) });
+  browserStorage.write(key, JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
   for (const listener of [...listeners]) listener();
 }
 
@@ -43,3 +47,13 @@ function subscribe(listener: () => void): () => void {
     window.removeEventListener("storage", listener);
   };
 }
+
+window.addEventListener("storage", ({ key, newValue }) => {
+  const here = key === null || newValue === null ? undefined : readHere.get(key);
+  if (!here || key === null) return;
+  const stored = readJson<Marks>(newValue) ?? {};
+  const lost = Object.entries(here).filter(([place, to]) => to > (stored[place] ?? -1));
+  if (lost.length === 0) return;
+  browserStorage.write(key, JSON.stringify({ ...stored, ...Object.fromEntries(lost) }));
+  for (const listener of [...listeners]) listener();
+});

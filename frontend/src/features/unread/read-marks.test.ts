@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { markRead, readMarks } from "./read-marks";
+
+const KEY = "gapless.read.ali";
+
+test("marks move forward, never back", () => {
+  markRead("ali", { "room:1": 5 });
+  markRead("ali", { "room:1": 3, "room:2": 1 });
+  expect(readMarks("ali")).toEqual({ "room:1": 5, "room:2": 1 });
+});
+
+test("another window that had not seen a mark cannot undo it", () => {
+  markRead("ali", { "room:1": 9 });
+  const newValue = JSON.stringify({ "room:1": 4, "room:3": 7 });
+  localStorage.setItem(KEY, newValue);
+  window.dispatchEvent(new StorageEvent("storage", { key: KEY, newValue }));
+  expect(readMarks("ali")).toMatchObject({ "room:1": 9, "room:3": 7 });
+});
