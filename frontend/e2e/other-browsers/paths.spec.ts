@@ -134,7 +134,16 @@ for (const { name, start, needs } of BROWSERS) {
       await expect
         .poll(() => tab.value("document.querySelector('[data-testid=connection]').dataset.status"), SOON)
         .toMatch(/reconnecting|offline/);
+      // A part of the page that was not needed so far: what is shown stays until it comes.
+      await tab.value("void document.querySelector('a[href=\"/dm\"]').click()");
+      const says = "document.body.innerText.includes('A part of this page could not be loaded')";
+      await expect.poll(() => tab.value(says), SOON).toBe(true);
       await server.startAgain();
+      // It comes by itself; where the browser remembers that it failed, the page offers to reload.
+      const isThere = "document.title.startsWith('Private')";
+      const isOffered = "[...document.querySelectorAll('main button')].some((b) => b.innerText === 'Reload')";
+      await expect.poll(() => tab.value(`${isThere} || ${isOffered}`), { timeout: 40_000 }).toBe(true);
+      await opens(tab, server.url, room);
       const all = ["before the cut", "first in the dark", "second in the dark"];
       await expect.poll(() => api.bodies(room), { timeout: 40_000 }).toEqual(all);
       await shows(tab, all);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { isChunkMissing, loadChunk } from "./chunks";
+import { isChunkMissing, isReloadNeeded, loadChunk } from "./chunks";
 import { isNewerReleaseThere } from "./release";
 
 const failure = () => Promise.reject(new TypeError("Failed to fetch dynamically imported module"));
@@ -37,8 +37,12 @@ test("after a deployment a reload is offered; a server that is merely busy is as
   void loadChunk(load);
   await vi.advanceTimersByTimeAsync(100);
   expect(isNewerReleaseThere.current).toBe(false);
-  vi.stubGlobal("fetch", page("/assets/index-2.js"));
+  expect(isReloadNeeded.current).toBe(false);
+  // The server is there for a while, and still the browser does not get the chunk.
   await vi.advanceTimersByTimeAsync(5_000);
+  expect(isReloadNeeded.current).toBe(true);
+  vi.stubGlobal("fetch", page("/assets/index-2.js"));
+  await vi.advanceTimersByTimeAsync(15_000);
   expect(isNewerReleaseThere.current).toBe(true);
 });
 

@@ -1,5 +1,5 @@
 import { useState, useSyncExternalStore } from "react";
-import { isChunkMissing } from "../../browser/chunks";
+import { isChunkMissing, isReloadNeeded } from "../../browser/chunks";
 import type { Observable } from "../../browser/observable";
 import { isNewerReleaseThere } from "../../browser/release";
 import { type StorageTrouble, storageTrouble } from "../../browser/storage";
@@ -18,23 +18,22 @@ export function PageNotices() {
   const trouble = useObservable(storageTrouble);
   const isNewer = useObservable(isNewerReleaseThere);
   const isMissing = useObservable(isChunkMissing);
+  const needsReload = useObservable(isReloadNeeded);
   const [dismissed, setDismissed] = useState<StorageTrouble | null>(null);
 
   return (
     <div className="px-3">
       {isNewer ? (
-        <Notice
-          tone="calm"
-          action={
-            <button type="button" className={BUTTON} onClick={() => window.location.reload()}>
-              Reload
-            </button>
-          }
-        >
+        <Notice tone="calm" action={<ReloadButton />}>
           A newer version of Gapless is available.
         </Notice>
       ) : (
-        isMissing && <Notice tone="waiting">A part of this page could not be loaded. Trying again.</Notice>
+        isMissing && (
+          <Notice tone="waiting" action={needsReload && <ReloadButton />}>
+            A part of this page could not be loaded.{" "}
+            {needsReload ? "Reload to get it; what you typed is kept." : "Trying again."}
+          </Notice>
+        )
       )}
       {trouble && trouble !== dismissed && (
         <Notice
@@ -49,6 +48,14 @@ export function PageNotices() {
         </Notice>
       )}
     </div>
+  );
+}
+
+function ReloadButton() {
+  return (
+    <button type="button" className={BUTTON} onClick={() => window.location.reload()}>
+      Reload
+    </button>
   );
 }
 
