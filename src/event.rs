@@ -197,6 +197,14 @@ pub enum Change {
     },
     /// Heard by everybody, since everybody may show something of theirs. The name is the one that is left.
     UserErased(Author),
+    /// An entry of the log that this release does not understand: of a kind that a newer release added, or with a
+    /// subject or detail that it left out. Nobody hears it, and every position passes it.
+    Unknown {
+        /// As in `log_kind`.
+        kind: Arc<str>,
+        /// The room that it belongs to, where the log names one.
+        room_id: Option<RoomId>,
+    },
 }
 
 /// What happened to a room.
@@ -225,7 +233,7 @@ impl Change {
             Self::Room { what: RoomChange::RetentionSet, .. } => "room.retention_set",
             Self::Standing(_) => "user.changed",
             Self::UserErased(_) => "user.erased",
-            Self::Forgotten { .. } | Self::SessionsEnded { .. } => return None,
+            Self::Forgotten { .. } | Self::SessionsEnded { .. } | Self::Unknown { .. } => return None,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! this task reads the log. So a channel that drops, a backplane that is away and a commit whose answer was
 //! lost all heal the same way.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::backplane::Backplane;
 use super::gate::{Gate, Want};
 use super::log::{Head, Log};
 use super::sample::Sample;
-use crate::event::Event;
+use crate::event::{Change, Event};
 use crate::id::Pos;
 use crate::mutant::{self, Mutant};
 use crate::telemetry::trace::{Awaited, Span, Trace};
@@ -31,6 +32,8 @@ const READ_MOST: i64 = 2000;
 const APPLY_MOST: usize = 64;
 /// News taken before it is applied; a bound, so that a flood does not keep what is in order waiting.
 const TAKE_MOST: usize = 256;
+/// Kinds of unreadable entries that are logged, by each run.
+const MOST_KINDS: usize = 64;
 /// Pause after the log could not be read.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -73,7 +76,7 @@ pub async fn watch_head(
 /// Runs until `stop`.
 pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, stop: CancellationToken) {
     let gate = Gate::new(shared.feed().applied());
-    let mut applier = Applier { gate, shared, log, traces: Awaited::default(), hole: None };
+    let mut applier = Applier { gate, shared, log, traces: Awaited::default(), hole: None, unknown_kinds: HashSet::new() };
     loop {
         let patience = match applier.gate.want(Instant::now()) {
             Want::Wait(until) => Some(until),
@@ -115,6 +118,8 @@ struct Applier {
     traces: Awaited,
     /// Since when events wait behind a missing one.
     hole: Option<Instant>,
+    /// Kinds of unreadable entries that were logged: each is logged once.
+    unknown_kinds: HashSet<Arc<str>>,
 }
 
 impl Applier {
@@ -138,7 +143,20 @@ impl Applier {
     fn offer(&mut self, events: Vec<Event>) {
         let now = Instant::now();
         for event in events {
+            self.note_unknown(&event);
             self.gate.offer(event, now);
+        }
+    }
+
+    /// Counts an entry that this release does not understand, and logs the first of each kind.
+    fn note_unknown(&mut self, event: &Event) {
+        let Change::Unknown { kind, .. } = &event.change else { return };
+        if event.pos <= self.gate.passed() {
+            return;
+        }
+        metrics::counter!("gapless_log_entries_unknown_total").increment(1);
+        if self.unknown_kinds.len() < MOST_KINDS && self.unknown_kinds.insert(Arc::clone(kind)) {
+            tracing::warn!(pos = %event.pos, %kind, "skipping log entries that this release does not understand");
         }
     }
 

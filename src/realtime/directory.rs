@@ -65,7 +65,8 @@ impl Directory {
             Change::MessageEdited(_)
             | Change::MessageDeleted { .. }
             | Change::DirectPosted(_)
-            | Change::Forgotten { .. } => {}
+            | Change::Forgotten { .. }
+            | Change::Unknown { .. } => {}
         }
     }
 

@@ -48,7 +48,7 @@ pub fn of_event(epoch: &str, event: &Event) -> Option<Bytes> {
         Change::Room { room, .. } => with_id(name, epoch, event.pos, room),
         Change::Standing(standing) => with_id(name, epoch, event.pos, standing),
         Change::UserErased(user) => with_id(name, epoch, event.pos, user),
-        Change::Forgotten { .. } | Change::SessionsEnded { .. } => return None,
+        Change::Forgotten { .. } | Change::SessionsEnded { .. } | Change::Unknown { .. } => return None,
     })
 }
 

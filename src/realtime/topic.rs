@@ -28,7 +28,7 @@ impl Audience {
             Change::Room { .. } | Change::UserErased(_) => Self::Everyone,
             Change::Standing(standing) if standing.banned => Self::Nobody,
             Change::Standing(standing) => Self::User(standing.id),
-            Change::Forgotten { .. } | Change::SessionsEnded { .. } => Self::Nobody,
+            Change::Forgotten { .. } | Change::SessionsEnded { .. } | Change::Unknown { .. } => Self::Nobody,
         }
     }
 }

@@ -90,7 +90,7 @@ impl Appended {
             "banned" => Outcome::Banned,
             "muted" => Outcome::Muted,
             "unknown_user" => Outcome::UnknownUser,
-            other => return Err(unknown_word("outcome", other)),
+            other => return Err(unknown_outcome(other)),
         })
     }
 
@@ -111,8 +111,8 @@ impl Appended {
     }
 }
 
-fn unknown_word(what: &str, word: &str) -> sqlx::Error {
-    sqlx::Error::Protocol(format!("the database knows {what} {word:?}, this program does not"))
+fn unknown_outcome(word: &str) -> sqlx::Error {
+    sqlx::Error::Protocol(format!("the database answers outcome {word:?}, which this release does not know"))
 }
 
 /// How far the log has come.
@@ -180,10 +180,11 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
 /// The events in `(after, ..=upto]`, in order.
 ///
 /// A row of the log names its subject, which is shown as it is now: an event replayed late may carry its
-/// message edited since, and a deleted one never carries its body.
+/// message edited since, and a deleted one never carries its body. A row that this release cannot read is an event
+/// all the same ([`Change::Unknown`]): a newer release may share the database, and nobody waits for its kinds.
 pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
     let rows: Vec<LogRow> = sqlx::query_as(
-        "select l.pos, l.kind::text as kind, l.at, l.detail,
+        "select l.pos, l.kind::text as kind, l.at, l.detail, l.room_id as log_room_id,
                 m.id as message_id, m.pos as message_pos, m.seq, m.client_id, m.body,
                 m.created_at, m.edited_at, m.deleted_at, m.author_id, author.username as author,
                 d.id as direct_id, d.client_id as direct_client_id, d.body as direct_body, d.created_at as direct_created_at,
@@ -206,7 +207,7 @@ pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
     .bind(upto)
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(LogRow::into_event).collect()
+    Ok(rows.into_iter().map(LogRow::into_event).collect())
 }
 
 #[derive(FromRow)]
@@ -215,6 +216,7 @@ struct LogRow {
     kind: String,
     at: OffsetDateTime,
     detail: Option<serde_json::Value>,
+    log_room_id: Option<RoomId>,
 
     message_id: Option<MessageId>,
     message_pos: Option<Pos>,
@@ -253,18 +255,16 @@ struct LogRow {
 }
 
 impl LogRow {
-    fn into_event(self) -> sqlx::Result<Event> {
-        let (pos, at) = (self.pos, self.at);
-        let kind = self.kind.clone();
-        let change = self.change().ok_or_else(|| {
-            sqlx::Error::Protocol(format!("the log's row {pos} ({kind}) names a subject that is not there"))
-        })??;
-        Ok(Event { pos, at, change })
+    fn into_event(self) -> Event {
+        let (pos, at, room_id) = (self.pos, self.at, self.log_room_id);
+        let kind: Arc<str> = self.kind.as_str().into();
+        let change = self.change().unwrap_or(Change::Unknown { kind, room_id });
+        Event { pos, at, change }
     }
 
-    /// `None` when the subject is missing, which no function of ours can bring about.
-    fn change(self) -> Option<sqlx::Result<Change>> {
-        Some(Ok(match self.kind.as_str() {
+    /// `None` for an unknown kind, and where the subject or the detail is not what this release knows.
+    fn change(self) -> Option<Change> {
+        Some(match self.kind.as_str() {
             "message.posted" => Change::MessagePosted(self.message()?),
             "message.edited" => Change::MessageEdited(self.message()?),
             "message.deleted" if self.was_archived() => Change::Forgotten { id: self.message_id? },
@@ -283,8 +283,8 @@ impl LogRow {
             }
             "sessions.ended" => self.sessions_ended()?,
             "user.erased" => Change::UserErased(Author { id: self.user_id?, username: self.username?.into() }),
-            other => return Some(Err(unknown_word("event", other))),
-        }))
+            _ => return None,
+        })
     }
 
     fn message(self) -> Option<Message> {

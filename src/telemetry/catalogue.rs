@@ -139,6 +139,7 @@ const CHAPTERS: [Chapter; 8] = [
             counter("gapless_holes_total", "How often an event came before one that precedes it."),
             seconds("gapless_hole_heal_seconds", "Time until a hole was closed, by what closed it: its count is the number of holes repaired.")
                 .by(&[("by", "`news` that was merely late, or a `read` of the log")]),
+            counter("gapless_log_entries_unknown_total", "Entries of the log that this release does not understand, and passes: a newer release shares the database."),
             counter("gapless_catch_up_reads_total", "Reads of the log by the applier, for what it was not told or was told to read."),
             counter("gapless_epoch_changes_total", "How often the database turned out to have another history: it was restored, or a copy took over."),
         ],

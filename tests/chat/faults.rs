@@ -15,6 +15,7 @@ mod hanging_commits;
 mod instances;
 mod leaving;
 mod network;
+mod newer;
 mod order;
 mod outage;
 mod restored;
