@@ -8,10 +8,13 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use gapless::event::{Author, Change, Event, Message};
 use gapless::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
+use gapless::realtime::backplane::seal::Seal;
+use gapless::realtime::backplane::{Bulletin, Envelope, InstanceId};
 use gapless::realtime::directory::{Directory, RoomState};
 use gapless::realtime::feed::{Ask, Feed, Pull, ReplayFilter};
 use gapless::realtime::frame;
 use gapless::realtime::mailbox::Mailbox;
+use gapless::realtime::replay::Share;
 use gapless::realtime::topic::Interest;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -51,7 +54,8 @@ fn feed(rooms: usize) -> Feed {
 
 fn listen(feed: &mut Feed, n: usize) -> (Arc<Mailbox>, ReplayFilter) {
     let interest = Interest::new(vec![room(n)], None);
-    let start = feed.subscribe(Ask { interest: interest.clone(), session: None, cursor: None });
+    let start =
+        feed.subscribe(Ask { interest: interest.clone(), session: None, cursor: None, share: Share::default() });
     let filter = ReplayFilter { interest, missing: Arc::new([]), registered_at: start.registered_at };
     (start.mailbox, filter)
 }
@@ -61,6 +65,42 @@ fn listen(feed: &mut Feed, n: usize) -> (Arc<Mailbox>, ReplayFilter) {
 fn encode_a_frame(bencher: Bencher) {
     let event = event(42, room(0));
     bencher.bench_local(|| frame::of_event("b5b7c01d792e", black_box(&event)));
+}
+
+fn publication(messages: i64) -> Envelope {
+    let events = (1..=messages).map(|pos| event(pos, room(0))).collect();
+    let (from, epoch) = (InstanceId::new(), "b5b7c01d792e".to_owned());
+    Envelope { from, epoch, bulletin: Bulletin::Committed(events), trace: None, sent_at_ms: Some(0) }
+}
+
+fn a_seal() -> Seal {
+    Seal::new(&[&[7; 32]], "01890000-0000-7000-8000-000000000000")
+}
+
+/// A batch to the bytes that travel to the other instances, signed; and as it was before, unsigned.
+#[divan::bench(args = [1, 100])]
+fn publish_signed(bencher: Bencher, messages: i64) {
+    let seal = a_seal();
+    bencher.with_inputs(|| publication(messages)).bench_values(|publication| seal.seal(publication));
+}
+
+#[divan::bench(args = [1, 100])]
+fn publish_unsigned(bencher: Bencher, messages: i64) {
+    bencher.with_inputs(|| publication(messages)).bench_values(|publication| serde_json::to_vec(&publication));
+}
+
+/// The same bytes, as another instance reads them.
+#[divan::bench(args = [1, 100])]
+fn hear_signed(bencher: Bencher, messages: i64) {
+    let seal = a_seal();
+    let payload = seal.seal(publication(messages));
+    bencher.bench_local(|| seal.open(black_box(&payload), OffsetDateTime::UNIX_EPOCH));
+}
+
+#[divan::bench(args = [1, 100])]
+fn hear_unsigned(bencher: Bencher, messages: i64) {
+    let payload = a_seal().seal(publication(messages));
+    bencher.bench_local(|| serde_json::from_slice::<Envelope>(black_box(&payload)));
 }
 
 /// One message into the mailboxes of a room's readers, who take it.

@@ -13,14 +13,17 @@ use crate::auth::password::Passwords;
 use crate::auth::session::Successors;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, SigningKey};
+use crate::event::Event;
 use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::mutant::{self, Mutant};
-use crate::realtime::Realtime;
-use crate::realtime::log::Log;
+use crate::readiness::Readiness;
+use crate::realtime::log::{Call, Log};
+use crate::realtime::replay::READS_AT_ONCE;
 use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
+use crate::realtime::{Others, Realtime};
 use crate::session_cleaning::Cleaning;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Db};
@@ -28,8 +31,14 @@ use crate::sweep::Sweep;
 use crate::{demo, sweep, telemetry};
 
 /// Connections that posts and the log have to themselves, so that a flood of other requests delays neither:
-/// one for each commit in flight, and some for reads of the log.
-pub(crate) const CORE_CONNECTIONS: u32 = 6;
+/// one for each commit in flight, one for the applier's reads of the log and one for looks at its head.
+const CORE_CONNECTIONS: u32 = 4;
+
+/// Connections for readers who resume, so that any number of them delays neither posts nor requests.
+const REPLAY_CONNECTIONS: u32 = READS_AT_ONCE;
+
+/// Connections beside those for requests (`DB_POOL_SIZE`).
+pub(crate) const OWN_CONNECTIONS: u32 = CORE_CONNECTIONS + REPLAY_CONNECTIONS;
 
 /// How long the log is waited for; longer than the database lets a statement run.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
@@ -47,6 +56,8 @@ pub struct Parts {
     pub db: Db,
     /// For posts and the log alone.
     pub core_db: Db,
+    /// For readers who resume alone.
+    pub replay_db: Db,
     pub realtime: Realtime,
     pub writer: Writer,
     pub tokens: Tokens,
@@ -54,6 +65,7 @@ pub struct Parts {
     pub passwords: Passwords,
     pub limits: Limits,
     pub sweep: Sweep,
+    pub readiness: Readiness,
     pub clock: Clock,
     pub lifecycle: Lifecycle,
 }
@@ -93,10 +105,13 @@ impl App {
         drop(turn);
 
         let lifecycle = Lifecycle::default();
+        let replay_db = store::connect(database.clone(), REPLAY_CONNECTIONS);
         let core = store::connect(mutant::connections(database), CORE_CONNECTIONS);
-        let log = log(core.clone(), clock.clone(), config.access_token_ttl);
-        let redis = config.redis_connection.as_ref();
-        let realtime = Realtime::start(log, config.ring_bytes, redis, &lifecycle.tasks, &lifecycle.stop)
+        let log = log(core.clone(), replay_db.clone(), clock.clone(), config.access_token_ttl);
+        let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
+        let keys = keys.map(SigningKey::as_bytes).collect();
+        let others = config.redis_connection.as_ref().map(|redis| Others { redis, keys });
+        let realtime = Realtime::start(log, config.ring_bytes, others, &lifecycle.tasks, &lifecycle.stop)
             .await
             .context("The real-time half cannot start")?;
         let publish: Publish = {
@@ -118,6 +133,7 @@ impl App {
             config,
             db,
             core_db: core,
+            replay_db,
             realtime,
             writer,
             tokens,
@@ -125,6 +141,7 @@ impl App {
             passwords,
             limits,
             sweep: Sweep::default(),
+            readiness: Readiness::default(),
             clock,
             lifecycle,
         }));
@@ -164,15 +181,16 @@ impl App {
 }
 
 /// Binds the real-time half to the database.
-fn log(db: Db, clock: Clock, token_ttl: Duration) -> Log {
-    Log {
-        read: {
+fn log(db: Db, replay_db: Db, clock: Clock, token_ttl: Duration) -> Log {
+    let read_from = |db: Db| -> Call<(Pos, Pos), Vec<Event>> {
+        Arc::new(move |(after, upto)| {
             let db = db.clone();
-            Arc::new(move |(after, upto): (Pos, Pos)| {
-                let db = db.clone();
-                Box::pin(async move { in_time(store::log::read(&db, after, upto)).await })
-            })
-        },
+            Box::pin(async move { in_time(store::log::read(&db, after, upto)).await })
+        })
+    };
+    Log {
+        read: read_from(db.clone()),
+        replay: read_from(replay_db),
         head: {
             let db = db.clone();
             Arc::new(move |passed: Pos| {

@@ -28,6 +28,7 @@ pub mod command;
 pub mod instance;
 pub mod lifecycle;
 pub mod mutant;
+pub mod readiness;
 pub mod server;
 mod session_cleaning;
 pub mod stream;

@@ -39,6 +39,11 @@ const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
 const SIGN_UPS: Rate = Rate::per_minute(20).at_once(200);
 /// Open streams of one user: one for each browser, and some for tabs of browsers that cannot share one.
 const STREAMS_PER_USER: usize = 64;
+/// Streams of one user that are opened: a browser that reloads as fast as it can stays below.
+const STREAM_OPENINGS_PER_USER: Rate = Rate::per_second(4).at_once(2 * 64);
+/// Streams of one address that are opened, once it has opened as many at once as it may hold twice over: an office whose
+/// server restarts comes back at once, and so it does when the next one restarts too.
+const STREAM_OPENINGS_PER_ADDRESS: Rate = Rate::per_second(16);
 /// Connections beside those of streams, of one address and of all together: for the short requests.
 const OTHER_CONNECTIONS_PER_ADDRESS: usize = 256;
 const OTHER_CONNECTIONS: usize = 4_096;
@@ -60,6 +65,8 @@ struct Rates {
     sign_ins: Arc<SignIns>,
     sign_ups_by_address: Budget,
     sign_ups: Failures,
+    stream_openings_by_address: Budget,
+    stream_openings_by_user: Budget,
 }
 
 /// A stream's place: of its address, and of its user where it has one.
@@ -76,7 +83,7 @@ impl Limits {
         let share = |share: usize| if config.rate_limits { share } else { usize::MAX };
         let per_address = config.max_streams_per_address;
         Self {
-            rates: config.rate_limits.then(Rates::new),
+            rates: config.rate_limits.then(|| Rates::new(per_address)),
             connections: Places::new(
                 config.max_streams.saturating_add(OTHER_CONNECTIONS),
                 share(per_address.saturating_add(OTHER_CONNECTIONS_PER_ADDRESS)),
@@ -102,6 +109,11 @@ impl Limits {
 
     /// A place for one more stream. A caller without one is told `bye busy`.
     pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
+        if let Some(rates) = &self.rates {
+            // The user first: one in a loop must not use up what others at the same address have.
+            user.map(|user| rates.stream_openings_by_user.take(&user)).transpose().map_err(|_| Crowded::Share)?;
+            rates.stream_openings_by_address.take(&address).map_err(|_| Crowded::Share)?;
+        }
         Ok(StreamPlace {
             _of_address: self
                 .streams
@@ -162,8 +174,12 @@ impl Limits {
 }
 
 impl Rates {
-    fn new() -> Self {
+    fn new(streams_per_address: usize) -> Self {
+        let at_once = u32::try_from(streams_per_address.saturating_mul(2)).unwrap_or(u32::MAX).max(64);
+        let stream_openings = STREAM_OPENINGS_PER_ADDRESS.at_once(at_once);
         Self {
+            stream_openings_by_address: Budget::new("stream_openings_by_address", stream_openings),
+            stream_openings_by_user: Budget::new("stream_openings_by_user", STREAM_OPENINGS_PER_USER),
             requests_by_address: Budget::new("requests_by_address", REQUESTS_PER_ADDRESS),
             requests_by_user: Budget::new("requests_by_user", REQUESTS_PER_USER),
             sign_ins: Arc::new(SignIns::new()),
@@ -320,6 +336,21 @@ mod tests {
         assert!(limits.is_crowded());
         let _stream = limits.open_stream(address(1), None).unwrap();
         assert!(!limits.is_crowded(), "one of them is a stream's");
+    }
+
+    #[test]
+    fn a_loop_of_openings_is_turned_away_and_a_crowd_that_comes_back_twice_is_not() {
+        let limits = Limits::new(&Config { rate_limits: true, ..Config::for_tests() });
+        for _ in 0..2 {
+            let office: Vec<_> = (0..256).map(|_| limits.open_stream(address(1), None).unwrap()).collect();
+            drop(office);
+        }
+        let opened = (0..1_000).filter(|_| limits.open_stream(address(1), None).is_ok()).count();
+        assert!(opened < 100, "{opened} of 1,000 more at once");
+        let user = UserId::new();
+        let opened = (0..1_000).filter(|_| limits.open_stream(address(2), Some(user)).is_ok()).count();
+        assert!((128..140).contains(&opened), "{opened} of 1,000 by one user");
+        assert!(limits.open_stream(address(2), None).is_ok(), "another of the same address");
     }
 
     #[test]

@@ -25,8 +25,10 @@ pub mod ring;
 pub mod sample;
 pub mod subscription;
 pub mod topic;
+pub mod turns;
 pub mod writer;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
@@ -38,11 +40,14 @@ use tokio_util::task::TaskTracker;
 use secrecy::SecretString;
 
 use self::applier::News;
-use self::backplane::{Backplane, Bulletin, Envelope, Heard, Inbox, InstanceId};
+use self::backplane::redis::Joining;
+use self::backplane::seal::Seal;
+use self::backplane::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox, InstanceId};
 use self::cursor::Cursor;
 use self::feed::Feed;
 use self::log::{Log, Snapshot};
-use self::replay::Replay;
+use self::replay::{READS_AT_ONCE, Replay, Share};
+use self::turns::Turns;
 use crate::event::{Event, Online, Role};
 use crate::id::{Pos, RoomId, SessionClaim, UserId};
 use crate::telemetry::trace::{Span, Trace};
@@ -53,6 +58,10 @@ const NEWS_QUEUE: usize = 1024;
 const SETTLE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often presence is looked at. Finer than the pace at which it is told, so that a lone arrival shows at once.
 const PRESENCE_TICK: Duration = Duration::from_millis(250);
+/// How often an instance says at most who all is here, when another asks.
+const FULL_REPORT_PACE: Duration = Duration::from_secs(1);
+/// The same when somebody asks who cannot sign: an instance of the release before, or a stranger.
+const FULL_REPORT_PACE_FOR_STRANGERS: Duration = Duration::from_secs(10);
 
 /// The real-time half of this instance; a handle, cheap to clone.
 #[derive(Clone, Debug)]
@@ -84,8 +93,21 @@ pub struct Shared {
     feed: Mutex<Feed>,
     /// Reads of older events; another one for another history.
     replay: RwLock<Arc<Replay>>,
+    /// Turns at reading them, whatever the history.
+    replay_turns: Turns<Share>,
     applied: watch::Sender<Pos>,
     epoch: watch::Sender<Arc<str>>,
+    /// What strangers bring about.
+    hints: Arc<Hints>,
+    /// Another instance asked who is here.
+    is_asked_for_presence: AtomicBool,
+}
+
+/// Where the other instances are, and how their news is recognised.
+pub struct Others<'a> {
+    pub redis: &'a SecretString,
+    /// Keys from which those for news are derived: the present one first, then former ones.
+    pub keys: Vec<&'a [u8; 32]>,
 }
 
 impl Shared {
@@ -99,7 +121,7 @@ impl Shared {
 
     fn restart(&self, log: &Log, snapshot: Snapshot) {
         *self.replay.write().expect("nothing panics while it holds the replay") =
-            Arc::new(Replay::new(log.clone(), Arc::clone(&snapshot.epoch)));
+            Arc::new(Replay::new(log.clone(), Arc::clone(&snapshot.epoch), self.replay_turns.clone()));
         self.epoch.send_replace(Arc::clone(&snapshot.epoch));
         self.feed().restart(snapshot.epoch, snapshot.head, snapshot.directory);
         self.applied.send_replace(snapshot.head);
@@ -107,33 +129,53 @@ impl Shared {
 }
 
 impl Realtime {
-    /// Starts from what the log shows now. Its tasks run until `stop`. `redis`: where the other instances are.
+    /// Starts from what the log shows now. Its tasks run until `stop`.
     ///
     /// # Errors
     /// When the log cannot be read, or the address of Redis is none.
     pub async fn start(
         log: Log,
         ring_bytes: usize,
-        redis: Option<&SecretString>,
+        others: Option<Others<'_>>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let Snapshot { epoch, head, directory, chat } = (log.snapshot)(None).await?;
-        let replay = RwLock::new(Arc::new(Replay::new(log.clone(), Arc::clone(&epoch))));
+        let replay_turns = Turns::new(READS_AT_ONCE as usize);
+        let replay = RwLock::new(Arc::new(Replay::new(log.clone(), Arc::clone(&epoch), replay_turns.clone())));
         let feed = Mutex::new(Feed::new(Arc::clone(&epoch), head, directory, ring_bytes));
         let (applied, epoch) = (watch::Sender::new(head), watch::Sender::new(epoch));
-        let (backplane, inbox) = match redis {
+        let hints = Arc::new(Hints::default());
+        let (backplane, inbox) = match others {
             None => (Backplane::Local, None),
-            Some(redis) => {
-                let heard = epoch.subscribe();
-                let (backplane, inbox) = backplane::redis::join(redis, &chat, InstanceId::new(), heard, tasks, stop)?;
+            Some(Others { redis, keys }) => {
+                let seal = Seal::new(&keys, &chat);
+                let (epoch, hints) = (epoch.subscribe(), Arc::clone(&hints));
+                let joining = Joining { seal, chat, instance: InstanceId::new(), epoch, hints };
+                let (backplane, inbox) = backplane::redis::join(redis, joining, tasks, stop)?;
                 (backplane, Some(inbox))
             }
         };
-        let shared = Arc::new(Shared { feed, replay, applied, epoch });
+        let is_asked_for_presence = AtomicBool::new(false);
+        let shared = Arc::new(Shared {
+            feed,
+            replay,
+            replay_turns,
+            applied,
+            epoch,
+            hints: Arc::clone(&hints),
+            is_asked_for_presence,
+        });
         let (news, received) = mpsc::channel(NEWS_QUEUE);
         tasks.spawn(applier::run(Arc::clone(&shared), log.clone(), received, stop.clone()));
-        tasks.spawn(applier::watch_head(Arc::clone(&shared), log, news.clone(), backplane.clone(), stop.clone()));
+        tasks.spawn(applier::watch_head(
+            Arc::clone(&shared),
+            log,
+            news.clone(),
+            backplane.clone(),
+            hints,
+            stop.clone(),
+        ));
         let realtime = Self { shared, news, backplane };
         tasks.spawn(realtime.clone().tell_presence(stop.clone()));
         if let Some(inbox) = inbox {
@@ -176,11 +218,12 @@ impl Realtime {
         }
     }
 
-    fn hear(&self, Envelope { from, epoch, bulletin, trace }: Envelope) {
+    fn hear(&self, Envelope { from, epoch, bulletin, trace, .. }: Envelope) {
         let is_same_history = *epoch == **self.shared.feed().epoch();
         match bulletin {
-            // Another history: one of us has not noticed yet that it changed. The log knows.
-            Bulletin::Committed(_) | Bulletin::Head(_) if !is_same_history => self.tell_applier(News::LookAtHead),
+            // Another history: one of us has not noticed yet that it changed, or news of the past is played again. The
+            // log knows.
+            Bulletin::Committed(_) | Bulletin::Head(_) if !is_same_history => self.shared.hints.look_at_log(),
             Bulletin::Committed(events) => {
                 self.tell_applier(News::Committed(events, Trace::from_news(trace.as_deref())));
             }
@@ -190,8 +233,8 @@ impl Realtime {
                     self.backplane.send(Bulletin::AskPresence);
                 }
             }
-            Bulletin::AskPresence => self.report_everybody(),
-            Bulletin::Gone => self.shared.feed().presence.forget(from),
+            Bulletin::AskPresence => self.shared.is_asked_for_presence.store(true, Ordering::Relaxed),
+            Bulletin::Gone => self.shared.feed().presence.say_farewell(from, Instant::now()),
             Bulletin::Probe => {}
         }
     }
@@ -209,13 +252,21 @@ impl Realtime {
     /// Says that the log has come to `pos`, and waits (a second at most) until it is heard here: for handlers of
     /// rare changes, whose callers then read what they wrote.
     pub async fn settle(&self, pos: Pos) {
-        let mut applied = self.shared.applied.subscribe();
-        self.tell_applier(News::Demand(pos));
         self.backplane.send(Bulletin::Head(pos));
-        let heard = applied.wait_for(|applied| *applied >= pos);
-        if tokio::time::timeout(SETTLE_PATIENCE, heard).await.is_err() {
+        if !self.hears(pos).await {
             tracing::warn!(%pos, "a change is committed but not heard here yet");
         }
+    }
+
+    /// Waits (a second at most) until everything up to `pos` is heard here; false when it is not.
+    pub async fn hears(&self, pos: Pos) -> bool {
+        let mut applied = self.shared.applied.subscribe();
+        if *applied.borrow_and_update() >= pos {
+            return true;
+        }
+        self.tell_applier(News::Demand(pos));
+        let heard = applied.wait_for(|applied| *applied >= pos);
+        matches!(tokio::time::timeout(SETTLE_PATIENCE, heard).await, Ok(Ok(_)))
     }
 
     /// The cursor of a position in the present history.
@@ -268,8 +319,17 @@ impl Realtime {
     async fn tell_presence(self, stop: CancellationToken) {
         let mut tick = tokio::time::interval(PRESENCE_TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut answered_at = None::<Instant>;
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let now = Instant::now();
+            let is_paced = |pace| answered_at.is_none_or(|at| now >= at + pace);
+            let is_asked = is_paced(FULL_REPORT_PACE)
+                && self.shared.is_asked_for_presence.swap(false, Ordering::Relaxed)
+                || is_paced(FULL_REPORT_PACE_FOR_STRANGERS) && self.shared.hints.take_stranger();
+            if is_asked {
+                answered_at = Some(now);
+                self.report_everybody();
+            }
             let report = {
                 let mut feed = self.shared.feed();
                 feed.presence.lapse(now);

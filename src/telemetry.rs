@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod posts;
 mod process;
 mod recorder;
+pub mod refusals;
 pub mod trace;
 pub mod vitals;
 

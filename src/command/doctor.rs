@@ -10,7 +10,9 @@ use time::OffsetDateTime;
 
 use crate::app::Database;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, SigningKey};
+use crate::realtime::backplane::redis::rights;
+use crate::realtime::backplane::seal::Seal;
 use crate::server::BACKLOG;
 use crate::store::{self, Db};
 
@@ -29,17 +31,19 @@ type Finding = (&'static str, anyhow::Result<String>);
 pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
     let mut findings: Vec<Finding> =
         vec![("origins", origins(&config)), ("descriptors", descriptors(&config)), ("backlog", Ok(backlog()))];
-    if let Some(redis) = &config.redis_connection {
-        findings.push(("Redis", in_time(ping(redis)).await));
-    } else {
-        findings.push(("Redis", Ok("none; this is the only instance".to_owned())));
-    }
+    let mut chat = None;
     match Database::open(&config).await {
         Ok(database) => {
             findings.extend(examine_database(&database.options, &config).await);
+            chat = name_of_chat(&database.options).await;
             database.close().await;
         }
         Err(error) => findings.push(("database", Err(error))),
+    }
+    if let Some(redis) = &config.redis_connection {
+        findings.push(("Redis", in_time(examine_redis(redis, chat.as_deref(), &config)).await));
+    } else {
+        findings.push(("Redis", Ok("none; this is the only instance".to_owned())));
     }
 
     let wrong = findings.iter().filter(|(_, found)| found.is_err()).count();
@@ -107,7 +111,7 @@ async fn schema(db: &Db) -> anyhow::Result<String> {
 
 async fn connections(db: &Db, config: &Config) -> anyhow::Result<String> {
     let most: i32 = sqlx::query_scalar("select current_setting('max_connections')::int").fetch_one(db).await?;
-    let own = i64::from(config.db_pool_size) + i64::from(crate::app::CORE_CONNECTIONS);
+    let own = i64::from(config.db_pool_size) + i64::from(crate::app::OWN_CONNECTIONS);
     let instances = i64::from(most) / own;
     anyhow::ensure!(
         instances >= 2,
@@ -127,6 +131,25 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
         "it is {skew:.1} off the database's; set both by NTP, or tokens end early or late"
     );
     Ok("agrees with the database's".to_owned())
+}
+
+/// What the channel in Redis is called after, where the database knows it already.
+async fn name_of_chat(options: &PgConnectOptions) -> Option<String> {
+    let db = store::connect(options.clone(), 1);
+    let chat = sqlx::query_scalar("select chat::text from log_head").fetch_one(&db);
+    let chat: Option<sqlx::Result<String>> = tokio::time::timeout(PATIENCE, chat).await.ok();
+    db.close().await;
+    chat?.ok()
+}
+
+/// Whether news can be published and heard: by publishing something that no instance minds, and hearing it.
+async fn examine_redis(connection: &SecretString, chat: Option<&str>, config: &Config) -> anyhow::Result<String> {
+    let answers = ping(connection).await?;
+    let Some(chat) = chat else { return Ok(format!("{answers}; its channel is not known before the schema is there")) };
+    let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
+    let seal = Seal::new(&keys.map(SigningKey::as_bytes).collect::<Vec<_>>(), chat);
+    rights::try_out(connection, &seal, chat).await?;
+    Ok(format!("{answers}, and what is published on its channel comes back"))
 }
 
 async fn ping(connection: &SecretString) -> anyhow::Result<String> {

@@ -49,7 +49,7 @@ pub struct Settings {
     #[arg(long, env = "DEMO_MODE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) demo_mode: Option<bool>,
 
-    /// Key that signs access tokens, as 64 hex digits. Required outside demo mode.
+    /// Key that signs access tokens, and by which instances recognise each other, as 64 hex digits. Required outside demo mode.
     #[arg(long, env = "JWT_SIGNING_KEY", hide_env_values = true)]
     pub(super) jwt_signing_key: Option<SecretString>,
 

@@ -1,12 +1,14 @@
 //! Where a caller comes from, as limits see it: the peer of the connection, or whom a trusted proxy names.
 
 use std::convert::Infallible;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 
 use crate::app::App;
+use crate::realtime::replay::Share;
 
 /// The address of a caller. A household or a single server is given a whole IPv6 /64 to choose addresses
 /// from, so the /64 counts as one; an IPv4 address in IPv6 clothes is that IPv4 address.
@@ -19,6 +21,13 @@ impl From<IpAddr> for Address {
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
             address @ IpAddr::V4(_) => address,
         })
+    }
+}
+
+impl Address {
+    /// Tells callers apart for a fair share of what is scarce.
+    pub fn share(self) -> Share {
+        Share(BuildHasherDefault::<DefaultHasher>::default().hash_one(self))
     }
 }
 

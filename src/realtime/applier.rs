@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::backplane::Backplane;
+use super::backplane::{Backplane, Hints};
 use super::gate::{Gate, Want};
 use super::log::{Head, Log};
 use super::sample::Sample;
@@ -26,6 +26,8 @@ use crate::telemetry::trace::{Awaited, Span, Trace};
 const TICK: Duration = Duration::from_secs(1);
 /// The same while the other instances cannot be heard, and this is the only way to learn what they commit.
 const DEAF_TICK: Duration = Duration::from_millis(200);
+/// Pause between two looks that were hinted at: strangers can hint as often as they like.
+const HINT_PAUSE: Duration = Duration::from_millis(100);
 /// Positions read at once.
 const READ_MOST: i64 = 2000;
 /// Events applied per hold of the feed's lock, so that readers who register or pull are not kept waiting.
@@ -50,17 +52,26 @@ pub enum News {
     LookAtHead,
 }
 
-/// Looks at the log's head every [`TICK`], or [`DEAF_TICK`], until `stop`. A task of its own, so that a database that hangs
-/// does not keep the applier from news that others send.
+/// Looks at the log's head every [`TICK`], or [`DEAF_TICK`], and when it is hinted that there is something, until `stop`. A
+/// task of its own, so that a database that hangs does not keep the applier from news that others send.
 pub async fn watch_head(
     shared: Arc<Shared>,
     log: Log,
     news: mpsc::Sender<News>,
     backplane: Backplane,
+    hints: Arc<Hints>,
     stop: CancellationToken,
 ) {
-    let pause = || tokio::time::sleep(if backplane.is_connected() { TICK } else { DEAF_TICK });
-    while stop.run_until_cancelled(pause()).await.is_some() {
+    let mut looked_at = tokio::time::Instant::now();
+    let mut pause = async || {
+        let tick = if backplane.is_connected() { TICK } else { DEAF_TICK };
+        let is_hinted = tokio::time::timeout(tick, hints.due()).await.is_ok();
+        tokio::time::sleep_until(looked_at + HINT_PAUSE).await;
+        looked_at = tokio::time::Instant::now();
+        is_hinted
+    };
+    while let Some(is_hinted) = stop.run_until_cancelled(pause()).await {
+        metrics::counter!("gapless_log_looks_total", "by" => if is_hinted { "hint" } else { "tick" }).increment(1);
         let applied = shared.feed().applied();
         match (log.head)(applied).await {
             // A full channel has newer news than this.
@@ -76,7 +87,8 @@ pub async fn watch_head(
 /// Runs until `stop`.
 pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, stop: CancellationToken) {
     let gate = Gate::new(shared.feed().applied());
-    let mut applier = Applier { gate, shared, log, traces: Awaited::default(), hole: None, unknown_kinds: HashSet::new() };
+    let mut applier =
+        Applier { gate, shared, log, traces: Awaited::default(), hole: None, unknown_kinds: HashSet::new() };
     loop {
         let patience = match applier.gate.want(Instant::now()) {
             Want::Wait(until) => Some(until),

@@ -4,11 +4,17 @@
 //! [`super::applier`]). So a backplane that is slow, away or full slows down nothing and loses nothing. Presence
 //! is a lease: what an instance said counts until it is said otherwise or has not been renewed for
 //! [`LEASE`](super::presence::LEASE).
+//!
+//! Whoever carries the news is not trusted: what an instance believes is [signed](seal), and everything else on the
+//! channel is at most a [hint](Hints).
 
 pub mod redis;
+pub mod seal;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::presence::Report;
@@ -56,6 +62,39 @@ pub struct Envelope {
     /// The trace that it belongs to, where one is kept. Whoever knows nothing of traces passes it over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// When it was sent, in milliseconds since the epoch of Unix: what has no position is believed for a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at_ms: Option<i64>,
+}
+
+/// What unsigned publications bring about: any number of them, one look at the log and one report of presence.
+#[derive(Debug, Default)]
+pub struct Hints {
+    look: Notify,
+    is_stranger_heard: AtomicBool,
+}
+
+impl Hints {
+    /// Somebody who cannot sign said something: a stranger, or an instance of the release before.
+    pub fn hear_a_stranger(&self) {
+        self.is_stranger_heard.store(true, Ordering::Relaxed);
+        self.look_at_log();
+    }
+
+    /// The log may have come further. Whoever looks at it decides how soon.
+    pub fn look_at_log(&self) {
+        self.look.notify_one();
+    }
+
+    /// Returns when the log is to be looked at.
+    pub async fn due(&self) {
+        self.look.notified().await;
+    }
+
+    /// Whether a stranger was heard since this was asked last.
+    pub fn take_stranger(&self) -> bool {
+        self.is_stranger_heard.swap(false, Ordering::Relaxed)
+    }
 }
 
 /// The way to the other instances.
@@ -111,7 +150,8 @@ mod tests {
     #[test]
     fn instances_with_and_without_traces_understand_each_other() {
         let from = InstanceId::new();
-        let plain = Envelope { from, epoch: "e".into(), bulletin: Bulletin::Head(Pos(7)), trace: None };
+        let plain =
+            Envelope { from, epoch: "e".into(), bulletin: Bulletin::Head(Pos(7)), trace: None, sent_at_ms: None };
         let said = serde_json::to_value(&plain).unwrap();
         assert_eq!(said, serde_json::json!({"from": from.0, "epoch": "e", "bulletin": {"head": 7}}));
         assert_eq!(serde_json::from_value::<Envelope>(said.clone()).unwrap(), plain);

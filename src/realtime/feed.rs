@@ -20,6 +20,7 @@ use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::{Hub, Subscriber, SubscriberId};
 use super::mailbox::Mailbox;
 use super::presence::{Presence, Who};
+use super::replay::Share;
 use super::ring::{Entry, Ring};
 use super::sample::Sample;
 use super::topic::{Audience, Interest};
@@ -54,6 +55,8 @@ pub struct Ask {
     pub session: Option<SessionClaim>,
     /// Where the reader was; `None` begins now.
     pub cursor: Option<Cursor>,
+    /// Whose turns it takes while it is replayed.
+    pub share: Share,
 }
 
 /// How a stream begins.
@@ -226,6 +229,11 @@ impl Feed {
             }
             self.directory.apply(&event);
             match &event.change {
+                // Made elsewhere, and asked for here before the news arrived.
+                Change::Room { room, .. } => {
+                    let presence = &mut self.presence;
+                    self.hub.room_exists(room.id, |user| presence.join(room.id, user.map_or(Who::Guest, Who::User)));
+                }
                 Change::MessageDeleted { id, .. } | Change::Forgotten { id } => {
                     applied.deleted.insert(*id, event.at);
                 }
@@ -272,7 +280,10 @@ impl Feed {
             }
         }
         let who = ask.interest.user().map_or(Who::Guest, Who::User);
-        for &room in ask.interest.rooms() {
+        // Nobody is in a room that does not exist: else anybody could have counts of invented ids kept and told.
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            ask.interest.rooms().iter().copied().partition(|room| self.directory.rooms.contains_key(room));
+        for room in known {
             self.presence.join(room, who);
         }
         let mailbox = Arc::new(Mailbox::behind(cursor.pos));
@@ -280,7 +291,8 @@ impl Feed {
         if self.directory.is_revoked(ask.interest.user(), ask.session) {
             mailbox.close(ByeReason::Revoked);
         }
-        let subscriber = Subscriber { interest: ask.interest, session: ask.session, mailbox: Arc::clone(&mailbox) };
+        let subscriber =
+            Subscriber { interest: ask.interest, unknown, session: ask.session, mailbox: Arc::clone(&mailbox) };
         let id = self.hub.add(subscriber);
         Start { id, mailbox, cursor, rooms, missing, reset, registered_at: self.applied }
     }
@@ -290,7 +302,9 @@ impl Feed {
         let Some(subscriber) = self.hub.remove(id) else { return };
         let who = subscriber.interest.user().map_or(Who::Guest, Who::User);
         for &room in subscriber.interest.rooms() {
-            self.presence.leave(room, who, now);
+            if !subscriber.unknown.contains(&room) {
+                self.presence.leave(room, who, now);
+            }
         }
     }
 

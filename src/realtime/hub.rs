@@ -23,6 +23,8 @@ pub struct SubscriberId(u64);
 #[derive(Debug)]
 pub struct Subscriber {
     pub interest: Interest,
+    /// Rooms of its interest that do not exist, as far as this instance knows: it does not count as being there.
+    pub unknown: Vec<RoomId>,
     /// The session whose token opened the stream; none for a guest.
     pub session: Option<SessionClaim>,
     pub mailbox: Arc<Mailbox>,
@@ -84,6 +86,18 @@ impl Hub {
         }
         self.check();
         Some(subscriber)
+    }
+
+    /// A room has come into being: calls `join` for each who had asked for it before.
+    pub fn room_exists(&mut self, room: RoomId, mut join: impl FnMut(Option<UserId>)) {
+        let Some(listeners) = self.by_room.get(&room) else { return };
+        for id in listeners.keys() {
+            let subscriber = self.subscribers.get_mut(id).expect("a listener is a subscriber");
+            if let Some(place) = subscriber.unknown.iter().position(|unknown| *unknown == room) {
+                subscriber.unknown.swap_remove(place);
+                join(subscriber.interest.user());
+            }
+        }
     }
 
     /// Gives a frame to everyone it is for; `pos` is that of its (first) event. The sample goes to one of them, in

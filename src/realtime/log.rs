@@ -34,13 +34,16 @@ pub struct Head {
     pub landmark: Option<(Pos, OffsetDateTime)>,
 }
 
-type Call<A, T> = Arc<dyn Fn(A) -> BoxFuture<anyhow::Result<T>> + Send + Sync>;
+/// A question, and its answer in time.
+pub type Call<A, T> = Arc<dyn Fn(A) -> BoxFuture<anyhow::Result<T>> + Send + Sync>;
 
-/// Three questions to whatever keeps the log. An error means "not now": every caller asks again.
+/// Four questions to whatever keeps the log. An error means "not now": every caller asks again.
 #[derive(Clone)]
 pub struct Log {
     /// The events in `(after, ..=upto]`, in order, without a gap.
     pub read: Call<(Pos, Pos), Vec<Event>>,
+    /// The same for readers who resume: it shares nothing that posts or `read` wait for.
+    pub replay: Call<(Pos, Pos), Vec<Event>>,
     /// How far the log has come, and when the event at this position was committed.
     pub head: Call<Pos, Head>,
     /// Everything that is known by heart. Given the epoch of a history that was found to have lost

@@ -27,6 +27,9 @@ pub const LEAVE_GRACE: Duration = Duration::from_secs(3);
 pub const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// What an instance reported counts this long after its last word.
 pub const LEASE: Duration = Duration::from_secs(25);
+/// The last number of an instance that left is remembered this long: for longer than any report of its, played again,
+/// is taken for fresh.
+const REMEMBER: Duration = Duration::from_secs(150);
 
 /// Who came and went on one instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +153,8 @@ pub struct Presence {
     reports: u64,
     reported_at: Option<Instant>,
     elsewhere: HashMap<InstanceId, Elsewhere>,
+    /// Instances that left: the number of their last report, and when they left.
+    departed: HashMap<InstanceId, (u64, Instant)>,
 }
 
 impl Presence {
@@ -274,7 +279,8 @@ impl Presence {
     #[must_use]
     pub fn hear(&mut self, from: InstanceId, report: Report, now: Instant) -> bool {
         let known = self.elsewhere.get(&from).map(|elsewhere| elsewhere.last_number);
-        if known.is_some_and(|last| report.number <= last) {
+        let last = known.or_else(|| self.departed.get(&from).map(|(last, _)| *last));
+        if last.is_some_and(|last| report.number <= last) {
             return true;
         }
         if !report.is_full && known.is_none_or(|last| last + 1 != report.number) {
@@ -283,6 +289,7 @@ impl Presence {
         if report.is_full {
             self.forget(from);
         }
+        self.departed.remove(&from);
         let elsewhere = self.elsewhere.entry(from).or_insert_with(|| Elsewhere {
             heard_at: now,
             last_number: 0,
@@ -315,8 +322,15 @@ impl Presence {
         true
     }
 
-    /// Forgets an instance that left, and everybody who was there.
-    pub fn forget(&mut self, instance: InstanceId) {
+    /// An instance left, and everybody who was there.
+    pub fn say_farewell(&mut self, instance: InstanceId, now: Instant) {
+        if let Some(there) = self.elsewhere.get(&instance) {
+            self.departed.insert(instance, (there.last_number, now));
+        }
+        self.forget(instance);
+    }
+
+    fn forget(&mut self, instance: InstanceId) {
         let Some(elsewhere) = self.elsewhere.remove(&instance) else { return };
         for (room, there) in elsewhere.rooms {
             let attendance = self.rooms.get_mut(&room).expect("a room with somebody elsewhere is known");
@@ -335,9 +349,10 @@ impl Presence {
         let lapsed: Vec<_> =
             self.elsewhere.iter().filter(|(_, elsewhere)| is_over(elsewhere)).map(|(id, _)| *id).collect();
         for instance in lapsed {
-            tracing::warn!(instance = %instance.0, "an instance went silent; whoever was there counts as gone");
-            self.forget(instance);
+            tracing::warn!(instance = %instance.0, "an instance went silent; its readers no longer count");
+            self.say_farewell(instance, now);
         }
+        self.departed.retain(|_, (_, left_at)| now < *left_at + REMEMBER);
     }
 
     /// The counts for the lobby's summary, when one is due; sorted by room.

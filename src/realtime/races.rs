@@ -35,6 +35,7 @@ use super::feed::{Ask, Feed, Pull, ReplayFilter};
 use super::gate::{Gate, HOLD, Want};
 use super::hub::SubscriberId;
 use super::mailbox::{Mailbox, Next};
+use super::replay::Share;
 use super::ring::Entry;
 use super::topic::{Audience, Interest};
 use crate::event::{Author, Change, DirectMessage, Event, Message};
@@ -269,7 +270,7 @@ impl Play {
         };
         let cursor = reader.cursor.map(|pos| Cursor { epoch: EPOCH.into(), pos: Pos(pos) });
         let session = (n > 0).then(|| session(n).into());
-        let start = self.feed.subscribe(Ask { interest: interest.clone(), session, cursor });
+        let start = self.feed.subscribe(Ask { interest: interest.clone(), session, cursor, share: Share::default() });
         assert_eq!(start.reset, None, "every cursor here is a good one");
         reader.began.get_or_insert(start.cursor.pos.0);
         reader.cursor = Some(start.cursor.pos.0);

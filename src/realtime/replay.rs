@@ -1,10 +1,12 @@
 //! Events older than the ring, read from Postgres once for everybody who asks.
 //!
 //! After an outage a thousand readers resume from nearly the same place. The log is therefore read in fixed
-//! segments, identical reads in flight are shared, and the newest segments are kept.
+//! segments, identical reads in flight are shared, and the newest segments are kept. A few are read at once, and
+//! readers take [turns](super::turns) by where they come from: posts have connections of their own, and nobody who
+//! brings many readers keeps those of others waiting.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use time::OffsetDateTime;
@@ -12,12 +14,22 @@ use tokio::sync::OnceCell;
 
 use super::log::Log;
 use super::ring::Entry;
+use super::turns::Turns;
 use crate::id::{MessageId, Pos};
 
 /// Positions in a segment: one query of a few milliseconds.
 const SEGMENT: i64 = 512;
-/// Segments kept: some 10 MiB of ordinary messages.
+/// Segments kept: some 20 MiB of ordinary messages.
 const MOST_SEGMENTS: usize = 64;
+/// Bytes of them: the longest messages would be half a gigabyte.
+const MOST_BYTES: usize = if cfg!(test) { 400_000 } else { 32 << 20 }; // in tests, one segment
+/// Segments read at once. More would finish no sooner where two cores share the work, and would take the database from
+/// posts.
+pub const READS_AT_ONCE: u32 = 2;
+
+/// Where a reader comes from: readers of one share wait for each other before they keep others waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Share(pub u64);
 
 /// The positions `(after, ..=upto]`, all of one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +46,8 @@ struct Read {
     entries: OnceCell<Entries>,
     /// A body was deleted that the query may have seen: its answer must not be used any more.
     is_stale: AtomicBool,
+    /// Bytes of the entries, once they are here.
+    bytes: AtomicUsize,
 }
 
 /// See the [module](self).
@@ -44,11 +58,13 @@ pub struct Replay {
     /// Guards the list of reads, finished or in flight, the most recently asked last. Held to look up and to
     /// change the list, never while reading.
     reads: Mutex<VecDeque<(Span, Arc<Read>)>>,
+    turns: Turns<Share>,
 }
 
 impl Replay {
-    pub const fn new(log: Log, epoch: Arc<str>) -> Self {
-        Self { log, epoch, reads: Mutex::new(VecDeque::new()) }
+    /// `turns`: of all replays of this instance together.
+    pub const fn new(log: Log, epoch: Arc<str>, turns: Turns<Share>) -> Self {
+        Self { log, epoch, reads: Mutex::new(VecDeque::new()), turns }
     }
 
     /// The entries after `after`, to the end of their segment, or to `tail` where the log has not come that
@@ -58,13 +74,20 @@ impl Replay {
     ///
     /// # Errors
     /// When the log cannot be read now. Nobody else's read is harmed; asking again is right.
-    pub async fn read(&self, after: Pos, tail: Pos, head: Pos) -> anyhow::Result<Entries> {
+    pub async fn read(&self, reader: Share, after: Pos, tail: Pos, head: Pos) -> anyhow::Result<Entries> {
         let begin = after.0 - after.0.rem_euclid(SEGMENT);
         let end = begin + SEGMENT;
         let span = Span { after: Pos(begin), upto: if end <= head.0 { Pos(end) } else { tail } };
         loop {
             let read = self.join(span);
-            let entries = read.entries.get_or_try_init(|| self.fetch(span)).await?;
+            let entries = match read.entries.get() {
+                Some(entries) => entries,
+                None => {
+                    // Another may have read it by the time that the turn comes.
+                    let _turn = self.turns.take(reader).await;
+                    read.entries.get_or_try_init(|| self.fetch(span, &read.bytes)).await?
+                }
+            };
             if !read.is_stale.load(Ordering::Acquire) {
                 return Ok(Arc::clone(entries));
             }
@@ -91,10 +114,30 @@ impl Replay {
         });
     }
 
-    async fn fetch(&self, span: Span) -> anyhow::Result<Entries> {
+    async fn fetch(&self, span: Span, bytes: &AtomicUsize) -> anyhow::Result<Entries> {
         metrics::counter!("gapless_replay_reads_total").increment(1);
-        let events = (self.log.read)((span.after, span.upto)).await?;
-        Ok(events.iter().map(|event| Entry::new(&self.epoch, event)).collect())
+        let events = (self.log.replay)((span.after, span.upto)).await?;
+        let entries: Entries = events.iter().map(|event| Entry::new(&self.epoch, event)).collect();
+        bytes.store(entries.iter().map(Entry::cost).sum(), Ordering::Relaxed);
+        self.keep_within_bounds();
+        Ok(entries)
+    }
+
+    /// Drops the finished reads that were asked for longest ago, until the rest is within its bounds, and unfinished
+    /// ones that nobody waits for any more.
+    fn keep_within_bounds(&self) {
+        let mut reads = self.lock();
+        reads.retain(|(_, read)| read.entries.initialized() || Arc::strong_count(read) > 1);
+        let mut segments = reads.iter().filter(|(_, read)| read.entries.initialized()).count();
+        let mut bytes: usize = reads.iter().map(|(_, read)| read.bytes.load(Ordering::Relaxed)).sum();
+        reads.retain(|(_, read)| {
+            let goes = (segments > MOST_SEGMENTS || bytes > MOST_BYTES) && read.entries.initialized();
+            if goes {
+                segments -= 1;
+                bytes -= read.bytes.load(Ordering::Relaxed);
+            }
+            !goes
+        });
     }
 
     fn join(&self, span: Span) -> Arc<Read> {
@@ -107,9 +150,6 @@ impl Replay {
         }
         let read = Arc::<Read>::default();
         reads.push_back((span, Arc::clone(&read)));
-        if reads.len() > MOST_SEGMENTS {
-            reads.pop_front();
-        }
         read
     }
 
@@ -151,7 +191,8 @@ mod tests {
     fn replay_counting(reads: &Arc<AtomicUsize>) -> Replay {
         let reads = Arc::clone(reads);
         let log = Log {
-            read: Arc::new(move |(after, upto)| {
+            read: Arc::new(|_| unreachable!("replay has reads of its own")),
+            replay: Arc::new(move |(after, upto)| {
                 reads.fetch_add(1, Ordering::SeqCst);
                 Box::pin(async move {
                     tokio::task::yield_now().await;
@@ -161,7 +202,7 @@ mod tests {
             head: Arc::new(|_| unreachable!("replay asks only for events")),
             snapshot: Arc::new(|_| unreachable!("replay asks only for events")),
         };
-        Replay::new(log, "e".into())
+        Replay::new(log, "e".into(), Turns::new(READS_AT_ONCE as usize))
     }
 
     #[tokio::test]
@@ -171,7 +212,7 @@ mod tests {
         let crowd: Vec<_> = (0..100)
             .map(|n| {
                 let replay = Arc::clone(&replay);
-                tokio::spawn(async move { replay.read(Pos(600 + n), Pos(5000), Pos(5000)).await })
+                tokio::spawn(async move { replay.read(Share(0), Pos(600 + n), Pos(5000), Pos(5000)).await })
             })
             .collect();
         for reader in crowd {
@@ -182,15 +223,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_kept_is_bounded_by_bytes() {
+        let reads = Arc::new(AtomicUsize::new(0));
+        let replay = replay_counting(&reads);
+        for (after, expected) in [(0, 1), (0, 1), (512, 2), (512, 2), (0, 3)] {
+            replay.read(Share(0), Pos(after), Pos(5000), Pos(5000)).await.unwrap();
+            assert_eq!(reads.load(Ordering::SeqCst), expected, "after {after}");
+        }
+        assert!(replay.lock().iter().map(|(_, read)| read.bytes.load(Ordering::Relaxed)).sum::<usize>() <= MOST_BYTES);
+    }
+
+    #[tokio::test]
     async fn a_deleted_body_is_read_again() {
         let reads = Arc::new(AtomicUsize::new(0));
         let replay = replay_counting(&reads);
-        replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
+        replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();
         replay.forget_bodies(&deletion(1000));
-        replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
+        replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();
         assert_eq!(reads.load(Ordering::SeqCst), 1, "another message's deletion changes nothing");
         replay.forget_bodies(&deletion(50));
-        replay.read(Pos(0), Pos(100), Pos(100)).await.unwrap();
+        replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();
         assert_eq!(reads.load(Ordering::SeqCst), 2);
     }
 }

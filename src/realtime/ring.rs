@@ -44,7 +44,8 @@ impl Entry {
         self.message
     }
 
-    fn cost(&self) -> usize {
+    /// Bytes that it takes.
+    pub fn cost(&self) -> usize {
         size_of::<Self>() + self.frame.as_ref().map_or(0, Bytes::len)
     }
 }

@@ -11,6 +11,7 @@ use super::feed::{Ask, Pull, ReplayFilter};
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::SubscriberId;
 use super::mailbox::{Mailbox, Next};
+use super::replay::Share;
 use super::sample::Sample;
 use super::{Realtime, Shared};
 use crate::id::{Pos, RoomId};
@@ -36,6 +37,7 @@ pub struct Subscription {
     id: SubscriberId,
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
+    share: Share,
     /// Where the stream begins.
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
@@ -50,7 +52,7 @@ impl Realtime {
         if let Some(cursor) = &ask.cursor {
             self.wait_for(cursor).await;
         }
-        let interest = ask.interest.clone();
+        let (interest, share) = (ask.interest.clone(), ask.share);
         let start = self.shared.feed().subscribe(ask);
         let missing: Arc<[RoomId]> = start.missing.into();
         let mut subscription = Subscription {
@@ -58,6 +60,7 @@ impl Realtime {
             id: start.id,
             mailbox: start.mailbox,
             filter: ReplayFilter { interest, missing: Arc::clone(&missing), registered_at: start.registered_at },
+            share,
             cursor: start.cursor,
             rooms: start.rooms,
             missing,
@@ -149,7 +152,7 @@ impl Subscription {
     async fn read_older(&self, mailbox: &Mailbox, after: Pos, tail: Pos, head: Pos) -> Option<Vec<Bytes>> {
         let began = Instant::now();
         let entries = loop {
-            match self.shared.replay().read(after, tail, head).await {
+            match self.shared.replay().read(self.share, after, tail, head).await {
                 Ok(entries) => break entries,
                 Err(error) if began.elapsed() > READ_PATIENCE => {
                     tracing::warn!(error = format!("{error:#}"), "a reader cannot be replayed; it is sent away");
@@ -220,6 +223,7 @@ mod tests {
     fn hanging_log() -> Log {
         Log {
             read: Arc::new(|_| Box::pin(std::future::pending())),
+            replay: Arc::new(|_| Box::pin(std::future::pending())),
             head: Arc::new(|_| Box::pin(async { Ok(Head { epoch: "e".into(), pos: HEAD, landmark: None }) })),
             snapshot: Arc::new(|_| {
                 Box::pin(async {
@@ -239,6 +243,7 @@ mod tests {
             interest: Interest::new(Vec::new(), Some(user)),
             session: Some(session.into()),
             cursor: Some(Cursor { epoch: "e".into(), pos: Pos(1) }),
+            share: Share::default(),
         };
         let subscription = realtime.subscribe(ask, None).await;
         let next = tokio::spawn(async move { subscription.next().await });

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::error::{Cause, Error};
 use crate::extract::Deadline;
 use crate::limits::Address;
+use crate::telemetry::refusals::{self, Line};
 
 /// How long a caller waits at most for an answer to what has arrived: longer than the limits within (a post's
 /// commit, a connection to the database), so that those answer first, and short of the three seconds after which
@@ -49,7 +50,8 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let path = path.as_ref().map_or("other", MatchedPath::as_str);
     let id = Uuid::now_v7();
     // At a level of its own below the line's, so that a request pays for it only where somebody asked to see it.
-    let span = tracing::debug_span!("request", %id, %method, path);
+    let method = known(&method);
+    let span = tracing::debug_span!("request", %id, method, path);
 
     let mut response = next.run(request).instrument(span).await;
 
@@ -57,15 +59,21 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let cause = response.extensions_mut().remove::<Cause>();
     let cause = cause.as_ref().map(|Cause(cause)| cause.as_str());
     let code = status.as_u16();
-    match status {
-        StatusCode::INTERNAL_SERVER_ERROR => {
-            tracing::error!(%id, %method, path, status = code, ?elapsed, cause, "answered");
+    // A flood of refusals is counted, and does not fill the disk.
+    let line = if status.as_u16() < 400 { Line::Log { left_out: 0 } } else { refusals::line(code, begun) };
+    if let Line::Log { left_out } = line {
+        let left_out = (left_out > 0).then_some(left_out);
+        match status {
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                tracing::error!(%id, method, path, status = code, ?elapsed, cause, left_out, "answered");
+            }
+            _ if status.is_server_error() => {
+                tracing::warn!(%id, method, path, status = code, ?elapsed, cause, left_out, "answered");
+            }
+            _ => tracing::info!(%id, method, path, status = code, ?elapsed, left_out, "answered"),
         }
-        _ if status.is_server_error() => tracing::warn!(%id, %method, path, status = code, ?elapsed, cause, "answered"),
-        _ => tracing::info!(%id, %method, path, status = code, ?elapsed, "answered"),
     }
-    let labels =
-        [("method", known(&method).to_owned()), ("path", path.to_owned()), ("status", status.as_str().to_owned())];
+    let labels = [("method", method.to_owned()), ("path", path.to_owned()), ("status", status.as_str().to_owned())];
     metrics::histogram!("gapless_http_request_duration_seconds", &labels).record(elapsed);
     harden(response.headers_mut());
     let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
@@ -73,12 +81,16 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// Methods are free text; a metric's label must not be.
-pub(crate) fn known(method: &Method) -> &str {
+/// Methods are free text, of any length; a metric's label and a log line's field must not be.
+pub(crate) fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-            method.as_str()
-        }
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
 }

@@ -1,7 +1,5 @@
 //! For whoever keeps this running: is it alive, does it take traffic, how does it fare.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -18,9 +16,6 @@ use crate::config::{Config, Registration};
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
 use crate::telemetry;
-
-/// A load balancer asks every few seconds; an answer that takes longer than this means no.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
@@ -43,7 +38,7 @@ pub async fn livez() -> &'static str {
 }
 
 /// Whether this instance takes traffic: it is not leaving, the database answers, and every change that is
-/// in the log has been heard of here.
+/// in the log has been heard of here. Looked at once a second at most, however many ask.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 200, body = Readiness),
     (status = 503, description = "`unavailable`: leaving, or behind, or the database is away"),
@@ -52,10 +47,7 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     if app.is_draining() {
         return Err(Error::unavailable());
     }
-    let head = tokio::time::timeout(PATIENCE, crate::store::log::head(&app.db));
-    let head = head.await.map_err(|_| Error::unavailable())?.map_err(|_| Error::unavailable())?;
-    app.realtime.settle(head.pos).await;
-    if app.realtime.applied() < head.pos {
+    if !app.readiness.of(&app).await {
         return Err(Error::unavailable());
     }
     Ok(Json(Readiness {

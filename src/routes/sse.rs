@@ -98,6 +98,7 @@ pub async fn open_stream(
         interest: Interest::new(query.room, user),
         session: caller.as_ref().map(|caller| caller.session),
         cursor,
+        share: address.share(),
     };
     let limit = query.replay_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut subscription = app.realtime.subscribe(ask, limit).await;

@@ -63,6 +63,7 @@ const CHAPTERS: [Chapter; 8] = [
             gauge("gapless_build_info", "Always 1; the labels say what runs.")
                 .by(&[("version", "the release"), ("commit", "what it was built from, or `unknown`")]),
             gauge("gapless_draining", "1 while this instance is leaving."),
+            counter("gapless_readiness_probes_total", "Looks at the database for `/readyz`: one a second at most, however many ask."),
             gauge("process_start_time_seconds", "When the process began to count, since the epoch.").unit(Seconds),
         ],
     ),
@@ -77,9 +78,10 @@ const CHAPTERS: [Chapter; 8] = [
             gauge("gapless_connections", "Open connections, streams among them."),
             counter("gapless_refusals_total", "Requests refused, by the `code` of the answer: `too_many_requests` is a rate, `unavailable` capacity or the database, `not_admin`, `muted` and the like rights.")
                 .by(&[("code", "the stable codes of the API")]),
+            counter("gapless_refusals_unlogged_total", "Answers of 400 and above beyond ten a second of one status: counted, and left out of the log."),
             counter("gapless_limits_hit_total", "How often somebody had used up a share, by what it is a share of.").by(&[(
                 "limit",
-                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
+                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `stream_openings_by_address`, `stream_openings_by_user`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
             )]),
             counter("gapless_sign_ins_total", "Sign-ins by what became of them: `succeeded`, or the `code` of the refusal.")
                 .by(&[("outcome", "`succeeded`, `wrong_credentials`, `banned`, `too_many_requests`, `unavailable`, …")]),
@@ -130,15 +132,16 @@ const CHAPTERS: [Chapter; 8] = [
     (
         "Between instances",
         &[
-            gauge("gapless_backplane_connected", "1 while Redis carries news to and from the other instances. Absent where there is one instance."),
+            gauge("gapless_backplane_connected", "1 while this instance hears its own probes through Redis, and so can be heard: 0 also for a Redis user that may not publish or subscribe. Absent where there is one instance."),
             gauge("gapless_instances_heard", "Other instances whose lease of presence runs."),
             counter("gapless_backplane_published_total", "Publications sent to Redis: one for each batch, report of presence and probe."),
             counter("gapless_backplane_dropped_total", "Bulletins that Redis did not take; the others read the log."),
-            counter("gapless_backplane_garbage_total", "Messages on the channel that are none of ours."),
+            counter("gapless_backplane_garbage_total", "Messages on the channel that are not signed by this chat, or not fresh: of the release before during an upgrade, and of strangers otherwise. Each is a hint to look at the log at most."),
             counter("gapless_news_dropped_total", "News that found its queue full; the log has it."),
             counter("gapless_holes_total", "How often an event came before one that precedes it."),
             seconds("gapless_hole_heal_seconds", "Time until a hole was closed, by what closed it: its count is the number of holes repaired.")
                 .by(&[("by", "`news` that was merely late, or a `read` of the log")]),
+            counter("gapless_log_looks_total", "Looks at the log's head: by the clock, or hinted at by an unsigned message, ten a second at most.").by(&[("by", "`tick`, `hint`")]),
             counter("gapless_log_entries_unknown_total", "Entries of the log that this release does not understand, and passes: a newer release shares the database."),
             counter("gapless_catch_up_reads_total", "Reads of the log by the applier, for what it was not told or was told to read."),
             counter("gapless_epoch_changes_total", "How often the database turned out to have another history: it was restored, or a copy took over."),
@@ -147,9 +150,9 @@ const CHAPTERS: [Chapter; 8] = [
     (
         "Database",
         &[
-            gauge("gapless_db_connections", "Connections to PostgreSQL. The pool `core` is for posts and the log alone.")
-                .by(&[("pool", "`requests`, `core`"), ("state", "`used`, `idle`")]),
-            gauge("gapless_db_connections_limit", "The most that a pool opens.").by(&[("pool", "`requests`, `core`")]),
+            gauge("gapless_db_connections", "Connections to PostgreSQL. The pool `core` is for posts and the log alone, `replay` for readers who resume.")
+                .by(&[("pool", "`requests`, `core`, `replay`"), ("state", "`used`, `idle`")]),
+            gauge("gapless_db_connections_limit", "The most that a pool opens.").by(&[("pool", "`requests`, `core`, `replay`")]),
             counter("gapless_log_read_failures_total", "Looks at the log's head that failed. There is one a second: a rate of 0.3 means that the database does not answer (each waits three seconds)."),
         ],
     ),

@@ -23,6 +23,7 @@ pub fn note(app: &App) {
     metrics::gauge!("gapless_draining").set(f64::from(u8::from(app.is_draining())));
     note_pool("requests", &app.db);
     note_pool("core", &app.core_db);
+    note_pool("replay", &app.replay_db);
     if let Ok(runtime) = Handle::try_current() {
         metrics::gauge!("gapless_tokio_tasks").set(number(runtime.metrics().num_alive_tasks()));
         metrics::gauge!("gapless_tokio_queue_length").set(number(runtime.metrics().global_queue_depth()));

@@ -11,6 +11,7 @@ mod alarms;
 mod backup;
 mod crash;
 mod cuts;
+mod forged;
 mod hanging_commits;
 mod instances;
 mod leaving;

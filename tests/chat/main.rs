@@ -31,6 +31,7 @@ mod rights;
 mod rotation;
 mod secrecy;
 mod shapes;
+mod shares;
 mod smuggling;
 #[cfg(feature = "otlp")]
 mod traces;

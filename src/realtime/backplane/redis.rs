@@ -1,11 +1,15 @@
 //! The backplane over Redis: one channel, one subscription per instance, one publication per batch.
 //!
 //! Two connections of our own keeping. The subscriber reconnects for ever, and hears its own probes: silence
-//! means that the subscription is dead, whatever the connection believes. The publisher drops what it cannot send
-//! at once. Neither is ever awaited by a post.
+//! means that the subscription is dead, or that this user may not publish, whatever the connection believes. The
+//! publisher drops what it cannot send at once. Neither is ever awaited by a post. What arrives is believed where it
+//! is [signed](super::seal), and is a hint to look at the log otherwise.
+
+mod complaints;
+pub mod rights;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,13 +20,18 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Backplane, Bulletin, Envelope, Heard, Inbox, InstanceId};
+use self::complaints::Complaints;
+use super::seal::{self, Opened, Seal};
+use super::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox, InstanceId};
+use crate::clock::Clock;
 use crate::telemetry::trace::Trace;
 
 /// Bulletins waiting to be sent. Full means that Redis is away or hangs; the others read the log.
 const OUTBOX: usize = 256;
 /// Envelopes waiting for the applier, and raw messages waiting to be read.
 const INBOX: usize = 1024;
+/// Bytes of raw messages waiting to be read. Full means a flood; what is dropped is found missing by its position.
+const INBOX_BYTES: usize = 32 << 20;
 /// An answer of Redis; beyond it the connection is given up and made anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an instance says something only to hear itself.
@@ -57,34 +66,59 @@ impl Publisher {
 struct Link {
     client: Client,
     channel: Arc<str>,
+    seal: Seal,
     instance: InstanceId,
     /// Changes when the database's history does.
     epoch: watch::Receiver<Arc<str>>,
+    hints: Arc<Hints>,
+    /// Whether this instance hears its own voice.
     is_connected: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
-/// Joins the others. `chat` names this chat, so that two may share one Redis; Redis may be away, and is joined
-/// when it comes.
+/// This instance, as it joins the others.
+pub struct Joining {
+    /// Signs its news and recognises that of the others.
+    pub seal: Seal,
+    /// Names this chat, so that two may share one Redis.
+    pub chat: Arc<str>,
+    pub instance: InstanceId,
+    pub epoch: watch::Receiver<Arc<str>>,
+    pub hints: Arc<Hints>,
+}
+
+/// The channel of a chat.
+pub fn channel(chat: &str) -> String {
+    format!("gapless:{chat}")
+}
+
+/// A client that is told what is published.
+///
+/// # Errors
+/// When `connection` is not a Redis URL.
+pub fn client(connection: &SecretString) -> anyhow::Result<Client> {
+    let info = connection.expose_secret().into_connection_info().context(
+        "REDIS_CONNECTION is not a Redis URL (redis://[user:password@]host[:port][/database], or rediss:// for TLS)",
+    )?;
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(settings)).context("REDIS_CONNECTION")
+}
+
+/// Joins the others. Redis may be away, and is joined when it comes.
 ///
 /// # Errors
 /// When `connection` is not a Redis URL.
 pub fn join(
     connection: &SecretString,
-    chat: &str,
-    instance: InstanceId,
-    epoch: watch::Receiver<Arc<str>>,
+    Joining { seal, chat, instance, epoch, hints }: Joining,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Backplane, Inbox)> {
-    let info = connection.expose_secret().into_connection_info().context(
-        "REDIS_CONNECTION is not a Redis URL (redis://[user:password@]host[:port][/database], or rediss:// for TLS)",
-    )?;
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let client = Client::open(info.set_redis_settings(settings)).context("REDIS_CONNECTION")?;
+    let client = client(connection)?;
     let is_connected = Arc::new(AtomicBool::new(false));
-    let channel = format!("gapless:{chat}").into();
-    let link = Link { client, channel, instance, epoch, is_connected: Arc::clone(&is_connected), stop: stop.clone() };
+    metrics::gauge!("gapless_backplane_connected").set(0);
+    let (channel, stop) = (channel(&chat).into(), stop.clone());
+    let link = Link { client, channel, seal, instance, epoch, hints, is_connected: Arc::clone(&is_connected), stop };
     let (outbox, to_send) = mpsc::channel(OUTBOX);
     let (heard, inbox) = mpsc::channel(INBOX);
     tasks.spawn(publish(link.clone(), to_send));
@@ -100,14 +134,23 @@ impl Link {
 
     fn seal(&self, trace: Trace, bulletin: Bulletin) -> Vec<u8> {
         let epoch = self.epoch.borrow().to_string();
-        serde_json::to_vec(&Envelope { from: self.instance, epoch, bulletin, trace: trace.to_news() })
-            .expect("these types have string keys and write to memory")
+        let sent_at_ms = Some(seal::milliseconds(Clock::System.now()));
+        self.seal.seal(Envelope { from: self.instance, epoch, bulletin, trace: trace.to_news(), sent_at_ms })
+    }
+
+    /// This instance hears itself, and so its news goes out and that of the others comes in.
+    fn hears_itself(&self) {
+        if !self.is_connected.swap(true, Ordering::Relaxed) {
+            metrics::gauge!("gapless_backplane_connected").set(1);
+            tracing::info!("connected to the other instances by Redis");
+        }
     }
 }
 
 /// Sends until told to stop, and then what is still waiting, so that a farewell is heard.
 async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
     let mut connection = None;
+    let mut complaints = Complaints::default();
     loop {
         let bulletin = tokio::select! {
             biased;
@@ -126,12 +169,22 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
         };
         let sent: redis::RedisResult<i64> =
             redis::cmd("PUBLISH").arg(&*link.channel).arg(link.seal(trace, bulletin)).query_async(open).await;
-        if let Err(error) = sent {
-            tracing::warn!(%error, "news could not be sent; others read it from the log");
-            metrics::counter!("gapless_backplane_dropped_total").increment(1);
-            connection = None;
-        } else {
-            metrics::counter!("gapless_backplane_published_total").increment(1);
+        match sent {
+            Ok(_) => {
+                metrics::counter!("gapless_backplane_published_total").increment(1);
+                complaints.settle();
+            }
+            Err(error) => {
+                metrics::counter!("gapless_backplane_dropped_total").increment(1);
+                let refusal = rights::refusal(&error, "PUBLISH", &link.channel);
+                if refusal.is_none() {
+                    connection = None;
+                }
+                let reason = refusal.unwrap_or_else(|| error.to_string());
+                if complaints.is_new(&reason) {
+                    tracing::warn!(reason, "news cannot be published; the other instances read it from the log");
+                }
+            }
         }
     }
 }
@@ -139,16 +192,20 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
 /// Listens until told to stop, whatever becomes of the connection.
 async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<(Trace, Bulletin)>) {
     let mut pause = FIRST_PAUSE;
+    let mut complaints = Complaints::default();
     loop {
         let listening = listen(&link, &heard, &outbox);
         let Some(ended) = link.stop.run_until_cancelled(listening).await else { return };
-        let was_connected = link.is_connected.swap(false, Ordering::Relaxed);
-        metrics::gauge!("gapless_backplane_connected").set(0);
-        if was_connected {
+        if link.is_connected.swap(false, Ordering::Relaxed) {
             pause = FIRST_PAUSE;
+            complaints.settle();
         }
+        metrics::gauge!("gapless_backplane_connected").set(0);
         if let Err(error) = ended {
-            tracing::warn!(error = format!("{error:#}"), "the backplane is away; reading the log instead");
+            let reason = format!("{error:#}");
+            if complaints.is_new(&reason) {
+                tracing::warn!(reason, "not connected to the other instances; reading the log instead");
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -162,16 +219,12 @@ async fn listen(
     outbox: &mpsc::Sender<(Trace, Bulletin)>,
 ) -> anyhow::Result<()> {
     let (sink, mut pushed) = mpsc::channel::<PushInfo>(INBOX);
-    // A push that does not fit is dropped, and found missing by its position.
-    let config = AsyncConnectionConfig::new().set_push_sender(move |push| {
-        let is_room = sink.try_send(push).is_ok();
-        if is_room { Ok(()) } else { Ok::<(), redis::aio::SendError>(()) }
-    });
-    let mut connection = link.connect(config).await.context("connecting to Redis")?;
-    connection.subscribe(&*link.channel).await.context("subscribing")?;
-    link.is_connected.store(true, Ordering::Relaxed);
-    metrics::gauge!("gapless_backplane_connected").set(1);
-    tracing::info!("the backplane is joined");
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let mut connection =
+        link.connect(push_into(sink, Arc::clone(&waiting), link)).await.context("connecting to Redis")?;
+    if let Err(error) = connection.subscribe(&*link.channel).await {
+        anyhow::bail!(rights::refusal(&error, "SUBSCRIBE", &link.channel).unwrap_or_else(|| error.to_string()));
+    }
     heard.send(Heard::Joined).await.ok();
 
     let mut probe = tokio::time::interval(PROBE_EVERY);
@@ -182,9 +235,12 @@ async fn listen(
             () = tokio::time::sleep_until(dead_at) => anyhow::bail!("the subscription is silent"),
             push = pushed.recv() => match push {
                 Some(push) if push.kind == PushKind::Message => {
-                    let Some(envelope) = open(&push) else { continue };
+                    let Some(payload) = payload(&push) else { continue };
+                    waiting.fetch_sub(payload.len(), Ordering::Relaxed);
+                    let Some(envelope) = open(link, payload) else { continue };
                     if envelope.from == link.instance {
                         dead_at = tokio::time::Instant::now() + SILENCE;
+                        link.hears_itself();
                     } else if heard.try_send(Heard::Envelope(envelope)).is_err() {
                         metrics::counter!("gapless_news_dropped_total").increment(1);
                     }
@@ -197,13 +253,49 @@ async fn listen(
     }
 }
 
-/// What was published, if it is ours to read: on a shared Redis anybody may write to a channel.
-fn open(push: &PushInfo) -> Option<Envelope> {
-    let Some(Value::BulkString(payload)) = push.data.last() else { return None };
-    serde_json::from_slice(payload)
-        .inspect_err(|error| {
+/// Leaves what is pushed in `sink`. A push that does not fit is dropped, and found missing by its position; one that is
+/// longer than any of ours is not kept at all.
+fn push_into(sink: mpsc::Sender<PushInfo>, waiting: Arc<AtomicUsize>, link: &Link) -> AsyncConnectionConfig {
+    let hints = Arc::clone(&link.hints);
+    AsyncConnectionConfig::new().set_push_sender(move |push: PushInfo| {
+        let length = if push.kind == PushKind::Message { payload(&push).map_or(0, <[u8]>::len) } else { 0 };
+        if length > seal::MOST_BYTES {
+            hint(&hints);
+        } else if waiting.fetch_add(length, Ordering::Relaxed) + length > INBOX_BYTES || sink.try_send(push).is_err() {
+            waiting.fetch_sub(length, Ordering::Relaxed);
+            metrics::counter!("gapless_news_dropped_total").increment(1);
+        }
+        // An error would end all pushes of this connection.
+        Ok::<(), redis::aio::SendError>(())
+    })
+}
+
+fn payload(push: &PushInfo) -> Option<&[u8]> {
+    match push.data.last() {
+        Some(Value::BulkString(payload)) => Some(payload),
+        _ => None,
+    }
+}
+
+/// What was published, if an instance of this chat published it. Anything else may be news of the release before: the
+/// log is looked at, so often at most.
+fn open(link: &Link, payload: &[u8]) -> Option<Envelope> {
+    match link.seal.open(payload, Clock::System.now()) {
+        Opened::Ours(envelope) => Some(envelope),
+        Opened::Unknown => None,
+        Opened::Stale => {
             metrics::counter!("gapless_backplane_garbage_total").increment(1);
-            tracing::debug!(%error, "a bulletin that is none");
-        })
-        .ok()
+            tracing::debug!("ignoring a signed publication that is older than a minute");
+            None
+        }
+        Opened::Unsigned => {
+            hint(&link.hints);
+            None
+        }
+    }
+}
+
+fn hint(hints: &Hints) {
+    metrics::counter!("gapless_backplane_garbage_total").increment(1);
+    hints.hear_a_stranger();
 }

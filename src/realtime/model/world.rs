@@ -18,6 +18,7 @@ use crate::realtime::feed::{Ask, Feed, Pull, ReplayFilter};
 use crate::realtime::gate::{Gate, HOLD, Want};
 use crate::realtime::hub::SubscriberId;
 use crate::realtime::mailbox::{Mailbox, Next};
+use crate::realtime::replay::Share;
 use crate::realtime::ring::Entry;
 use crate::realtime::topic::Interest;
 
@@ -235,7 +236,7 @@ impl World {
     fn connect(&mut self, client: usize, instance: usize) {
         let it = &mut self.clients[client];
         let cursor = it.cursor.map(|pos| Cursor { epoch: "e".into(), pos: Pos(pos) });
-        let ask = Ask { interest: interest(), session: None, cursor };
+        let ask = Ask { interest: interest(), session: None, cursor, share: Share::default() };
         let start = self.instances[instance].feed.subscribe(ask);
         assert_eq!(start.reset, None, "every cursor here is a good one");
         it.began.get_or_insert(start.cursor.pos.0);

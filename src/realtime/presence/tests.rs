@@ -41,6 +41,28 @@ fn leaving_takes_effect_after_the_grace() {
 }
 
 #[test]
+fn a_report_that_is_played_again_brings_nobody_back() {
+    let now = Instant::now();
+    let (mut here, mut there) = (Presence::default(), Presence::default());
+    let instance = InstanceId(Uuid::from_u128(2));
+    there.join(room(1), Who::Guest);
+    let recorded = there.full_report(now);
+    assert!(here.hear(instance, recorded.clone(), now));
+    assert_eq!(here.online(room(1)), online(0, 1));
+    here.say_farewell(instance, now);
+    assert!(here.hear(instance, recorded.clone(), now), "known, and old");
+    assert_eq!(here.online(room(1)), online(0, 0));
+
+    // Silent for a while, it comes back with a greater number.
+    assert!(here.hear(instance, there.full_report(now), now));
+    here.lapse(now + LEASE);
+    assert!(here.hear(instance, recorded, now + LEASE));
+    assert_eq!(here.online(room(1)), online(0, 0));
+    here.lapse(now + LEASE + REMEMBER);
+    assert!(here.departed.is_empty(), "nothing is kept for ever");
+}
+
+#[test]
 fn a_reload_does_not_flicker() {
     let now = Instant::now();
     let mut presence = Presence::default();
@@ -148,7 +170,7 @@ proptest! {
         for at in (0..3).map(room) {
             prop_assert_eq!(here.online(at), there.online(at));
         }
-        here.forget(instance(2));
+        here.say_farewell(instance(2), now);
         here.due_to_readers(now + ROOM_PACE);
         prop_assert!(here.rooms.is_empty());
     }

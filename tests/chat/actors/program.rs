@@ -91,17 +91,22 @@ pub struct Program {
 }
 
 impl Program {
-    /// Waits until it takes traffic.
+    /// Waits until it takes traffic, and has heard everything that was committed before this was asked.
     pub async fn is_ready(&self) {
         let began = Instant::now();
         while TcpStream::connect(self.address).await.is_err() {
             assert!(began.elapsed() < START, "the program does not listen: {}", self.log());
             tokio::time::sleep(POLL).await;
         }
+        // The port is open before the database is: the first request waits for both.
+        let first = self.guest().request(reqwest::Method::GET, "/metrics").timeout(START).send().await;
+        assert!(first.is_ok(), "the program does not answer: {}", self.log());
+        // An answer may be a second old: what was looked up later is new.
+        let probes = self.metric("gapless_readiness_probes_total", "").await;
         loop {
-            // The port is open before the database is: this waits for both.
             let asked = self.guest().request(reqwest::Method::GET, "/readyz").timeout(START).send().await;
-            if asked.is_ok_and(|answer| answer.status() == 200) {
+            let is_ready = asked.is_ok_and(|answer| answer.status() == 200);
+            if is_ready && self.metric("gapless_readiness_probes_total", "").await > probes {
                 return;
             }
             assert!(began.elapsed() < START, "the program is not ready: {}", self.log());

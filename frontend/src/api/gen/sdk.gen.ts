@@ -234,7 +234,7 @@ export const metrics = <ThrowOnError extends boolean = false>(options?: Options<
 
 /**
  * Whether this instance takes traffic: it is not leaving, the database answers, and every change that is
- * in the log has been heard of here.
+ * in the log has been heard of here. Looked at once a second at most, however many ask.
  */
 export const readyz = <ThrowOnError extends boolean = false>(options?: Options<ReadyzData, ThrowOnError>) => (options?.client ?? client).get<ReadyzResponses, ReadyzErrors, ThrowOnError>({ url: '/readyz', ...options });
 

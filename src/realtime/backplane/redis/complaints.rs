@@ -1,0 +1,27 @@
+//! Says the same thing once: what fails every second is logged when it begins, and then once a minute.
+
+use std::time::{Duration, Instant};
+
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Complaints {
+    last: Option<(String, Instant)>,
+}
+
+impl Complaints {
+    /// Whether this reason is to be logged now.
+    pub fn is_new(&mut self, reason: &str) -> bool {
+        let is_known = self.last.as_ref().is_some_and(|(last, at)| last == reason && at.elapsed() < AGAIN_AFTER);
+        if !is_known {
+            self.last = Some((reason.to_owned(), Instant::now()));
+        }
+        !is_known
+    }
+
+    /// It works again: the next failure is news.
+    pub fn settle(&mut self) {
+        self.last = None;
+    }
+}

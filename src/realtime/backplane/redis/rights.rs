@@ -1,0 +1,74 @@
+//! What a Redis user must be allowed: to publish and to subscribe on the channel of the chat. `gapless doctor` tries it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+
+use super::super::seal::{self, Seal};
+use super::super::{Bulletin, Envelope, InstanceId};
+use crate::clock::Clock;
+
+/// How long a publication may take to come back.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is missing, in a sentence, where Redis refused for want of a right.
+pub fn refusal(error: &RedisError, command: &str, channel: &str) -> Option<String> {
+    if error.code() != Some("NOPERM") {
+        return None;
+    }
+    // "User x has no permissions to access a channel", or "... to run the 'publish' command".
+    let is_channel = error.to_string().contains("channel");
+    Some(if is_channel {
+        format!("the Redis user may not use the channel {channel}: `ACL SETUSER … &gapless:*` lets it {command} there")
+    } else {
+        let right = command.to_lowercase();
+        format!("the Redis user may not {command}: `ACL SETUSER … +{right} &gapless:*` lets it {command} on {channel}")
+    })
+}
+
+/// Publishes on the channel and waits for it to come back. It says nothing to the instances that hear it.
+///
+/// # Errors
+/// A sentence that names what is missing.
+pub async fn try_out(connection: &SecretString, seal: &Seal, chat: &str) -> anyhow::Result<()> {
+    let channel = super::channel(chat);
+    let allowed = |command: &'static str| {
+        let channel = channel.clone();
+        move |error: RedisError| match refusal(&error, command, &channel) {
+            Some(sentence) => anyhow::anyhow!(sentence),
+            None => anyhow::Error::from(error).context(command),
+        }
+    };
+    let (sink, mut pushed) = mpsc::channel::<PushInfo>(64);
+    let config = AsyncConnectionConfig::new().set_push_sender(move |push| {
+        // The channel may be busy: one of many pushes is the one that is waited for.
+        sink.try_send(push).ok();
+        Ok::<(), redis::aio::SendError>(())
+    });
+    let client = super::client(connection)?;
+    let mut open = client.get_multiplexed_async_connection_with_config(&config).await.context("it does not answer")?;
+    open.subscribe(&channel).await.map_err(allowed("SUBSCRIBE"))?;
+    let from = InstanceId::new();
+    let sent_at_ms = Some(seal::milliseconds(Clock::System.now()));
+    let envelope = Envelope { from, epoch: String::new(), bulletin: Bulletin::Probe, trace: None, sent_at_ms };
+    let payload = seal.seal(envelope);
+    let sent: redis::RedisResult<i64> = redis::cmd("PUBLISH").arg(&channel).arg(&payload).query_async(&mut open).await;
+    sent.map_err(allowed("PUBLISH"))?;
+    let comes_back = async {
+        while let Some(push) = pushed.recv().await {
+            if push.kind == PushKind::Message && super::payload(&push) == Some(&payload) {
+                return true;
+            }
+        }
+        false
+    };
+    let came_back = tokio::time::timeout(PATIENCE, comes_back).await.unwrap_or(false);
+    anyhow::ensure!(
+        came_back,
+        "what is published on {channel} does not come back; is it one server behind this address?"
+    );
+    Ok(())
+}
