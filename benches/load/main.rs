@@ -40,7 +40,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const USAGE: &str = "\
 cargo bench --bench load -- [--shape NAME]... [--seconds N] [--streams N]
   --shape NAME   run only this shape (may be repeated): one-at-a-time, one-room, many-rooms, idle, posts,
-                 light, resume, instances
+                 light, resume, instances, behind
   --seconds N    length of each measured phase; default 15
   --streams N    how many streams `many-rooms`, `idle` and `resume` hold; default 10000";
 

@@ -1,5 +1,6 @@
 //! The shapes of load, in the order in which they run.
 
+mod behind;
 mod fan_out;
 mod idle;
 mod instances;
@@ -17,7 +18,7 @@ use crate::table::Table;
 
 type Shape = fn(&mut Stage, &Options, &mut Table) -> anyhow::Result<()>;
 
-const SHAPES: [(&str, Shape); 8] = [
+const SHAPES: [(&str, Shape); 9] = [
     ("one-at-a-time", fan_out::one_at_a_time),
     ("one-room", fan_out::one_room),
     ("many-rooms", fan_out::many_rooms),
@@ -26,6 +27,7 @@ const SHAPES: [(&str, Shape); 8] = [
     ("light", posts::light),
     ("resume", resume::resume),
     ("instances", instances::instances),
+    ("behind", behind::behind),
 ];
 
 /// Runs what was asked for, prints the table and writes it beside the build.
