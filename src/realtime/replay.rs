@@ -80,13 +80,12 @@ impl Replay {
         let span = Span { after: Pos(begin), upto: if end <= head.0 { Pos(end) } else { tail } };
         loop {
             let read = self.join(span);
-            let entries = match read.entries.get() {
-                Some(entries) => entries,
-                None => {
-                    // Another may have read it by the time that the turn comes.
-                    let _turn = self.turns.take(reader).await;
-                    read.entries.get_or_try_init(|| self.fetch(span, &read.bytes)).await?
-                }
+            let entries = if let Some(entries) = read.entries.get() {
+                entries
+            } else {
+                // Another may have read it by the time that the turn comes.
+                let _turn = self.turns.take(reader).await;
+                read.entries.get_or_try_init(|| self.fetch(span, &read.bytes)).await?
             };
             if !read.is_stale.load(Ordering::Acquire) {
                 return Ok(Arc::clone(entries));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-const AGAIN_AFTER: Duration = Duration::from_secs(60);
+const AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
