@@ -1,5 +1,5 @@
-//! Whether this instance takes traffic. Health checks come from many at once and from anybody, so the answer is looked
-//! up once a second for all of them: one short query, and nothing is published.
+//! Readiness of this instance. Health checks come from many at once and from anybody, so the answer is looked up once a
+//! second for all of them: one short query, and nothing is published.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Whether the database answers, and every change that is in the log has been heard of here.
+    /// True if the database answers and every change in the log has been applied here.
     pub async fn of(&self, app: &App) -> bool {
         let mut last = self.last.lock().await;
         if let Some((at, is_ready)) = *last

@@ -97,7 +97,7 @@ pub struct Shared {
     replay_turns: Turns<Share>,
     applied: watch::Sender<Pos>,
     epoch: watch::Sender<Arc<str>>,
-    /// What strangers bring about.
+    /// Set by unsigned publications.
     hints: Arc<Hints>,
     /// Another instance asked who is here.
     is_asked_for_presence: AtomicBool,

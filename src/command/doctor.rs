@@ -133,7 +133,7 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
     Ok("agrees with the database's".to_owned())
 }
 
-/// What the channel in Redis is called after, where the database knows it already.
+/// The chat's id, which names the channel in Redis; `None` before the schema exists.
 async fn name_of_chat(options: &PgConnectOptions) -> Option<String> {
     let db = store::connect(options.clone(), 1);
     let chat = sqlx::query_scalar("select chat::text from log_head").fetch_one(&db);
@@ -142,7 +142,7 @@ async fn name_of_chat(options: &PgConnectOptions) -> Option<String> {
     chat?.ok()
 }
 
-/// Whether news can be published and heard: by publishing something that no instance minds, and hearing it.
+/// Publishes a probe, which instances ignore, and waits for it to come back.
 async fn examine_redis(connection: &SecretString, chat: Option<&str>, config: &Config) -> anyhow::Result<String> {
     let answers = ping(connection).await?;
     let Some(chat) = chat else { return Ok(format!("{answers}; its channel is not known before the schema is there")) };

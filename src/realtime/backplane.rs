@@ -5,8 +5,8 @@
 //! is a lease: what an instance said counts until it is said otherwise or has not been renewed for
 //! [`LEASE`](super::presence::LEASE).
 //!
-//! Whoever carries the news is not trusted: what an instance believes is [signed](seal), and everything else on the
-//! channel is at most a [hint](Hints).
+//! Redis is not trusted: an instance believes [signed](seal) news only, and treats anything else on the channel as at
+//! most a [hint](Hints).
 
 pub mod redis;
 pub mod seal;
@@ -67,7 +67,7 @@ pub struct Envelope {
     pub sent_at_ms: Option<i64>,
 }
 
-/// What unsigned publications bring about: any number of them, one look at the log and one report of presence.
+/// Effects of unsigned publications: any number of them cause one look at the log and one report of presence.
 #[derive(Debug, Default)]
 pub struct Hints {
     look: Notify,
@@ -81,7 +81,7 @@ impl Hints {
         self.look_at_log();
     }
 
-    /// The log may have come further. Whoever looks at it decides how soon.
+    /// The log may have come further. The task that looks at it decides how soon.
     pub fn look_at_log(&self) {
         self.look.notify_one();
     }
@@ -91,7 +91,7 @@ impl Hints {
         self.look.notified().await;
     }
 
-    /// Whether a stranger was heard since this was asked last.
+    /// True if an unsigned publication arrived since the last call.
     pub fn take_stranger(&self) -> bool {
         self.is_stranger_heard.swap(false, Ordering::Relaxed)
     }

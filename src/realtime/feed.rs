@@ -55,7 +55,7 @@ pub struct Ask {
     pub session: Option<SessionClaim>,
     /// Where the reader was; `None` begins now.
     pub cursor: Option<Cursor>,
-    /// Whose turns it takes while it is replayed.
+    /// The share whose turns it takes while it is replayed.
     pub share: Share,
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
+use tokio::time::{Duration, Instant};
 
 use super::log::Log;
 use super::ring::Entry;
@@ -26,6 +27,9 @@ const MOST_BYTES: usize = if cfg!(test) { 400_000 } else { 32 << 20 }; // in tes
 /// Segments read at once. More would finish no sooner where two cores share the work, and would take the database from
 /// posts.
 pub const READS_AT_ONCE: u32 = 2;
+/// After a read replay rests for as long as that took, and for no longer than this: at most half of the time of one
+/// core of the database is the readers', whatever their number. A lone reader gets half a hundred thousand events a second.
+const LONGEST_REST: Duration = Duration::from_millis(20);
 
 /// Where a reader comes from: readers of one share wait for each other before they keep others waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -59,12 +63,14 @@ pub struct Replay {
     /// change the list, never while reading.
     reads: Mutex<VecDeque<(Span, Arc<Read>)>>,
     turns: Turns<Share>,
+    /// When the next read may begin. Held to look and to change it.
+    rested_at: Mutex<Instant>,
 }
 
 impl Replay {
     /// `turns`: of all replays of this instance together.
-    pub const fn new(log: Log, epoch: Arc<str>, turns: Turns<Share>) -> Self {
-        Self { log, epoch, reads: Mutex::new(VecDeque::new()), turns }
+    pub fn new(log: Log, epoch: Arc<str>, turns: Turns<Share>) -> Self {
+        Self { log, epoch, reads: Mutex::new(VecDeque::new()), turns, rested_at: Mutex::new(Instant::now()) }
     }
 
     /// The entries after `after`, to the end of their segment, or to `tail` where the log has not come that
@@ -114,8 +120,17 @@ impl Replay {
     }
 
     async fn fetch(&self, span: Span, bytes: &AtomicUsize) -> anyhow::Result<Entries> {
+        let rested_at = *self.rested_at();
+        tokio::time::sleep_until(rested_at).await;
         metrics::counter!("gapless_replay_reads_total").increment(1);
-        let events = (self.log.replay)((span.after, span.upto)).await?;
+        let began = Instant::now();
+        let events = (self.log.replay)((span.after, span.upto)).await;
+        let took = began.elapsed();
+        {
+            let mut rested_at = self.rested_at();
+            *rested_at = Instant::now().max(*rested_at) + took.min(LONGEST_REST);
+        }
+        let events = events?;
         let entries: Entries = events.iter().map(|event| Entry::new(&self.epoch, event)).collect();
         bytes.store(entries.iter().map(Entry::cost).sum(), Ordering::Relaxed);
         self.keep_within_bounds();
@@ -150,6 +165,10 @@ impl Replay {
         let read = Arc::<Read>::default();
         reads.push_back((span, Arc::clone(&read)));
         read
+    }
+
+    fn rested_at(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.rested_at.lock().expect("nothing panics while it holds the moment")
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<(Span, Arc<Read>)>> {

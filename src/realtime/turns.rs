@@ -16,7 +16,7 @@ pub struct Turns<K: Eq + Hash + Copy>(
 struct Queues<K: Eq + Hash + Copy> {
     /// Turns that nobody has; none while somebody waits.
     free: usize,
-    /// Whose turn comes next, each once.
+    /// Keys in the order of their turns, each once.
     order: VecDeque<K>,
     waiting: HashMap<K, VecDeque<oneshot::Sender<Turn<K>>>>,
 }

@@ -20,7 +20,7 @@ struct Count {
     left_out: u64,
 }
 
-/// What to do about one refusal.
+/// The decision about one refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// Log it, and how many were left out since the last line of this status.
@@ -29,7 +29,7 @@ pub enum Line {
     LeaveOut,
 }
 
-/// Whether a refusal with this status is logged.
+/// Decides if a refusal with this status is logged.
 pub fn line(status: u16, now: Instant) -> Line {
     let place = usize::from(status.saturating_sub(400)).min(STATUSES - 1);
     let line = LINES.lock().unwrap_or_else(PoisonError::into_inner)[place].line(now);

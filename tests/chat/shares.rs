@@ -25,7 +25,7 @@ async fn posts_and_requests_go_on_while_readers_have_every_connection_of_replay(
     let start = chat.guest().listen(&room).await.cursor;
     chat.fill(&room, &alice, 1_200).await;
 
-    // Whoever replays waits: the connections are taken.
+    // Readers who replay wait: the connections are taken.
     let replay = &chat.first.app.replay_db;
     let mut taken = Vec::new();
     for _ in 0..replay.options().get_max_connections() {

@@ -41,7 +41,7 @@ const SEED: &str = "
 
 pub fn behind(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
     let (epoch, head) = stage.runtime.block_on(seed(stage.database_url(), &stage.hot_room[0]))?;
-    // What was seeded is not in the memory of a server that starts now.
+    // A server that starts now has nothing of the seed in memory.
     stage.server.kill_and_restart()?;
 
     let ledger = Ledger::new(1_000_000);

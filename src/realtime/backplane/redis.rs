@@ -2,8 +2,8 @@
 //!
 //! Two connections of our own keeping. The subscriber reconnects for ever, and hears its own probes: silence
 //! means that the subscription is dead, or that this user may not publish, whatever the connection believes. The
-//! publisher drops what it cannot send at once. Neither is ever awaited by a post. What arrives is believed where it
-//! is [signed](super::seal), and is a hint to look at the log otherwise.
+//! publisher drops what it cannot send at once. Neither is ever awaited by a post. A publication is
+//! believed if it is [signed](super::seal); any other is a hint to look at the log.
 
 mod complaints;
 pub mod rights;
@@ -71,7 +71,7 @@ struct Link {
     /// Changes when the database's history does.
     epoch: watch::Receiver<Arc<str>>,
     hints: Arc<Hints>,
-    /// Whether this instance hears its own voice.
+    /// Set while this instance receives its own probes.
     is_connected: Arc<AtomicBool>,
     stop: CancellationToken,
 }
@@ -277,8 +277,8 @@ fn payload(push: &PushInfo) -> Option<&[u8]> {
     }
 }
 
-/// What was published, if an instance of this chat published it. Anything else may be news of the release before: the
-/// log is looked at, so often at most.
+/// The envelope, if an instance of this chat published it. Anything else may be news of the release before, and is a
+/// hint to look at the log.
 fn open(link: &Link, payload: &[u8]) -> Option<Envelope> {
     match link.seal.open(payload, Clock::System.now()) {
         Opened::Ours(envelope) => Some(envelope),

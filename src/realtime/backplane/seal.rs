@@ -43,7 +43,7 @@ pub struct Seal {
     verifying: Vec<Authenticator>,
 }
 
-/// What arrived.
+/// The result of opening a publication.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Opened {
     /// An instance of this chat says so.
@@ -90,7 +90,7 @@ impl Seal {
         bytes
     }
 
-    /// What was published. Nothing is parsed before its signature is found valid.
+    /// Checks and parses a publication. Nothing is parsed before its signature is found valid.
     pub fn open(&self, payload: &[u8], now: OffsetDateTime) -> Opened {
         let Some((signed, signature)) = split(payload) else { return Opened::Unsigned };
         let is_ours = |by: &Authenticator| by.clone().chain_update(signed).verify_slice(&signature).is_ok();
@@ -128,7 +128,7 @@ fn split(payload: &[u8]) -> Option<(&[u8], [u8; 32])> {
     (length == signature.len()).then_some((signed, signature))
 }
 
-/// A newer release may say more than this one can read. What was committed is then read from the log.
+/// Parses a signed publication. If a newer release says more than this one can read, its events are read from the log.
 fn parse(payload: &[u8]) -> Option<Envelope> {
     #[derive(Deserialize)]
     struct Newer {

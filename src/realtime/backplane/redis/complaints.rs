@@ -11,7 +11,7 @@ pub struct Complaints {
 }
 
 impl Complaints {
-    /// Whether this reason is to be logged now.
+    /// True if this reason should be logged now.
     pub fn is_new(&mut self, reason: &str) -> bool {
         let is_known = self.last.as_ref().is_some_and(|(last, at)| last == reason && at.elapsed() < AGAIN_AFTER);
         if !is_known {

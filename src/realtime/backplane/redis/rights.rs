@@ -1,4 +1,4 @@
-//! What a Redis user must be allowed: to publish and to subscribe on the channel of the chat. `gapless doctor` tries it.
+//! Rights that a Redis user needs: PUBLISH and SUBSCRIBE on the channel of the chat. `gapless doctor` tries both.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 /// How long a publication may take to come back.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is missing, in a sentence, where Redis refused for want of a right.
+/// A sentence that names the missing right, if Redis refused for want of one.
 pub fn refusal(error: &RedisError, command: &str, channel: &str) -> Option<String> {
     if error.code() != Some("NOPERM") {
         return None;
