@@ -28,7 +28,7 @@ const MOST_BYTES: usize = if cfg!(test) { 400_000 } else { 32 << 20 }; // in tes
 /// posts.
 pub const READS_AT_ONCE: u32 = 2;
 /// After a read replay rests for as long as that took, and for no longer than this: at most half of the time of one
-/// core of the database is the readers', whatever their number. A lone reader gets half a hundred thousand events a second.
+/// core of the database is the readers', whatever their number. A lone reader still gets some 50,000 events a second.
 const LONGEST_REST: Duration = Duration::from_millis(20);
 
 /// Where a reader comes from: readers of one share wait for each other before they keep others waiting.
