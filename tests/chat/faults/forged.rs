@@ -87,19 +87,19 @@ async fn listen_in(redis: &Redis, channel: &str) -> mpsc::Receiver<Vec<u8>> {
     let config = AsyncConnectionConfig::new().set_push_sender(move |pushed| push.try_send(pushed));
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.expect("it runs");
     connection.subscribe(channel).await.expect("a channel");
-    let (heard, hears) = mpsc::channel(1_000);
+    let (pass_on, heard) = mpsc::channel(1_000);
     tokio::spawn(async move {
         let _kept_open = connection;
         while let Some(push) = pushed.recv().await {
             if push.kind == PushKind::Message
                 && let Some(redis::Value::BulkString(payload)) = push.data.last()
-                && heard.try_send(payload.clone()).is_err()
+                && pass_on.try_send(payload.clone()).is_err()
             {
                 return;
             }
         }
     });
-    hears
+    heard
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
