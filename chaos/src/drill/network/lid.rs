@@ -183,7 +183,9 @@ mod tests {
 
     fn judged(lines: &[&str], posted: u64) -> [u64; 4] {
         let mut heard = Heard::default();
-        lines.iter().for_each(|line| heard.take(line));
+        for line in lines {
+            heard.take(line);
+        }
         let Lid { missed, repeated, reordered, resets, .. } = heard.judge("lid", posted, None);
         [missed, repeated, reordered, resets]
     }
