@@ -76,7 +76,7 @@ async fn healthy_streams_on_bad_networks_are_never_cut() {
     let mut outcomes = Vec::new();
     let quiet = async {
         while let Some(ended) = readers.join_next().await {
-            outcomes.push(ended.expect("no panic"))
+            outcomes.push(ended.expect("no panic"));
         }
     };
     all_greeted.recv().await;
