@@ -66,6 +66,7 @@ function parsed(html: string): Element[] {
 function isHarmless(element: Element): boolean {
   if (!TAGS.has(element.tagName)) return false;
   const names = element.getAttributeNames();
+  if (element.tagName === "CODE") return names.every((name) => name === "translate");
   if (element.tagName !== "A") return names.length === 0;
   const href = element.getAttribute("href");
   return (
