@@ -88,10 +88,12 @@ pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Appended
 /// The newest of `me`'s direct messages before a position, with everybody or with one.
 pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>, limit: i64) -> sqlx::Result<Page> {
     let with_one = "
-        select h.pos as head_pos, d.*, s.username as sender, r.username as recipient
+        select h.pos as head_pos, d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at,
+               s.username as sender, r.username as recipient
         from log_head h
         left join (
-            select * from direct_messages
+            select id, pos, client_id, sender_id, recipient_id, body, created_at
+            from direct_messages
             where least(sender_id, recipient_id) = least($1, $4)
               and greatest(sender_id, recipient_id) = greatest($1, $4)
               and pos < $2
@@ -103,14 +105,17 @@ pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>
         order by d.pos";
     // Two short index scans and a merge, where `or` would read all of the shorter side.
     let with_all = "
-        select h.pos as head_pos, d.*, s.username as sender, r.username as recipient
+        select h.pos as head_pos, d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at,
+               s.username as sender, r.username as recipient
         from log_head h
         left join (
-            select * from (
-                (select d.* from direct_messages d join users r on r.id = d.recipient_id and r.erased_at is null
+            select id, pos, client_id, sender_id, recipient_id, body, created_at from (
+                (select d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at
+                 from direct_messages d join users r on r.id = d.recipient_id and r.erased_at is null
                  where d.sender_id = $1 and d.pos < $2 order by d.pos desc limit $3)
                 union all
-                (select d.* from direct_messages d join users s on s.id = d.sender_id and s.erased_at is null
+                (select d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at
+                 from direct_messages d join users s on s.id = d.sender_id and s.erased_at is null
                  where d.recipient_id = $1 and d.pos < $2 order by d.pos desc limit $3)
             ) mine
             order by pos desc limit $3
@@ -148,7 +153,8 @@ pub async fn conversations(db: &Db, me: UserId) -> sqlx::Result<Vec<Conversation
             from mine join users u on u.id = mine.other and u.erased_at is null
             group by other order by max(pos) desc limit $2
          )
-         select d.*, s.username as sender, r.username as recipient,
+         select d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at,
+                s.username as sender, r.username as recipient,
                 o.id as other_id, o.username as other, o.role = 'admin' as other_is_admin
          from newest n
          join direct_messages d on d.pos = n.pos

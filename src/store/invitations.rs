@@ -54,7 +54,8 @@ pub async fn create(db: &Db, new: NewInvitation<'_>) -> sqlx::Result<()> {
 /// One invitation.
 pub async fn find(db: &Db, id: InvitationId, now: OffsetDateTime) -> sqlx::Result<Option<Invitation>> {
     let row: Option<InvitationRow> = sqlx::query_as(
-        "select i.*, u.username, invitation_stands(i, $2) as is_valid
+        "select i.id, i.created_by, i.created_at, i.expires_at, i.max_uses, i.uses, i.revoked_at,
+                u.username, invitation_stands(i, $2) as is_valid
          from invitations i left join users u on u.id = i.created_by
          where i.id = $1",
     )
@@ -68,7 +69,8 @@ pub async fn find(db: &Db, id: InvitationId, now: OffsetDateTime) -> sqlx::Resul
 /// The newest invitations, newest first, those that let nobody in among them.
 pub async fn list(db: &Db, now: OffsetDateTime, limit: i64) -> sqlx::Result<Vec<Invitation>> {
     let rows: Vec<InvitationRow> = sqlx::query_as(
-        "select i.*, u.username, invitation_stands(i, $1) as is_valid
+        "select i.id, i.created_by, i.created_at, i.expires_at, i.max_uses, i.uses, i.revoked_at,
+                u.username, invitation_stands(i, $1) as is_valid
          from invitations i left join users u on u.id = i.created_by
          order by i.created_at desc, i.id desc
          limit $2",

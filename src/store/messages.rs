@@ -55,7 +55,9 @@ pub enum Outcome {
 /// A page of a room, or `None` where there is no such room.
 pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Page>> {
     let newest = "
-        select h.pos as head_pos, r.head_seq, r.is_archived, m.*
+        select h.pos as head_pos, r.head_seq, r.is_archived,
+               m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
+               m.body, m.created_at, m.edited_at, m.deleted_at
         from log_head h
         join rooms r on r.id = $1
         left join lateral (
@@ -67,7 +69,9 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
         ) m on true
         order by m.seq";
     let oldest = "
-        select h.pos as head_pos, r.head_seq, r.is_archived, m.*
+        select h.pos as head_pos, r.head_seq, r.is_archived,
+               m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
+               m.body, m.created_at, m.edited_at, m.deleted_at
         from log_head h
         join rooms r on r.id = $1
         left join lateral (

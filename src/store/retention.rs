@@ -16,7 +16,7 @@ pub struct Passed {
 
 /// The rooms that hold messages older than they keep them. `days`: for rooms that say nothing themselves.
 pub async fn rooms_with_expired(db: &Db, days: Option<i32>) -> sqlx::Result<Vec<RoomId>> {
-    sqlx::query_scalar("select * from rooms_with_expired($1)").bind(days).fetch_all(db).await
+    sqlx::query_scalar("select room from rooms_with_expired($1) as room").bind(days).fetch_all(db).await
 }
 
 /// Deletes the oldest messages of a room that are older than it keeps them, at most so many.

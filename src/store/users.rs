@@ -137,15 +137,21 @@ pub async fn password_hash(db: &Db, id: UserId) -> sqlx::Result<Option<String>> 
 
 /// One account.
 pub async fn find(db: &Db, id: UserId) -> sqlx::Result<Option<Account>> {
-    let row: Option<AccountRow> =
-        sqlx::query_as("select * from accounts where id = $1").bind(id).fetch_optional(db).await?;
+    let row: Option<AccountRow> = sqlx::query_as(
+        "select id, username, is_admin, muted_until, mute_reason, banned_at, ban_reason
+             from accounts where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
     Ok(row.map(Account::from))
 }
 
 /// The accounts whose name contains `part` (lower case), those that begin with it first.
 pub async fn list(db: &Db, part: &str, limit: i64) -> sqlx::Result<Vec<Account>> {
     let rows: Vec<AccountRow> = sqlx::query_as(
-        "select * from accounts
+        "select id, username, is_admin, muted_until, mute_reason, banned_at, ban_reason
+         from accounts
          -- Not `like`: an underscore is an ordinary character of a name.
          where strpos(username, $1) > 0
          order by not starts_with(username, $1), username
