@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::auth::password::Passwords;
@@ -26,7 +27,7 @@ use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
 use crate::realtime::{Others, Realtime};
 use crate::session_cleaning::Cleaning;
 use crate::store::embedded::EmbeddedPostgres;
-use crate::store::{self, Db};
+use crate::store::{self, Access, Db, Turn};
 use crate::sweep::Sweep;
 use crate::{demo, sweep, telemetry};
 
@@ -84,9 +85,10 @@ impl App {
     /// # Errors
     /// A sentence for the operator.
     pub async fn start(config: Config, database: PgConnectOptions, clock: Clock) -> anyhow::Result<Self> {
-        let turn = store::take_turn(&database).await.context("The database (DATABASE_URL) cannot be used")?;
-        store::migrate(&database).await.context("The database's schema cannot be brought up to date")?;
-        let db = store::connect(database.clone(), config.db_pool_size);
+        let database = Database::at(database, &config);
+        let turn = database.prepare().await?;
+        let access = database.access().await?;
+        let db = access.connect(config.db_pool_size);
         if mutant::is(Mutant::CursorBySequence) {
             mutant::number_by_sequence(&db).await?;
         }
@@ -105,8 +107,8 @@ impl App {
         drop(turn);
 
         let lifecycle = Lifecycle::default();
-        let replay_db = store::connect(database.clone(), REPLAY_CONNECTIONS);
-        let core = store::connect(mutant::connections(database), CORE_CONNECTIONS);
+        let replay_db = access.connect(REPLAY_CONNECTIONS);
+        let core = access.with(mutant::connections).connect(CORE_CONNECTIONS);
         let log = log(core.clone(), replay_db.clone(), clock.clone(), config.access_token_ttl);
         let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
         let keys = keys.map(SigningKey::as_bytes).collect();
@@ -233,7 +235,10 @@ fn commit(db: Db, publish: Publish) -> Commit {
 
 /// The database that the settings name, or a private one.
 pub struct Database {
+    /// Where statements go: perhaps a pooler's address.
     pub options: PgConnectOptions,
+    /// The same database without a pooler, where the settings name that address too.
+    pub direct: PgConnectOptions,
     embedded: Option<EmbeddedPostgres>,
 }
 
@@ -246,12 +251,46 @@ impl Database {
                 .expose_secret()
                 .parse()
                 .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/name)")?;
-            return Ok(Self { options, embedded: None });
+            return Ok(Self::at(options, config));
         }
         let bin_dir = config.postgres_bin_dir.as_deref().map(Path::new);
         let embedded = EmbeddedPostgres::start(&config.data_dir, bin_dir).await?;
-        let options = embedded.url().parse().context("the private database's address")?;
-        Ok(Self { options, embedded: Some(embedded) })
+        let options: PgConnectOptions = embedded.url().parse().context("the private database's address")?;
+        Ok(Self { direct: options.clone(), options, embedded: Some(embedded) })
+    }
+
+    /// At an address, with the direct one of the settings.
+    pub fn at(options: PgConnectOptions, config: &Config) -> Self {
+        let direct = config.database_direct_url.as_ref().map(|url| url.expose_secret().parse());
+        let direct = direct.map(|parsed| parsed.expect("it was parsed when the settings were read"));
+        Self { direct: direct.unwrap_or_else(|| options.clone()), options, embedded: None }
+    }
+
+    /// Brings the schema up to date, at the direct address. Others that start wait while the turn is held.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn prepare(&self) -> anyhow::Result<Turn> {
+        let turn = store::take_turn(&self.direct).await.context("The database (DATABASE_URL) cannot be used")?;
+        store::migrate(&self.direct).await.context("The database's schema cannot be brought up to date")?;
+        Ok(turn)
+    }
+
+    /// How statements get there.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn access(&self) -> anyhow::Result<Access> {
+        let access = Access::find(&self.options).await.map_err(|error| store::explain(error, &self.options));
+        access.context("The database (DATABASE_URL) cannot be used")
+    }
+
+    /// A connection that the caller has to itself, for one long transaction.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn connect_directly(&self) -> anyhow::Result<PgConnection> {
+        store::connect_alone(&self.direct).await.context("The database cannot be used")
     }
 
     /// Stops a private database; any other is not ours to stop.

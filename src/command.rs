@@ -19,7 +19,7 @@ use clap::{ArgMatches, Subcommand};
 
 use crate::app::Database;
 use crate::config::{Config, Settings};
-use crate::{routes, store, telemetry};
+use crate::{routes, telemetry};
 
 /// See each command's own file.
 #[derive(Debug, Clone, Subcommand)]
@@ -83,11 +83,7 @@ pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow
 
 async fn migrate(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config).await?;
-    let done = async {
-        let _turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
-        store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")
-    };
-    let done = done.await;
+    let done = database.prepare().await;
     database.close().await;
     done?;
     println!("The schema is up to date.");

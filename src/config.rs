@@ -41,6 +41,8 @@ pub struct Config {
     pub host: IpAddr,
     /// `DATABASE_URL`; `None` starts the private `PostgreSQL`.
     pub database_url: Option<SecretString>,
+    /// `DATABASE_DIRECT_URL`, for the schema and long transactions; `None` uses `database_url`.
+    pub database_direct_url: Option<SecretString>,
     /// `REDIS_CONNECTION`
     pub redis_connection: Option<SecretString>,
     /// `DATA_DIR`
@@ -149,8 +151,14 @@ impl Config {
         let former_keys = faults.of(settings.previous_keys_text()).flatten();
         let database_url =
             faults.of(secret("DATABASE_URL", settings.database_url, settings.database_url_file)).flatten();
-        if let Some(url) = &database_url {
-            faults.of(check_database_url(url));
+        let database_direct_url = faults
+            .of(secret("DATABASE_DIRECT_URL", settings.database_direct_url, settings.database_direct_url_file))
+            .flatten();
+        if database_direct_url.is_some() && database_url.is_none() {
+            faults.0.push("DATABASE_DIRECT_URL is set without DATABASE_URL, the address of all else".to_owned());
+        }
+        for (name, url) in [("DATABASE_URL", &database_url), ("DATABASE_DIRECT_URL", &database_direct_url)] {
+            faults.of(url.as_ref().map_or(Ok(()), |url| check_database_url(name, url)));
         }
         let redis_connection =
             faults.of(secret("REDIS_CONNECTION", settings.redis_connection, settings.redis_connection_file)).flatten();
@@ -190,6 +198,7 @@ impl Config {
             port: settings.port,
             host: settings.host,
             database_url,
+            database_direct_url,
             redis_connection,
             data_dir: settings.data_dir,
             demo_mode,
@@ -229,6 +238,7 @@ impl Config {
             port: 0,
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             database_url: None,
+            database_direct_url: None,
             redis_connection: None,
             data_dir: PathBuf::from(".data"),
             demo_mode: false,
@@ -284,15 +294,15 @@ impl Faults {
 }
 
 /// What is wrong with an address should be heard before a connection is tried. Its values may be secrets.
-fn check_database_url(url: &SecretString) -> anyhow::Result<()> {
+fn check_database_url(name: &str, url: &SecretString) -> anyhow::Result<()> {
     let url = url.expose_secret();
     let sslmode = url.split(['?', '&']).find_map(|part| part.strip_prefix("sslmode="));
     if let Some(mode) = sslmode.filter(|mode| mode.parse::<PgSslMode>().is_err()) {
-        bail!("DATABASE_URL: sslmode={mode} is none of disable, allow, prefer, require, verify-ca, verify-full");
+        bail!("{name}: sslmode={mode} is none of disable, allow, prefer, require, verify-ca, verify-full");
     }
     let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
     if !is_postgres || url.parse::<PgConnectOptions>().is_err() {
-        bail!("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/name?sslmode=verify-full)");
+        bail!("{name} is not a PostgreSQL URL (postgres://user:password@host:port/name?sslmode=verify-full)");
     }
     Ok(())
 }

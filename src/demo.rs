@@ -120,7 +120,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_newcomer_finds_accounts_rooms_and_words_and_a_second_start_adds_none(db: Db) {
+    async fn a_newcomer_finds_accounts_rooms_and_words_and_a_second_start_adds_none(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let passwords = Passwords::new();
         seed(&db, &passwords).await.unwrap();
         for (username, password, role) in ACCOUNTS {
@@ -138,7 +139,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn what_an_admin_changed_stays_and_what_is_missing_is_completed(db: Db) {
+    async fn what_an_admin_changed_stays_and_what_is_missing_is_completed(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let passwords = Passwords::new();
         seed(&db, &passwords).await.unwrap();
         let admin = store::users::credentials_by_name(&db, ADMIN).await.unwrap().unwrap().user.id;

@@ -7,14 +7,17 @@
 
 pub mod audit;
 pub mod cluster;
+mod db;
 pub mod direct_messages;
 pub mod embedded;
 pub mod erasure;
 pub mod invitations;
 pub mod log;
 pub mod messages;
+mod refusal;
 pub mod retention;
 pub mod rooms;
+mod route;
 mod schema;
 pub mod sessions;
 pub mod transfer;
@@ -23,63 +26,46 @@ pub mod users;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
+pub use db::Db;
+pub use refusal::explain;
+pub use route::{Access, Route};
 pub use schema::{MIGRATIONS, migrate};
-
-/// A pool of connections to the database.
-pub type Db = sqlx::PgPool;
 
 /// How long a starting instance waits for the database to let it in.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits for one that has to recover first: supervisors give up what ends too often.
 const RECOVERY_PATIENCE: Duration = Duration::from_mins(2);
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
-/// How long a caller waits for a connection. With [`STATEMENT_TIMEOUT`] below the three seconds after which
-/// a caller must know that the database is away.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// No statement of ours is honest work after this long.
-const STATEMENT_TIMEOUT: &str = "2500ms";
-/// The log's lock is held for one commit; whoever waits longer than this waits for something broken.
-const LOCK_TIMEOUT: &str = "2000ms";
-
-/// Opens the pool. Connections are made when they are needed.
-pub fn connect(options: PgConnectOptions, size: u32) -> Db {
-    let options = options.application_name("gapless").options([
-        // Every statement here is short: compiling one takes longer than running it.
-        ("jit", "off"),
-        ("statement_timeout", STATEMENT_TIMEOUT),
-        ("lock_timeout", LOCK_TIMEOUT),
-        ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
-    ]);
-    PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).connect_lazy_with(options)
-}
-
 /// Held by the one instance that prepares the database: others that start wait for it.
 pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its connection")] PgConnection);
 
-/// Waits for the turn to prepare the database.
+/// Waits for the turn to prepare the database. The lock is one of a transaction that stays open, not of a session: a
+/// pooler in transaction mode would give the session, and the lock with it, to somebody else.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
     /// Any number that nobody else locks in this database.
-    const PREPARING: i64 = 0x0067_6170_6c65_7373;
-    let mut connection = connect_when_recovered(options).await?;
-    sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut connection).await?;
+    const TAKE: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
+                        set local idle_in_transaction_session_timeout = 0; \
+                        select pg_advisory_xact_lock(29099058084017011)";
+    let mut connection = connect_alone(options).await?;
+    sqlx::raw_sql(TAKE).execute(&mut connection).await.map_err(|error| explain(error, options))?;
     Ok(Turn(connection))
 }
 
 /// After a power cut the program and its database start together. One that is there and has to recover first is waited
 /// for; every other refusal is told at once.
-async fn connect_when_recovered(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
+pub async fn connect_alone(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
     /// SQLSTATE `cannot_connect_now`: starting up, or in recovery.
     const NOT_YET: &str = "57P03";
-    let began = Instant::now();
+    let (began, options) = (Instant::now(), route::plain(options));
     let mut is_first = true;
     loop {
-        let connecting = tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(options));
+        let connecting = tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(&options));
         match connecting.await.context("it does not answer")? {
             Err(sqlx::Error::Database(refusal))
                 if refusal.code().as_deref() == Some(NOT_YET) && began.elapsed() < RECOVERY_PATIENCE =>
@@ -89,7 +75,7 @@ async fn connect_when_recovered(options: &PgConnectOptions) -> anyhow::Result<Pg
                 }
                 tokio::time::sleep(RECOVERY_PAUSE).await;
             }
-            connected => return connected.context("it cannot be reached, or refuses the account"),
+            connected => return connected.map_err(|error| explain(error, &options)),
         }
     }
 }
@@ -99,9 +85,20 @@ async fn connect_when_recovered(options: &PgConnectOptions) -> anyhow::Result<Pg
 /// # Errors
 /// Names the setting that would lose acknowledged messages.
 pub async fn assert_durable(db: &Db) -> anyhow::Result<()> {
-    for (setting, refused) in [("fsync", "off"), ("full_page_writes", "off"), ("synchronous_commit", "off")] {
-        let value: String = sqlx::query_scalar("select current_setting($1)").bind(setting).fetch_one(db).await?;
-        if value == refused {
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let asked = sqlx::query_scalar("select current_setting($1, true)").bind(setting).fetch_one(db).await;
+        let value: Option<String> = match asked {
+            Err(error) if is_withheld(&error) => None,
+            asked => asked?,
+        };
+        let Some(value) = value else {
+            tracing::warn!(
+                setting,
+                "the database does not tell this setting, so it is not checked: its host answers for it"
+            );
+            continue;
+        };
+        if value == "off" {
             bail!(
                 "The database runs with {setting} = {value}, so it may lose messages that were acknowledged. \
                  Turn {setting} on, or run in demo mode (DEMO_MODE=true) if that is meant."
@@ -123,13 +120,26 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // SQLSTATE classes: connection exceptions, a refused login, too little of something, operator
             // intervention (shut down, statement timed out), disk errors; and a database that is gone or closed
-            // for maintenance, a lock that was not had in time, a standby that cannot write, a deadlock or
-            // serialisation failure.
+            // for maintenance, a lock that was not had in time, a standby that cannot write, a transaction whose client
+            // stalled, a deadlock or serialisation failure.
             ["08", "28", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-                || ["3D000", "55000", "55P03", "25006", "40001", "40P01"].contains(&code.as_ref())
+                || ["3D000", "55000", "55P03", "25006", "25P03", "40001", "40P01"].contains(&code.as_ref())
         }),
         _ => false,
     }
+}
+
+/// Whether the database keeps something to itself, as hosted ones do: a right that is missing, a function that is not
+/// there or not for this account.
+pub fn is_withheld(error: &sqlx::Error) -> bool {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    const UNDEFINED_FUNCTION: &str = "42883";
+    const UNDEFINED_TABLE: &str = "42P01";
+    const FEATURE_NOT_SUPPORTED: &str = "0A000";
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| {
+        [INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION, UNDEFINED_TABLE, FEATURE_NOT_SUPPORTED].contains(&&*code)
+    })
 }
 
 /// Whether the database refused something because of this named constraint.
@@ -164,8 +174,8 @@ mod tests {
             }
         });
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).ssl_mode(PgSslMode::Disable);
-        let told = connect_when_recovered(&options).await.expect_err("the third is no recovery");
-        assert!(told.to_string().contains("refuses the account"), "{told:#}");
+        let told = connect_alone(&options).await.expect_err("the third is no recovery");
+        assert!(told.to_string().contains("refuses the role"), "{told:#}");
         let asked = tokio::time::timeout(Duration::from_secs(5), refuses).await;
         asked.expect("it was asked three times").expect("the listener works");
     }

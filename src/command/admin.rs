@@ -53,10 +53,8 @@ impl Admin {
     pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
         let database = Database::open(&config).await?;
         let done = async {
-            let turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
-            store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")?;
-            drop(turn);
-            let db = store::connect(database.options.clone(), CONNECTIONS);
+            drop(database.prepare().await?);
+            let db = database.access().await?.connect(CONNECTIONS);
             let said = self.act(&db).await;
             db.close().await;
             said
@@ -183,7 +181,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn the_first_admin_is_made_and_gets_in(db: Db) {
+    async fn the_first_admin_is_made_and_gets_in(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let said = Admin::Create(whose("Root")).act(&db).await.unwrap();
         let known = users::credentials_by_name(&db, "root").await.unwrap().expect("an account");
         assert_eq!(known.user.role, Role::Admin);
@@ -195,7 +194,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn somebody_is_promoted_without_any_admin_and_the_log_tells(db: Db) {
+    async fn somebody_is_promoted_without_any_admin_and_the_log_tells(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
         let promote = || Admin::Promote { username: "ali".to_owned() }.act(&db);
         assert_eq!(promote().await.unwrap(), "ali is an admin.");
@@ -206,7 +206,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn somebody_is_erased_but_not_the_last_admin(db: Db) {
+    async fn somebody_is_erased_but_not_the_last_admin(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let erase = |username: &str| Admin::Erase { username: username.to_owned() }.act(&db);
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
         assert_eq!(erase("Ali").await.unwrap(), "ali is erased, with all that they said.");
@@ -216,7 +217,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_new_password_opens_and_the_former_does_not(db: Db) {
+    async fn a_new_password_opens_and_the_former_does_not(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let former = told(&Admin::Create(whose("root")).act(&db).await.unwrap());
         let new = told(&Admin::ResetPassword(whose("root")).act(&db).await.unwrap());
         assert!(opens(&db, "root", new).await);

@@ -1,11 +1,10 @@
 //! `gapless doctor`: what is right, what is not, and what to do about it. It changes nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use redis::IntoConnectionInfo as _;
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
 use time::OffsetDateTime;
 
 use crate::app::Database;
@@ -14,7 +13,7 @@ use crate::config::{Config, SigningKey};
 use crate::realtime::backplane::redis::rights;
 use crate::realtime::backplane::seal::Seal;
 use crate::server::BACKLOG;
-use crate::store::{self, Db};
+use crate::store::{self, Db, Route};
 
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_SKEW: Duration = Duration::from_secs(2);
 /// PostgreSQL 14 and older lack what the schema uses.
 const OLDEST_POSTGRES: i32 = 150_000;
+/// For what is tried at the same time.
+const CONNECTIONS: u32 = 3;
 /// Descriptors beside those of streams: requests, the database, files.
 const OTHER_DESCRIPTORS: u64 = 5_000;
 
@@ -34,8 +35,8 @@ pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
     let mut chat = None;
     match Database::open(&config).await {
         Ok(database) => {
-            findings.extend(examine_database(&database.options, &config).await);
-            chat = name_of_chat(&database.options).await;
+            findings.extend(examine_database(&database, &config).await);
+            chat = name_of_chat(&database).await;
             database.close().await;
         }
         Err(error) => findings.push(("database", Err(error))),
@@ -57,37 +58,105 @@ pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn examine_database(options: &PgConnectOptions, config: &Config) -> Vec<Finding> {
-    let db = store::connect(options.clone(), 1);
-    let reached = in_time(version(&db)).await;
-    let mut findings = vec![];
-    if reached.is_ok() {
-        findings.push(("durability", in_time(durability(&db, config)).await));
-        findings.push(("schema", in_time(schema(&db)).await));
-        findings.push(("connections", in_time(connections(&db, config)).await));
-        findings.push(("clock", in_time(clock(&db)).await));
+async fn examine_database(database: &Database, config: &Config) -> Vec<Finding> {
+    let access = match in_time(database.access()).await {
+        Ok(access) => access,
+        Err(error) => return vec![("database", Err(error))],
+    };
+    let db = access.connect(CONNECTIONS);
+    let mut findings = vec![
+        ("database", in_time(version(&db, access.route)).await),
+        ("way", Ok(access.route.told().to_owned())),
+        ("time-outs", in_time(time_outs(&db)).await),
+        ("durability", in_time(durability(&db, config)).await),
+        ("restores", in_time(restores(&db)).await),
+        ("schema", in_time(schema(&db)).await),
+        ("connections", in_time(connections(&db, config, access.route)).await),
+        ("clock", in_time(clock(&db)).await),
+    ];
+    if config.database_direct_url.is_some() {
+        findings.push(("direct address", in_time(direct(database)).await));
     }
-    findings.insert(0, ("database", reached));
     db.close().await;
     findings
 }
 
-async fn in_time(work: impl Future<Output = anyhow::Result<String>>) -> anyhow::Result<String> {
+async fn in_time<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::time::timeout(PATIENCE, work).await.context("no answer within 5 s")?
 }
 
-async fn version(db: &Db) -> anyhow::Result<String> {
-    let asked = "select current_setting('server_version'), current_setting('server_version_num')::int,
-                        coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
-    let (name, number, is_encrypted): (String, i32, bool) =
-        sqlx::query_as(asked).fetch_one(db).await.context("DATABASE_URL leads nowhere")?;
+async fn version(db: &Db, route: Route) -> anyhow::Result<String> {
+    let asked = "select current_setting('server_version'), current_setting('server_version_num')::int";
+    let (name, number): (String, i32) = sqlx::query_as(asked).fetch_one(db).await?;
     anyhow::ensure!(number >= OLDEST_POSTGRES, "PostgreSQL {name} is too old; use 15 or newer");
+    if route != Route::Direct {
+        return Ok(format!("PostgreSQL {name}; its pooler does not show whether the way to it is encrypted"));
+    }
+    let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
+    let is_encrypted = match sqlx::query_scalar(asked).fetch_one(db).await {
+        Err(error) if store::is_withheld(&error) => {
+            return Ok(format!("PostgreSQL {name}, which does not tell whether the way to it is encrypted"));
+        }
+        asked => asked?,
+    };
     // Whether the way is one that others can listen on, only the operator knows.
     Ok(if is_encrypted {
         format!("PostgreSQL {name}, over TLS")
     } else {
         format!("PostgreSQL {name}, in the clear; beyond a private network add ?sslmode=verify-full to DATABASE_URL")
     })
+}
+
+/// Tries what the settings only say: a pooler may have dropped them.
+async fn time_outs(db: &Db) -> anyhow::Result<String> {
+    let statement = async {
+        let began = Instant::now();
+        let slept = sqlx::query("select pg_sleep(4)").execute(db).await;
+        is_ended(slept, began, "a statement of 4 s", "statement_timeout")
+    };
+    let lock = async {
+        let key: i64 = rand::random();
+        let lock = || sqlx::query("select pg_advisory_xact_lock($1)").bind(key);
+        let mut holder = db.begin().await?;
+        lock().persistent(false).execute(&mut *holder).await?;
+        let began = Instant::now();
+        let waited = lock().execute(db).await;
+        let ended = is_ended(waited, began, "a wait for a lock", "lock_timeout");
+        // The database may have ended it by now, which is right as well.
+        holder.rollback().await.ok();
+        ended
+    };
+    let (statement, lock) = tokio::join!(statement, lock);
+    Ok(format!("a statement is cancelled after {:.1} s, a wait for a lock after {:.1} s", statement?, lock?))
+}
+
+/// After how many seconds the database ended it.
+fn is_ended<T>(outcome: sqlx::Result<T>, began: Instant, what: &str, setting: &str) -> anyhow::Result<f64> {
+    const CANCELLED: &str = "57014";
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    match outcome {
+        Ok(_) => anyhow::bail!("{what} was not cancelled: {setting} is lost on the way, perhaps in a pooler"),
+        Err(sqlx::Error::Database(ended))
+            if ended.code().is_some_and(|code| [CANCELLED, LOCK_NOT_AVAILABLE].contains(&&*code)) =>
+        {
+            Ok(began.elapsed().as_secs_f64())
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn restores(db: &Db) -> anyhow::Result<String> {
+    Ok(if store::cluster::identity(db).await?.is_some() {
+        "a backup that is restored elsewhere is recognised".to_owned()
+    } else {
+        "the database does not tell which cluster it is; after a restore run `gapless new-epoch`".to_owned()
+    })
+}
+
+async fn direct(database: &Database) -> anyhow::Result<String> {
+    let mut connection = database.connect_directly().await?;
+    let there: String = sqlx::query_scalar("select current_database()").fetch_one(&mut connection).await?;
+    Ok(format!("leads to the database {there}"))
 }
 
 async fn durability(db: &Db, config: &Config) -> anyhow::Result<String> {
@@ -109,9 +178,12 @@ async fn schema(db: &Db) -> anyhow::Result<String> {
     Ok(format!("at {applied}"))
 }
 
-async fn connections(db: &Db, config: &Config) -> anyhow::Result<String> {
+async fn connections(db: &Db, config: &Config, route: Route) -> anyhow::Result<String> {
     let most: i32 = sqlx::query_scalar("select current_setting('max_connections')::int").fetch_one(db).await?;
     let own = i64::from(config.db_pool_size) + i64::from(crate::app::OWN_CONNECTIONS);
+    if route != Route::Direct {
+        return Ok(format!("an instance opens up to {own} to the pooler, which shares {most} of the database"));
+    }
     let instances = i64::from(most) / own;
     anyhow::ensure!(
         instances >= 2,
@@ -134,8 +206,8 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
 }
 
 /// The chat's id, which names the channel in Redis; `None` before the schema exists.
-async fn name_of_chat(options: &PgConnectOptions) -> Option<String> {
-    let db = store::connect(options.clone(), 1);
+async fn name_of_chat(database: &Database) -> Option<String> {
+    let db = database.access().await.ok()?.connect(1);
     let chat = sqlx::query_scalar("select chat::text from log_head").fetch_one(&db);
     let chat: Option<sqlx::Result<String>> = tokio::time::timeout(PATIENCE, chat).await.ok();
     db.close().await;
@@ -204,7 +276,7 @@ fn backlog() -> String {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::postgres::PgPoolOptions;
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
     use super::*;
 
@@ -215,17 +287,25 @@ mod tests {
     #[sqlx::test(migrations = false)]
     async fn a_database_is_found_empty_then_right(_: PgPoolOptions, options: PgConnectOptions) {
         let config = Config::for_tests();
-        let findings = examine_database(&options, &config).await;
+        let database = Database::at(options.clone(), &config);
+        let findings = examine_database(&database, &config).await;
         assert!(outcome(&findings, "database").is_ok());
         assert!(outcome(&findings, "schema").as_ref().unwrap_err().to_string().contains("gapless migrate"));
 
         store::migrate(&options).await.unwrap();
-        let findings = examine_database(&options, &config).await;
-        for what in ["database", "schema", "connections", "clock"] {
+        let findings = examine_database(&database, &config).await;
+        for what in ["database", "way", "time-outs", "restores", "schema", "connections", "clock"] {
             assert!(outcome(&findings, what).is_ok(), "{findings:?}");
         }
         let greedy = Config { db_pool_size: 1_000, ..Config::for_tests() };
-        assert!(outcome(&examine_database(&options, &greedy).await, "connections").is_err());
+        assert!(outcome(&examine_database(&database, &greedy).await, "connections").is_err());
+    }
+
+    /// As behind a pooler that drops what a client says of itself.
+    #[sqlx::test(migrations = false)]
+    async fn time_outs_that_do_not_hold_are_found(pool: sqlx::PgPool) {
+        let lost = time_outs(&Db::from(pool)).await.unwrap_err().to_string();
+        assert!(lost.contains("statement_timeout is lost"), "{lost}");
     }
 
     #[test]

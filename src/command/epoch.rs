@@ -6,7 +6,6 @@
 //! costs a reload of every page, and nothing else.
 
 use anyhow::Context as _;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::app::Database;
 use crate::config::Config;
@@ -15,10 +14,9 @@ use crate::store;
 pub(super) async fn begin(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&config).await?;
     let begun = async {
-        let _turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
-        store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")?;
-        let mut connection = PgConnection::connect_with(&database.options).await?;
-        store::cluster::begin_epoch(&mut connection).await.context("The epoch is as before")
+        let _turn = database.prepare().await?;
+        let db = database.access().await?.connect(1);
+        store::cluster::begin_epoch(&db).await.context("The epoch is as before")
     };
     let begun = begun.await;
     database.close().await;

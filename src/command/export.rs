@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::app::Database;
 use crate::config::Config;
@@ -39,8 +38,7 @@ impl Export {
     }
 
     async fn write(&self, database: &Database) -> anyhow::Result<End> {
-        let mut connection =
-            PgConnection::connect_with(&database.options).await.context("The database cannot be used")?;
+        let mut connection = database.connect_directly().await?;
         let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.out {
             Some(path) => Box::new(create(path).with_context(|| format!("{} cannot be made", path.display()))?),
             None => Box::new(std::io::stdout()),

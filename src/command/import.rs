@@ -6,11 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use sqlx::{Connection as _, PgConnection};
 
 use crate::app::Database;
 use crate::config::Config;
-use crate::store;
 use crate::store::transfer::{End, import};
 
 #[derive(Debug, Clone, Args)]
@@ -34,9 +32,8 @@ impl Import {
             Some(path) => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
             None => Box::new(BufReader::new(std::io::stdin())),
         };
-        let _turn = store::take_turn(&database.options).await.context("The database cannot be used")?;
-        store::migrate(&database.options).await.context("The database's schema cannot be brought up to date")?;
-        let mut connection = PgConnection::connect_with(&database.options).await?;
+        let _turn = database.prepare().await?;
+        let mut connection = database.connect_directly().await?;
         import(&mut connection, lines).await
     }
 }

@@ -44,7 +44,8 @@ mod tests {
     use super::*;
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn the_operators_invitation_lets_in_and_nobody_is_its_maker(db: Db) {
+    async fn the_operators_invitation_lets_in_and_nobody_is_its_maker(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let said = Invite { uses: 3, expires_in_secs: 60 }.make(&db).await.unwrap();
         let code = said.lines().find_map(|line| line.strip_prefix("Invitation: ")).expect("a code is told");
         let digest = InvitationCode::shown(&code.into()).digest();

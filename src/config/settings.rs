@@ -33,6 +33,14 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL_FILE", value_parser = path())]
     pub(super) database_url_file: Option<PathBuf>,
 
+    /// Address of the same database without its pooler, where `DATABASE_URL` is a pooler's. Used to change the schema, to export and to import.
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub(super) database_direct_url: Option<SecretString>,
+
+    /// File that holds `DATABASE_DIRECT_URL`.
+    #[arg(long, env = "DATABASE_DIRECT_URL_FILE", value_parser = path())]
+    pub(super) database_direct_url_file: Option<PathBuf>,
+
     /// Redis that carries news between instances: a URL, or `host:port,password=…,ssl=True`. Without it there is one instance.
     #[arg(long, env = "REDIS_CONNECTION", hide_env_values = true)]
     pub(super) redis_connection: Option<SecretString>,

@@ -85,7 +85,8 @@ mod tests {
     use super::*;
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn the_trail_says_who_did_what_to_whom_and_nothing_of_what_was_said(db: Db) {
+    async fn the_trail_says_who_did_what_to_whom_and_nothing_of_what_was_said(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (UserId::new(), UserId::new());
         for (id, name, role) in [(admin, "admin", "admin"), (ali, "ali", "user")] {
             sqlx::query("insert into users (id, username, password_hash, role) values ($1, $2, '', $3)")

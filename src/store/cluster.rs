@@ -11,21 +11,14 @@ use super::Db;
 /// Begins another epoch when the log has come to another cluster or timeline. Says whether it did.
 ///
 /// # Errors
-/// When the database is away. One that keeps its identity to itself is believed to be the same.
+/// When the database is away. One that does not tell its identity is believed to be the same.
 pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
-    /// "This account may not ask."
-    const INSUFFICIENT_PRIVILEGE: &str = "42501";
-    let identity = sqlx::query_scalar(
-        "select concat_ws('.', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
-         from pg_control_system(), pg_database d where d.datname = current_database()",
-    );
-    let identity: String = match identity.fetch_one(db).await {
-        Ok(identity) => identity,
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
-            tracing::info!("the database does not tell its identity; after a restore, run `gapless new-epoch`");
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
+    let Some(identity) = identity(db).await? else {
+        tracing::warn!(
+            "the database does not tell which cluster it is, so a restored backup is not recognised: after a restore, \
+             run `gapless new-epoch`"
+        );
+        return Ok(false);
     };
     let was_elsewhere = sqlx::query_scalar(
         "with before as (select cluster from log_head)
@@ -42,6 +35,22 @@ pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
         tracing::warn!("the log was restored into another database: a new epoch begins, and every stream is reset");
     }
     Ok(was_elsewhere)
+}
+
+/// Names the cluster, its timeline and the database; `None` where the host keeps that to itself.
+///
+/// # Errors
+/// When the database is away.
+pub async fn identity(db: &Db) -> sqlx::Result<Option<String>> {
+    let identity = sqlx::query_scalar(
+        "select concat_ws('.', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
+         from pg_control_system(), pg_database d where d.datname = current_database()",
+    );
+    match identity.fetch_one(db).await {
+        Ok(identity) => Ok(Some(identity)),
+        Err(error) if super::is_withheld(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Begins another epoch at somebody's word, and answers its name.
@@ -61,7 +70,8 @@ mod tests {
     use crate::store::log::head;
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_history_goes_on_at_home_and_begins_anew_elsewhere(db: Db) {
+    async fn a_history_goes_on_at_home_and_begins_anew_elsewhere(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let first = head(&db).await.unwrap().epoch;
         assert!(!recognise(&db).await.unwrap(), "the first start makes this its home");
         assert!(!recognise(&db).await.unwrap());

@@ -307,7 +307,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn only_the_two_of_them_ever_read_it(db: Db) {
+    async fn only_the_two_of_them_ever_read_it(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let mail = Mail::new(db).await;
         mail.sent(ADMIN, ALI, "to ali").await;
         mail.sent(ADMIN, ZOE, "to zoe").await;
@@ -323,7 +324,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn pages_go_back_by_position(db: Db) {
+    async fn pages_go_back_by_position(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let mail = Mail::new(db).await;
         for n in 1..=5 {
             mail.sent(ADMIN, ALI, &n.to_string()).await;
@@ -334,7 +336,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_conversation_is_listed_once_for_each_side_newest_first(db: Db) {
+    async fn a_conversation_is_listed_once_for_each_side_newest_first(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let mail = Mail::new(db).await;
         mail.sent(ADMIN, ALI, "one").await;
         mail.sent(ADMIN, ZOE, "two").await;
@@ -350,7 +353,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_repeat_is_the_same_message_and_other_words_are_a_conflict(db: Db) {
+    async fn a_repeat_is_the_same_message_and_other_words_are_a_conflict(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let mail = Mail::new(db).await;
         let client_id = ClientId::new();
         let Appended::Accepted(first) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
@@ -367,7 +371,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn only_admins_begin_and_answers_are_only_for_admins_who_wrote(db: Db) {
+    async fn only_admins_begin_and_answers_are_only_for_admins_who_wrote(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let mail = Mail::new(db).await;
         assert_eq!(mail.refused(ALI, ADMIN, true).await, Refusal::NotAllowed);
         mail.sent(ADMIN, ALI, "hello").await;

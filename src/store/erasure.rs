@@ -96,7 +96,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn nothing_is_left_but_the_id_and_the_places(db: Db) {
+    async fn nothing_is_left_but_the_id_and_the_places(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let room = RoomId::new();
         rooms::create(&db, room, admin, "general").await.unwrap();
@@ -157,7 +158,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn nobody_erases_themselves_or_the_last_admin_or_without_the_right(db: Db) {
+    async fn nobody_erases_themselves_or_the_last_admin_or_without_the_right(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         assert_eq!(users::erase(&db, admin, ali).await.unwrap(), Outcome::NotAdmin);
         assert_eq!(users::erase(&db, admin, admin).await.unwrap(), Outcome::ToSelf);
@@ -168,7 +170,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn an_erased_user_is_no_user_to_any_change(db: Db) {
+    async fn an_erased_user_is_no_user_to_any_change(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         users::erase(&db, ali, admin).await.unwrap();
         assert_eq!(users::set_ban(&db, ali, admin, false, None).await.unwrap(), Outcome::UnknownUser);

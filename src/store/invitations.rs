@@ -190,7 +190,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn of_many_who_come_at_once_as_many_get_in_as_were_invited(db: Db) {
+    async fn of_many_who_come_at_once_as_many_get_in_as_were_invited(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let id = invitation(&db, b"code", None, 3).await;
         let names: Vec<String> = (0..10).map(|n| format!("name-{n}")).collect();
         let tries = names.iter().map(|name| signs_up(&db, b"code", name));
@@ -201,7 +202,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_name_that_is_taken_burns_no_use(db: Db) {
+    async fn a_name_that_is_taken_burns_no_use(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
         let id = invitation(&db, b"code", None, 1).await;
         let refused = signs_up(&db, b"code", "ali").await.unwrap_err();
@@ -212,7 +214,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn an_invitation_ends_with_its_time_its_revocation_and_its_makers_right(db: Db) {
+    async fn an_invitation_ends_with_its_time_its_revocation_and_its_makers_right(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (maker, other) = (UserId::new(), UserId::new());
         for (id, name) in [(maker, "maker"), (other, "other")] {
             users::create(&db, id, name, "hash", Role::Admin).await.unwrap();

@@ -135,6 +135,7 @@ pub async fn head_and_landmark(db: &Db, passed: Pos) -> sqlx::Result<Head> {
 /// no living token. `abandon`: the epoch of a history found to have lost positions; another one is begun
 /// unless somebody else has done so.
 pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str>) -> sqlx::Result<Snapshot> {
+    const SNAPSHOT: &str = "begin isolation level repeatable read read only; set local statement_timeout = '2500ms'";
     if let Some(epoch) = abandon {
         sqlx::query(
             "update log_head set epoch = substr(replace(gen_random_uuid()::text, '-', ''), 1, 12) where epoch = $1",
@@ -143,19 +144,25 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
         .execute(db)
         .await?;
     }
-    let mut transaction = db.begin_with("begin isolation level repeatable read read only").await?;
-    let (epoch, head, chat): (String, Pos, String) =
-        sqlx::query_as("select epoch, pos, chat::text from log_head").fetch_one(&mut *transaction).await?;
-    let rooms: Vec<(RoomId, bool, Seq)> =
-        sqlx::query_as("select id, is_archived, head_seq from rooms").fetch_all(&mut *transaction).await?;
+    let mut transaction = db.begin_with(SNAPSHOT).await?;
+    let (epoch, head, chat): (String, Pos, String) = sqlx::query_as("select epoch, pos, chat::text from log_head")
+        .persistent(false)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let rooms: Vec<(RoomId, bool, Seq)> = sqlx::query_as("select id, is_archived, head_seq from rooms")
+        .persistent(false)
+        .fetch_all(&mut *transaction)
+        .await?;
     let users: Vec<(UserId, bool, bool)> = sqlx::query_as(
         "select id, role = 'admin', banned_at is not null from users where role = 'admin' or banned_at is not null",
     )
+    .persistent(false)
     .fetch_all(&mut *transaction)
     .await?;
     let ended: Vec<(SessionId, OffsetDateTime)> =
         sqlx::query_as("select id, ended_at from sessions where ended_at >= $1")
             .bind(ended_since)
+            .persistent(false)
             .fetch_all(&mut *transaction)
             .await?;
     let generations: Vec<(UserId, Generation, Option<SessionId>, OffsetDateTime)> =

@@ -225,7 +225,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_page_is_the_newest_or_lies_beside_a_seq_and_always_ascends(db: Db) {
+    async fn a_page_is_the_newest_or_lies_beside_a_seq_and_always_ascends(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let room = Room::with(db, 10).await;
         for (before, after, limit, expected) in [
             (None, None, 3, vec![8, 9, 10]),
@@ -244,7 +245,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn an_empty_room_has_a_page_and_no_room_has_none(db: Db) {
+    async fn an_empty_room_has_a_page_and_no_room_has_none(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let room = Room::with(db, 0).await;
         let page = room.page(None, None, 50).await;
         assert_eq!((page.pos, page.head_seq, page.messages.len()), (Pos(0), Seq(0), 0));
@@ -253,7 +255,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn an_edit_takes_a_position_once_and_a_deletion_forgets_the_words(db: Db) {
+    async fn an_edit_takes_a_position_once_and_a_deletion_forgets_the_words(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let room = Room::with(db, 1).await;
         let id = room.newest().await;
 
@@ -275,7 +278,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn who_may_not_change_a_message_is_told_why(db: Db) {
+    async fn who_may_not_change_a_message_is_told_why(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let room = Room::with(db, 1).await;
         let id = room.newest().await;
         let stranger = UserId::new();

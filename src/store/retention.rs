@@ -67,7 +67,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn the_old_goes_in_batches_and_what_is_younger_stays(db: Db) {
+    async fn the_old_goes_in_batches_and_what_is_younger_stays(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = admin(&db).await;
         let room = room(&db, admin, "general", 10, 7).await;
         assert!(rooms_with_expired(&db, None).await.unwrap().is_empty(), "nothing is said of going");
@@ -99,7 +100,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_room_decides_for_itself_where_it_says_something(db: Db) {
+    async fn a_room_decides_for_itself_where_it_says_something(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = admin(&db).await;
         let kept = room(&db, admin, "kept", 2, 2).await;
         let short = room(&db, admin, "short", 2, 2).await;
@@ -113,7 +115,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn what_was_deleted_by_hand_is_passed_over_and_an_archived_room_is_silent(db: Db) {
+    async fn what_was_deleted_by_hand_is_passed_over_and_an_archived_room_is_silent(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = admin(&db).await;
         let room = room(&db, admin, "general", 3, 3).await;
         let page = messages::page(&db, room, messages::Range { before: None, after: None, limit: 10 }).await.unwrap();

@@ -198,7 +198,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_room_is_created_renamed_archived_and_restored_each_at_its_position(db: Db) {
+    async fn a_room_is_created_renamed_archived_and_restored_each_at_its_position(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         let room = RoomId::new();
         assert_eq!(names(&db, false).await, (Pos(0), vec![]));
@@ -223,7 +224,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn active_rooms_never_share_a_name_whatever_its_case(db: Db) {
+    async fn active_rooms_never_share_a_name_whatever_its_case(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         let (first, second) = (RoomId::new(), RoomId::new());
         create(&db, first, admin, "garden").await.expect("created");
@@ -240,7 +242,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn active_rooms_never_share_a_name_that_looks_the_same(db: Db) {
+    async fn active_rooms_never_share_a_name_that_looks_the_same(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         for (taken, look_alike) in [
             ("Café", "CAFE\u{301}"),
@@ -256,7 +259,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn rooms_of_an_earlier_release_get_keys_of_today_and_none_is_lost(db: Db) {
+    async fn rooms_of_an_earlier_release_get_keys_of_today_and_none_is_lost(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         for (name, key) in [("Straße", "straße"), ("STRASSE", "strasse"), ("Кафе", "кафе"), ("plain", "plain")]
         {
@@ -278,7 +282,8 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn only_admins_change_rooms_and_only_rooms_that_are(db: Db) {
+    async fn only_admins_change_rooms_and_only_rooms_that_are(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
         let room = RoomId::new();
         assert_eq!(create(&db, room, ali, "mine").await.expect("an answer").outcome, Outcome::NotAdmin);

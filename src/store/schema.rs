@@ -1,34 +1,96 @@
 //! The schema, embedded in the program, and how two releases share one: see `migrations/0009_releases.sql`.
 
-use anyhow::{Context as _, ensure};
-use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::collections::HashMap;
+use std::time::Instant;
 
-use super::Db;
+use anyhow::{Context as _, ensure};
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{connect_alone, explain};
 
 /// Every change of the schema, in order.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// A migration may take longer than a statement may; so it says, whatever the role's defaults are. One at a time
+/// looks and changes, by a lock of the transaction: one of the session, as sqlx's own runner takes it, is lost behind a
+/// pooler in transaction mode, and so are the statements that it prepares outside of transactions.
+const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
+                     set local idle_in_transaction_session_timeout = 0; \
+                     select pg_advisory_xact_lock(29099058084017012)";
 
 /// Brings the schema up to date. One that a newer release has expanded is left as it is.
 ///
 /// # Errors
 /// When the database cannot be reached, a migration fails, or a newer release has taken away what this one needs.
 pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
-    // A connection of its own: a migration may take longer than a statement may.
-    let db = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.context("connecting")?;
-    assert_known(&db).await?;
-    // Migrations that this program does not know are a newer release's; that it can work with them was just asked.
-    let mut migrations = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
-    migrations.set_ignore_missing(true);
-    migrations.run(&db).await.context("migrating")?;
-    db.close().await;
+    let mut connection = connect_alone(options).await?;
+    while apply_next(&mut connection).await.map_err(|error| explain(error, options))? {}
+    connection.close().await.ok();
     Ok(())
 }
 
-async fn assert_known(db: &Db) -> anyhow::Result<()> {
-    let told: bool = sqlx::query_scalar("select to_regclass('schema_needs') is not null").fetch_one(db).await?;
-    if told {
-        let needed: i64 = sqlx::query_scalar("select migration from schema_needs").fetch_one(db).await?;
+/// Applies the oldest migration that is missing. Says whether there was one.
+async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    assert_known(&mut transaction).await?;
+    let applied = applied(&mut transaction).await?;
+    for migration in MIGRATIONS.iter() {
+        if let Some(checksum) = applied.get(&migration.version) {
+            ensure!(
+                **checksum == *migration.checksum,
+                "migration {} was applied in another wording",
+                migration.version
+            );
+            continue;
+        }
+        let what = || format!("migration {} ({})", migration.version, migration.description);
+        apply(&mut transaction, migration).await.with_context(what)?;
+        transaction.commit().await.with_context(what)?;
+        tracing::debug!(migration = migration.version, "the schema was migrated");
+        return Ok(true);
+    }
+    transaction.rollback().await?;
+    Ok(false)
+}
+
+/// What was applied, with its checksum: kept in sqlx's own table, which its tools and older releases read.
+async fn applied(transaction: &mut PgConnection) -> anyhow::Result<HashMap<i64, Vec<u8>>> {
+    if !exists(transaction, "_sqlx_migrations").await? {
+        let create = "create table _sqlx_migrations (
+            version bigint primary key, description text not null, installed_on timestamptz not null default now(),
+            success boolean not null, checksum bytea not null, execution_time bigint not null)";
+        sqlx::raw_sql(create).execute(transaction).await?;
+        return Ok(HashMap::new());
+    }
+    // Those that this program does not know are a newer release's.
+    let applied = sqlx::query_as("select version, checksum from _sqlx_migrations where success").persistent(false);
+    Ok(applied.fetch_all(transaction).await?.into_iter().collect())
+}
+
+async fn apply(transaction: &mut PgConnection, migration: &Migration) -> sqlx::Result<()> {
+    let began = Instant::now();
+    sqlx::raw_sql(migration.sql.clone()).execute(&mut *transaction).await?;
+    let noted = sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values ($1, $2, true, $3, $4)",
+    );
+    noted
+        .bind(migration.version)
+        .bind(&*migration.description)
+        .bind(&*migration.checksum)
+        .bind(i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX))
+        .persistent(false)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+async fn assert_known(transaction: &mut PgConnection) -> anyhow::Result<()> {
+    if exists(transaction, "schema_needs").await? {
+        let needed = sqlx::query_scalar("select migration from schema_needs").persistent(false);
+        let needed: i64 = needed.fetch_one(transaction).await?;
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
         ensure!(
             needed <= newest,
@@ -39,8 +101,14 @@ async fn assert_known(db: &Db) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn exists(transaction: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
+    let exists = sqlx::query_scalar("select to_regclass($1) is not null").bind(table).persistent(false);
+    exists.fetch_one(transaction).await
+}
+
 #[cfg(test)]
 mod tests {
+    use sqlx::postgres::PgPoolOptions;
     use sqlx::{ConnectOptions as _, Executor as _};
 
     use super::*;

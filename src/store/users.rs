@@ -265,7 +265,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_name_is_given_once_and_a_refused_sign_up_leaves_nothing(db: Db) {
+    async fn a_name_is_given_once_and_a_refused_sign_up_leaves_nothing(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         account(&db, "ali", Role::User).await;
         let now = database_now(&db).await;
         let session = NewSession { id: SessionId::new(), opened_at: now, token_hash: b"1", token_expires_at: now };
@@ -279,13 +280,15 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn an_admins_account_is_told_in_the_log_and_a_users_is_not(db: Db) {
+    async fn an_admins_account_is_told_in_the_log_and_a_users_is_not(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         assert_eq!(create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap(), None);
         assert_eq!(create(&db, UserId::new(), "admin", "hash", Role::Admin).await.unwrap(), Some(Pos(1)));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn names_are_found_by_any_part_with_the_beginning_first(db: Db) {
+    async fn names_are_found_by_any_part_with_the_beginning_first(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         for name in ["carla", "la_la", "lala", "zoe"] {
             account(&db, name, Role::User).await;
         }
@@ -300,7 +303,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn changes_of_standing_are_refused_to_those_who_may_not(db: Db) {
+    async fn changes_of_standing_are_refused_to_those_who_may_not(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let later = database_now(&db).await + Duration::from_mins(1);
         assert_eq!(set_role(&db, admin, ali, Role::User).await.unwrap(), Outcome::NotAdmin);
@@ -316,7 +320,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn of_two_admins_who_ban_each_other_at_once_one_remains(db: Db) {
+    async fn of_two_admins_who_ban_each_other_at_once_one_remains(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (one, other) = (account(&db, "one", Role::Admin).await, account(&db, "other", Role::Admin).await);
         let (first, second) = tokio::join!(set_ban(&db, other, one, true, None), set_ban(&db, one, other, true, None));
         let mut outcomes = [first.unwrap(), second.unwrap()];
@@ -325,7 +330,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_mute_shows_while_it_lasts_and_a_ban_until_it_is_lifted(db: Db) {
+    async fn a_mute_shows_while_it_lasts_and_a_ban_until_it_is_lifted(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let until = database_now(&db).await.replace_nanosecond(0).unwrap() + Duration::from_mins(1);
         set_mute(&db, ali, admin, Some(until), Some("shouting")).await.unwrap();
@@ -347,7 +353,8 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_new_password_ends_the_other_sessions_and_wins_once(db: Db) {
+    async fn a_new_password_ends_the_other_sessions_and_wins_once(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
         let ali = account(&db, "ali", Role::User).await;
         let now = database_now(&db).await;
         let session = |token| NewSession {

@@ -32,11 +32,10 @@ pub fn note(app: &App) {
 }
 
 fn note_pool(pool: &'static str, db: &Db) {
-    let idle = db.num_idle();
-    let open = usize::try_from(db.size()).unwrap_or(usize::MAX);
+    let (open, idle) = db.open_and_idle();
     metrics::gauge!("gapless_db_connections", "pool" => pool, "state" => "idle").set(number(idle));
     metrics::gauge!("gapless_db_connections", "pool" => pool, "state" => "used").set(number(open.saturating_sub(idle)));
-    metrics::gauge!("gapless_db_connections_limit", "pool" => pool).set(db.options().get_max_connections());
+    metrics::gauge!("gapless_db_connections_limit", "pool" => pool).set(db.limit());
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no log reaches")]

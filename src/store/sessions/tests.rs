@@ -71,7 +71,8 @@ async fn somebody_waits(db: &Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_spent_token_is_theft_once_its_successor_was_used(db: Db) {
+async fn a_spent_token_is_theft_once_its_successor_was_used(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let first = session(b"1");
     let claim = open(&db, ali, "hash", first).await.unwrap().unwrap();
@@ -97,7 +98,8 @@ async fn a_spent_token_is_theft_once_its_successor_was_used(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_lost_successor_is_given_again_and_after_the_grace_another(db: Db) {
+async fn a_lost_successor_is_given_again_and_after_the_grace_another(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -119,7 +121,8 @@ async fn a_lost_successor_is_given_again_and_after_the_grace_another(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_replaced_successor_is_theft_before_and_after_the_other_was_used(db: Db) {
+async fn a_replaced_successor_is_theft_before_and_after_the_other_was_used(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -130,7 +133,8 @@ async fn a_replaced_successor_is_theft_before_and_after_the_other_was_used(db: D
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn many_uses_at_once_are_given_the_same_successor(db: Db) {
+async fn many_uses_at_once_are_given_the_same_successor(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -144,7 +148,8 @@ async fn many_uses_at_once_are_given_the_same_successor(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_spent_token_still_ends_its_session(db: Db) {
+async fn a_spent_token_still_ends_its_session(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -167,7 +172,8 @@ async fn rotate_as_the_release_before(db: &Db, token: &[u8], next: &[u8]) -> Str
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn the_release_before_refreshes_the_same_sessions(db: Db) {
+async fn the_release_before_refreshes_the_same_sessions(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -180,7 +186,8 @@ async fn the_release_before_refreshes_the_same_sessions(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn an_account_holds_a_hundred_sessions_and_one_more_ends_the_oldest(db: Db) {
+async fn an_account_holds_a_hundred_sessions_and_one_more_ends_the_oldest(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     for n in 0..103_u8 {
         let token = [n];
@@ -199,7 +206,8 @@ async fn an_account_holds_a_hundred_sessions_and_one_more_ends_the_oldest(db: Db
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn what_is_over_is_removed_and_what_is_open_stays(db: Db) {
+async fn what_is_over_is_removed_and_what_is_open_stays(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let (ali, bo) = (ali(&db).await, admin(&db).await);
     let far = NOW + Duration::from_hours(24);
     let open_one = async |user, token: &[u8], expires_at| {
@@ -237,7 +245,8 @@ async fn what_is_over_is_removed_and_what_is_open_stays(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn an_expired_or_unknown_token_is_refused_and_ends_nothing(db: Db) {
+async fn an_expired_or_unknown_token_is_refused_and_ends_nothing(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -250,7 +259,8 @@ async fn an_expired_or_unknown_token_is_refused_and_ends_nothing(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_token_ends_the_session_of_its_own_user_only(db: Db) {
+async fn a_token_ends_the_session_of_its_own_user_only(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
@@ -264,7 +274,8 @@ async fn a_token_ends_the_session_of_its_own_user_only(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn all_sessions_end_at_one_position(db: Db) {
+async fn all_sessions_end_at_one_position(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     for token in [b"1", b"2", b"3"] {
         assert!(open(&db, ali, "hash", session(token)).await.unwrap().is_some());
@@ -277,7 +288,8 @@ async fn all_sessions_end_at_one_position(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn no_session_opens_behind_a_ban_or_a_new_password(db: Db) {
+async fn no_session_opens_behind_a_ban_or_a_new_password(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     assert_eq!(open(&db, ali, "former hash", session(b"1")).await.unwrap(), None);
     users::set_ban(&db, ali, admin, true, None).await.unwrap();
@@ -285,7 +297,8 @@ async fn no_session_opens_behind_a_ban_or_a_new_password(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_session_that_opens_during_a_ban_waits_for_it_and_does_not_open(db: Db) {
+async fn a_session_that_opens_during_a_ban_waits_for_it_and_does_not_open(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     let mut ban = db.begin().await.unwrap();
     sqlx::query("select set_ban($1, $2, true, null)").bind(ali).bind(admin).execute(&mut *ban).await.unwrap();
@@ -299,7 +312,8 @@ async fn a_session_that_opens_during_a_ban_waits_for_it_and_does_not_open(db: Db
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_ban_waits_for_a_session_that_is_opening_and_ends_it(db: Db) {
+async fn a_ban_waits_for_a_session_that_is_opening_and_ends_it(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     let opened = SessionId::new();
     let mut opening = db.begin().await.unwrap();
@@ -320,7 +334,8 @@ async fn a_ban_waits_for_a_session_that_is_opening_and_ends_it(db: Db) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_refresh_during_a_sign_out_waits_for_it_and_is_refused(db: Db) {
+async fn a_refresh_during_a_sign_out_waits_for_it_and_is_refused(pool: sqlx::PgPool) {
+    let db = Db::from(pool);
     let ali = ali(&db).await;
     assert!(open(&db, ali, "hash", session(b"1")).await.unwrap().is_some());
     let mut ending = db.begin().await.unwrap();

@@ -11,6 +11,10 @@ use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 /// Rows read at once, which is all that is ever in memory.
 const PAGE: i64 = 1000;
 
+/// Of one moment, without a time-out, whatever the role's defaults are.
+const BEGIN: &str = "begin isolation level repeatable read read only; set local statement_timeout = 0; \
+                     set local idle_in_transaction_session_timeout = 0";
+
 /// What of a chat's secrets goes along.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choice {
@@ -18,7 +22,7 @@ pub struct Choice {
     pub direct_messages: bool,
 }
 
-/// Writes every line. The connection must have no timeout: a large chat takes a while.
+/// Writes every line. Statements are prepared for this transaction alone: a pooler may lead the next to another server.
 ///
 /// # Errors
 /// When the database is away, or a line cannot be written.
@@ -27,15 +31,15 @@ pub async fn export(
     choice: Choice,
     mut write: impl FnMut(&Line) -> std::io::Result<()>,
 ) -> anyhow::Result<End> {
-    let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
+    let mut snapshot = connection.begin_with(BEGIN).await?;
     // Pages are pinned to index look-ups. A database that was just filled has no statistics yet, and the planner would
     // read all messages anew for each page: measured, a minute a page.
     for scan in
         ["set local enable_seqscan = off", "set local enable_hashjoin = off", "set local enable_mergejoin = off"]
     {
-        sqlx::query(scan).execute(&mut *snapshot).await?;
+        sqlx::raw_sql(scan).execute(&mut *snapshot).await?;
     }
-    let at: OffsetDateTime = sqlx::query_scalar("select now()").fetch_one(&mut *snapshot).await?;
+    let at: OffsetDateTime = sqlx::query_scalar("select now()").persistent(false).fetch_one(&mut *snapshot).await?;
     let mut end = End::default();
     write(&Line::Export(Beginning { format: FORMAT, at }))?;
 
@@ -79,12 +83,14 @@ async fn users(snapshot: &mut PgConnection, after: Uuid, password_hashes: bool) 
     .bind(after)
     .bind(password_hashes)
     .bind(PAGE)
+    .persistent(false)
     .fetch_all(snapshot)
     .await
 }
 
 async fn rooms(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Room>> {
     sqlx::query_as("select id, name, is_archived, retention_days, created_at from rooms order by id")
+        .persistent(false)
         .fetch_all(snapshot)
         .await
 }
@@ -111,6 +117,7 @@ async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) ->
     .bind(after)
     .bind(direct_messages)
     .bind(PAGE)
+    .persistent(false)
     .fetch_all(snapshot)
     .await
 }

@@ -17,16 +17,20 @@ use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
 use crate::input::{MessageBody, RoomName, Username, name_key};
 
+/// Without a time-out, whatever the role's defaults are: a large chat takes a while.
+const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
+                     set local idle_in_transaction_session_timeout = 0";
+
 /// Lines written at once, which is all that is ever in memory.
 const BATCH: usize = 1000;
 
-/// Reads every line. The connection must have no timeout: a large chat takes a while.
+/// Reads every line. Statements are prepared for this transaction alone: a pooler may lead the next to another server.
 ///
 /// # Errors
 /// A sentence for the operator. Nothing was imported then.
 pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyhow::Result<End> {
-    let mut transaction = connection.begin().await?;
-    sqlx::query("select lock_log()").execute(&mut *transaction).await?;
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    sqlx::raw_sql("select lock_log()").execute(&mut *transaction).await?;
     assert_empty(&mut transaction).await?;
 
     let mut arrival = Arrival::default();
@@ -49,6 +53,7 @@ pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyho
 async fn assert_empty(transaction: &mut PgConnection) -> anyhow::Result<()> {
     let (users, rooms, pos): (i64, i64, Pos) =
         sqlx::query_as("select (select count(*) from users), (select count(*) from rooms), (select pos from log_head)")
+            .persistent(false)
             .fetch_one(transaction)
             .await?;
     ensure!(
@@ -194,6 +199,7 @@ impl Arrival {
         )
         .bind(rooms)
         .bind(seqs)
+        .persistent(false)
         .execute(&mut *transaction)
         .await?;
         // In the log a room is archived after what was said in it.
@@ -204,10 +210,15 @@ impl Arrival {
         )
         .bind(self.pos)
         .bind(&self.archived)
+        .persistent(false)
         .execute(&mut *transaction)
         .await?;
         let archived = i64::try_from(self.archived.len()).expect("memory holds fewer rooms than 2^63");
-        sqlx::query("update log_head set pos = $1").bind(self.pos.0 + archived).execute(transaction).await?;
+        sqlx::query("update log_head set pos = $1")
+            .bind(self.pos.0 + archived)
+            .persistent(false)
+            .execute(transaction)
+            .await?;
         Ok(())
     }
 }
@@ -224,7 +235,7 @@ async fn insert<'a>(transaction: &mut PgConnection, lines: impl IntoIterator<Ite
     let lines: Vec<&Placed> = lines.into_iter().collect();
     let lines = serde_json::to_string(&lines).expect("lines are made of JSON");
     for statement in INSERTS {
-        sqlx::query(statement).bind(&lines).execute(&mut *transaction).await?;
+        sqlx::query(statement).bind(&lines).persistent(false).execute(&mut *transaction).await?;
     }
     Ok(())
 }

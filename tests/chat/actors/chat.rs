@@ -139,7 +139,7 @@ impl Instance {
     async fn start(config: &Config, database: &Database, clock: &Clock) -> Self {
         let listener = server::listen((config.host, 0).into()).expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let app = App::start(config.clone(), database.options.clone(), clock.clone()).await.expect("the app starts");
+        let app = App::start(config.clone(), database.served.clone(), clock.clone()).await.expect("the app starts");
         tokio::spawn(server::serve(listener, app.clone(), routes::router(app.clone())));
         Self { app, address }
     }

@@ -21,7 +21,10 @@ pub const FOUNDER: &str = "founder";
 
 /// Dropping it drops the database.
 pub struct Database {
+    /// The database itself, for a test that looks at its tables.
     pub options: PgConnectOptions,
+    /// Where the chat under test reaches it: through the pooler that `TEST_POOLED_URL` names, where it names one.
+    pub served: PgConnectOptions,
     server: PgConnectOptions,
     name: String,
 }
@@ -44,11 +47,19 @@ impl Database {
         let name = format!("gapless_test_{}", Uuid::now_v7().simple());
         execute(&mut connection, format!("create database {name} template {template}")).await;
         connection.close().await.ok();
-        Self { options: server.clone().database(&name), server, name }
+        let served = std::env::var("TEST_POOLED_URL").ok().filter(|url| !url.is_empty());
+        let served = served.map(|url| url.parse::<PgConnectOptions>().expect("TEST_POOLED_URL is a PostgreSQL URL"));
+        let served = served.unwrap_or_else(|| server.clone()).database(&name);
+        Self { options: server.clone().database(&name), served, server, name }
     }
 
     /// Its address, for a program of its own.
     pub fn url(&self) -> String {
+        self.served.to_url_lossy().to_string()
+    }
+
+    /// Its address without a pooler, for other programs than the chat.
+    pub fn direct_url(&self) -> String {
         self.options.to_url_lossy().to_string()
     }
 
@@ -70,6 +81,7 @@ impl Database {
             .max_connections(2)
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(self.options.clone())
+            .into()
     }
 }
 
@@ -107,7 +119,7 @@ async fn template(server: &PgConnectOptions, connection: &mut PgConnection) -> S
 
 pub(super) async fn fill(options: PgConnectOptions) {
     store::migrate(&options).await.expect("the schema migrates");
-    let db = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+    let db = Db::from(PgPoolOptions::new().max_connections(1).connect_lazy_with(options));
     let password_hash = Passwords::new().hash(PASSWORD.into()).await.expect("a password can be hashed");
     store::users::create(&db, UserId::new(), FOUNDER, &password_hash, Role::Admin).await.expect("the founder");
     db.close().await;

@@ -64,7 +64,7 @@ impl PrivatePostgres {
 
     /// A pool for a test that looks at the tables themselves.
     pub fn pool(&self) -> Db {
-        PgPoolOptions::new().max_connections(2).acquire_timeout(RECOVERY).connect_lazy_with(self.options())
+        PgPoolOptions::new().max_connections(2).acquire_timeout(RECOVERY).connect_lazy_with(self.options()).into()
     }
 
     /// `kill -9` of every process at once, then waits until it is there again.

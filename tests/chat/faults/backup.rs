@@ -187,7 +187,7 @@ impl Tools {
 
     /// The database's address without the parameter that only this program's driver knows.
     fn address(database: &Database) -> String {
-        let url = database.url();
+        let url = database.direct_url();
         let (place, query) = url.split_once('?').unwrap_or((&url, ""));
         let known = query.split('&').filter(|pair| !pair.starts_with("statement-cache-capacity="));
         format!("{place}?{}", known.collect::<Vec<_>>().join("&"))
