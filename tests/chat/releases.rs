@@ -1,0 +1,51 @@
+//! A release that finds the schema as the next one has expanded it, while it runs.
+
+use sqlx::AssertSqlSafe;
+
+use crate::actors::Chat;
+use crate::rights::ask_everything;
+
+/// What an additive migration may do to everything that is there: a column for each table and view, a value for each
+/// enum, and every function replaced by another body, which is the same here.
+const EXPANSION: &str = "
+    select format('alter table %I add column next_release text default ''new''', relname)
+    from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
+    union all
+    select format('create or replace view %I as select v.*, 1 as next_release from (%s) v', relname, rtrim(pg_get_viewdef(oid), ';'))
+    from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace
+    union all
+    select format('alter type %I add value ''next.release''', typname)
+    from pg_type where typtype = 'e' and typnamespace = 'public'::regnamespace
+    union all
+    select pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace and prokind = 'f'";
+
+/// Those who get the furthest, and one who is turned away.
+const ASKING: fn(&str) -> bool = |kind| ["nobody", "user", "admin"].contains(&kind);
+
+#[tokio::test]
+async fn everything_is_answered_as_before_on_the_next_releases_schema() {
+    let chat = Chat::start().await;
+    let admin = chat.admin("ada").await;
+    let (asked, faults) = ask_everything(&chat, &admin, ASKING).await;
+    assert!(faults.is_empty(), "before: \n{}", faults.join("\n"));
+
+    let db = chat.db();
+    let statements: Vec<String> = sqlx::query_scalar(EXPANSION).fetch_all(&db).await.expect("the catalogue");
+    for (kind, least) in [("alter table", 10), ("create or replace view", 1), ("alter type", 1), ("CREATE OR", 20)] {
+        let count = statements.iter().filter(|statement| statement.starts_with(kind)).count();
+        assert!(count >= least, "{count} statements begin with {kind}");
+    }
+    for statement in statements {
+        sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+            .execute(&db)
+            .await
+            .unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+
+    // Twice: the first time a connection meets a change, it may prepare anew; after that nothing is stale.
+    for round in ["at once", "later"] {
+        let (again, faults) = ask_everything(&chat, &admin, ASKING).await;
+        assert!(faults.is_empty(), "{round}: \n{}", faults.join("\n"));
+        assert_eq!(again, asked);
+    }
+}
