@@ -47,6 +47,8 @@ Usage: cargo xtask <command>
   run [--port N] [--release] [--no-open] [-- ARGS]
                    build everything and open the chat in the browser
   test [FILTER]    check everything; with a filter, only the tests whose names contain it
+  test --pooled [FILTER]
+                   the tests of the whole chat, through PgBouncer in each mode
   dev [--port N]   server and front end, both rebuilt on change
   bench [ARGS]     the load benchmark; `bench -- --help` lists its own arguments
   chaos [ARGS]     three instances with everything around them breaking; `chaos --help` lists its own arguments

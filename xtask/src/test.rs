@@ -3,6 +3,7 @@
 //! Steps run one after the other, since each of them keeps every core busy. One that fails does not hide the
 //! next. The last line of the output is `N passed, N failed`: tests, and steps that are not made of tests.
 
+mod pooler;
 mod services;
 mod tally;
 
@@ -15,30 +16,37 @@ use lexopt::prelude::*;
 use crate::{
     chaos, database, frontend, generated, interrupt, lint_deploy, process, rehearse, run, schemathesis, step, tools,
 };
+use pooler::Pooler;
 use services::Services;
 pub use services::{Scratch, free_port, start_redis};
 pub use tally::{Tally, plain_text};
 
 pub struct Options {
     filter: Option<String>,
+    is_pooled: bool,
 }
 
 impl Options {
     pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
-        let mut filter = None;
+        let (mut filter, mut is_pooled) = (None, false);
         while let Some(arg) = args.next()? {
             match arg {
                 Value(words) if filter.is_none() => filter = Some(words.string()?),
+                Long("pooled") => is_pooled = true,
                 other => return Err(other.unexpected().into()),
             }
         }
-        Ok(Self { filter })
+        Ok(Self { filter, is_pooled })
     }
 }
 
 pub fn test(options: &Options) -> anyhow::Result<()> {
     let mut report = Report::default();
     match &options.filter {
+        _ if options.is_pooled => {
+            let services = step::step("start PostgreSQL and Redis for the tests", Services::start)?;
+            through_poolers(&services, &options.filter.iter().map(String::as_str).collect::<Vec<_>>(), &mut report);
+        }
         Some(filter) => matching(filter, &mut report)?,
         None => everything(&mut report)?,
     }
@@ -77,6 +85,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
         });
     }
     // Another build of the same program, so it comes last: what it brings along is built once and kept.
+    through_poolers(&services, &MOST_TOUCHED_BY_POOLERS, report);
     report.run("Rust tests of traces", || counted(services.environment(&mut tests_of_traces()), tally::rust));
     drop(services);
     report.run("a minute of chaos", || {
@@ -139,6 +148,40 @@ fn rust_tests() -> Command {
     } else {
         command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
+    command
+}
+
+/// Modules of `tests/chat` that between them ask for everything, start several instances at once on an empty database,
+/// move a chat, and repeat what was lost. All modules take several minutes for each pooler.
+const MOST_TOUCHED_BY_POOLERS: [&str; 6] =
+    ["hosted::", "conversation::", "retries::", "transfer::", "rights::every", "faults::leaving::"];
+
+/// `tests/chat`, each database reached through `PgBouncer`: these modules, or all of it. Where one cannot be had, that is
+/// said. The tests that break a PostgreSQL of their own reach it directly.
+fn through_poolers(services: &Services, modules: &[&str], report: &mut Report) {
+    for way in &pooler::WAYS {
+        let bouncer = match (way.find)() {
+            Ok(bouncer) => bouncer,
+            Err(error) => {
+                step::note(&format!("{}: not tested: {error:#}", way.name));
+                continue;
+            }
+        };
+        report.run(way.name, || {
+            let pooler = Pooler::start(services.database_url(), &bouncer, way)?;
+            counted(services.environment(pooler.environment(&mut tests_of_the_chat(modules))), tally::rust)
+        });
+    }
+}
+
+fn tests_of_the_chat(modules: &[&str]) -> Command {
+    let mut command = process::cargo();
+    if process::find("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--workspace", "--test", "chat"]);
+    } else {
+        command.args(["test", "--workspace", "--test", "chat", "--"]);
+    }
+    command.args(modules);
     command
 }
 

@@ -1,9 +1,10 @@
 //! Programs that tests need beside Rust and Node: found, or installed where that is possible without asking.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::{process, step};
 
@@ -34,6 +35,128 @@ pub fn virtual_screen() -> anyhow::Result<PathBuf> {
 
 pub fn redis() -> anyhow::Result<PathBuf> {
     find_or_install("Redis", "redis-server", || process::find("redis-server"))
+}
+
+/// A `PgBouncer`, and how it is called.
+pub struct Bouncer {
+    program: PathBuf,
+    /// The loader and the libraries of the system that it was made for, where that is not this one.
+    libraries: Option<(PathBuf, PathBuf)>,
+}
+
+impl Bouncer {
+    pub fn command(&self) -> Command {
+        let Some((loader, libraries)) = &self.libraries else { return Command::new(&self.program) };
+        let mut command = Command::new(loader);
+        command.arg("--library-path").arg(libraries).arg(&self.program);
+        command
+    }
+
+    /// Whether it is 1.21 or later: "`PgBouncer` 1.18.0".
+    fn carries_statements(&self) -> bool {
+        let told = process::read(self.command().arg("--version")).unwrap_or_default();
+        let numbers = told.split_whitespace().nth(1).unwrap_or_default().split('.').map(str::parse::<u32>);
+        let numbers: Vec<u32> = numbers.map_while(Result::ok).collect();
+        numbers.get(..2).is_some_and(|version| version >= &[1, 21][..])
+    }
+}
+
+/// The one of this system.
+pub fn pgbouncer() -> anyhow::Result<Bouncer> {
+    let find = || {
+        let usual = PathBuf::from("/usr/sbin/pgbouncer");
+        process::find("pgbouncer").or_else(|| usual.is_file().then_some(usual))
+    };
+    Ok(Bouncer { program: find_or_install("PgBouncer", "pgbouncer", find)?, libraries: None })
+}
+
+/// One that loses prepared statements in transaction mode (1.20 and earlier), as Debian 12 has it.
+pub fn pgbouncer_of_debian_12() -> anyhow::Result<Bouncer> {
+    let bouncer = pgbouncer()?;
+    anyhow::ensure!(!bouncer.carries_statements(), "this system's PgBouncer is newer than 1.20");
+    Ok(bouncer)
+}
+
+/// Debian 13's `PgBouncer` and what it links to.
+const PACKAGES: [&str; 15] = [
+    "pgbouncer",
+    "libc6",
+    "libcares2",
+    "libevent-2.1-7t64",
+    "libpam0g",
+    "libssl3t64",
+    "libsystemd0",
+    "libaudit1",
+    "libcap-ng0",
+    "libcap2",
+    "libgcc-s1",
+    "libzstd1",
+    "zlib1g",
+    "libldap2",
+    "libsasl2-2",
+];
+
+/// One that carries prepared statements in transaction mode (1.21 and later): Debian 13's, unpacked with its libraries
+/// beside this system and never installed in it. Kept between runs.
+pub fn pgbouncer_of_debian_13() -> anyhow::Result<Bouncer> {
+    if let Ok(own) = pgbouncer()
+        && own.carries_statements()
+    {
+        return Ok(own);
+    }
+    let dir = std::env::temp_dir().join("gapless-pgbouncer-debian-13");
+    let root = dir.join("root");
+    let libraries = root.join("usr/lib/x86_64-linux-gnu");
+    let loader = libraries.join("ld-linux-x86-64.so.2");
+    let bouncer = Bouncer { program: root.join("usr/sbin/pgbouncer"), libraries: Some((loader, libraries)) };
+    if bouncer.command().arg("--version").output().is_ok_and(|told| told.status.success()) {
+        return Ok(bouncer);
+    }
+    let (Some(_), Some(_)) = (process::find("apt-get"), process::find("dpkg-deb")) else {
+        bail!("PgBouncer 1.21 or later is needed and comes from Debian's packages, which this system cannot read");
+    };
+    step::step("unpack Debian 13's PgBouncer (once)", || {
+        for inner in ["lists/partial", "cache/archives/partial", "packages", "root"] {
+            fs::create_dir_all(dir.join(inner)).with_context(|| format!("cannot make {}", dir.display()))?;
+        }
+        let sources = dir.join("sources.list");
+        let key = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        fs::write(&sources, format!("deb [signed-by={key}] {} trixie main\n", archive()?))?;
+        let apt = |args: &[&str]| {
+            let mut apt = Command::new("apt-get");
+            let of_ours = |name: &str, path: &Path| format!("{name}={}", path.display());
+            for option in [
+                of_ours("Dir::Etc::SourceList", &sources),
+                of_ours("Dir::Etc::SourceParts", Path::new("/dev/null")),
+                of_ours("Dir::State::Lists", &dir.join("lists")),
+                of_ours("Dir::Cache", &dir.join("cache")),
+                format!("APT::Sandbox::User={}", if rustix::process::geteuid().is_root() { "root" } else { "" }),
+            ] {
+                apt.args(["-o", &option]);
+            }
+            process::run(apt.args(["--quiet", "--quiet"]).args(args).current_dir(dir.join("packages")))
+        };
+        apt(&["update"])?;
+        let named = PACKAGES.map(|package| format!("{package}/trixie"));
+        apt(&[&["download"], &named.each_ref().map(String::as_str)[..]].concat())?;
+        for package in fs::read_dir(dir.join("packages"))? {
+            process::run(Command::new("dpkg-deb").arg("-x").arg(package?.path()).arg(&root))?;
+        }
+        Ok(())
+    })?;
+    Ok(bouncer)
+}
+
+/// Where this system gets Debian's packages from.
+fn archive() -> anyhow::Result<String> {
+    let listed = process::read(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI)",
+        "Created-By: Packages",
+    ]))?;
+    let archive = listed.lines().find(|uri| uri.trim_end_matches('/').ends_with("/debian"));
+    Ok(archive.context("this system has no archive of Debian's packages")?.to_owned())
 }
 
 /// The static server of the app, and the proxy of `compose.yaml`.

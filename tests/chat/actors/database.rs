@@ -47,10 +47,10 @@ impl Database {
         let name = format!("gapless_test_{}", Uuid::now_v7().simple());
         execute(&mut connection, format!("create database {name} template {template}")).await;
         connection.close().await.ok();
-        let served = std::env::var("TEST_POOLED_URL").ok().filter(|url| !url.is_empty());
-        let served = served.map(|url| url.parse::<PgConnectOptions>().expect("TEST_POOLED_URL is a PostgreSQL URL"));
-        let served = served.unwrap_or_else(|| server.clone()).database(&name);
-        Self { options: server.clone().database(&name), served, server, name }
+        let pooled = std::env::var("TEST_POOLED_URL").ok().filter(|url| !url.is_empty());
+        let pooled = pooled.map(|url| url.parse::<PgConnectOptions>().expect("TEST_POOLED_URL is a PostgreSQL URL"));
+        let reached = pooled.unwrap_or_else(|| server.clone()).database(&name);
+        Self { options: server.clone().database(&name), served: reached, server, name }
     }
 
     /// Its address, for a program of its own.

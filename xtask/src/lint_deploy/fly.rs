@@ -47,8 +47,14 @@ const KEYS: [&str; 35] = [
 ];
 
 /// Secrets have their own place on the platform; in a file they would be in the repository.
-const SECRETS: [&str; 5] =
-    ["DATABASE_URL", "REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "METRICS_TOKEN"];
+const SECRETS: [&str; 6] = [
+    "DATABASE_URL",
+    "DATABASE_DIRECT_URL",
+    "REDIS_CONNECTION",
+    "JWT_SIGNING_KEY",
+    "JWT_PREVIOUS_KEYS",
+    "METRICS_TOKEN",
+];
 
 /// What an instance opens beside its pool (`CORE_CONNECTIONS` in src/app.rs), and what is left for the release command and
 /// for people, of those that the pooler of Fly's smallest managed PostgreSQL opens to the database.

@@ -54,6 +54,10 @@ impl Services {
         Ok(Self { database_url, redis_url, _redis: redis, _cluster: cluster, _dir: dir })
     }
 
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
     /// Tells `command` where the services are. `DATABASE_URL` is for `sqlx::test`.
     pub fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("DATABASE_URL", &self.database_url).env("TEST_DATABASE_URL", &self.database_url);
