@@ -170,7 +170,7 @@ async fn answer(mut router: Router, peer: SocketAddr, request: Request<Incoming>
     let Ok(response) = router.call(Request::from_parts(head, body)).await;
     let Some(loan) = loan else { return response };
     // A body that did not come in time is not waited for again.
-    let is_settled = response.status() != StatusCode::REQUEST_TIMEOUT && loan.is_settled().await;
+    let is_settled = response.status() != StatusCode::REQUEST_TIMEOUT && loan.settle().await;
     if is_settled { response } else { closing(response) }
 }
 

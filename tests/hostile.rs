@@ -89,10 +89,13 @@ fn key(byte: u8) -> SigningKey {
 }
 
 fn tokens() -> Tokens {
-    Tokens::new(&key(1), &[key(2)], "gapless", "gapless-clients", Duration::from_secs(900))
+    Tokens::new(&key(1), &[key(2)], "gapless", "gapless-clients", Duration::from_mins(15))
 }
 
 proptest! {
+    // A failing case is printed; a file of them would have to stand beside the crate's root, which tests do not have.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_cursor_that_is_read_is_written_the_same(text in text(CURSOR)) {
         if let Ok(cursor) = text.parse::<Cursor>() {
@@ -104,12 +107,12 @@ proptest! {
 
     #[test]
     fn no_text_is_a_token_but_one_that_was_signed(text in text(TOKEN)) {
-        prop_assert!(tokens().verify(&text, OffsetDateTime::now_utc()).is_err());
+        prop_assert!(tokens().verify(&text, OffsetDateTime::UNIX_EPOCH).is_err());
     }
 
     #[test]
     fn a_token_with_anything_changed_is_none(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-        let now = OffsetDateTime::now_utc();
+        let now = OffsetDateTime::UNIX_EPOCH;
         let token = tokens().issue(UserId::new(), "ali".into(), SessionId::new(), now);
         prop_assert!(tokens().verify(&token, now).is_ok());
         let place = place.index(token.len());

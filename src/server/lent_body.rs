@@ -57,7 +57,7 @@ pub(super) fn lend(incoming: Incoming, awaits_continue: bool) -> (LentBody, Loan
 impl Loan {
     /// Reads the rest of the body, if it is small and comes soon. Whether the connection is of use for the next
     /// request. Called when the handler has answered.
-    pub async fn is_settled(self) -> bool {
+    pub async fn settle(self) -> bool {
         let returned = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A body that is still in somebody's hands may not be read from here.
         let Some(mut body) = returned else { return false };

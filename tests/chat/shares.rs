@@ -28,8 +28,8 @@ async fn posts_and_requests_go_on_while_readers_have_every_connection_of_replay(
     // Readers who replay wait: the connections are taken.
     let replay = &chat.first.app.replay_db;
     let mut taken = Vec::new();
-    for _ in 0..replay.options().get_max_connections() {
-        taken.push(replay.acquire().await.expect("a connection"));
+    for _ in 0..replay.limit() {
+        taken.push(replay.begin().await.expect("a connection"));
     }
     let mut behind = Vec::new();
     for _ in 0..10 {

@@ -26,8 +26,8 @@ export interface StreamPorts {
 
 /** Longer gaps than this many events are cheaper to read as a fresh page than to replay. */
 const REPLAY_LIMIT = 500;
-/** A connection that says no hello within this time is given up. */
-const HELLO_TIMEOUT_MS = 15_000;
+/** A connection that says no hello within this time is given up: TCP, TLS and the request take 10 s at a round trip of 2.4 s. */
+const HELLO_TIMEOUT_MS = 30_000;
 /** Without a hello for this long, a server that answers otherwise is taken to be behind a proxy that buffers. */
 const HELD_BACK_AFTER_MS = 5_000;
 /** Added to two heartbeats before silence counts as death: a busy phone may be late. */

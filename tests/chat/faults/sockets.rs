@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::actors::{Chat, Wire};
 
 /// A head that does not come, or comes slowly, is waited for no longer.
-const CLOSED_WITHIN: Duration = Duration::from_secs(15);
+const CLOSED_WITHIN: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_and_slow_connections_are_closed() {

@@ -30,8 +30,11 @@ export function PageNotices() {
       ) : (
         isMissing && (
           <Notice tone="waiting" action={needsReload && <ReloadButton />}>
-            A part of this page could not be loaded.{" "}
-            {needsReload ? "Reload to get it; what you typed is kept." : "Trying again."}
+            <span>
+              {needsReload
+                ? "A part of this page could not be loaded. Reload to get it; what you typed is kept."
+                : "A part of this page could not be loaded. Trying again."}
+            </span>
           </Notice>
         )
       )}

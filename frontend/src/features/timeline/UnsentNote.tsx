@@ -10,11 +10,13 @@ export function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: Messa
     return (
       <p className="flex items-center gap-1.5 text-xs text-muted">
         <Clock3 className="size-3.5" aria-hidden />
-        {isBehind
-          ? "Waiting for the message above"
-          : navigator.onLine
-            ? "Sending…"
-            : "Kept here; sent when you are back online"}
+        <span>
+          {isBehind
+            ? "Waiting for the message above"
+            : navigator.onLine
+              ? "Sending…"
+              : "Kept here; sent when you are back online"}
+        </span>
         {isBehind && <TakeBack unsent={unsent} actions={actions} />}
       </p>
     );
@@ -31,11 +33,11 @@ export function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: Messa
         ) : (
           <Clock3 className="size-4 shrink-0" aria-hidden />
         )}
-        {isRefused ? `Not sent: ${refusal}` : `Not sent yet: ${trouble} Trying again.`}
+        <span>{isRefused ? `Not sent: ${refusal}` : `Not sent yet: ${trouble} Trying again.`}</span>
       </span>
       <span className="flex gap-1">
         <SmallButton onClick={() => actions.retry(unsent)}>
-          <RotateCw className="size-3.5" aria-hidden /> {isRefused ? "Retry" : "Try now"}
+          <RotateCw className="size-3.5" aria-hidden /> <span>{isRefused ? "Retry" : "Try now"}</span>
         </SmallButton>
         <TakeBack unsent={unsent} actions={actions} />
       </span>
