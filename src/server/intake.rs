@@ -114,6 +114,10 @@ impl Progress {
         is_crowded: impl Fn() -> bool,
     ) -> Poll<()> {
         loop {
+            // Before the alarm is set anew: the look that it went off for is due.
+            if alarm.is_elapsed() && self.deadline(is_crowded()).is_some_and(|deadline| deadline <= Instant::now()) {
+                return Poll::Ready(());
+            }
             let Some(deadline) = self.deadline(false) else { return Poll::Pending };
             // An idle connection looks now and then whether others wait for its place.
             let look_at = deadline.min(Instant::now() + self.timeouts.head);
@@ -121,9 +125,6 @@ impl Progress {
                 alarm.as_mut().reset(look_at);
             }
             ready!(alarm.as_mut().poll(context));
-            if self.deadline(is_crowded()).is_some_and(|deadline| deadline <= Instant::now()) {
-                return Poll::Ready(());
-            }
         }
     }
 
