@@ -9,25 +9,10 @@
 -- sessions that ended. Tokens of the release before name none: for them, and for that release, the log still lists
 -- the sessions, the newest hundred of them, which is all that an account can have open from here on.
 
--- A table of its own rather than columns of `users`: nothing locks that table while this migration runs.
-create table session_endings (
-    user_id    uuid primary key references users (id),
-    -- The present generation; an account without a row is in its first, 0.
-    generation bigint not null,
-    ended_at   timestamptz not null,
-    -- The session that went on, whose access tokens still name an earlier generation.
-    spared     uuid
-);
-
--- A starting instance reads the accounts whose sessions ended within the life of an access token.
-create index session_endings_newest on session_endings (ended_at);
-
-alter table sessions add column generation bigint not null default 0;
-
+-- Sign-ins wait while these are built; reads and everything else go on.
 create index sessions_open on sessions (user_id, generation, created_at) where ended_at is null;
 -- Erasing an account finds its sessions by this, ended ones too.
 create index sessions_by_user on sessions (user_id);
-drop index sessions_open_by_user;
 
 create function session_generation(p_user uuid) returns bigint
 language sql stable
@@ -119,10 +104,6 @@ begin
 end $$;
 
 -- Opens a session as `open_session` did, and answers its generation; null where it was not opened.
---
--- An account has at most a hundred open sessions: one more ends the oldest. That takes no position in the log, since
--- nobody took a right away: its refresh token is refused from here on, an access token lives out its minutes. An
--- account that had more before this limit loses ten of them with each sign-in.
 create function open_session_v2(
     p_session uuid, p_user uuid, p_password_hash text, p_now timestamptz, p_token_hash bytea, p_token_expires timestamptz
 ) returns bigint
@@ -143,12 +124,6 @@ begin
     v_generation := session_generation(p_user);
     insert into sessions (id, user_id, created_at, generation) values (p_session, p_user, p_now, v_generation);
     insert into refresh_tokens (token_hash, session_id, expires_at) values (p_token_hash, p_session, p_token_expires);
-    -- At a time long ago: no instance has to hear of it, and its rows are removed at once.
-    update sessions s set ended_at = 'epoch'
-    where s.ended_at is null and s.id in (
-        select o.id from sessions o
-        where o.user_id = p_user and o.generation = v_generation and o.ended_at is null
-        order by o.created_at desc offset 100 limit 10);
     return v_generation;
 end $$;
 
@@ -159,6 +134,49 @@ language sql
 as $$
     select open_session_v2(p_session, p_user, p_password_hash, p_now, p_token_hash, p_token_expires) is not null
 $$;
+
+-- Ends sessions of an account beyond its hundred: the least recently used ones. Called after a sign-in; answers the position
+-- in the log, by which their access tokens end too, and null where there were none. An account that had more before
+-- this limit loses ten with each sign-in. The oldest 120 are looked at, so that any number costs the same.
+create function end_surplus_sessions(p_user uuid) returns bigint
+language plpgsql
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+declare
+    v_now        timestamptz;
+    v_generation bigint;
+    v_open       bigint;
+    v_ended      uuid[];
+begin
+    v_generation := session_generation(p_user);
+    select count(*) into v_open from (
+        select from sessions s
+        where s.user_id = p_user and s.generation = v_generation and s.ended_at is null limit 110) o;
+    if v_open <= 100 then
+        return null;
+    end if;
+    perform lock_log();
+    v_now := clock_timestamp();
+    with oldest as materialized (
+        select s.id from sessions s
+        where s.user_id = p_user and s.generation = v_generation and s.ended_at is null
+        order by s.created_at limit 120
+    ), surplus as (
+        -- A refresh token expires a fixed time after it was given: the one that lasts longest tells the last use.
+        select o.id from oldest o
+        order by (select max(t.expires_at) from refresh_tokens t where t.session_id = o.id) nulls first
+        limit v_open - 100
+    ), ended as (
+        update sessions s set ended_at = v_now from surplus o where s.id = o.id and s.ended_at is null returning s.id
+    )
+    select array_agg(e.id) into v_ended from ended e;
+    if v_ended is null then
+        return null;
+    end if;
+    return append_log('sessions.ended', v_now, p_user, p_user => p_user,
+                      p_detail => jsonb_build_object('sessions', v_ended));
+end $$;
 
 -- The three below remove rows in small batches, without the log's lock, and answer how many. Each looks for at most so
 -- many sessions and removes their tokens first, as a refresh locks them; a session goes once it has none left.

@@ -21,9 +21,9 @@ use crate::id::{InvitationId, MessageId, RoomId, UserId};
 /// Largest body in bytes: four times what the longest message can need.
 pub const BODY_LIMIT: usize = 64 << 10;
 
-/// A body that takes longer than this to arrive is given up. 4.3 KiB/s is enough for the largest, and a packet of a small
-/// one may be lost twice at a round trip of 2.4 s, as when a phone's radio wakes up.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// A body that takes longer than this to arrive is given up. 6.4 KiB/s is enough for the largest, and a packet of a small
+/// one may be lost at a round trip of 2.4 s, as when a phone's radio wakes up.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Until when a request is answered. It counts from when the request has arrived, so whoever reads a body moves it.
 #[derive(Debug, Clone)]

@@ -102,9 +102,14 @@ impl Limits {
         place.inspect_err(|crowded| hit(crowded.of("connections", "connections_by_address")))
     }
 
-    /// Whether so many connections beside those of streams are open that idle ones should make room.
-    pub fn is_crowded(&self) -> bool {
-        self.connections.held().saturating_sub(self.streams.held()) > OTHER_CONNECTIONS / 2
+    /// Returns whether so many connections beside those of streams are open, in all or from the address of `peer`, that
+    /// idle ones should make room. A trusted proxy has no share of its own.
+    pub fn is_crowded(&self, peer: IpAddr) -> bool {
+        let in_all = self.connections.held().saturating_sub(self.streams.held());
+        let is_proxy = self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer));
+        let of_peer = self.connections.held_by(peer.into()).saturating_sub(self.streams.held_by(peer.into()));
+        in_all > OTHER_CONNECTIONS / 2
+            || (self.rates.is_some() && !is_proxy && of_peer > OTHER_CONNECTIONS_PER_ADDRESS / 2)
     }
 
     /// A place for one more stream. A caller without one is told `bye busy`.
@@ -327,15 +332,28 @@ mod tests {
     }
 
     #[test]
-    fn connections_without_a_stream_crowd_the_others_before_there_is_no_place_left() {
+    fn idle_connections_make_room_before_there_is_no_place_left() {
         let limits = limits(false);
-        let connect = |n: usize| (0..n).map(|_| limits.connect([203, 0, 113, 1].into()).unwrap()).collect::<Vec<_>>();
+        let peer = |n: u8| IpAddr::from([203, 0, 113, n]);
+        let connect = |n: usize| (0..n).map(|_| limits.connect(peer(1)).unwrap()).collect::<Vec<_>>();
         let mut held = connect(OTHER_CONNECTIONS / 2);
-        assert!(!limits.is_crowded());
+        assert!(!limits.is_crowded(peer(1)));
         held.extend(connect(1));
-        assert!(limits.is_crowded());
+        assert!(limits.is_crowded(peer(1)) && limits.is_crowded(peer(2)));
         let _stream = limits.open_stream(address(1), None).unwrap();
-        assert!(!limits.is_crowded(), "one of them is a stream's");
+        assert!(!limits.is_crowded(peer(1)), "one of them is a stream's");
+    }
+
+    #[test]
+    fn idle_connections_of_one_address_make_room_for_that_address_alone() {
+        let limits = Limits::new(&Config { rate_limits: true, ..Config::for_tests() });
+        let peer = |n: u8| IpAddr::from([203, 0, 113, n]);
+        let mut held: Vec<_> =
+            (0..OTHER_CONNECTIONS_PER_ADDRESS / 2).map(|_| limits.connect(peer(1)).unwrap()).collect();
+        assert!(!limits.is_crowded(peer(1)));
+        held.push(limits.connect(peer(1)).unwrap());
+        assert!(limits.is_crowded(peer(1)));
+        assert!(!limits.is_crowded(peer(2)));
     }
 
     #[test]

@@ -124,7 +124,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     let alarm = tokio::time::sleep(app.config.head_timeout);
     tokio::pin!(stream_comes, alarm);
     let overdue = |context: &mut Context<'_>, alarm: Pin<&mut Sleep>| {
-        progress.poll_overdue(context, alarm, || app.limits.is_crowded())
+        progress.poll_overdue(context, alarm, || app.limits.is_crowded(peer.ip()))
     };
     loop {
         tokio::select! {

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
 pub use db::Db;
 pub use refusal::explain;
@@ -43,18 +43,33 @@ const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
 pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its connection")] PgConnection);
 
 /// Waits for the turn to prepare the database. The lock is one of a transaction that stays open, not of a session: a
-/// pooler in transaction mode would give the session, and the lock with it, to somebody else.
+/// pooler in transaction mode would give the session, and the lock with it, to somebody else. An instance that waits asks
+/// again and again instead of holding a transaction: behind a pooler with few servers, waiting ones would leave none to
+/// the instance whose turn it is.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
+    const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
+                         set local idle_in_transaction_session_timeout = 0";
     /// Any number that nobody else locks in this database.
-    const TAKE: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
-                        set local idle_in_transaction_session_timeout = 0; \
-                        select pg_advisory_xact_lock(29099058084017011)";
+    const TRY: &str = "select pg_try_advisory_xact_lock(29099058084017011)::text";
+    const PAUSE: Duration = Duration::from_millis(100);
     let mut connection = connect_alone(options).await?;
-    sqlx::raw_sql(TAKE).execute(&mut connection).await.map_err(|error| explain(error, options))?;
-    Ok(Turn(connection))
+    loop {
+        let tried = async {
+            sqlx::raw_sql(BEGIN).execute(&mut connection).await?;
+            let taken: String = connection.fetch_one(sqlx::raw_sql(TRY)).await?.try_get(0)?;
+            if taken != "true" {
+                sqlx::raw_sql("rollback").execute(&mut connection).await?;
+            }
+            Ok(taken == "true")
+        };
+        if tried.await.map_err(|error: sqlx::Error| explain(error, options))? {
+            return Ok(Turn(connection));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// After a power cut the program and its database start together. One that is there and has to recover first is waited

@@ -4,8 +4,8 @@
 //! names collide. The tables come from Unicode: default-ignorable code points, NFC and NFKC (UAX 15), and the
 //! confusables of UTS 39.
 
-use icu_properties::CodePointSetData;
-use icu_properties::props::DefaultIgnorableCodePoint;
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
 
@@ -28,9 +28,17 @@ pub fn is_visible(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_ignorable(c) && !BLANK_SYMBOLS.contains(&c))
 }
 
-/// Whether the text reorders what is written around it.
+/// Returns whether the text reorders what is written around it.
 pub fn reorders_neighbours(text: &str) -> bool {
     text.chars().any(is_bidi_control)
+}
+
+/// Returns whether the text holds a character without a glyph that readers share: unassigned or for private use, or one
+/// that ends a line.
+pub fn has_no_glyph(text: &str) -> bool {
+    use GeneralCategory::{LineSeparator, ParagraphSeparator, PrivateUse, Unassigned};
+    let category = CodePointMapData::<GeneralCategory>::new();
+    text.chars().any(|c| matches!(category.get(c), Unassigned | PrivateUse | LineSeparator | ParagraphSeparator))
 }
 
 /// The text in NFC: `é` is one character, whichever keyboard it came from.
@@ -44,7 +52,7 @@ pub fn composed(text: &str) -> String {
 /// ASCII characters are compared with each other by case alone, so that `Room 1` and `Room l` are two
 /// names and the key of an ASCII name is its lower case.
 pub fn name_key(name: &str) -> String {
-    let visible: String = name.nfkc().filter(|c| !is_ignorable(*c)).collect();
+    let visible: String = name.nfkc().filter(|c| !is_ignorable(*c) && !BLANK_SYMBOLS.contains(c)).collect();
     // Upper case first: it writes `ß` as `SS`, and gives all forms of a letter (σ, ς) one lower case.
     let folded = visible.to_uppercase().to_lowercase();
     let mut key = String::with_capacity(folded.len());
@@ -112,6 +120,8 @@ mod tests {
             ("Gen\u{200b}eral", "General"),
             ("Gen\u{ad}eral", "General"),
             ("General\u{3164}", "General"),
+            ("Lou\u{2800}nge", "Lounge"),
+            ("Lounge\u{1d159}", "Lounge"),
             ("General \u{2003} chat", "General chat"),
             ("Ὀδυσσεύς", "ὈΔΥΣΣΕΎΣ"),
             ("ﬁne", "fine"),

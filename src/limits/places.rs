@@ -61,9 +61,14 @@ impl<K: Eq + Hash + Copy> Places<K> {
         self.take_up_to(usize::MAX, key)
     }
 
-    /// How many places are held.
+    /// Number of places that are held.
     pub(super) fn held(&self) -> usize {
         self.books().total
+    }
+
+    /// Number of places that `key` holds.
+    pub(super) fn held_by(&self, key: K) -> usize {
+        self.books().by_key.get(&key).copied().unwrap_or(0)
     }
 
     fn take_up_to(&self, share: usize, key: K) -> Result<Place<K>, Crowded> {

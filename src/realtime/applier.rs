@@ -62,6 +62,9 @@ pub async fn watch_head(
     hints: Arc<Hints>,
     stop: CancellationToken,
 ) {
+    for by in ["tick", "hint"] {
+        metrics::counter!("gapless_log_looks_total", "by" => by).increment(0);
+    }
     let mut looked_at = tokio::time::Instant::now();
     let mut pause = async || {
         let tick = if backplane.is_connected() { TICK } else { DEAF_TICK };

@@ -185,7 +185,13 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
 
     let (id, next) = (SessionId::new(), app.next_token());
     let session = sessions::open(&app.db, known.user.id, &known.password_hash, next.opening(id)).await?;
-    Ok(Json(app.session(session.ok_or(Error::WrongCredentials)?, known.user, next)))
+    let session = session.ok_or(Error::WrongCredentials)?;
+    match sessions::end_surplus(&app.db, known.user.id).await {
+        Ok(ended_at) => settle(app, ended_at).await,
+        // The next sign-in ends them.
+        Err(error) => tracing::warn!(%error, user = %known.user.id, "surplus sessions were not ended"),
+    }
+    Ok(Json(app.session(session, known.user, next)))
 }
 
 /// Exchange a refresh token for a new session pair.

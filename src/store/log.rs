@@ -168,6 +168,7 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
     let generations: Vec<(UserId, Generation, Option<SessionId>, OffsetDateTime)> =
         sqlx::query_as("select user_id, generation, spared, ended_at from session_endings where ended_at >= $1")
             .bind(ended_since)
+            .persistent(false)
             .fetch_all(&mut *transaction)
             .await?;
     transaction.commit().await?;

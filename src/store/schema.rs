@@ -1,7 +1,7 @@
 //! The schema, embedded in the program, and how two releases share one: see `migrations/0009_releases.sql`.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use sqlx::migrate::{Migration, Migrator};
@@ -16,9 +16,16 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// A migration may take longer than a statement may; so it says, whatever the role's defaults are. One at a time
 /// looks and changes, by a lock of the transaction: one of the session, as sqlx's own runner takes it, is lost behind a
 /// pooler in transaction mode, and so are the statements that it prepares outside of transactions.
+///
+/// A lock on a table is waited for briefly and then asked for again: behind a waiting lock everybody else's statements
+/// would queue, for as long as a dump reads that table.
 const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0; \
-                     select pg_advisory_xact_lock(29099058084017012)";
+                     select pg_advisory_xact_lock(29099058084017012); set local lock_timeout = '1s'";
+/// Pause before a lock that was not had is asked for again.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
+/// SQLSTATE `lock_not_available`.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Brings the schema up to date. One that a newer release has expanded is left as it is.
 ///
@@ -26,9 +33,26 @@ const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_time
 /// When the database cannot be reached, a migration fails, or a newer release has taken away what this one needs.
 pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
     let mut connection = connect_alone(options).await?;
-    while apply_next(&mut connection).await.map_err(|error| explain(error, options))? {}
+    loop {
+        match apply_next(&mut connection).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if is_locked(&error) => {
+                tracing::warn!(
+                    "a migration waits for a table that a long transaction reads, such as a dump; trying again"
+                );
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Err(error) => return Err(explain(error, options)),
+        }
+    }
     connection.close().await.ok();
     Ok(())
+}
+
+fn is_locked(error: &anyhow::Error) -> bool {
+    let refusal = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    refusal.is_some_and(|refusal| refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
 }
 
 /// Applies the oldest migration that is missing. Says whether there was one.
@@ -40,7 +64,7 @@ async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
         if let Some(checksum) = applied.get(&migration.version) {
             ensure!(
                 **checksum == *migration.checksum,
-                "migration {} was applied in another wording",
+                "migration {} in the database differs from this program's (checksum)",
                 migration.version
             );
             continue;

@@ -44,6 +44,12 @@ pub async fn open(
     Ok(generation.map(|generation| SessionClaim { id: session.id, generation: Some(generation) }))
 }
 
+/// Ends the least recently used sessions of an account that has more than a hundred open, and returns the position of
+/// that in the log.
+pub async fn end_surplus(db: &Db, user: UserId) -> sqlx::Result<Option<Pos>> {
+    sqlx::query_scalar("select end_surplus_sessions($1)").bind(user).fetch_one(db).await
+}
+
 /// What a refresh token may be exchanged for.
 #[derive(Clone, Copy)]
 pub struct Offer<'a> {

@@ -34,7 +34,6 @@ const RULES: &[(&str, Way)] = &[
     ("sessions_pkey", CHANCE),
     ("sessions_user_id_fkey", Asked(|chat| sessions_of_the_erased(chat).boxed_local())),
     ("session_endings_pkey", Ours("an account's row is changed where there is one: `on conflict do update`")),
-    ("session_endings_user_id_fkey", Ours("the user is looked up under the lock, and no user is ever deleted")),
     ("refresh_tokens_pkey", CHANCE),
     ("refresh_tokens_session_id_fkey", Asked(|chat| sessions_of_the_erased(chat).boxed_local())),
     ("log_head_only_row_check", ONE_ROW),

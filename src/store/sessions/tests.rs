@@ -186,23 +186,33 @@ async fn the_release_before_refreshes_the_same_sessions(pool: sqlx::PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn an_account_holds_a_hundred_sessions_and_one_more_ends_the_oldest(pool: sqlx::PgPool) {
+async fn an_account_holds_a_hundred_sessions_and_the_least_recently_used_end(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let ali = ali(&db).await;
-    for n in 0..103_u8 {
+    for n in 0..100_u8 {
+        let opened_at = NOW + Duration::from_secs(n.into());
         let token = [n];
-        let new = NewSession { opened_at: NOW + Duration::from_secs(n.into()), ..session(&token) };
+        let new = NewSession { opened_at, token_expires_at: opened_at + MONTH, ..session(&token) };
         assert!(open(&db, ali, "hash", new).await.unwrap().is_some());
     }
-    for n in 0..3_u8 {
+    assert_eq!(end_surplus(&db, ali).await.unwrap(), None, "a hundred are not too many");
+
+    // The oldest is in use; the one after it is not.
+    let later = NOW + Duration::from_hours(1);
+    let offer = Offer { nonce: b"nonce", digest: b"in use", expires_at: later + MONTH, replaces: false };
+    assert!(matches!(rotate(&db, &[0], later, offer).await.unwrap(), Rotation::Done { .. }));
+    for n in 100..102_u8 {
+        let token = [n];
+        let new = NewSession { opened_at: later, token_expires_at: later + MONTH, ..session(&token) };
+        assert!(open(&db, ali, "hash", new).await.unwrap().is_some());
+        let pos = Pos(i64::from(n) - 99);
+        assert_eq!(end_surplus(&db, ali).await.unwrap(), Some(pos), "it is in the log, so access tokens end as well");
+    }
+    for n in 1..3_u8 {
         assert_eq!(rotate_to(&db, &[n], b"next").await, Rotation::Invalid);
     }
-    assert_eq!(given(rotate_to(&db, &[3], b"next").await), b"next");
-    let head: Pos = sqlx::query_scalar("select pos from log_head").fetch_one(&db).await.unwrap();
-    assert_eq!(head, Pos(0), "nobody took a right away");
-    assert!(remove_ended(&db, NOW, 500).await.unwrap() > 0);
-    let kept: i64 = sqlx::query_scalar("select count(*) from sessions").fetch_one(&db).await.unwrap();
-    assert_eq!(kept, 100);
+    assert_eq!(given(rotate_to(&db, b"in use", b"next of 0").await), b"next of 0");
+    assert_eq!(given(rotate_to(&db, &[3], b"next of 3").await), b"next of 3");
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
