@@ -35,7 +35,7 @@ use crate::{demo, sweep, telemetry};
 /// one for each commit in flight, one for the applier's reads of the log and one for looks at its head.
 const CORE_CONNECTIONS: u32 = 4;
 
-/// Connections for readers who resume, so that any number of them delays neither posts nor requests.
+/// Connections reserved for replays, so that resuming readers delay neither posts nor requests.
 const REPLAY_CONNECTIONS: u32 = READS_AT_ONCE;
 
 /// Connections beside those for requests (`DB_POOL_SIZE`).
@@ -57,7 +57,7 @@ pub struct Parts {
     pub db: Db,
     /// For posts and the log alone.
     pub core_db: Db,
-    /// For readers who resume alone.
+    /// Connections reserved for replays.
     pub replay_db: Db,
     pub realtime: Realtime,
     pub writer: Writer,
@@ -235,9 +235,9 @@ fn commit(db: Db, publish: Publish) -> Commit {
 
 /// The database that the settings name, or a private one.
 pub struct Database {
-    /// Where statements go: perhaps a pooler's address.
+    /// Database address used for queries; may be a pooler's.
     pub options: PgConnectOptions,
-    /// The same database without a pooler, where the settings name that address too.
+    /// Direct address of the same database, bypassing the pooler; equal to `options` if none is configured.
     pub direct: PgConnectOptions,
     embedded: Option<EmbeddedPostgres>,
 }
@@ -259,14 +259,14 @@ impl Database {
         Ok(Self { direct: options.clone(), options, embedded: Some(embedded) })
     }
 
-    /// At an address, with the direct one of the settings.
+    /// Uses this address, and the direct address from the settings.
     pub fn at(options: PgConnectOptions, config: &Config) -> Self {
         let direct = config.database_direct_url.as_ref().map(|url| url.expose_secret().parse());
         let direct = direct.map(|parsed| parsed.expect("it was parsed when the settings were read"));
         Self { direct: direct.unwrap_or_else(|| options.clone()), options, embedded: None }
     }
 
-    /// Brings the schema up to date, at the direct address. Others that start wait while the turn is held.
+    /// Migrates the schema through the direct address. Other starting instances wait until it has finished.
     ///
     /// # Errors
     /// A sentence for the operator.
@@ -276,7 +276,7 @@ impl Database {
         Ok(turn)
     }
 
-    /// How statements get there.
+    /// Determines how statements reach the database.
     ///
     /// # Errors
     /// A sentence for the operator.
@@ -285,7 +285,7 @@ impl Database {
         access.context("The database (DATABASE_URL) cannot be used")
     }
 
-    /// A connection that the caller has to itself, for one long transaction.
+    /// Opens a dedicated connection for one long transaction.
     ///
     /// # Errors
     /// A sentence for the operator.

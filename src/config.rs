@@ -29,7 +29,7 @@ pub use settings::{LogFormat, Registration, Settings};
 pub use signing_key::SigningKey;
 pub use trusted_proxy::TrustedProxy;
 
-/// A silent connection, and one in the middle of a request's head, is closed after this long.
+/// Timeout for a connection that is silent or has sent an incomplete request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings as the program uses them.
@@ -41,7 +41,7 @@ pub struct Config {
     pub host: IpAddr,
     /// `DATABASE_URL`; `None` starts the private `PostgreSQL`.
     pub database_url: Option<SecretString>,
-    /// `DATABASE_DIRECT_URL`, for the schema and long transactions; `None` uses `database_url`.
+    /// `DATABASE_DIRECT_URL`, for migrations and long transactions; `None` uses `database_url`.
     pub database_direct_url: Option<SecretString>,
     /// `REDIS_CONNECTION`
     pub redis_connection: Option<SecretString>,
@@ -91,7 +91,7 @@ pub struct Config {
     pub heartbeat: Duration,
     /// `KEEP_ALIVE_SECS`
     pub keep_alive: Duration,
-    /// Not a setting: how long a connection may take for a request's head.
+    /// Maximum time for a request's head. Not configurable.
     pub head_timeout: Duration,
     /// `REPLAY_RING_BYTES`
     pub ring_bytes: usize,

@@ -25,12 +25,12 @@ pub const BODY_LIMIT: usize = 64 << 10;
 /// one may be lost at a round trip of 2.4 s, as when a phone's radio wakes up.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Until when a request is answered. It counts from when the request has arrived, so whoever reads a body moves it.
+/// Deadline for answering a request. It counts from the arrival of the complete request, so reading a body extends it.
 #[derive(Debug, Clone)]
 pub struct Deadline(Arc<Mutex<Instant>>, Duration);
 
 impl Deadline {
-    /// So long from now.
+    /// Sets the deadline to `now` plus this duration.
     pub fn after(patience: Duration) -> Self {
         Self(Arc::new(Mutex::new(Instant::now() + patience)), patience)
     }
@@ -39,7 +39,7 @@ impl Deadline {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts again, from a moment that is so far away.
+    /// Restarts the deadline after this pause.
     fn restart_in(&self, pause: Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause + self.1;
     }
@@ -113,12 +113,12 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Whether it is JSON, whatever it says. serde checks no UTF-8 in strings that it ignores.
+/// Returns whether the bytes are valid JSON. serde does not check UTF-8 in strings that it ignores.
 fn is_valid_json(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
-/// The query, with repeated keys for lists. Every `T` but a stream's denies unknown fields.
+/// The query, with repeated keys for lists. Every `T` except a stream's denies unknown fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 

@@ -56,17 +56,17 @@ uuid_id! {
     ClientId;
 }
 
-/// Which of an account's sessions one is among: ending all of them begins the next generation. 0 is the first.
+/// Generation of an account's session: ending all sessions begins the next generation. The first is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
 pub struct Generation(pub i64);
 
-/// What an access token says of its session.
+/// Claims of an access token about its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionClaim {
     pub id: SessionId,
-    /// `None` in tokens of a release that named none.
+    /// `None` in tokens issued by a release without generations.
     pub generation: Option<Generation>,
 }
 

@@ -39,10 +39,10 @@ const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
 const SIGN_UPS: Rate = Rate::per_minute(20).at_once(200);
 /// Open streams of one user: one for each browser, and some for tabs of browsers that cannot share one.
 const STREAMS_PER_USER: usize = 64;
-/// Streams of one user that are opened: a browser that reloads as fast as it can stays below.
+/// Rate of opening streams per user; a browser that reloads as fast as it can stays below.
 const STREAM_OPENINGS_PER_USER: Rate = Rate::per_second(4).at_once(2 * 64);
-/// Streams of one address that are opened, once it has opened as many at once as it may hold twice over: an office whose
-/// server restarts comes back at once, and so it does when the next one restarts too.
+/// Rate of opening streams per address, once it has opened twice as many as it may hold at a time: after a restart, all
+/// readers of an office reconnect at once, and again after the next restart.
 const STREAM_OPENINGS_PER_ADDRESS: Rate = Rate::per_second(16);
 /// Connections beside those of streams, of one address and of all together: for the short requests.
 const OTHER_CONNECTIONS_PER_ADDRESS: usize = 256;
@@ -115,7 +115,7 @@ impl Limits {
     /// A place for one more stream. A caller without one is told `bye busy`.
     pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
         if let Some(rates) = &self.rates {
-            // The user first: one in a loop must not use up what others at the same address have.
+            // The user first: one user in a loop must not use up the budget of others at the same address.
             user.map(|user| rates.stream_openings_by_user.take(&user)).transpose().map_err(|_| Crowded::Share)?;
             rates.stream_openings_by_address.take(&address).map_err(|_| Crowded::Share)?;
         }
@@ -144,8 +144,8 @@ impl Limits {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.requests_by_user.take(&user))
     }
 
-    /// Admits one password to be checked under this name, whether or not there is such an account; may wait a little
-    /// while many addresses are guessing.
+    /// Admits one password check for this name, whether or not the account exists; may wait briefly while many
+    /// addresses are guessing.
     pub async fn admit_password(&self, username: &str, address: Address) -> Result<Attempt> {
         match &self.rates {
             Some(rates) => Arc::clone(&rates.sign_ins).admit(username, address).await,
@@ -153,7 +153,7 @@ impl Limits {
         }
     }
 
-    /// Notes that the account's holder is at this address: what others try does not slow them there.
+    /// Records that the account's holder uses this address: failures of others do not slow them there.
     pub fn remember(&self, username: &str, address: Address) {
         if let Some(rates) = &self.rates {
             rates.sign_ins.remember(username, address);
@@ -165,12 +165,13 @@ impl Limits {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups_by_address.take(&address))
     }
 
-    /// Counts one new account, of somebody who may make one: others must not use up their share.
+    /// Counts a new account once its caller is allowed to create one: rejected callers must not use up the budget of
+    /// others.
     pub fn admit_account(&self) -> Result<()> {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.sign_ups.take(&(), Instant::now()))
     }
 
-    /// The account was not made after all.
+    /// Gives the budget back: the account was not created.
     pub fn no_account_was_made(&self) {
         if let Some(rates) = &self.rates {
             rates.sign_ups.give_back(&());
@@ -212,12 +213,12 @@ mod tests {
         IpAddr::from([203, 0, 113, last]).into()
     }
 
-    /// Tries a wrong password: whether it was checked at all.
+    /// Tries a wrong password; returns whether it was checked at all.
     async fn guess(limits: &Limits, account: &str, address: Address) -> Result<()> {
         limits.admit_password(account, address).await.map(Attempt::wrong)
     }
 
-    /// Tries the right one.
+    /// Tries the right password.
     async fn sign_in(limits: &Limits, account: &str, address: Address) -> Result<()> {
         limits.admit_password(account, address).await.map(Attempt::right)
     }

@@ -1,5 +1,5 @@
-//! Readiness of this instance. Health checks come from many at once and from anybody, so the answer is looked up once a
-//! second for all of them: one short query, and nothing is published.
+//! Readiness of this instance. Health checks are frequent and open to everybody, so the result is cached for one second
+//! and shared: one short query, and nothing is published.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,15 @@ use tokio::sync::Mutex;
 use crate::app::App;
 use crate::store;
 
-/// How old an answer may be.
+/// Maximum age of a cached result.
 const FRESH_FOR: Duration = Duration::from_secs(1);
-/// A load balancer asks every few seconds; an answer that takes longer than this means no.
+/// Timeout of the check. A load balancer asks every few seconds; a slower result means not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Readiness {
-    /// The last answer and when it was found. Held while the next is looked up, so that whoever asks meanwhile waits
-    /// for that one.
+    /// The last result and its time. Locked during a check, so that concurrent callers wait for its result.
     last: Mutex<Option<(Instant, bool)>>,
 }
 

@@ -58,9 +58,10 @@ const NEWS_QUEUE: usize = 1024;
 const SETTLE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often presence is looked at. Finer than the pace at which it is told, so that a lone arrival shows at once.
 const PRESENCE_TICK: Duration = Duration::from_millis(250);
-/// How often an instance says at most who all is here, when another asks.
+/// Minimum interval between presence reports requested by other instances.
 const FULL_REPORT_PACE: Duration = Duration::from_secs(1);
-/// The same when somebody asks who cannot sign: an instance of the release before, or a stranger.
+/// Minimum interval between presence reports requested by unsigned publications: from an instance of the previous
+/// release, or a stranger.
 const FULL_REPORT_PACE_FOR_STRANGERS: Duration = Duration::from_secs(10);
 
 /// The real-time half of this instance; a handle, cheap to clone.
@@ -93,20 +94,20 @@ pub struct Shared {
     feed: Mutex<Feed>,
     /// Reads of older events; another one for another history.
     replay: RwLock<Arc<Replay>>,
-    /// Turns at reading them, whatever the history.
+    /// Turns at reading segments, shared by all histories.
     replay_turns: Turns<Share>,
     applied: watch::Sender<Pos>,
     epoch: watch::Sender<Arc<str>>,
     /// Set by unsigned publications.
     hints: Arc<Hints>,
-    /// Another instance asked who is here.
+    /// Set when another instance requests a presence report.
     is_asked_for_presence: AtomicBool,
 }
 
-/// Where the other instances are, and how their news is recognised.
+/// Connection to the other instances, and the keys that authenticate their news.
 pub struct Others<'a> {
     pub redis: &'a SecretString,
-    /// Keys from which those for news are derived: the present one first, then former ones.
+    /// Keys from which the signing keys for news are derived: the current one first, then former ones.
     pub keys: Vec<&'a [u8; 32]>,
 }
 
@@ -129,7 +130,7 @@ impl Shared {
 }
 
 impl Realtime {
-    /// Starts from what the log shows now. Its tasks run until `stop`.
+    /// Starts from the current state of the log. Its tasks run until `stop`.
     ///
     /// # Errors
     /// When the log cannot be read, or the address of Redis is none.
@@ -221,8 +222,8 @@ impl Realtime {
     fn hear(&self, Envelope { from, epoch, bulletin, trace, .. }: Envelope) {
         let is_same_history = *epoch == **self.shared.feed().epoch();
         match bulletin {
-            // Another history: one of us has not noticed yet that it changed, or news of the past is played again. The
-            // log knows.
+            // A different epoch: one of the instances has not noticed the change yet, or old news is replayed. Check
+            // the log.
             Bulletin::Committed(_) | Bulletin::Head(_) if !is_same_history => self.shared.hints.look_at_log(),
             Bulletin::Committed(events) => {
                 self.tell_applier(News::Committed(events, Trace::from_news(trace.as_deref())));
@@ -258,7 +259,7 @@ impl Realtime {
         }
     }
 
-    /// Waits (a second at most) until everything up to `pos` is heard here; false when it is not.
+    /// Waits (a second at most) until everything up to `pos` has been applied here; returns false on timeout.
     pub async fn hears(&self, pos: Pos) -> bool {
         let mut applied = self.shared.applied.subscribe();
         if *applied.borrow_and_update() >= pos {

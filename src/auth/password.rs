@@ -23,8 +23,8 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// How many may wait per worker: about two seconds' work, which is less than a caller waits for an answer. With more
-/// than that, the last of the address that has the most is told to come back.
+/// Maximum queue length per worker: about two seconds' work, which is less than a caller waits for an answer. Beyond
+/// it, the newest caller of the address with the longest queue is asked to retry later.
 const WAITING_PER_WORKER: usize = 64;
 
 /// Of the empty password: what a sign-in is checked against when there is no such user, so that it takes
@@ -49,7 +49,7 @@ impl Passwords {
         Self { turns: Turns::new(workers, waiting) }
     }
 
-    /// The hash of a new password, as a PHC string with a salt of its own: for the operator, who has no address.
+    /// Hashes a new password to a PHC string with its own salt. For the operator, who has no address.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are waiting.
@@ -57,7 +57,7 @@ impl Passwords {
         self.hash_for(IpAddr::from(Ipv6Addr::UNSPECIFIED).into(), password).await
     }
 
-    /// The same, for a caller from this address.
+    /// Like `hash`, for a caller from this address.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are waiting.
@@ -80,7 +80,7 @@ impl Passwords {
         self.verify_for(IpAddr::from(Ipv6Addr::UNSPECIFIED).into(), password, hash).await
     }
 
-    /// The same, for a caller from this address.
+    /// Like `verify`, for a caller from this address.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are waiting.

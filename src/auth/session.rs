@@ -1,9 +1,9 @@
 //! A session: one sign-in on one device, carried by two tokens. The access token opens doors for minutes;
 //! the refresh token, good for one use, buys the next pair.
 //!
-//! An answer with the next pair may get lost. The spent token then gives the same successor again, and the database,
-//! which knows digests only, must not learn it: so a successor is made from the spent token by [`Successors`], with a
-//! key that no database has, and can be made again by whoever holds that key.
+//! The response carrying the next pair may get lost. The spent token then yields the same successor again, although the
+//! database stores digests only and must not learn the token: [`Successors`] derives a successor from the spent token
+//! with a key that is kept outside the database, so any instance with that key can derive it again.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ pub enum TokenType {
     Bearer,
 }
 
-/// A refresh token: 256 bits that nobody can guess, of which the database keeps a digest only. The bits are too many
-/// to try, and so one fast hash without salt is enough.
+/// A refresh token: 256 random bits, of which the database stores a digest only. They cannot be guessed by trial, so
+/// one fast hash without salt is enough.
 pub struct RefreshToken(SecretString);
 
 /// What the database knows a refresh token by.
@@ -70,10 +70,10 @@ fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     bytes
 }
 
-/// Makes refresh tokens from those that they follow: HMAC-SHA-256 of a nonce and the spent token, under a key derived
+/// Derives refresh tokens from their predecessors: HMAC-SHA-256 of a nonce and the spent token, under a key derived
 /// from the one that signs access tokens.
 pub struct Successors {
-    /// The present key's first, which makes new ones; the others make again what they made.
+    /// The current key comes first and derives new tokens; the former keys only derive earlier tokens again.
     keys: Vec<EncodingKey>,
 }
 
@@ -83,14 +83,14 @@ impl Successors {
         Self { keys: std::iter::once(signing).chain(previous).map(derived).collect() }
     }
 
-    /// The successor of `spent` with this digest, if one of the keys made it.
+    /// Returns the successor of `spent` with this digest, if one of the keys derived it.
     pub fn find(&self, spent: &SecretString, nonce: &[u8], digest: &[u8]) -> Option<RefreshToken> {
         let mut made = self.keys.iter().map(|key| successor(key, spent, nonce));
         made.find(|token| RefreshToken::digest_of(&token.0) == digest)
     }
 }
 
-/// A key for this purpose alone: no access token has a header with a space, so none is ever signed into it.
+/// A key for this purpose only: no access token has a header with a space, so the signing key never signs this text.
 fn derived(key: &SigningKey) -> EncodingKey {
     EncodingKey::from_secret(
         hmac(b"successors of refresh tokens", &EncodingKey::from_secret(key.as_bytes())).as_bytes(),
@@ -101,12 +101,12 @@ fn successor(key: &EncodingKey, spent: &SecretString, nonce: &[u8]) -> RefreshTo
     RefreshToken(hmac(&[nonce, spent.expose_secret().as_bytes()].concat(), key).into())
 }
 
-/// Encoded like a random token, from which nothing tells it.
+/// Encoded like a random token, and indistinguishable from one.
 fn hmac(message: &[u8], key: &EncodingKey) -> String {
     crypto::sign(message, key, Algorithm::HS256).expect("the key is a secret of this algorithm")
 }
 
-/// A successor that may take the place of a refresh token.
+/// A candidate successor of a refresh token.
 pub struct NextSuccessor {
     token: RefreshToken,
     nonce: [u8; 16],
@@ -116,18 +116,18 @@ pub struct NextSuccessor {
 }
 
 impl NextSuccessor {
-    /// As the store takes it. `replaces`: see [`Offer`].
+    /// The candidate as the store takes it. `replaces`: see [`Offer`].
     pub fn offer(&self, replaces: bool) -> Offer<'_> {
         Offer { nonce: &self.nonce, digest: &self.digest, expires_at: self.expires_at, replaces }
     }
 
-    /// The token, if this is its digest.
+    /// Returns the token if this is its digest.
     pub fn with_digest(self, digest: &[u8]) -> Option<RefreshToken> {
         (self.digest == digest).then_some(self.token)
     }
 }
 
-/// The first refresh token of a session, made before the database is asked to take it.
+/// The first refresh token of a session, created before the session is stored.
 pub struct NextToken {
     token: RefreshToken,
     pub digest: TokenDigest,
@@ -150,12 +150,12 @@ impl NextToken {
 }
 
 impl App {
-    /// The first refresh token of a session, with the life that the settings give it.
+    /// Creates the first refresh token of a session, with the configured lifetime.
     pub fn next_token(&self) -> NextToken {
         NextToken::new(self.clock.now(), self.config.refresh_token_ttl)
     }
 
-    /// A new successor of this refresh token.
+    /// Creates a new successor of this refresh token.
     pub fn next_successor(&self, spent: &SecretString) -> NextSuccessor {
         let (nonce, now) = (random::<16>(), self.clock.now());
         let key = self.successors.keys.first().expect("there is a signing key");
@@ -164,12 +164,12 @@ impl App {
         NextSuccessor { token, nonce, digest, made_at: now, expires_at: now + self.config.refresh_token_ttl }
     }
 
-    /// A new session as its holder receives it.
+    /// Builds the tokens for the holder of a new session.
     pub fn session(&self, session: SessionClaim, user: User, next: NextToken) -> Session {
         self.session_with(session, user, &next.token, next.made_at)
     }
 
-    /// A session as its holder receives it, with an access token made now.
+    /// Builds the tokens for the holder of a session, with a fresh access token.
     pub fn session_with(
         &self,
         session: SessionClaim,

@@ -55,8 +55,8 @@ pub struct Identity {
 #[error("the access token is not valid")]
 pub struct InvalidToken;
 
-/// All of them but `sgn` and `nbf` are demanded: a token without one does not parse. Ours have no `nbf`; one that does comes
-/// from another service with which the key is shared.
+/// Every claim but `sgn` and `nbf` is required: a token that lacks one is rejected. Our tokens have no `nbf`; one that
+/// has it comes from another service that shares the key.
 #[derive(Serialize, Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
@@ -65,7 +65,7 @@ struct Claims<'a> {
     aud: Cow<'a, str>,
     sub: UserId,
     sid: SessionId,
-    /// The session's generation. Tokens of the release before have none.
+    /// The session's generation. Tokens issued by the previous release have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sgn: Option<Generation>,
     name: Arc<str>,

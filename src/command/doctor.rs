@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_SKEW: Duration = Duration::from_secs(2);
 /// PostgreSQL 14 and older lack what the schema uses.
 const OLDEST_POSTGRES: i32 = 150_000;
-/// For what is tried at the same time.
+/// Connections for checks that run concurrently.
 const CONNECTIONS: u32 = 3;
 /// Descriptors beside those of streams: requests, the database, files.
 const OTHER_DESCRIPTORS: u64 = 5_000;
@@ -107,7 +107,7 @@ async fn version(db: &Db, route: Route) -> anyhow::Result<String> {
     })
 }
 
-/// Tries what the settings only say: a pooler may have dropped them.
+/// Verifies that the session settings took effect: a pooler may have dropped them.
 async fn time_outs(db: &Db) -> anyhow::Result<String> {
     let statement = async {
         let began = Instant::now();
@@ -122,16 +122,16 @@ async fn time_outs(db: &Db) -> anyhow::Result<String> {
         let began = Instant::now();
         let waited = lock().execute(db).await;
         let ended = is_ended(waited, began, "a wait for a lock", "lock_timeout");
-        // The database may have ended it by now, which is right as well.
+        // The database may have ended the transaction by now, which is also correct.
         holder.rollback().await.ok();
         ended
     };
-    // The first that is lost ends both: a wait for a lock without a time-out would not end by itself.
+    // The first lost connection ends both: a lock wait without a timeout would never end.
     let (statement, lock) = tokio::try_join!(statement, lock)?;
     Ok(format!("a statement is cancelled after {statement:.1} s, a wait for a lock after {lock:.1} s"))
 }
 
-/// After how many seconds the database ended it.
+/// Seconds until the database ended the transaction.
 fn is_ended<T>(outcome: sqlx::Result<T>, began: Instant, what: &str, setting: &str) -> anyhow::Result<f64> {
     const CANCELLED: &str = "57014";
     const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -206,7 +206,7 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
     Ok("agrees with the database's".to_owned())
 }
 
-/// The chat's id, which names the channel in Redis; `None` before the schema exists.
+/// The chat's id, which names its Redis channel; `None` before the schema exists.
 async fn name_of_chat(database: &Database) -> Option<String> {
     let db = database.access().await.ok()?.connect(1);
     let chat = sqlx::query_scalar("select chat::text from log_head").fetch_one(&db);
@@ -262,7 +262,7 @@ fn descriptors(config: &Config) -> anyhow::Result<String> {
     Ok(format!("enough for {} streams", config.max_streams))
 }
 
-/// A smaller backlog is no fault where few people come at once.
+/// A smaller backlog is acceptable if few clients connect at the same time.
 fn backlog() -> String {
     let cap =
         std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|cap| cap.trim().parse::<u32>().ok());
@@ -302,7 +302,7 @@ mod tests {
         assert!(outcome(&examine_database(&database, &greedy).await, "connections").is_err());
     }
 
-    /// As behind a pooler that drops what a client says of itself.
+    /// Simulates a pooler that drops the client's startup options.
     #[sqlx::test(migrations = false)]
     async fn time_outs_that_do_not_hold_are_found(pool: sqlx::PgPool) {
         let lost = time_outs(&Db::from(pool)).await.unwrap_err().to_string();

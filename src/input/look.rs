@@ -1,19 +1,19 @@
-//! How text looks to a reader: whether anything of it shows, and which names cannot be told apart.
+//! Visual properties of text: whether it has visible characters, and which names look alike.
 //!
-//! Nothing here changes what people typed, apart from [`composed`]; it decides what is refused and which
-//! names collide. The tables come from Unicode: default-ignorable code points, NFC and NFKC (UAX 15), and the
-//! confusables of UTS 39.
+//! Apart from [`composed`], nothing here changes text; it only decides which text is refused and which names collide.
+//! The tables come from Unicode: default-ignorable code points, NFC and NFKC (UAX 15), and the confusables of UTS 39.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
 
-/// Symbols that Unicode counts as visible and every font draws empty: the blank braille pattern and the
+/// Symbols that Unicode classifies as visible although every font draws them blank: the blank braille pattern and the
 /// null notehead.
 const BLANK_SYMBOLS: [char; 2] = ['\u{2800}', '\u{1d159}'];
 
-/// Starts an embedding, an override or an isolate, or ends one. In a name they reorder the text around it.
+/// True for characters that start or end an embedding, an override or an isolate. In a name they reorder the text
+/// around it.
 const fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -22,8 +22,8 @@ fn is_ignorable(c: char) -> bool {
     const { CodePointSetData::new::<DefaultIgnorableCodePoint>() }.contains(c)
 }
 
-/// Whether a reader sees anything of this text. White space, zero-width characters, fillers, soft hyphens, tags
-/// and direction marks show nothing by themselves.
+/// Returns whether the text has a visible character. White space, zero-width characters, fillers, soft hyphens, tags
+/// and direction marks are invisible.
 pub fn is_visible(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_ignorable(c) && !BLANK_SYMBOLS.contains(&c))
 }
@@ -46,8 +46,9 @@ pub fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// A key that two names share when readers cannot tell them apart: without case, width, composition, invisible
-/// characters and repeated spaces, and with letters of other scripts replaced by the Latin letters that they look like.
+/// Returns a key that is equal for names which readers cannot tell apart: it ignores case, width, composition,
+/// invisible characters and repeated spaces, and replaces letters of other scripts by the Latin letters that they
+/// resemble.
 ///
 /// ASCII characters are compared with each other by case alone, so that `Room 1` and `Room l` are two
 /// names and the key of an ASCII name is its lower case.
@@ -71,7 +72,7 @@ pub fn name_key(name: &str) -> String {
     key.nfc().collect()
 }
 
-/// Appends what `c` looks like. The table has `rn` for `m`; here `m` stays the letter.
+/// Appends the prototype of `c`. The table maps `m` to `rn`; here `m` stays as it is.
 fn push_skeleton(c: char, key: &mut String) {
     let mut bytes = [0; 4];
     let looks_like: String = skeleton(c.encode_utf8(&mut bytes)).collect();

@@ -25,7 +25,7 @@ impl From<IpAddr> for Address {
 }
 
 impl Address {
-    /// Tells callers apart for a fair share of what is scarce.
+    /// Groups callers by address for fair shares of scarce resources.
     pub fn share(self) -> Share {
         Share(BuildHasherDefault::<DefaultHasher>::default().hash_one(self))
     }

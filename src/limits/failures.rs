@@ -1,5 +1,5 @@
-//! A rate of failures that each key may have: like a [`Budget`](super::budget::Budget), but one can look at it, give
-//! back what was taken, and overdraw it, which the crate behind that one cannot.
+//! Rate limit of failures per key. Unlike a [`Budget`](super::budget::Budget), it can be checked without being charged,
+//! refunded, and overdrawn, which that one's crate does not support.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use super::budget::Rate;
 use crate::error::{Error, Result};
 
-/// How many are told apart, for the same reasons as in [`budget`](super::budget): 512 KiB.
+/// Maximum number of keys, for the same reasons as in [`budget`](super::budget): 512 KiB.
 const BUCKETS: usize = 1 << 16;
 
-/// Counts failures under each key against one rate: the generic cell rate algorithm, which needs one number for each key.
+/// Counts failures per key against one rate with the generic cell rate algorithm, which stores one number per key.
 pub(super) struct Failures {
-    /// What it is called where refusals are counted.
+    /// Label of this limit in the metric of refusals.
     name: &'static str,
-    /// Nanoseconds until a failure is forgotten, and how many of them may add up.
+    /// Nanoseconds until a failure is forgotten, and the maximum burst.
     each: u64,
     most: u64,
     began: Instant,
     seed: RandomState,
-    /// When all that was counted is forgotten, in nanoseconds since `began`.
+    /// Time at which all counted failures are forgotten, in nanoseconds since `began`.
     forgotten_at: Box<[AtomicU64]>,
 }
 
@@ -32,19 +32,19 @@ impl Failures {
         Self { name, each, most, began: Instant::now(), seed: RandomState::new(), forgotten_at }
     }
 
-    /// Whether one more failure is within the rate.
+    /// Returns whether one more failure is within the rate.
     ///
     /// # Errors
-    /// [`Error::TooManyRequests`] with the time until it is.
+    /// [`Error::TooManyRequests`] with the time until one more failure is within the rate.
     pub(super) fn check<K: Hash + ?Sized>(&self, key: &K, now: Instant) -> Result<()> {
         let now = self.since_began(now);
         self.within(self.bucket(key).load(Ordering::Relaxed), now).map(|_| ())
     }
 
-    /// Counts one in advance, until it is [given back](Self::give_back).
+    /// Counts one failure in advance, until it is [given back](Self::give_back).
     ///
     /// # Errors
-    /// As [`check`](Self::check); then nothing is counted.
+    /// As [`check`](Self::check); then no failure is counted.
     pub(super) fn take<K: Hash + ?Sized>(&self, key: &K, now: Instant) -> Result<()> {
         let now = self.since_began(now);
         let mut refused = Ok(());
@@ -61,18 +61,18 @@ impl Failures {
         refused
     }
 
-    /// Counts one, whether or not it is within the rate. What is beyond has to be waited for, up to twice the rate's burst.
+    /// Counts one failure even if it exceeds the rate. The excess delays later tries, by up to twice the rate's burst.
     pub(super) fn count<K: Hash + ?Sized>(&self, key: &K, now: Instant) {
         let now = self.since_began(now);
         self.change(key, |counted| (counted.max(now) + self.each).min(now + 2 * self.most));
     }
 
-    /// Takes one back that was counted.
+    /// Gives back one counted failure.
     pub(super) fn give_back<K: Hash + ?Sized>(&self, key: &K) {
         self.change(key, |counted| counted.saturating_sub(self.each));
     }
 
-    /// How long until one more is within the rate.
+    /// Returns the time until one more failure is within the rate.
     pub(super) fn excess<K: Hash + ?Sized>(&self, key: &K, now: Instant) -> Duration {
         let counted = self.bucket(key).load(Ordering::Relaxed);
         Duration::from_nanos(self.beyond(counted.max(self.since_began(now)) + self.each, now))

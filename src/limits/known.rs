@@ -1,20 +1,20 @@
-//! Which addresses have signed in to which accounts: they are not slowed by what others try.
+//! Addresses known for each account by a previous sign-in: they are not slowed by the failures of others.
 //!
-//! In the memory of this instance, of a fixed size: a restart forgets it, and so may, of the least chance, another pair
-//! that comes to the same place. A device learns it again with its next sign-in or refresh, minutes later.
+//! Kept in this instance's memory, with a fixed size: a restart clears it, and a hash collision may, very rarely,
+//! replace an entry. A device is recorded again by its next sign-in or refresh, minutes later.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Address;
 
-/// Pairs that are remembered, at most: 512 KiB.
+/// Maximum number of remembered pairs: 512 KiB.
 const PLACES: usize = 1 << 16;
 
 /// See the [module](self).
 pub(super) struct Known {
     seed: RandomState,
-    /// Each holds the digest of the pair that came there last; 0 of none.
+    /// Each slot holds the digest of its latest pair; 0 if empty.
     places: Box<[AtomicU64]>,
 }
 

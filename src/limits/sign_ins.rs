@@ -1,9 +1,9 @@
-//! Passwords that are tried: guessing is bounded, and nobody keeps the owner of an account out by guessing.
+//! Limits on password guessing that never lock the owner of an account out.
 //!
-//! Only wrong passwords count. They count for the account *and* the address they came from, so a stranger who guesses
-//! uses up nobody's tries but those of the stranger's own address. What one address tries on many accounts counts for the
-//! address, but not against an account that it has signed in to before. What a crowd of addresses tries on one account
-//! is slowed by a pause, and never refused: a refusal would keep the owner out as well.
+//! Only wrong passwords count. They count for the pair of account *and* address, so a stranger's guesses use up the
+//! tries of the stranger's own address only. The failures of one address on many accounts count for the address, but
+//! not against an account that it has signed in to before. Guesses from many addresses at one account are delayed and
+//! never refused: refusing them would lock the owner out as well.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,15 +16,15 @@ use super::failures::Failures;
 use super::known::Known;
 use crate::error::Result;
 
-/// Wrong passwords for one account from one address: guessing stays hopeless for years.
+/// Wrong passwords for one account from one address: guessing would take years.
 const PER_ACCOUNT_AND_ADDRESS: Rate = Rate::per_minute(10);
 /// Wrong passwords from one address.
 const PER_ADDRESS: Rate = Rate::per_minute(30);
-/// Wrong passwords for one account from everywhere, before the others there are slowed.
+/// Wrong passwords for one account from all addresses, before unknown addresses are delayed.
 const PER_ACCOUNT: Rate = Rate::per_minute(30);
-/// How long a crowd's next try waits. With hashing and the database after it, the answer is still in time.
+/// Delay of a try while many addresses are guessing. Including hashing and the database, the response is still in time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many may wait so. With more than that the others go on at once: to refuse them would be to keep owners out.
+/// Maximum number of delayed tries. Beyond it, tries proceed at once: refusing them would lock owners out.
 const WAITING: usize = 1_024;
 
 /// See the [module](self).
@@ -36,7 +36,7 @@ pub(super) struct SignIns {
     waiting: Semaphore,
 }
 
-/// One password that is being checked. It counts as no failure unless it is said to be [wrong](Self::wrong).
+/// One password check. It does not count as a failure unless it is marked as [wrong](Self::wrong).
 #[must_use = "say what became of it"]
 pub struct Attempt {
     sign_ins: Option<Arc<SignIns>>,
@@ -59,7 +59,7 @@ impl SignIns {
         self.known.remember(account, address);
     }
 
-    /// Counts a try in advance, and waits where a crowd is guessing.
+    /// Counts a failure in advance, and waits if many addresses are guessing.
     pub(super) async fn admit(self: Arc<Self>, account: &str, address: Address) -> Result<Attempt> {
         let now = Instant::now();
         self.by_account_and_address.take(&(account, address), now)?;
@@ -78,12 +78,12 @@ impl SignIns {
 }
 
 impl Attempt {
-    /// For where rates are not limited.
+    /// An unlimited try, for when rates are not limited.
     pub(super) fn unlimited(account: &str, address: Address) -> Self {
         Self { sign_ins: None, account: account.to_owned(), address }
     }
 
-    /// The password was wrong.
+    /// The password was wrong: keeps the counted failure.
     pub fn wrong(mut self) {
         if let Some(sign_ins) = self.sign_ins.take() {
             let now = Instant::now();
@@ -92,7 +92,7 @@ impl Attempt {
         }
     }
 
-    /// The password was right: the address is the account's from now on.
+    /// The password was right: from now on the address is known for the account.
     pub fn right(self) {
         if let Some(sign_ins) = &self.sign_ins {
             sign_ins.remember(&self.account, self.address);
@@ -100,7 +100,7 @@ impl Attempt {
     }
 }
 
-/// Whatever was not found wrong was no failure: right, or not checked at all.
+/// A check not marked as wrong is no failure: the password was right, or it was not checked at all.
 impl Drop for Attempt {
     fn drop(&mut self) {
         if let Some(sign_ins) = self.sign_ins.take() {

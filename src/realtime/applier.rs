@@ -26,7 +26,7 @@ use crate::telemetry::trace::{Awaited, Span, Trace};
 const TICK: Duration = Duration::from_secs(1);
 /// The same while the other instances cannot be heard, and this is the only way to learn what they commit.
 const DEAF_TICK: Duration = Duration::from_millis(200);
-/// Pause between two looks that were hinted at: strangers can hint as often as they like.
+/// Minimum pause between two checks caused by hints: strangers can send hints as often as they like.
 const HINT_PAUSE: Duration = Duration::from_millis(100);
 /// Positions read at once.
 const READ_MOST: i64 = 2000;
@@ -34,7 +34,7 @@ const READ_MOST: i64 = 2000;
 const APPLY_MOST: usize = 64;
 /// News taken before it is applied; a bound, so that a flood does not keep what is in order waiting.
 const TAKE_MOST: usize = 256;
-/// Kinds of unreadable entries that are logged, by each run.
+/// Maximum number of kinds of unreadable entries that are logged per process.
 const MOST_KINDS: usize = 64;
 /// Pause after the log could not be read.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -52,8 +52,8 @@ pub enum News {
     LookAtHead,
 }
 
-/// Looks at the log's head every [`TICK`], or [`DEAF_TICK`], and when it is hinted that there is something, until `stop`. A
-/// task of its own, so that a database that hangs does not keep the applier from news that others send.
+/// Checks the log's head every [`TICK`], or [`DEAF_TICK`], and on hints, until `stop`. It is a separate task, so that a
+/// hanging database does not keep the applier from news sent by other instances.
 pub async fn watch_head(
     shared: Arc<Shared>,
     log: Log,
@@ -133,7 +133,7 @@ struct Applier {
     traces: Awaited,
     /// Since when events wait behind a missing one.
     hole: Option<Instant>,
-    /// Kinds of unreadable entries that were logged: each is logged once.
+    /// Kinds of unreadable entries logged so far: each is logged once.
     unknown_kinds: HashSet<Arc<str>>,
 }
 
@@ -163,7 +163,7 @@ impl Applier {
         }
     }
 
-    /// Counts an entry that this release does not understand, and logs the first of each kind.
+    /// Counts an entry that this release cannot read, and logs the first of each kind.
     fn note_unknown(&mut self, event: &Event) {
         let Change::Unknown { kind, .. } = &event.change else { return };
         if event.pos <= self.gate.passed() {

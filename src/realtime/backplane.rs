@@ -5,8 +5,8 @@
 //! is a lease: what an instance said counts until it is said otherwise or has not been renewed for
 //! [`LEASE`](super::presence::LEASE).
 //!
-//! Redis is not trusted: an instance believes [signed](seal) news only, and treats anything else on the channel as at
-//! most a [hint](Hints).
+//! Redis is not trusted: an instance accepts [signed](seal) news only, and treats any other message on the channel as a
+//! [hint](Hints) at most.
 
 pub mod redis;
 pub mod seal;
@@ -62,12 +62,12 @@ pub struct Envelope {
     /// The trace that it belongs to, where one is kept. Whoever knows nothing of traces passes it over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// When it was sent, in milliseconds since the epoch of Unix: what has no position is believed for a minute.
+    /// Time of sending, in milliseconds since the Unix epoch: bulletins without a position expire after a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at_ms: Option<i64>,
 }
 
-/// Effects of unsigned publications: any number of them cause one look at the log and one report of presence.
+/// Effects of unsigned publications: any number of them cause one check of the log and one presence report.
 #[derive(Debug, Default)]
 pub struct Hints {
     look: Notify,
@@ -75,18 +75,18 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// Somebody who cannot sign said something: a stranger, or an instance of the release before.
+    /// An unsigned publication arrived: from a stranger, or an instance of the previous release.
     pub fn hear_a_stranger(&self) {
         self.is_stranger_heard.store(true, Ordering::Relaxed);
         self.look_at_log();
     }
 
-    /// The log may have come further. The task that looks at it decides how soon.
+    /// The log may have advanced. The task that checks it decides when.
     pub fn look_at_log(&self) {
         self.look.notify_one();
     }
 
-    /// Returns when the log is to be looked at.
+    /// Returns when the log should be checked.
     pub async fn due(&self) {
         self.look.notified().await;
     }

@@ -1,7 +1,7 @@
-//! Turns at a few workers, taken by many: whoever shares a key shares a queue, and the queues take turns.
+//! Fair scheduling of a few workers: callers with the same key share a queue, and the queues are served round robin.
 //!
-//! So one caller who fills the waiting room waits behind its own work, and everybody else waits for one piece of it at
-//! most. Rejected: one queue for all, in which a single address kept everybody else out.
+//! A caller who floods the queue therefore delays its own work; everybody else waits for at most one of its jobs.
+//! Rejected: one queue for all callers, in which a single address locked everybody else out.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// A bounded number of workers. A clone hands out the same ones.
+/// A bounded number of workers. Clones share the same workers.
 pub(super) struct Turns<K: Eq + Hash + Copy> {
-    /// How many may wait, all together.
+    /// Maximum number of waiting callers, over all keys.
     waiting: usize,
-    /// Guards who is at work and who waits; held for a look at the queues, never across an await.
+    /// Guards the active and waiting callers; held for short look-ups, never across an await.
     state: Arc<Mutex<State<K>>>,
 }
 
@@ -21,14 +21,14 @@ struct State<K: Eq + Hash + Copy> {
     idle: usize,
     waiting: usize,
     queues: HashMap<K, VecDeque<oneshot::Sender<Turn<K>>>>,
-    /// Every key with a queue, once; the first is served next.
+    /// Every key with a queue, exactly once; the first is served next.
     order: VecDeque<K>,
 }
 
-/// A worker's time; dropped, the next in turn has it.
+/// Exclusive use of one worker; dropping it passes the worker to the next in turn.
 pub(super) struct Turn<K: Eq + Hash + Copy>(Option<Turns<K>>);
 
-/// Too many wait.
+/// The waiting room is full.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -44,10 +44,10 @@ impl<K: Eq + Hash + Copy> Turns<K> {
         Self { waiting, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Waits for a turn. Where the waiting room is full, the last of the longest queue is turned away.
+    /// Waits for a turn. If the waiting room is full, the last caller in the longest queue is rejected.
     ///
     /// # Cancellation
-    /// Dropped while waiting, it has taken nothing.
+    /// Dropping the future while it waits leaves no trace.
     pub(super) async fn take(&self, key: K) -> Result<Turn<K>, Full> {
         let turn = {
             let mut state = self.state();
@@ -60,21 +60,21 @@ impl<K: Eq + Hash + Copy> Turns<K> {
             }
             state.queue(key)
         };
-        // The sender is dropped where this one was turned away for somebody with a shorter queue.
+        // The sender is dropped if this caller was rejected in favour of one with a shorter queue.
         turn.await.map_err(|_| Full)
     }
 
     fn state(&self) -> MutexGuard<'_, State<K>> {
-        // Nothing that runs under this lock can panic half-way through a change.
+        // No code under this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes a worker on, or lets it rest.
+    /// Passes a worker to the next caller, or marks it idle.
     fn pass_on(&self) {
         let mut state = self.state();
         while let Some(waiting) = state.next() {
             let Err(mut unwanted) = waiting.send(Turn(Some(self.clone()))) else { return };
-            // Its caller has left. Not dropped as a turn, which would come here again and find the lock held.
+            // The caller has left. Take the worker out of the turn: dropping the turn would re-enter here and deadlock.
             unwanted.0 = None;
         }
         state.idle += 1;
@@ -106,7 +106,8 @@ impl<K: Eq + Hash + Copy> State<K> {
         next
     }
 
-    /// Makes room for one of `key`, of those who have left or at the end of the longest queue, if that is not its own.
+    /// Makes room for a caller of `key`: drops callers who have left, or the last of the longest queue unless it is
+    /// `key`'s own.
     fn make_room(&mut self, key: K) -> Result<(), Full> {
         for queue in self.queues.values_mut() {
             queue.retain(|waiting| !waiting.is_closed());
@@ -153,7 +154,7 @@ mod tests {
         waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// Lets everybody work, one after the other: in which order they come to it.
+    /// Runs everybody's work one by one and returns the order in which they were served.
     fn served(mut working: Turn<u8>, mut waiting: Vec<(u8, Waiting<'_>)>) -> Vec<u8> {
         let mut order = Vec::new();
         while !waiting.is_empty() {
