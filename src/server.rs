@@ -43,16 +43,16 @@ use intake::{Intake, Progress, Timeouts};
 
 /// hyper's buffer for one head; beyond it the answer is 431.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Connections that the kernel completes before they are accepted: after a restart thousands come in the same second, and
-/// one that does not fit is tried again by its client after a second, three, seven. `net.core.somaxconn` caps it.
+/// Length of the accept queue: after a restart thousands of clients connect in the same second, and one that does not
+/// fit retries after one, three and seven seconds. `net.core.somaxconn` caps it.
 pub const BACKLOG: u32 = 4_096;
 /// Pause after `accept` failed, usually for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Listens with room for a burst of connections.
+/// Opens a listening socket with a queue for bursts of connections.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Otherwise a restart would wait for the connections of the process before (RFC 9293, TIME-WAIT).
+    // Without it, a restart would have to wait for connections of the previous process (RFC 9293, TIME-WAIT).
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -96,7 +96,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     let answering = Arc::clone(&progress);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, take_over, progress) = (router.clone(), Arc::clone(&take_over), Arc::clone(&answering));
-        // At once, before hyper reads on.
+        // Immediately, before hyper reads on.
         progress.begin(request.body());
         // Boxed, because hyper gives a connection back only when it need not stay where it is.
         Box::pin(async move {
@@ -115,7 +115,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // The progress of a connection knows more than hyper does: see `intake`.
+        // `intake` enforces the deadlines; it knows more about the connection than hyper does.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Intake::new(socket, Arc::clone(&progress))), service);
@@ -128,7 +128,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     };
     loop {
         tokio::select! {
-            // The connection first: what it reads and writes moves the deadline.
+            // Poll the connection first: its reads and writes move the deadline.
             biased;
             ended = std::future::poll_fn(|context| connection.poll_without_shutdown(context)) => {
                 if let Err(error) = ended {
@@ -152,7 +152,8 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     }
 }
 
-/// One request's answer. After it the connection is of use for the next request, or the answer says that it is not.
+/// Answers one request. Afterwards the connection is usable for the next request, or the response announces that it
+/// will be closed.
 async fn answer(mut router: Router, peer: SocketAddr, request: Request<Incoming>) -> Response {
     let (mut head, body) = request.into_parts();
     if !names_one_host(head.version, &head.headers) {
@@ -169,26 +170,26 @@ async fn answer(mut router: Router, peer: SocketAddr, request: Request<Incoming>
     // A router is always ready.
     let Ok(response) = router.call(Request::from_parts(head, body)).await;
     let Some(loan) = loan else { return response };
-    // A body that did not come in time is not waited for again.
+    // Do not wait again for a body that has already timed out.
     let is_settled = response.status() != StatusCode::REQUEST_TIMEOUT && loan.settle().await;
     if is_settled { response } else { closing(response) }
 }
 
-/// hyper ends the connection after an answer that says so.
+/// Adds `Connection: close`, after which hyper closes the connection.
 fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// Two servers may take a request without a host, or with two, for different ones: RFC 9112, section 3.2, has them
-/// refused. HTTP/1.0 knew no hosts.
+/// Returns whether the request names exactly one host. Two servers may route a request without a host, or with two,
+/// differently, so RFC 9112, section 3.2, requires refusing it. HTTP/1.0 had no `Host`.
 fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => version < Version::HTTP_11,
         (Some(host), None) => {
             let host = host.as_bytes();
-            // Empty where the address has no host.
+            // Empty if the URL has no host.
             host.is_empty() || (Authority::try_from(host).is_ok() && !host.contains(&b'@'))
         }
         (Some(_), Some(_)) => false,

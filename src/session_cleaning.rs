@@ -1,7 +1,7 @@
 //! Background deletion of session rows: sessions that ended, and those whose refresh tokens have expired.
 //!
-//! Every instance does this, in batches of a few milliseconds that take no lock but on what they delete. So a script
-//! that signs in for weeks leaves no table that grows for ever, and a batch never meets the statement timeout.
+//! Every instance does this, in batches of a few milliseconds that lock only the rows they delete. So a script that
+//! signs in for weeks does not make a table grow for ever, and a batch never hits the statement timeout.
 //! Next: `migrations/0012_sessions.sql`.
 
 use std::time::Duration;
@@ -14,24 +14,24 @@ use crate::app::App;
 use crate::id::SessionId;
 use crate::store::sessions;
 
-/// Rows or sessions in a batch.
+/// Rows or sessions per batch.
 const BATCH: i32 = 500;
-/// Between two batches sign-ins have the tables to themselves.
+/// Pause between two batches, for sign-ins.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often all sessions are looked at, for those that no index finds.
+/// Interval of the walk over all sessions, for those that no index finds.
 const WALK_EVERY: Duration = Duration::from_hours(1);
 
-/// When all sessions were looked at last.
+/// Time of the last walk over all sessions.
 #[derive(Debug, Default)]
 pub struct Cleaning {
     walked_at: Option<Instant>,
 }
 
 impl Cleaning {
-    /// Removes everything that is due. `forgotten`: no access token of a session that ended before is alive.
+    /// Deletes all expired rows. `forgotten`: access tokens of sessions that ended before this time have expired.
     ///
     /// # Errors
-    /// When the database is away. The rest is removed another time.
+    /// When the database is away. The rest is deleted by a later run.
     pub async fn remove_old(&mut self, app: &App, forgotten: OffsetDateTime) -> sqlx::Result<()> {
         while sessions::remove_expired_tokens(&app.db, app.clock.now(), BATCH).await? > 0 {
             tokio::time::sleep(PAUSE).await;

@@ -144,8 +144,8 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database keeps something to itself, as hosted ones do: a right that is missing, a function that is not
-/// there or not for this account.
+/// Returns whether the database withholds something, as hosted ones do: a missing privilege, or a function that does
+/// not exist or is not available to this account.
 pub fn is_withheld(error: &sqlx::Error) -> bool {
     const INSUFFICIENT_PRIVILEGE: &str = "42501";
     const UNDEFINED_FUNCTION: &str = "42883";

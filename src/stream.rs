@@ -25,8 +25,8 @@ use crate::server::liveness::stall_timeout;
 
 /// Buffers of one `writev`; the system takes 1,024, and beyond 64 nothing is gained.
 const MOST_SLICES: usize = 64;
-/// How long before its token ends a stream says so: at least a minute, and up to so much more. Tokens that were given out
-/// in the same second end together, and their notices would bring all refreshes in the same moment.
+/// Minimum notice before the token of a stream expires; up to `EXPIRY_SPREAD` is added. Tokens issued in the same second
+/// expire together, and simultaneous notices would cause all refreshes at the same moment.
 const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 const EXPIRY_SPREAD: Duration = Duration::from_secs(30);
 /// A browser that was cut comes back after a time in this range, of its own.
@@ -91,14 +91,14 @@ impl Stream {
     }
 }
 
-/// Why a stream ended.
+/// Reason why a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    /// We end it, and say so.
+    /// Ended by the server, which sends `bye`.
     Bye(ByeReason),
-    /// The client closed it, or the kernel found nobody at the other end: see [`crate::server::liveness`].
+    /// The client closed it, or the kernel found no peer: see [`crate::server::liveness`].
     Gone,
-    /// The client is there, and reads nothing.
+    /// The client is connected but does not read.
     Slow,
 }
 
@@ -112,7 +112,7 @@ impl Ended {
     }
 }
 
-/// Whatever the kernel reports, its own time-out (`ETIMEDOUT`) included, the client is gone.
+/// Whatever error the kernel reports, including its own timeout (`ETIMEDOUT`), the client is gone.
 impl From<io::Error> for Ended {
     fn from(_: io::Error) -> Self {
         Self::Gone
@@ -222,14 +222,14 @@ impl<'a> Live<'a> {
     }
 }
 
-/// The first moment after `now` that is a whole number of intervals after `due`. Counting from `now` instead would bring all
-/// streams of an instance that stood still for a while into one phase, for ever.
+/// Returns the first moment after `now` that is a whole number of intervals after `due`. Counting from `now` would
+/// permanently align all streams of an instance that was paused.
 fn next_in_phase(due: Instant, interval: Duration, now: Instant) -> Instant {
     let late = now.saturating_duration_since(due).as_nanos() % interval.as_nanos().max(1);
     now + interval - Duration::from_nanos(u64::try_from(late).expect("it is below an interval"))
 }
 
-/// Returns when the peer has closed its side or is gone. What it sends meanwhile means nothing on a stream.
+/// Returns when the peer has closed its side or is gone. Bytes that it sends on a stream are discarded.
 async fn peer_gone(socket: &TcpStream) {
     while socket.readable().await.is_ok() {
         match socket.try_read(&mut [0; 256]) {
@@ -248,10 +248,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes all of it, in as few system calls as the socket allows.
+    /// Writes all frames, in as few system calls as the socket allows.
     async fn write(self, frames: Vec<Bytes>) -> Result<(), Ended> {
         let mut rest = &frames[..];
-        // Bytes of `rest[0]` that are written already.
+        // Number of bytes of `rest[0]` that are already written.
         let mut offset = 0;
         while let Some(first) = rest.first() {
             let outcome = if rest.len() == 1 {

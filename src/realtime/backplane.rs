@@ -91,7 +91,7 @@ impl Hints {
         self.look.notified().await;
     }
 
-    /// True if an unsigned publication arrived since the last call.
+    /// Returns whether an unsigned publication arrived since the last call.
     pub fn take_stranger(&self) -> bool {
         self.is_stranger_heard.swap(false, Ordering::Relaxed)
     }

@@ -25,7 +25,7 @@ pub struct Directory {
     pub banned: HashSet<UserId>,
     /// Only those that ended within the life of an access token: an older session's tokens are expired.
     pub ended_sessions: HashMap<SessionId, OffsetDateTime>,
-    /// The users all of whose sessions ended within the same time, however many those were.
+    /// Users all of whose sessions ended within that time, regardless of their number.
     pub ended_generations: HashMap<UserId, (GenerationEnd, OffsetDateTime)>,
 }
 
@@ -76,7 +76,7 @@ impl Directory {
         self.ended_generations.retain(|_, (_, ended_at)| *ended_at >= cutoff);
     }
 
-    /// Whether the session of a token that otherwise holds has ended.
+    /// Returns whether the session of an otherwise valid token has ended.
     pub fn is_ended(&self, user: UserId, session: SessionClaim) -> bool {
         self.ended_sessions.contains_key(&session.id)
             || self.ended_generations.get(&user).is_some_and(|(end, _)| end.ends(session))

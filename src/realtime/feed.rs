@@ -55,7 +55,7 @@ pub struct Ask {
     pub session: Option<SessionClaim>,
     /// Where the reader was; `None` begins now.
     pub cursor: Option<Cursor>,
-    /// The share whose turns it takes while it is replayed.
+    /// Share that is charged for the reader's replays.
     pub share: Share,
 }
 
@@ -229,7 +229,7 @@ impl Feed {
             }
             self.directory.apply(&event);
             match &event.change {
-                // Made elsewhere, and asked for here before the news arrived.
+                // A room created by another instance may have been requested here before the news arrived.
                 Change::Room { room, .. } => {
                     let presence = &mut self.presence;
                     self.hub.room_exists(room.id, |user| presence.join(room.id, user.map_or(Who::Guest, Who::User)));
@@ -280,7 +280,7 @@ impl Feed {
             }
         }
         let who = ask.interest.user().map_or(Who::Guest, Who::User);
-        // Nobody is in a room that does not exist: else anybody could have counts of invented ids kept and told.
+        // Nonexistent rooms have no presence: otherwise anyone could have us store and report counts of invented ids.
         let (known, unknown): (Vec<_>, Vec<_>) =
             ask.interest.rooms().iter().copied().partition(|room| self.directory.rooms.contains_key(room));
         for room in known {

@@ -23,7 +23,8 @@ pub struct SubscriberId(u64);
 #[derive(Debug)]
 pub struct Subscriber {
     pub interest: Interest,
-    /// Rooms of its interest that do not exist, as far as this instance knows: it does not count as being there.
+    /// Rooms of the reader's interest that do not exist, as far as this instance knows: the reader is not counted as
+    /// present.
     pub unknown: Vec<RoomId>,
     /// The session whose token opened the stream; none for a guest.
     pub session: Option<SessionClaim>,
@@ -88,7 +89,7 @@ impl Hub {
         Some(subscriber)
     }
 
-    /// A room has come into being: calls `join` for each who had asked for it before.
+    /// A room was created: calls `join` for each reader who had requested it before.
     pub fn room_exists(&mut self, room: RoomId, mut join: impl FnMut(Option<UserId>)) {
         let Some(listeners) = self.by_room.get(&room) else { return };
         for id in listeners.keys() {
@@ -155,7 +156,7 @@ impl Hub {
         }
     }
 
-    /// Ends those streams of a user whose session is meant.
+    /// Ends those streams of a user whose session matches.
     pub fn revoke(&self, user: UserId, is_meant: impl Fn(Option<SessionClaim>) -> bool) {
         let Some(listeners) = self.by_user.get(&user).filter(|_| !mutant::is(Mutant::NoRevocation)) else { return };
         for (id, mailbox) in listeners {

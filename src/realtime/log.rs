@@ -34,15 +34,15 @@ pub struct Head {
     pub landmark: Option<(Pos, OffsetDateTime)>,
 }
 
-/// A question, and its answer in time.
+/// An asynchronous query with a time limit.
 pub type Call<A, T> = Arc<dyn Fn(A) -> BoxFuture<anyhow::Result<T>> + Send + Sync>;
 
-/// Four questions to whatever keeps the log. An error means "not now": every caller asks again.
+/// Four queries to the log's storage. An error means "not now": every caller retries.
 #[derive(Clone)]
 pub struct Log {
     /// The events in `(after, ..=upto]`, in order, without a gap.
     pub read: Call<(Pos, Pos), Vec<Event>>,
-    /// The same for readers who resume: it shares nothing that posts or `read` wait for.
+    /// Reads for resuming readers: shares no connections with posts or `read`.
     pub replay: Call<(Pos, Pos), Vec<Event>>,
     /// How far the log has come, and when the event at this position was committed.
     pub head: Call<Pos, Head>,

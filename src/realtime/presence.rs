@@ -27,8 +27,7 @@ pub const LEAVE_GRACE: Duration = Duration::from_secs(3);
 pub const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// What an instance reported counts this long after its last word.
 pub const LEASE: Duration = Duration::from_secs(25);
-/// The last number of an instance that left is remembered this long: for longer than any report of its, played again,
-/// is taken for fresh.
+/// Retention of the last report number of a departed instance: longer than a replayed report of its counts as fresh.
 const REMEMBER: Duration = Duration::from_secs(150);
 
 /// Who came and went on one instance.
@@ -153,7 +152,7 @@ pub struct Presence {
     reports: u64,
     reported_at: Option<Instant>,
     elsewhere: HashMap<InstanceId, Elsewhere>,
-    /// Instances that left: the number of their last report, and when they left.
+    /// Departed instances: the number of their last report, and their time of departure.
     departed: HashMap<InstanceId, (u64, Instant)>,
 }
 
@@ -322,7 +321,7 @@ impl Presence {
         true
     }
 
-    /// An instance left, and everybody who was there.
+    /// Removes an instance that shut down, and everyone present through it.
     pub fn say_farewell(&mut self, instance: InstanceId, now: Instant) {
         if let Some(there) = self.elsewhere.get(&instance) {
             self.departed.insert(instance, (there.last_number, now));

@@ -20,18 +20,18 @@ use crate::id::{MessageId, Pos};
 
 /// Positions in a segment: one query of a few milliseconds.
 const SEGMENT: i64 = 512;
-/// Segments kept: some 20 MiB of ordinary messages.
+/// Maximum number of cached segments: some 20 MiB of ordinary messages.
 const MOST_SEGMENTS: usize = 64;
-/// Bytes of them: the longest messages would be half a gigabyte.
+/// Maximum bytes of cached segments: without it, the longest messages would take half a gigabyte.
 const MOST_BYTES: usize = if cfg!(test) { 400_000 } else { 32 << 20 }; // in tests, one segment
-/// Segments read at once. More would finish no sooner where two cores share the work, and would take the database from
-/// posts.
+/// Maximum number of concurrent segment reads. More would not finish sooner on two cores, and would slow the database
+/// down for posts.
 pub const READS_AT_ONCE: u32 = 2;
-/// After a read replay rests for as long as that took, and for no longer than this: at most half of the time of one
-/// core of the database is the readers', whatever their number. A lone reader still gets some 50,000 events a second.
+/// Maximum pause after a read. Replay pauses for as long as the read took, up to this limit, so readers use at most
+/// half of one core of the database, whatever their number. A single reader still gets some 50,000 events a second.
 const LONGEST_REST: Duration = Duration::from_millis(20);
 
-/// Where a reader comes from: readers of one share wait for each other before they keep others waiting.
+/// Group of readers by origin: readers of one share wait for each other before they delay others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Share(pub u64);
 
@@ -50,7 +50,7 @@ struct Read {
     entries: OnceCell<Entries>,
     /// A body was deleted that the query may have seen: its answer must not be used any more.
     is_stale: AtomicBool,
-    /// Bytes of the entries, once they are here.
+    /// Bytes of the entries; 0 until they have been read.
     bytes: AtomicUsize,
 }
 
@@ -63,12 +63,12 @@ pub struct Replay {
     /// change the list, never while reading.
     reads: Mutex<VecDeque<(Span, Arc<Read>)>>,
     turns: Turns<Share>,
-    /// When the next read may begin. Held to look and to change it.
+    /// Earliest time of the next read. Locked to read and update it.
     rested_at: Mutex<Instant>,
 }
 
 impl Replay {
-    /// `turns`: of all replays of this instance together.
+    /// `turns`: shared by all replays of this instance.
     pub fn new(log: Log, epoch: Arc<str>, turns: Turns<Share>) -> Self {
         Self { log, epoch, reads: Mutex::new(VecDeque::new()), turns, rested_at: Mutex::new(Instant::now()) }
     }
@@ -89,7 +89,7 @@ impl Replay {
             let entries = if let Some(entries) = read.entries.get() {
                 entries
             } else {
-                // Another may have read it by the time that the turn comes.
+                // Another reader may have loaded the segment while this one waited for its turn.
                 let _turn = self.turns.take(reader).await;
                 read.entries.get_or_try_init(|| self.fetch(span, &read.bytes)).await?
             };
@@ -137,8 +137,8 @@ impl Replay {
         Ok(entries)
     }
 
-    /// Drops the finished reads that were asked for longest ago, until the rest is within its bounds, and unfinished
-    /// ones that nobody waits for any more.
+    /// Evicts the least recently used finished reads until the rest is within its bounds, and unfinished reads that
+    /// have no more waiters.
     fn keep_within_bounds(&self) {
         let mut reads = self.lock();
         reads.retain(|(_, read)| read.entries.initialized() || Arc::strong_count(read) > 1);

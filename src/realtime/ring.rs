@@ -44,7 +44,7 @@ impl Entry {
         self.message
     }
 
-    /// Bytes that it takes.
+    /// Memory cost in bytes.
     pub fn cost(&self) -> usize {
         size_of::<Self>() + self.frame.as_ref().map_or(0, Bytes::len)
     }

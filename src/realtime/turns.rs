@@ -1,5 +1,5 @@
-//! Turns at something scarce, shared out fairly: those who wait are served round robin by whom they belong to, so that
-//! somebody who brings a thousand waiters delays each of the others by one turn.
+//! Fair scheduling of a scarce resource: waiters are served round robin by key, so that a key with a thousand waiters
+//! delays each of the others by one turn only.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -7,21 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// See the [module](self). A clone hands out the same turns.
+/// See the [module](self). Clones share the same turns.
 pub struct Turns<K: Eq + Hash + Copy>(
-    /// Guards the queues. Held for a look-up, never across an await.
+    /// Guards the queues. Held for short look-ups, never across an await.
     Arc<Mutex<Queues<K>>>,
 );
 
 struct Queues<K: Eq + Hash + Copy> {
-    /// Turns that nobody has; none while somebody waits.
+    /// Number of free turns; 0 while there are waiters.
     free: usize,
-    /// Keys in the order of their turns, each once.
+    /// Keys in the order of service, each once.
     order: VecDeque<K>,
     waiting: HashMap<K, VecDeque<oneshot::Sender<Turn<K>>>>,
 }
 
-/// A turn; dropped, it goes to the next who waits.
+/// One turn; dropping it passes it to the next waiter.
 #[must_use = "a turn lasts for as long as this lives"]
 pub struct Turn<K: Eq + Hash + Copy>(Option<Turns<K>>);
 
@@ -32,7 +32,7 @@ impl<K: Eq + Hash + Copy> Clone for Turns<K> {
 }
 
 impl<K: Eq + Hash + Copy> Turns<K> {
-    /// So many turns at once.
+    /// Allows this many concurrent turns.
     pub fn new(count: usize) -> Self {
         Self(Arc::new(Mutex::new(Queues { free: count, order: VecDeque::new(), waiting: HashMap::new() })))
     }
@@ -40,7 +40,7 @@ impl<K: Eq + Hash + Copy> Turns<K> {
     /// Waits for a turn.
     ///
     /// # Cancellation
-    /// Safe: a turn that nobody takes goes on to the next. The place in the queue is lost.
+    /// Safe: an unclaimed turn passes to the next waiter. The place in the queue is lost.
     pub async fn take(&self, whose: K) -> Turn<K> {
         let given = {
             let mut queues = self.lock();
@@ -65,13 +65,13 @@ impl<K: Eq + Hash + Copy> Turns<K> {
             };
             let Some(next) = next else { return };
             let Err(mut refused) = next.send(Turn(Some(self.clone()))) else { return };
-            // It does not wait any more; dropping its turn would come back here.
+            // The waiter is gone; dropping its turn would re-enter here.
             refused.0 = None;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues<K>> {
-        // Nothing that runs under this lock can panic half-way through a change.
+        // No code under this lock can panic half-way through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ use crate::store::sessions::Rotation;
 use crate::store::users::Outcome;
 use crate::store::{invitations, sessions, users};
 
-/// How often a refresh is tried that other uses of the same token came in between of.
+/// Maximum number of attempts at a refresh while other uses of the same token interfere.
 const REFRESH_ATTEMPTS: usize = 4;
 
 /// A name and a password for a new account.
@@ -87,7 +87,7 @@ pub async fn register(
     let made = make_account(&app, address, &username, account.password, invitation).await;
     match &made {
         Ok(_) => app.limits.remember(&username, address),
-        // Whoever asks for names that are taken must not use up the new accounts of the minute.
+        // A caller asking for taken names must not use up the minute's budget of new accounts.
         Err(Error::Conflict { .. } | Error::Forbidden { .. }) => app.limits.no_account_was_made(),
         Err(_) => {}
     }
@@ -221,7 +221,7 @@ pub async fn refresh(
             Rotation::Done { session, user, nonce, digest } => {
                 let token = next.with_digest(&digest).or_else(|| app.successors.find(spent, &nonce, &digest));
                 let Some(token) = token else {
-                    // A key made it that this instance does not have, or has no more.
+                    // Derived with a key that this instance does not have (yet or any more).
                     replaces = true;
                     continue;
                 };

@@ -59,7 +59,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let cause = response.extensions_mut().remove::<Cause>();
     let cause = cause.as_ref().map(|Cause(cause)| cause.as_str());
     let code = status.as_u16();
-    // A flood of refusals is counted, and does not fill the disk.
+    // A flood of refusals is counted, but must not fill the disk.
     let line = if status.as_u16() < 400 { Line::Log { left_out: 0 } } else { refusals::line(code, begun) };
     if let Line::Log { left_out } = line {
         let left_out = (left_out > 0).then_some(left_out);
@@ -81,7 +81,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// Methods are free text, of any length; a metric's label and a log line's field must not be.
+/// Methods are free text of any length; metric labels and log fields must not be.
 pub(crate) fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -107,8 +107,8 @@ pub(super) async fn bound(
     give_up_late(request, next).await
 }
 
-/// A handler that takes too long is given up. What it had begun to commit is committed or not, as a whole. The time that
-/// a body takes to arrive is the caller's, and bounded where it is read.
+/// Handlers have a time limit. A commit in progress is committed or not, as a whole. The time to receive a body depends
+/// on the caller, and is limited where the body is read.
 pub(super) async fn give_up_late(mut request: Request, next: Next) -> Result<Response, Error> {
     let deadline = Deadline::after(PATIENCE);
     request.extensions_mut().insert(deadline.clone());

@@ -71,7 +71,7 @@ pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<Respo
     Ok(rendered_metrics(&app))
 }
 
-/// Where `METRICS_PORT` leads: the metrics and nothing else, for everybody who can reach that port.
+/// Router of `METRICS_PORT`: serves only the metrics, to everyone who can reach that port.
 pub fn metrics_alone(app: App) -> Router {
     Router::new().route("/metrics", get(async move || rendered_metrics(&app)))
 }
@@ -91,7 +91,7 @@ fn may_read_metrics(config: &Config, headers: &HeaderMap) -> Result<()> {
         let detail = "Set METRICS_TOKEN and send it as a bearer token, or set METRICS_PORT and ask there.";
         return Err(Error::Forbidden { code: "metrics_closed", detail });
     };
-    // Digests are compared, so that the time it takes tells nothing of the token.
+    // Digests are compared, so that the timing reveals nothing about the token.
     let shown = bearer_token(headers).ok().flatten().unwrap_or_default();
     let is_shown = Sha256::digest(shown) == Sha256::digest(token.expose_secret());
     if is_shown { Ok(()) } else { Err(Error::Unauthenticated) }

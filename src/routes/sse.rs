@@ -140,8 +140,8 @@ fn granted(stream: Stream) -> Response {
     response
 }
 
-/// The head of a stream: no cache may keep it, no proxy may hold it back or change it. Fly's proxy collects what it is going to
-/// compress, and compresses every answer that does not name a coding of its own.
+/// Head of a stream's response: caches must not store it, and proxies must not buffer or change it. Fly's proxy buffers
+/// responses that it is going to compress, and compresses every response without a content coding.
 fn event_stream() -> impl IntoResponse {
     [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

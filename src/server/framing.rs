@@ -1,30 +1,30 @@
-//! Where a request's head ends, and where its chunks do (RFC 9112, sections 2.1 and 7.1), found in bytes that come in
-//! any pieces. Both end at the same byte as hyper's own reading of every request that hyper accepts; what is malformed
-//! is left for hyper to refuse.
+//! Finds the end of a request's head and of its chunked body (RFC 9112, sections 2.1 and 7.1) in bytes that arrive in
+//! arbitrary pieces. For every request that hyper accepts, both end at the same byte as in hyper's own parser;
+//! malformed input is left for hyper to refuse.
 
-/// Stands in for a bare LF. No head and no trailer may hold it, so hyper refuses it.
+/// Replaces a bare LF. No head or trailer may contain it, so hyper refuses the request.
 const REFUSED_BYTE: u8 = 0;
 
-/// The lines of a head, as far as they have come.
+/// State of a head that is being received.
 #[derive(Default)]
 pub(super) struct Head {
     line: Line,
-    /// Whether a line that is not empty was complete.
+    /// True once a non-empty line is complete.
     has_lines: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HeadPart {
-    /// All of the bytes belong to the head.
+    /// All bytes belong to the head.
     Unfinished,
-    /// The head ends after this many bytes.
+    /// The head ends after this number of bytes.
     Ended(usize),
-    /// The byte before this count was a bare LF; it is replaced.
+    /// A bare LF was found and replaced; this is the number of bytes up to and including it.
     Refused(usize),
 }
 
 impl Head {
-    /// Whether there is more of it than empty lines.
+    /// Returns whether more than empty lines were received.
     pub fn has_begun(&self) -> bool {
         self.has_lines || self.line.length > 1 || (self.line.length == 1 && !self.line.ends_in_cr)
     }
@@ -47,13 +47,13 @@ impl Head {
     }
 }
 
-/// A body in chunks, as far as it has come.
+/// State of a chunked body that is being received.
 pub(super) enum Chunks {
-    /// The line that says how long the next chunk is.
+    /// The line with the size of the next chunk.
     Size { size: u64, is_read: bool },
-    /// The rest of a chunk, and the CR LF behind it.
+    /// The rest of a chunk, and the CR LF after it.
     Data(u64),
-    /// The lines behind the last chunk, up to an empty one.
+    /// The lines after the last chunk, up to an empty one.
     Trailer(Line),
 }
 
@@ -64,7 +64,7 @@ impl Default for Chunks {
 }
 
 impl Chunks {
-    /// After how many bytes the body ends; `None` where all of them belong to it.
+    /// Returns the number of bytes after which the body ends; `None` if all of them belong to it.
     pub fn pass(&mut self, bytes: &mut [u8]) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
@@ -81,7 +81,7 @@ impl Chunks {
                     Some(digit) => *size = size.saturating_mul(16).saturating_add(digit.into()),
                     None => *is_read = true,
                 },
-                // Extensions; hyper refuses a bare LF in them.
+                // Chunk extensions; hyper refuses a bare LF in them.
                 Self::Size { .. } => {}
                 Self::Data(rest) => {
                     let length = usize::try_from(*rest).unwrap_or(usize::MAX).min(bytes.len() + 1 - at);
@@ -105,7 +105,7 @@ impl Chunks {
     }
 }
 
-/// A line that ends in CR LF.
+/// A line that ends with CR LF.
 #[derive(Default)]
 pub(super) struct Line {
     length: usize,
@@ -117,7 +117,7 @@ enum Taken {
     Ended {
         is_empty: bool,
     },
-    /// An LF that follows no CR, and is not counted.
+    /// An LF without a CR before it; it is not counted.
     BareLf,
 }
 
@@ -147,7 +147,7 @@ mod tests {
 
     const HEAD: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-    /// The outcome when `text` arrives in pieces of `size`.
+    /// Parses `text` in pieces of `size` bytes and returns the outcome.
     fn head_in_pieces(text: &str, size: usize) -> HeadPart {
         let (mut head, mut before) = (Head::default(), 0);
         for piece in text.as_bytes().to_vec().chunks_mut(size) {

@@ -1,11 +1,11 @@
-//! The reading side of a connection, in front of hyper: finds where requests begin and end, refuses lines that end
-//! in a bare LF, and keeps the deadlines of heads and of idle connections.
+//! The read side of a connection, in front of hyper: detects where requests begin and end, refuses lines that end with
+//! a bare LF, and enforces the deadlines of heads and of idle connections.
 //!
-//! hyper has one time-out for heads, which also runs while a connection is idle, and its parser takes a bare LF for
-//! the end of a line. A proxy that does not would read another request out of the same bytes (RFC 9112, section 2.2,
-//! allows both readings). So every byte passes here first. hyper never receives more than the rest of the head or
-//! body that it is reading; what follows is held until it asks again. The framing itself is hyper's decision: once a
-//! head is parsed, the service says how its body is delimited ([`Progress::begin`]).
+//! hyper has one timeout for heads, which also runs while a connection is idle, and its parser accepts a bare LF as a
+//! line end. A proxy that does not would parse a different request from the same bytes (RFC 9112, section 2.2, allows
+//! both). So every byte passes through here first. hyper never receives more than the rest of the head or body that it
+//! is reading; later bytes are held until it asks again. hyper decides about the framing: once a head is parsed, the
+//! service reports how its body is delimited ([`Progress::begin`]).
 
 use std::io;
 use std::pin::Pin;
@@ -21,19 +21,19 @@ use tokio::time::{Instant, Sleep};
 
 use super::framing::{Chunks, Head, HeadPart};
 
-/// How long a connection that this side closes is still read from. A socket that is closed with unread bytes sends a
-/// reset, which may destroy the answer before the peer has read it (RFC 9112, section 9.6).
+/// Time during which a connection closed by this side is still read. A socket closed with unread bytes sends a reset,
+/// which may destroy the response before the peer has read it (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 
 /// A connection's socket. See the [module](self).
 pub(super) struct Intake {
     socket: TcpStream,
-    /// Received, and not yet hyper's to read.
+    /// Bytes received but not yet released to hyper.
     held: BytesMut,
     progress: Arc<Progress>,
 }
 
-/// How far a connection has come: written by its reader and its service, read by its timer, all in one task.
+/// Progress of a connection: written by its reader and its service, read by its timer, all in one task.
 pub(super) struct Progress {
     timeouts: Timeouts,
     /// Guards plain values; never held across an await.
@@ -42,29 +42,29 @@ pub(super) struct Progress {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
-    /// For the first head from the connection's start, for a later one from its first byte.
+    /// Counts from the start of the connection for the first head, and from its first byte for a later one.
     pub head: Duration,
-    /// For an idle connection, from the last answer. Where connections are crowded, only `head`.
+    /// Counts from the last response of an idle connection. If there are too many connections, `head` applies instead.
     pub idle: Duration,
 }
 
 struct State {
     part: Part,
-    /// When the first byte of an unfinished head came. Empty lines before a request are no part of its head.
+    /// Time of the first byte of an unfinished head. Empty lines before a request are not part of its head.
     head_since: Option<Instant>,
-    /// Whether a request has its head and not yet its answer.
+    /// True if a request's head has been received and its response is pending.
     is_answering: bool,
     has_answered: bool,
-    /// When the connection began, its newest answer was ready, or bytes were last written.
+    /// Latest of: start of the connection, newest response ready, last write.
     active_at: Instant,
-    /// Whether the peer has ended its side.
+    /// True if the peer has closed its side.
     is_over: bool,
 }
 
-/// The part of a request that the next byte belongs to.
+/// Part of a request that the next byte belongs to.
 enum Part {
     Head(Head),
-    /// A head is complete and hyper has not yet told how its body is delimited, or has refused it.
+    /// The head is complete, and hyper has not yet reported how its body is delimited, or has refused it.
     Unframed,
     /// The rest of a body of known length.
     Length(u64),
@@ -84,7 +84,7 @@ impl Progress {
         Arc::new(Self { timeouts, state: Mutex::new(state) })
     }
 
-    /// A request's head is parsed, and this is its body.
+    /// A request's head has been parsed, and this is its body.
     pub fn begin(&self, body: &Incoming) {
         let part = if body.is_end_stream() {
             Part::Head(Head::default())
@@ -96,7 +96,7 @@ impl Progress {
         state.is_answering = true;
     }
 
-    /// The answer to the newest request is ready to be written.
+    /// The response to the newest request is ready to be written.
     pub fn answered(&self) {
         let mut state = self.state();
         state.is_answering = false;
@@ -104,9 +104,9 @@ impl Progress {
         state.active_at = Instant::now();
     }
 
-    /// Ready once the connection has been idle, or in the middle of a head, for too long. `alarm` goes off when that
-    /// may be so, and is changed only where it would go off too late: most requests need no change of a timer. The
-    /// caller polls this in the connection's own task, after the connection.
+    /// Ready once the connection has been idle, or in the middle of a head, for too long. `alarm` fires when that may
+    /// be the case, and is reset only if it would fire too late: most requests do not touch the timer. The caller polls
+    /// this in the connection's own task, after the connection.
     pub fn poll_overdue(
         &self,
         context: &mut Context<'_>,
@@ -114,12 +114,12 @@ impl Progress {
         is_crowded: impl Fn() -> bool,
     ) -> Poll<()> {
         loop {
-            // Before the alarm is set anew: the look that it went off for is due.
+            // Check before resetting the alarm: it fired for this check.
             if alarm.is_elapsed() && self.deadline(is_crowded()).is_some_and(|deadline| deadline <= Instant::now()) {
                 return Poll::Ready(());
             }
             let Some(deadline) = self.deadline(false) else { return Poll::Pending };
-            // An idle connection looks now and then whether others wait for its place.
+            // An idle connection checks periodically whether others need its place.
             let look_at = deadline.min(Instant::now() + self.timeouts.head);
             if look_at < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(look_at);
@@ -142,14 +142,14 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that runs under this lock can panic half-way through a change.
+        // No code under this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Looks at bytes that came, and returns how many of them are hyper's to read now: at least one. A bare LF is
-    /// replaced by NUL, which no head or trailer may hold: hyper refuses it and ends the connection.
+    /// Scans received bytes and returns how many of them hyper may read now: at least one. A bare LF is replaced with
+    /// NUL, which no head or trailer may contain: hyper refuses it and closes the connection.
     fn pass(&mut self, bytes: &mut [u8]) -> usize {
         match &mut self.part {
             Part::Head(head) => match head.pass(bytes) {
@@ -190,12 +190,12 @@ impl Intake {
         Self { socket, held: BytesMut::new(), progress }
     }
 
-    /// The socket, for a stream: what its client sent meanwhile means nothing there.
+    /// Returns the socket, for a stream: bytes that its client sent meanwhile are discarded.
     pub fn into_socket(self) -> TcpStream {
         self.socket
     }
 
-    /// Ends the connection, so that what was answered arrives; `at_once` where nobody has the time to wait for that.
+    /// Closes the connection so that the last response arrives; `at_once` skips waiting for that.
     pub async fn close(mut self, at_once: bool) {
         if self.socket.shutdown().await.is_err() || at_once || self.progress.state().is_over {
             return;
@@ -230,7 +230,7 @@ impl AsyncRead for Intake {
         let passed = state.pass(fresh);
         drop(state);
         if passed < fresh.len() {
-            // Before what is held already: these bytes came earlier.
+            // Put these bytes before the held ones: they arrived earlier.
             let later = std::mem::replace(&mut this.held, BytesMut::from(&fresh[passed..]));
             this.held.extend_from_slice(&later);
             buffer.set_filled(before + passed);
@@ -277,7 +277,7 @@ mod tests {
 
     const TIMEOUTS: Timeouts = Timeouts { head: Duration::from_secs(10), idle: Duration::from_secs(150) };
 
-    /// How long a connection without a further byte lasts.
+    /// Returns how long a connection without further bytes stays open.
     async fn lasts(progress: &Progress, is_crowded: impl Fn() -> bool) -> Duration {
         let began = Instant::now();
         let alarm = tokio::time::sleep(TIMEOUTS.head);

@@ -1,9 +1,9 @@
-//! Request bodies that a handler did not read to their end.
+//! Request bodies that a handler did not read to the end.
 //!
-//! A refusal often needs no body: the token is missing, the address unknown. But the body is on its way, and hyper
-//! ends a connection whose request body was dropped unread, without saying so in an answer that is already written.
-//! A proxy that pools connections then loses its next request. So a handler only borrows the body. Before its answer
-//! is written, a small rest is read and dropped; otherwise the answer says `Connection: close`.
+//! A refusal often needs no body: the token is missing, the path unknown. But the body is on its way, and hyper closes
+//! a connection whose request body was dropped unread, without announcing it in a response that is already written. A
+//! proxy that pools connections then loses its next request. So a handler only borrows the body. Before its response is
+//! written, a small rest is read and discarded; otherwise the response has `Connection: close`.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,26 +16,26 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::extract::BODY_LIMIT;
 
-/// How long a refusal waits for the rest of its request's body. Head and body of one request leave a client together.
+/// Maximum wait for the rest of a refused request's body. Clients send head and body of a request together.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A request's body, which returns to its [`Loan`] when the handler drops it.
+/// A request body, which returns to its [`Loan`] when the handler drops it.
 pub(super) struct LentBody {
-    /// `None` once it was returned.
+    /// `None` after it was returned.
     body: Option<Tracked>,
     lender: Arc<Mutex<Option<Tracked>>>,
 }
 
-/// Where the body of one request comes back to.
+/// Receives the body of one request when it is returned.
 pub(super) struct Loan(Arc<Mutex<Option<Tracked>>>);
 
-/// A body, and what has been read of it.
+/// A body, and the number of bytes read from it.
 struct Tracked {
     incoming: Incoming,
-    /// Bytes.
+    /// Number of bytes read.
     read: u64,
-    /// The client waits for a word before it sends the body (RFC 9110, section 10.1.1). hyper gives it at the first
-    /// read.
+    /// True if the client waits for `100 Continue` before sending the body (RFC 9110, section 10.1.1). hyper sends it
+    /// at the first read.
     awaits_continue: bool,
     state: Reading,
 }
@@ -55,11 +55,11 @@ pub(super) fn lend(incoming: Incoming, awaits_continue: bool) -> (LentBody, Loan
 }
 
 impl Loan {
-    /// Reads the rest of the body, if it is small and comes soon. Whether the connection is of use for the next
-    /// request. Called when the handler has answered.
+    /// Reads the rest of the body if it is small and arrives soon. Called after the handler has answered; returns
+    /// whether the connection is usable for the next request.
     pub async fn settle(self) -> bool {
         let returned = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A body that is still in somebody's hands may not be read from here.
+        // A body that is still borrowed cannot be read here.
         let Some(mut body) = returned else { return false };
         let rest = async {
             loop {
@@ -76,7 +76,7 @@ impl Loan {
 }
 
 impl Tracked {
-    /// Whether reading on costs more than a new connection.
+    /// Returns whether reading on costs more than a new connection.
     fn is_too_much(&self) -> bool {
         self.awaits_continue || self.read.saturating_add(self.incoming.size_hint().lower()) > BODY_LIMIT as u64
     }

@@ -1,4 +1,4 @@
-//! TCP time-outs: a peer that is gone is released within a minute, and a healthy one on a bad network never is.
+//! TCP timeouts: a vanished peer is released within a minute, and a healthy one on a bad network is never cut.
 //!
 //! Linux ends a connection by one of three clocks, all of which end at `TCP_USER_TIMEOUT` (tcp(7)):
 //!
@@ -32,22 +32,23 @@ use rand::Rng as _;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-/// A peer that is gone is released within this.
+/// Maximum time until a vanished peer is released.
 pub const RELEASED_WITHIN: Duration = Duration::from_mins(1);
-/// From sending data to its first retransmission by time-out, at a round trip of 2.4 s: a tail loss probe after one
-/// retransmission time-out (3 s at most), and another of those. At 100 ms it is 0.6 s.
+/// Time from sending data to its first retransmission by timeout, at a round trip of 2.4 s: a tail loss probe after one
+/// retransmission timeout (3 s at most), and another one. At 100 ms it is 0.6 s.
 const FIRST_RETRANSMISSION: Duration = Duration::from_secs(6);
-/// Between two keepalive probes. It is short, since nothing but their number tells loss from absence.
+/// Interval of keepalive probes. It is short, since only their number distinguishes loss from absence.
 const PROBE_INTERVAL: Duration = Duration::from_secs(2);
-/// Heartbeats at least this often keep a healthy connection from being probed at all.
+/// Heartbeats at least this frequent keep a healthy connection from being probed at all.
 const FREQUENT_HEARTBEAT: Duration = Duration::from_secs(15);
-/// The kernel ends a connection whose window stays closed for the time-out. This much earlier we do, and say why.
+/// The kernel closes a connection whose window stays closed for the timeout. We close it this much earlier, to log the
+/// reason.
 const BEFORE_THE_KERNEL: Duration = Duration::from_secs(4);
-/// The kernel takes no more than this of what it cannot send yet. Without a limit that is up to 4 MB for each reader that
-/// reads nothing, and a slow reader's socket would accept nothing more before a third of it is acknowledged.
+/// Maximum of unsent bytes in the kernel. Without a limit that is up to 4 MB for each stalled reader, and a slow
+/// reader's socket would accept no more before a third of it is acknowledged.
 const MOST_UNSENT: u32 = 64 * 1024;
 
-/// Sets up an accepted socket.
+/// Configures an accepted socket.
 pub fn prepare(socket: &TcpStream, heartbeat: Duration) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let socket = SockRef::from(socket);
@@ -62,24 +63,24 @@ pub fn prepare(socket: &TcpStream, heartbeat: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// How long the kernel waits for the peer's.
+/// Value of `TCP_USER_TIMEOUT`.
 fn user_timeout(heartbeat: Duration) -> Duration {
     let remaining = RELEASED_WITHIN.saturating_sub(FIRST_RETRANSMISSION);
-    // For long heartbeats: quiet until just before the end, then data.
+    // For long heartbeats: silence until just before the end, then data.
     let twice = remaining.saturating_sub(PROBE_INTERVAL) / 2;
     remaining.saturating_sub(heartbeat).max(twice)
 }
 
-/// Another one for each connection. Thousands are opened in the same second after a restart, and the kernel runs timers
-/// of this length together, in steps of up to 2 s: their probes would leave in one millisecond, and a backlog of 1,000
-/// packets would drop most of them. Where heartbeats are frequent, the time is longer than a heartbeat and the delay of
-/// its acknowledgement together, so that a healthy stream is never probed.
+/// Keepalive time, different for each connection. Thousands are opened in the same second after a restart, and the
+/// kernel fires timers of this length in batches, in steps of up to 2 s: their probes would be sent in one millisecond,
+/// and a backlog of 1,000 packets would drop most of them. With frequent heartbeats the time is longer than a heartbeat
+/// plus the delay of its acknowledgement, so that a healthy stream is never probed.
 fn keepalive_time(heartbeat: Duration) -> Duration {
     let secs = if heartbeat <= FREQUENT_HEARTBEAT { 18..=20 } else { 6..=10 };
     Duration::from_secs(rand::rng().random_range(secs))
 }
 
-/// A socket that accepts nothing for this long has a reader that reads nothing.
+/// Time after which a socket that accepts no data is considered stalled.
 pub fn stall_timeout(heartbeat: Duration) -> Duration {
     user_timeout(heartbeat).saturating_sub(BEFORE_THE_KERNEL)
 }
@@ -92,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// All that may be set, and what tests use.
+    /// All allowed settings, and those used by tests.
     fn heartbeats() -> impl Iterator<Item = Duration> {
         [Duration::from_millis(50)].into_iter().chain((1..=60).map(Duration::from_secs))
     }
@@ -101,7 +102,7 @@ mod tests {
     fn a_peer_that_is_gone_is_released_within_a_minute() {
         for heartbeat in heartbeats() {
             let timeout = user_timeout(heartbeat);
-            // The kernel looks when a probe is due.
+            // The kernel checks when a probe is due.
             let quiet = timeout + PROBE_INTERVAL;
             let busy = heartbeat.min(quiet) + FIRST_RETRANSMISSION + timeout;
             assert!(quiet.max(busy) <= RELEASED_WITHIN, "{heartbeat:?}: {quiet:?}, {busy:?}");

@@ -11,7 +11,7 @@ use super::Db;
 /// Begins another epoch when the log has come to another cluster or timeline. Says whether it did.
 ///
 /// # Errors
-/// When the database is away. One that does not tell its identity is believed to be the same.
+/// When the database is away. One that does not reveal its identity is assumed to be the same.
 pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     let Some(identity) = identity(db).await? else {
         tracing::warn!(
@@ -37,7 +37,7 @@ pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     Ok(was_elsewhere)
 }
 
-/// Names the cluster, its timeline and the database; `None` where the host keeps that to itself.
+/// Identifies the cluster, its timeline and the database; `None` if the host withholds that.
 ///
 /// # Errors
 /// When the database is away.

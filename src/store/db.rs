@@ -1,8 +1,8 @@
-//! The pool of connections as the rest of the store uses it, and the one place where a statement meets the database.
+//! The connection pool used by the rest of the store, and the only place that sends statements to the database.
 //!
-//! Every durable change is one statement in autocommit, so an error that the server answers with means that nothing of
-//! the statement stands. That is what makes it safe to repeat one here whose prepared form went stale. An error of the
-//! *connection* is never repeated here: the statement may have been committed, and its caller knows what to do then.
+//! Every durable change is one statement in autocommit, so an error reported by the server means that the statement had
+//! no effect. That makes it safe to repeat one here whose prepared form became stale. A *connection* error is never
+//! repeated here: the statement may have been committed, and its caller knows how to proceed.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use sqlx::{
 
 use super::route::Route;
 
-/// How long a caller waits for a connection. With `statement_timeout` below the three seconds after which a caller must
-/// know that the database is away.
+/// Timeout for getting a connection. With `statement_timeout` it stays below the three seconds within which a caller
+/// must learn that the database is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What holds for every statement. No honest one takes 2.5 s. The log's lock is held for one commit, so a wait of two
-/// seconds is a wait for something broken. Compiling a plan takes longer than any of these statements.
+/// Limits for every statement. No regular one takes 2.5 s. The log's lock is held for one commit, so a wait of two
+/// seconds means that something is broken. Compiling a plan takes longer than any of these statements.
 pub(super) const LIMITS: [(&str, &str); 4] = [
     ("jit", "off"),
     ("statement_timeout", "2500ms"),
@@ -43,11 +43,11 @@ pub struct Db {
     is_wrapped: bool,
 }
 
-/// A row, or the end of one statement.
+/// A row, or the completion of one statement.
 type Step = Either<PgQueryResult, PgRow>;
 
 impl Db {
-    /// Opens a pool. Connections are made when they are needed.
+    /// Opens a pool. Connections are made on demand.
     pub(super) fn open(options: PgConnectOptions, route: Route, size: u32) -> Self {
         let pool = PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
         let (pool, options) = match route {
@@ -64,17 +64,17 @@ impl Db {
         Self { pool: pool.connect_lazy_with(options), is_wrapped: route == Route::Wrapped }
     }
 
-    /// Begins a transaction of several statements. Each must be `persistent(false)`: behind some poolers a statement
-    /// that is kept for later would be looked for on another server.
+    /// Begins a transaction of several statements. Each must be `persistent(false)`: behind some poolers a kept
+    /// statement would be looked up on another server.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
-        // Everywhere else the limits hold already.
+        // On other routes the limits are already set.
         self.begin_with(if self.is_wrapped { BEGIN } else { "begin" }).await
     }
 
-    /// As [`begin`](Self::begin), by another statement.
+    /// Like [`begin`](Self::begin), with another statement.
     ///
     /// # Errors
     /// When the database is away.
@@ -82,17 +82,17 @@ impl Db {
         self.pool.begin_with(statement).await
     }
 
-    /// Closes every connection, and waits for those in use.
+    /// Closes all connections, after waiting for those in use.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// Connections that are open, and how many of them nobody uses.
+    /// Returns the number of open connections, and of idle ones among them.
     pub fn open_and_idle(&self) -> (usize, usize) {
         (usize::try_from(self.pool.size()).unwrap_or(usize::MAX), self.pool.num_idle())
     }
 
-    /// The most that may be open.
+    /// Maximum number of connections.
     pub fn limit(&self) -> u32 {
         self.pool.options().get_max_connections()
     }
@@ -116,7 +116,7 @@ impl Db {
     }
 }
 
-/// A pool that was made elsewhere, as tests have it.
+/// Wraps an existing pool, for tests.
 impl From<PgPool> for Db {
     fn from(pool: PgPool) -> Self {
         Self { pool, is_wrapped: false }
@@ -138,8 +138,8 @@ async fn ask(
     }
 }
 
-/// Whether a prepared statement is no longer what it was prepared for: a migration changed its result ("cached plan must
-/// not change result type"), or a pooler led to a server that does not have it, or has another under its name.
+/// Returns whether a prepared statement became stale: a migration changed its result ("cached plan must not change
+/// result type"), or a pooler switched to a server that does not have it, or has another under its name.
 fn is_stale(error: &sqlx::Error) -> bool {
     const FEATURE_NOT_SUPPORTED: &str = "0A000";
     const NO_SUCH_STATEMENT: &str = "26000";
@@ -191,7 +191,7 @@ impl<'c> Executor<'c> for &Db {
 mod tests {
     use super::*;
 
-    /// What the pool alone would do, so that the test is known to meet the fault.
+    /// The behaviour of a bare pool, to verify that the test provokes the fault.
     async fn plain(pool: &PgPool, sql: &'static str) -> Option<String> {
         let error = sqlx::query(sql).fetch_all(pool).await.err()?;
         Some(error.as_database_error()?.code()?.into_owned())
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(plain(&pool, ONE).await.as_deref(), Some("26000"));
         sqlx::query(ONE).execute(&db).await.unwrap();
 
-        // As a pooler leads to a server where another connection has prepared something under the next name.
+        // Simulates a pooler that switches to a server where another connection has prepared the next name.
         sqlx::raw_sql("prepare sqlx_s_3 as select 3").execute(&db).await.unwrap();
         let three: i32 = sqlx::query_scalar("select 1 + 2").fetch_one(&db).await.unwrap();
         assert_eq!(three, 3);

@@ -270,7 +270,7 @@ impl LogRow {
         Event { pos, at, change }
     }
 
-    /// `None` for an unknown kind, and where the subject or the detail is not what this release knows.
+    /// `None` for an unknown kind, or if this release cannot read the subject or the detail.
     fn change(self) -> Option<Change> {
         Some(match self.kind.as_str() {
             "message.posted" => Change::MessagePosted(self.message()?),
@@ -358,7 +358,7 @@ impl LogRow {
     fn sessions_ended(self) -> Option<Change> {
         let detail = self.detail?;
         let sessions = serde_json::from_value(detail.get("sessions")?.clone()).ok()?;
-        // Absent where single sessions ended, or where the release before ended them.
+        // Absent if single sessions ended, or if the previous release ended them.
         let all = serde_json::from_value::<GenerationEnd>(detail).ok();
         Some(Change::SessionsEnded { user_id: self.user_id?, sessions, all })
     }

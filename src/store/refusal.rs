@@ -1,9 +1,9 @@
-//! Why the database cannot be used, as one sentence with the way out.
+//! Explains a refused database connection in one sentence that includes the remedy.
 
 use anyhow::{Error, anyhow};
 use sqlx::postgres::PgConnectOptions;
 
-/// Says it of the usual reasons; any other error stays as it is.
+/// Explains the usual errors; returns any other error unchanged.
 pub fn explain(error: impl Into<Error>, options: &PgConnectOptions) -> Error {
     let error = error.into();
     match error.downcast_ref().and_then(|cause| sentence(cause, options)) {
@@ -19,7 +19,7 @@ fn sentence(error: &sqlx::Error, options: &PgConnectOptions) -> Option<String> {
         sqlx::Error::Database(refusal) => {
             let (code, message) = (refusal.code().unwrap_or_default().into_owned(), refusal.message());
             match code.as_str() {
-                // PostgreSQL says so in its refusal by `pg_hba.conf`, PgBouncer in its own words.
+                // PostgreSQL reports it as a refusal by `pg_hba.conf`, PgBouncer in its own words.
                 "28000" | "08P01" if asks_for_tls(message) => {
                     format!(
                         "{} takes connections over TLS only: add ?sslmode=require (or verify-full) to the address",
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::store::connect_alone;
 
-    /// A server that answers everybody with this refusal, as PostgreSQL writes it.
+    /// A server that refuses every connection with this error, in PostgreSQL's format.
     async fn refusing(code: &str, message: &str) -> PgConnectOptions {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();

@@ -120,8 +120,8 @@ pub async fn set_archived(db: &Db, id: RoomId, actor: UserId, archived: bool) ->
         .await
 }
 
-/// Gives rooms named by an earlier release the key that [`name_key`] makes today, and answers how many have a new one.
-/// Of two active rooms whose names cannot be told apart by now, the second keeps its old key and stays.
+/// Updates the keys of rooms named by an earlier release to those of today's [`name_key`], and returns the number of
+/// updated keys. Of two active rooms with indistinguishable names, the second keeps its old key.
 pub async fn renew_name_keys(db: &Db) -> sqlx::Result<u64> {
     // The key of an ASCII name has always been its lower case.
     let named: Vec<(RoomId, String, String)> =

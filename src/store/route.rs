@@ -1,10 +1,9 @@
-//! What lies between this program and its database: nothing, or a pooler, and what that pooler keeps.
+//! Detects what lies between this program and its database: nothing, or a pooler, and which features it preserves.
 //!
-//! `PgBouncer` and its like do not let a client say its settings when it connects, or forget what it said. In session
-//! mode a connection has a server of its own, and settings can be made once it is there. In transaction mode each
-//! transaction may meet another server: nothing of a session holds, and a prepared statement is carried along only by
-//! `PgBouncer` 1.21 and later. None of this can be asked for, so it is tried, once, at start. `docs/DEPLOY.md` has the
-//! operator's side.
+//! `PgBouncer` and similar poolers do not accept settings at connection time, or drop them. In session mode a
+//! connection has its own server, so settings can be made after connecting. In transaction mode each transaction may
+//! use another server: no session state survives, and prepared statements work only with `PgBouncer` 1.21 and later.
+//! None of this can be queried, so it is tested once at start. `docs/DEPLOY.md` describes the operator's side.
 
 use std::time::Duration;
 
@@ -15,28 +14,28 @@ use tokio::time::timeout;
 use super::Db;
 use super::db::LIMITS;
 
-/// A pooler that gives no server within this has none to give.
+/// Timeout after which a pooler is considered to have no free server.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// A pooler that switches servers shows it at the first try, unless another client comes between.
+/// Number of attempts. A pooler that switches servers reveals it at the first, unless another client interferes.
 const TRIES: u32 = 4;
 
-/// How statements reach the database.
+/// Route of statements to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// Settings hold from the moment of connecting.
+    /// Settings take effect at connection time.
     Direct,
-    /// A pooler that gives each connection a server of its own. Settings are made once it is there.
+    /// A pooler that gives each connection its own server. Settings are made after connecting.
     Session,
-    /// A pooler that may lead each transaction to another server, and carries prepared statements along. Time-outs are
+    /// A pooler that may send each transaction to another server, and supports prepared statements. Timeouts are
     /// defaults of the role in this database.
     Transaction,
-    /// As [`Transaction`](Self::Transaction), but prepared statements are lost, or the role cannot be given defaults.
-    /// Each statement goes in a transaction of its own, with its time-outs: three more round trips each.
+    /// Like [`Transaction`](Self::Transaction), but prepared statements are lost, or the role cannot be given defaults.
+    /// Each statement runs in its own transaction, with its timeouts: three more round trips each.
     Wrapped,
 }
 
 impl Route {
-    /// As an operator is told it.
+    /// Description of the route for operators.
     pub const fn told(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -50,7 +49,7 @@ impl Route {
     }
 }
 
-/// An address, and how it is reached.
+/// An address and its route.
 #[derive(Debug, Clone)]
 pub struct Access {
     options: PgConnectOptions,
@@ -58,13 +57,13 @@ pub struct Access {
 }
 
 impl Access {
-    /// Tries what holds on the way to this address.
+    /// Tests which features work at this address.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn find(options: &PgConnectOptions) -> sqlx::Result<Self> {
         let options = plain(options);
-        // The limits alone would prove nothing: the role may have them as defaults.
+        // The limits alone would prove nothing: they may be defaults of the role.
         let mark = format!("{:016x}", rand::random::<u64>());
         let marked = options.clone().options(LIMITS).options([("gapless.mark", &mark)]);
         let is_direct = match PgConnection::connect_with(&marked).await {
@@ -86,14 +85,14 @@ impl Access {
         Db::open(self.options.clone(), self.route, size)
     }
 
-    /// With other options of the same address.
+    /// Returns the same access with changed connection options.
     #[must_use]
     pub fn with(&self, change: impl FnOnce(PgConnectOptions) -> PgConnectOptions) -> Self {
         Self { options: change(self.options.clone()), route: self.route }
     }
 }
 
-/// Options that poolers let pass: `extra_float_digits`, which sqlx would send, is for PostgreSQL 11 and older.
+/// Options that poolers accept: `extra_float_digits`, which sqlx would send, is for PostgreSQL 11 and older.
 pub(super) fn plain(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().application_name("gapless").extra_float_digits(None)
 }
@@ -107,7 +106,7 @@ async fn limits_hold(connection: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(said(connection, "select current_setting('statement_timeout')").await? == "2500ms")
 }
 
-/// One value as text, asked for in a way that prepares nothing.
+/// Queries one value as text without preparing a statement.
 async fn said(connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<String> {
     connection.fetch_one(sqlx::raw_sql(sql)).await?.try_get(0)
 }
@@ -120,7 +119,7 @@ async fn through_pooler(options: &PgConnectOptions) -> sqlx::Result<Route> {
         }
         Ok(if carries_statements(&mut one, &mut other).await { Route::Transaction } else { Route::Wrapped })
     });
-    // A lone server that one connection holds while the other waits: nothing is proven, so nothing is relied on.
+    // A single server that one connection holds while the other waits: nothing is proven, so assume the least.
     let route: sqlx::Result<Route> = tried.await.unwrap_or(Ok(Route::Wrapped));
     for connection in [one, other] {
         connection.close().await.ok();
@@ -133,7 +132,7 @@ async fn through_pooler(options: &PgConnectOptions) -> sqlx::Result<Route> {
 
 const SERVER: &str = "select pg_backend_pid()::text";
 
-/// Whether a connection meets another server after another connection took the one that it had.
+/// Returns whether a connection gets another server after another connection took its previous one.
 async fn switches(one: &mut PgConnection, other: &mut PgConnection) -> sqlx::Result<bool> {
     let home = said(one, SERVER).await?;
     for _ in 0..TRIES {
@@ -148,9 +147,9 @@ async fn switches(one: &mut PgConnection, other: &mut PgConnection) -> sqlx::Res
     Ok(false)
 }
 
-/// Whether a prepared statement works on a server where it was not prepared.
+/// Returns whether a prepared statement works on a server where it was not prepared.
 async fn carries_statements(one: &mut PgConnection, other: &mut PgConnection) -> bool {
-    // Nobody else's: what another instance prepared under the same name, when it tried the same, must not pass for this.
+    // A unique word: a statement that another instance prepared under the same name must not be mistaken for this one.
     let word = format!("{:016x}", rand::random::<u64>());
     for _ in 0..TRIES {
         let Ok(first) = prepared(one, &word).await else { return false };
@@ -170,8 +169,8 @@ async fn carries_statements(one: &mut PgConnection, other: &mut PgConnection) ->
     false
 }
 
-/// The server on which a statement ran that is kept under a name. Where statements are not carried along, that name may
-/// be another client's statement, hence read only.
+/// Returns the server on which a named statement ran. If statements are not preserved, the name may be another client's
+/// statement, hence read only.
 async fn prepared(connection: &mut PgConnection, word: &str) -> sqlx::Result<i32> {
     sqlx::raw_sql("begin read only").execute(&mut *connection).await?;
     let asked = AssertSqlSafe(format!("select pg_backend_pid(), '{word}'"));
@@ -183,7 +182,7 @@ async fn prepared(connection: &mut PgConnection, word: &str) -> sqlx::Result<i32
     }
 }
 
-/// Gives the role its time-outs as defaults in this database, where it has them not, and looks whether they hold.
+/// Gives the role its timeouts as defaults in this database, if missing, and returns whether they take effect.
 async fn have_limits(options: &PgConnectOptions) -> bool {
     let given = async {
         let mut connection = PgConnection::connect_with(options).await?;
@@ -201,7 +200,7 @@ async fn have_limits(options: &PgConnectOptions) -> bool {
             tracing::info!(
                 "the role's statement_timeout and lock_timeout in this database are set: its pooler keeps none"
             );
-            // Servers that were open before do not have them: those that are idle are ended, and this one last.
+            // Existing server connections lack the defaults: the idle ones are terminated, and this one last.
             sqlx::raw_sql(END_FORMER).execute(&mut connection).await.ok();
             sqlx::raw_sql("select pg_terminate_backend(pg_backend_pid())").execute(&mut connection).await.ok();
             connection = PgConnection::connect_with(options).await?;
@@ -221,7 +220,7 @@ async fn have_limits(options: &PgConnectOptions) -> bool {
     }
 }
 
-/// A role may set its own defaults. `idle_in_transaction…` holds for the pooler's servers like the others.
+/// A role may set its own defaults. `idle_in_transaction…` applies to the pooler's servers like the others.
 const GIVE_LIMITS: &str = "do $$
     declare
         setting text;

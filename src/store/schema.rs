@@ -79,7 +79,7 @@ async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// What was applied, with its checksum: kept in sqlx's own table, which its tools and older releases read.
+/// Applied migrations and their checksums, from sqlx's own table, which its tools and older releases read.
 async fn applied(transaction: &mut PgConnection) -> anyhow::Result<HashMap<i64, Vec<u8>>> {
     if !exists(transaction, "_sqlx_migrations").await? {
         let create = "create table _sqlx_migrations (
@@ -88,7 +88,7 @@ async fn applied(transaction: &mut PgConnection) -> anyhow::Result<HashMap<i64, 
         sqlx::raw_sql(create).execute(transaction).await?;
         return Ok(HashMap::new());
     }
-    // Those that this program does not know are a newer release's.
+    // Unknown ones belong to a newer release.
     let applied = sqlx::query_as("select version, checksum from _sqlx_migrations where success").persistent(false);
     Ok(applied.fetch_all(transaction).await?.into_iter().collect())
 }

@@ -1,5 +1,4 @@
-//! Sessions and their chains of refresh tokens. Next: `migrations/0012_sessions.sql` and `0013_refresh.sql`, where
-//! the rules are.
+//! Sessions and their chains of refresh tokens. The rules are in `migrations/0012_sessions.sql` and `0013_refresh.sql`.
 
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use crate::id::{Generation, Pos, SessionClaim, SessionId, UserId};
 
 use super::Db;
 
-/// How long after a refresh the spent token gives the same successor again. Longer than a client tries one refresh, its
-/// retries and its other tabs included.
+/// Period after a refresh during which the spent token yields the same successor again. It is longer than a client
+/// tries one refresh, including retries and its other tabs.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// A new session and the digest of its first refresh token.
@@ -53,25 +52,24 @@ pub async fn end_surplus(db: &Db, user: UserId) -> sqlx::Result<Option<Pos>> {
 /// What a refresh token may be exchanged for.
 #[derive(Clone, Copy)]
 pub struct Offer<'a> {
-    /// What the successor was made with.
+    /// Nonce from which the successor was derived.
     pub nonce: &'a [u8],
     pub digest: &'a [u8],
     pub expires_at: OffsetDateTime,
-    /// The successor that was given before, if any, cannot be made again: this one replaces it.
+    /// True if the previous successor, if any, cannot be derived again: this one replaces it.
     pub replaces: bool,
 }
 
 /// What became of a refresh token that was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// Exchanged for the successor with this digest, which was made with this nonce: the one that was offered, or the
-    /// one that was given before.
+    /// Exchanged for the successor with this digest, derived from this nonce: the offered one, or the one given before.
     Done { session: SessionClaim, user: User, nonce: Vec<u8>, digest: Vec<u8> },
     /// Unknown, expired, or of a session that has ended.
     Invalid,
-    /// Its successor had been used; its session ended for that, at this position.
+    /// Its successor had already been used; its session was ended for that, at this position.
     Reused { session: SessionId, user: UserId, ended_at: Option<Pos> },
-    /// Another use of the token, or of its successor, came in between: ask again.
+    /// Another use of the token, or of its successor, interfered: retry.
     Raced,
 }
 
@@ -120,8 +118,8 @@ pub async fn rotate(db: &Db, token_hash: &[u8], now: OffsetDateTime, offer: Offe
     })
 }
 
-/// Ends the session of `user` that the refresh token with this digest belongs to, if there is one: a spent token will
-/// do. Answers where that stands in the log; `None` where nothing was left to end.
+/// Ends the session of `user` that the refresh token with this digest belongs to, if there is one; a spent token is
+/// accepted too. Returns the position in the log; `None` if there was no open session.
 pub async fn end_by_token(db: &Db, user: UserId, token_hash: &[u8]) -> sqlx::Result<Option<Pos>> {
     let ended: Option<Option<Pos>> = sqlx::query_scalar(
         "select e.pos
@@ -142,19 +140,19 @@ pub async fn end_all(db: &Db, user: UserId) -> sqlx::Result<Option<Pos>> {
     sqlx::query_scalar("select pos from end_sessions($1, $1)").bind(user).fetch_one(db).await
 }
 
-/// Removes refresh tokens that expired, at most so many; answers how many. A session that nobody refreshes any more
-/// would otherwise keep its last ones for ever.
+/// Deletes up to `most` expired refresh tokens and returns their number. A session that is no longer refreshed would
+/// otherwise keep its last ones for ever.
 pub async fn remove_expired_tokens(db: &Db, now: OffsetDateTime, most: i32) -> sqlx::Result<i64> {
     sqlx::query_scalar("select remove_expired_tokens($1, $2)").bind(now).bind(most).fetch_one(db).await
 }
 
-/// Removes some of what is left of sessions that ended before, at most so many sessions; answers how many rows.
+/// Deletes some rows of sessions that ended before, of at most `most` sessions; returns the number of rows.
 pub async fn remove_ended(db: &Db, before: OffsetDateTime, most: i32) -> sqlx::Result<i64> {
     sqlx::query_scalar("select remove_ended_sessions($1, $2)").bind(before).bind(most).fetch_one(db).await
 }
 
-/// Looks at so many sessions after `after`, and removes those that are of an earlier generation or have no refresh token
-/// left. Answers where to go on; `None` at the end.
+/// Checks up to `most` sessions after `after`, and deletes those of an earlier generation or without refresh tokens.
+/// Returns where to continue; `None` at the end.
 pub async fn remove_dead(
     db: &Db,
     after: SessionId,
@@ -169,7 +167,7 @@ pub async fn remove_dead(
         .await
 }
 
-/// Removes some of what is left of an erased user's sessions; answers how many rows.
+/// Deletes some rows of an erased user's sessions; returns their number.
 pub async fn remove_of(db: &Db, user: UserId, most: i32) -> sqlx::Result<i64> {
     sqlx::query_scalar("select remove_sessions_of($1, $2)").bind(user).bind(most).fetch_one(db).await
 }

@@ -1,16 +1,16 @@
-//! Log lines of refused requests, so many a second of each status: a flood is seen in the log and does not fill the disk.
-//! Every refusal is counted, whether or not it is logged.
+//! Rate-limited log lines of refused requests, per status: a flood is visible in the log and does not fill the disk.
+//! Every refusal is counted in the metrics, whether or not it is logged.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines a second for one status.
+/// Maximum lines per second for one status.
 const MOST: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(1);
-/// Statuses from 400 on; any other shares the last place.
+/// Statuses from 400 on; all others share the last slot.
 const STATUSES: usize = 200;
 
-/// Guards the counts of the present period. Held for an addition, by requests that are refused.
+/// Counts of the current period. Locked briefly by refused requests.
 static LINES: Mutex<[Count; STATUSES]> = Mutex::new([Count { since: None, logged: 0, left_out: 0 }; STATUSES]);
 
 #[derive(Debug, Clone, Copy)]
@@ -20,16 +20,16 @@ struct Count {
     left_out: u64,
 }
 
-/// The decision about one refusal.
+/// Decision about one refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
-    /// Log it, and how many were left out since the last line of this status.
+    /// Log it, with the number of lines omitted since the last one of this status.
     Log { left_out: u64 },
-    /// It is counted, and that is enough.
+    /// Do not log it; it is counted anyway.
     LeaveOut,
 }
 
-/// Decides if a refusal with this status is logged.
+/// Decides whether a refusal with this status is logged.
 pub fn line(status: u16, now: Instant) -> Line {
     let place = usize::from(status.saturating_sub(400)).min(STATUSES - 1);
     let line = LINES.lock().unwrap_or_else(PoisonError::into_inner)[place].line(now);

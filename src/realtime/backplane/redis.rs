@@ -30,7 +30,8 @@ use crate::telemetry::trace::Trace;
 const OUTBOX: usize = 256;
 /// Envelopes waiting for the applier, and raw messages waiting to be read.
 const INBOX: usize = 1024;
-/// Bytes of raw messages waiting to be read. Full means a flood; what is dropped is found missing by its position.
+/// Bytes of raw messages waiting to be read. It is full only during a flood; dropped messages are recovered by their
+/// position.
 const INBOX_BYTES: usize = 32 << 20;
 /// An answer of Redis; beyond it the connection is given up and made anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -71,28 +72,28 @@ struct Link {
     /// Changes when the database's history does.
     epoch: watch::Receiver<Arc<str>>,
     hints: Arc<Hints>,
-    /// Set while this instance receives its own probes.
+    /// True while this instance receives its own probes.
     is_connected: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
-/// This instance, as it joins the others.
+/// Parameters with which this instance joins the others.
 pub struct Joining {
-    /// Signs its news and recognises that of the others.
+    /// Signs this instance's news and verifies that of the others.
     pub seal: Seal,
-    /// Names this chat, so that two may share one Redis.
+    /// Identifies this chat, so that two chats can share one Redis.
     pub chat: Arc<str>,
     pub instance: InstanceId,
     pub epoch: watch::Receiver<Arc<str>>,
     pub hints: Arc<Hints>,
 }
 
-/// The channel of a chat.
+/// Returns the channel name of a chat.
 pub fn channel(chat: &str) -> String {
     format!("gapless:{chat}")
 }
 
-/// A client that is told what is published.
+/// Builds a client that receives pushed publications.
 ///
 /// # Errors
 /// When `connection` is not a Redis URL.
@@ -104,7 +105,7 @@ pub fn client(connection: &SecretString) -> anyhow::Result<Client> {
     Client::open(info.set_redis_settings(settings)).context("REDIS_CONNECTION")
 }
 
-/// Joins the others. Redis may be away, and is joined when it comes.
+/// Joins the others. If Redis is down, joins as soon as it is available.
 ///
 /// # Errors
 /// When `connection` is not a Redis URL.
@@ -138,7 +139,7 @@ impl Link {
         self.seal.seal(Envelope { from: self.instance, epoch, bulletin, trace: trace.to_news(), sent_at_ms })
     }
 
-    /// This instance hears itself, and so its news goes out and that of the others comes in.
+    /// Called when this instance receives its own probe: publishing and receiving both work.
     fn hears_itself(&self) {
         if !self.is_connected.swap(true, Ordering::Relaxed) {
             metrics::gauge!("gapless_backplane_connected").set(1);
@@ -253,8 +254,8 @@ async fn listen(
     }
 }
 
-/// Leaves what is pushed in `sink`. A push that does not fit is dropped, and found missing by its position; one that is
-/// longer than any of ours is not kept at all.
+/// Queues pushes in `sink`. A push that does not fit is dropped and recovered by its position; one longer than any of
+/// ours is not kept at all.
 fn push_into(sink: mpsc::Sender<PushInfo>, waiting: Arc<AtomicUsize>, link: &Link) -> AsyncConnectionConfig {
     let hints = Arc::clone(&link.hints);
     AsyncConnectionConfig::new().set_push_sender(move |push: PushInfo| {
@@ -277,8 +278,8 @@ fn payload(push: &PushInfo) -> Option<&[u8]> {
     }
 }
 
-/// The envelope, if an instance of this chat published it. Anything else may be news of the release before, and is a
-/// hint to look at the log.
+/// Returns the envelope if an instance of this chat signed it. Any other publication may come from the previous
+/// release, and is a hint to check the log.
 fn open(link: &Link, payload: &[u8]) -> Option<Envelope> {
     match link.seal.open(payload, Clock::System.now()) {
         Opened::Ours(envelope) => Some(envelope),

@@ -1,15 +1,15 @@
-//! How instances recognise each other's news: each publication is signed, and only what is signed is believed.
+//! Authentication of news between instances: each publication is signed, and only signed publications are accepted.
 //!
-//! Redis carries news and is not trusted. Anybody who may write to it can publish on the channel; so a publication
-//! without a valid signature is a reason to look at the log, and nothing more. The signature is an HMAC-SHA-256 over the
-//! name of the chat and the bytes of the publication (which name sender and epoch), under a key derived from the
-//! signing key of access tokens. Former keys verify as well, so that keys are rotated without a pause.
+//! Redis carries news and is not trusted. Anyone with write access can publish on the channel, so a publication without
+//! a valid signature only causes a check of the log. The signature is an HMAC-SHA-256 over the name of the chat and the
+//! bytes of the publication (which include sender and epoch), under a key derived from the signing key of access
+//! tokens. Former keys verify as well, so that keys can be rotated without downtime.
 //!
 //! A publication is JSON whose last member is the signature over all bytes before that member:
 //! `{"from":…,"bulletin":…,"sig":"…"}`. The release before parses the same JSON and ignores that member.
 //!
-//! A recorded publication that is played again does no harm. Events and heads are checked by epoch and position; all
-//! other bulletins count only within [`FRESH_FOR`] of their time, and reports of presence carry a number.
+//! Replaying a recorded publication is harmless. Events and heads are checked by epoch and position; all other
+//! bulletins are valid only within [`FRESH_FOR`] of their time, and presence reports are numbered.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,11 +21,12 @@ use time::{Duration, OffsetDateTime};
 use super::{Bulletin, Envelope, InstanceId};
 use crate::id::Pos;
 
-/// A publication is at most this long. A longer batch is announced by its head, and read from the log.
+/// Maximum length of a publication. A longer batch is announced by its head and read from the log.
 pub const MOST_BYTES: usize = 1 << 20;
-/// How far a bulletin's time may be from the receiver's. `gapless doctor` accepts two seconds between clocks.
+/// Maximum difference between a bulletin's time and the receiver's. `gapless doctor` accepts two seconds between
+/// clocks.
 const FRESH_FOR: Duration = Duration::seconds(60);
-/// Domain separation: the signing key of tokens signs nothing but tokens.
+/// Domain separation: the signing key of tokens signs tokens only.
 const PURPOSE: &[u8] = b"gapless: news between instances, version 1";
 
 const BEFORE: &[u8] = b",\"sig\":\"";
@@ -43,16 +44,16 @@ pub struct Seal {
     verifying: Vec<Authenticator>,
 }
 
-/// The result of opening a publication.
+/// Result of opening a publication.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Opened {
-    /// An instance of this chat says so.
+    /// Signed by an instance of this chat.
     Ours(Envelope),
-    /// An instance of this chat says something that this release does not know.
+    /// Signed by an instance of this chat, but not readable by this release.
     Unknown,
-    /// It was ours once: recorded and played again, or from an instance whose clock is wrong.
+    /// Signed but expired: recorded and replayed, or from an instance whose clock is wrong.
     Stale,
-    /// Anybody may have written it: an instance of the release before, or a stranger.
+    /// Not validly signed: from an instance of the previous release, or a stranger.
     Unsigned,
 }
 
@@ -63,17 +64,17 @@ impl std::fmt::Debug for Seal {
 }
 
 impl Seal {
-    /// `keys`: the signing key first, then the former ones. `chat` names the chat.
+    /// `keys`: the signing key first, then the former ones. `chat` identifies the chat.
     ///
     /// # Panics
-    /// Without any key: the settings always have one.
+    /// Panics without a key; the settings always provide one.
     pub fn new(keys: &[&[u8; 32]], chat: &str) -> Self {
         let verifying: Vec<_> = keys.iter().map(|key| authenticator(key, chat)).collect();
         let signing = verifying.first().expect("there is a signing key").clone();
         Self { signing, verifying }
     }
 
-    /// The bytes to publish. A batch that is too long becomes an announcement of its head.
+    /// Returns the bytes to publish. A batch that is too long is replaced by an announcement of its head.
     pub fn seal(&self, envelope: Envelope) -> Vec<u8> {
         let mut bytes = encode(&envelope);
         if bytes.len() + BEFORE.len() + DIGITS + AFTER.len() > MOST_BYTES
@@ -90,7 +91,7 @@ impl Seal {
         bytes
     }
 
-    /// Checks and parses a publication. Nothing is parsed before its signature is found valid.
+    /// Verifies and parses a publication. Nothing is parsed before its signature has been verified.
     pub fn open(&self, payload: &[u8], now: OffsetDateTime) -> Opened {
         let Some((signed, signature)) = split(payload) else { return Opened::Unsigned };
         let is_ours = |by: &Authenticator| by.clone().chain_update(signed).verify_slice(&signature).is_ok();
@@ -106,7 +107,7 @@ impl Seal {
 fn authenticator(key: &[u8; 32], chat: &str) -> Authenticator {
     let keyed = |key: &[u8]| Authenticator::new_from_slice(key).expect("HMAC takes a key of any length");
     let derived = keyed(key).chain_update(PURPOSE).finalize().into_bytes();
-    // The length first, so that no name of a chat can run into the bytes that follow.
+    // The length comes first, so that the chat's name cannot run into the bytes that follow.
     let length = u64::try_from(chat.len()).unwrap_or(u64::MAX).to_be_bytes();
     keyed(&derived).chain_update(length).chain_update(chat)
 }
@@ -115,7 +116,7 @@ fn encode(envelope: &Envelope) -> Vec<u8> {
     serde_json::to_vec(envelope).expect("these types have string keys and write to memory")
 }
 
-/// The signed bytes and their signature, if the payload has the form of a signed publication.
+/// Returns the signed bytes and their signature, if the payload has the form of a signed publication.
 fn split(payload: &[u8]) -> Option<(&[u8], [u8; 32])> {
     if payload.len() > MOST_BYTES {
         return None;
@@ -128,7 +129,7 @@ fn split(payload: &[u8]) -> Option<(&[u8], [u8; 32])> {
     (length == signature.len()).then_some((signed, signature))
 }
 
-/// Parses a signed publication. If a newer release says more than this one can read, its events are read from the log.
+/// Parses a signed publication. If it holds more than this release can read, its events are read from the log.
 fn parse(payload: &[u8]) -> Option<Envelope> {
     #[derive(Deserialize)]
     struct Newer {
@@ -157,7 +158,7 @@ fn is_fresh(sent_at_ms: Option<i64>, now: OffsetDateTime) -> bool {
     sent_at.is_some_and(|sent_at| (now - sent_at).abs() <= FRESH_FOR)
 }
 
-/// A time as it travels.
+/// Milliseconds since the Unix epoch, as sent between instances.
 pub fn milliseconds(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
 }
@@ -189,7 +190,7 @@ mod tests {
         Event { pos: Pos(pos), at: NOW, change }
     }
 
-    /// A publication of the next release, signed as ours are.
+    /// A publication of the next release, signed with our key.
     fn newer(seal: &Seal, bulletin: &Value) -> Vec<u8> {
         let said = json!({"from": InstanceId::new(), "epoch": "e", "bulletin": bulletin, "sent_at_ms": 0, "more": 1});
         let mut bytes = said.to_string().into_bytes();
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_release_before_reads_what_is_signed() {
-        /// As it was: unknown members are ignored.
+        /// The envelope of the previous release: unknown members are ignored.
         #[derive(Deserialize)]
         struct Before {
             epoch: String,
@@ -273,7 +274,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever bytes arrive: no panic, and nothing is believed.
+        /// Arbitrary bytes cause no panic and are never accepted.
         #[test]
         fn no_bytes_are_believed(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
             prop_assert_eq!(seal(&[1]).open(&bytes, NOW), Opened::Unsigned);
@@ -281,7 +282,7 @@ mod tests {
             prop_assert_eq!(seal(&[1]).open(&dressed, NOW), Opened::Unsigned);
         }
 
-        /// A valid publication with one byte changed, cut or doubled is a stranger's.
+        /// A valid publication with one byte changed, cut or doubled is not accepted.
         #[test]
         fn no_changed_publication_is_believed(
             place in any::<prop::sample::Index>(),
@@ -303,7 +304,7 @@ mod tests {
             }
         }
 
-        /// Signed by a newer release, of any form: no panic.
+        /// Arbitrary text signed by a newer release causes no panic.
         #[test]
         fn any_signed_text_is_read_or_passed(text in "\\PC{0,200}", pos in any::<i64>()) {
             let seal = seal(&[1]);

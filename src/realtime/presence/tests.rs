@@ -53,7 +53,7 @@ fn a_report_that_is_played_again_brings_nobody_back() {
     assert!(here.hear(instance, recorded.clone(), now), "known, and old");
     assert_eq!(here.online(room(1)), online(0, 0));
 
-    // Silent for a while, it comes back with a greater number.
+    // After a silence, it returns with a higher number.
     assert!(here.hear(instance, there.full_report(now), now));
     here.lapse(now + LEASE);
     assert!(here.hear(instance, recorded, now + LEASE));

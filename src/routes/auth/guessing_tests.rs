@@ -1,4 +1,4 @@
-//! Strangers who guess passwords, and owners who must get in all the same.
+//! Strangers guess passwords, and owners can still sign in.
 
 use std::net::IpAddr;
 
@@ -101,7 +101,7 @@ async fn a_crowd_that_guesses_is_slowed_and_so_is_nobody_who_was_there_before(
     assert!(!waits(1).await, "at home");
     chat.guest_from(address(2)).post("/auth/login", credentials("ali", PASSWORD)).await.expect(200);
     assert!(!waits(2).await, "where the owner has come in");
-    // A device that stays signed in makes its address known, too.
+    // A device that stays signed in makes its address known as well.
     let away = chat.guest_from(address(3));
     away.post("/auth/refresh", json!({ "refresh_token": ali.refresh_token })).await.expect(200);
     assert!(!waits(3).await, "where a session was refreshed");

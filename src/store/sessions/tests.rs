@@ -1,4 +1,4 @@
-//! Sessions and refresh tokens, down to two connections that want the same row.
+//! Sessions and refresh tokens, including two connections that compete for the same row.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ async fn rotate_to(db: &Db, token: &[u8], next: &[u8]) -> Rotation {
     rotate_at(db, NOW, token, next).await
 }
 
-/// The nonce of a successor is its digest, with which it is told apart.
+/// The nonce of a successor is its digest, which identifies it in these tests.
 async fn rotate_at(db: &Db, now: OffsetDateTime, token: &[u8], next: &[u8]) -> Rotation {
     let offer = Offer { nonce: next, digest: next, expires_at: now + MONTH, replaces: false };
     rotate(db, token, now, offer).await.unwrap()
 }
 
-/// The digest of the successor that was given.
+/// Returns the digest of the issued successor.
 fn given(rotation: Rotation) -> Vec<u8> {
     let Rotation::Done { nonce, digest, .. } = rotation else { panic!("nothing was given: {rotation:?}") };
     assert_eq!(nonce, digest);
@@ -53,7 +53,7 @@ async fn is_open(db: &Db, session: SessionId) -> bool {
     .unwrap()
 }
 
-/// Waits until a statement of this database waits for a lock.
+/// Waits until a statement of this database is blocked on a lock.
 async fn somebody_waits(db: &Db) {
     let waiting = async {
         while !sqlx::query_scalar::<_, bool>(
@@ -159,7 +159,7 @@ async fn a_spent_token_still_ends_its_session(pool: sqlx::PgPool) {
     assert_eq!(rotate_to(&db, b"1", b"3").await, Rotation::Invalid, "within the grace too");
 }
 
-/// What the release before asks, on the same tables.
+/// The query of the previous release, on the same tables.
 async fn rotate_as_the_release_before(db: &Db, token: &[u8], next: &[u8]) -> String {
     sqlx::query_scalar("select outcome from rotate_refresh_token($1, $2, $3, $4)")
         .bind(token)
@@ -229,7 +229,7 @@ async fn what_is_over_is_removed_and_what_is_open_stays(pool: sqlx::PgPool) {
     let expired = open_one(ali, b"expired", NOW).await;
     let alive = open_one(ali, b"alive", NOW + MONTH).await;
     end_by_token(&db, ali, b"signed out").await.unwrap();
-    // As an account with more sessions than the log lists has them left.
+    // The state of an account that had more sessions than the log lists.
     sqlx::query("insert into session_endings (user_id, generation, ended_at) values ($1, 1, $2)")
         .bind(bo)
         .bind(NOW)

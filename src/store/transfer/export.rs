@@ -11,7 +11,7 @@ use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 /// Rows read at once, which is all that is ever in memory.
 const PAGE: i64 = 1000;
 
-/// Of one moment, without a time-out, whatever the role's defaults are.
+/// One snapshot without timeouts, whatever the role's defaults are.
 const BEGIN: &str = "begin isolation level repeatable read read only; set local statement_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0";
 
@@ -22,7 +22,8 @@ pub struct Choice {
     pub direct_messages: bool,
 }
 
-/// Writes every line. Statements are prepared for this transaction alone: a pooler may lead the next to another server.
+/// Writes all lines. Statements are prepared for this transaction only: a pooler may send the next one to another
+/// server.
 ///
 /// # Errors
 /// When the database is away, or a line cannot be written.

@@ -17,14 +17,15 @@ use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
 use crate::input::{MessageBody, RoomName, Username, name_key};
 
-/// Without a time-out, whatever the role's defaults are: a large chat takes a while.
+/// No timeouts, whatever the role's defaults are: importing a large chat takes a while.
 const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0";
 
 /// Lines written at once, which is all that is ever in memory.
 const BATCH: usize = 1000;
 
-/// Reads every line. Statements are prepared for this transaction alone: a pooler may lead the next to another server.
+/// Reads all lines. Statements are prepared for this transaction only: a pooler may send the next one to another
+/// server.
 ///
 /// # Errors
 /// A sentence for the operator. Nothing was imported then.
@@ -144,8 +145,8 @@ impl Arrival {
         Ok(())
     }
 
-    /// The room's key. Two active rooms of an earlier release may have names that cannot be told apart today: the second
-    /// keeps the key that it had there.
+    /// Returns the room's key. Two active rooms of an earlier release may have names that are indistinguishable today:
+    /// the second keeps its previous key.
     fn key_of(&mut self, room: &Room) -> String {
         let key = name_key(&room.name);
         if room.is_archived || self.active_names.insert(key.clone()) { key } else { room.name.to_lowercase() }

@@ -1,4 +1,4 @@
-//! Says the same thing once: what fails every second is logged when it begins, and then once a minute.
+//! Throttles repeated log lines: a recurring failure is logged when it begins, and then once a minute.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ pub struct Complaints {
 }
 
 impl Complaints {
-    /// True if this reason should be logged now.
+    /// Returns whether this reason should be logged now.
     pub fn is_new(&mut self, reason: &str) -> bool {
         let is_known = self.last.as_ref().is_some_and(|(last, at)| last == reason && at.elapsed() < AGAIN_AFTER);
         if !is_known {
@@ -20,7 +20,7 @@ impl Complaints {
         !is_known
     }
 
-    /// It works again: the next failure is news.
+    /// Resets after success: the next failure is logged at once.
     pub fn settle(&mut self) {
         self.last = None;
     }

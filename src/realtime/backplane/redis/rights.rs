@@ -1,4 +1,4 @@
-//! Rights that a Redis user needs: PUBLISH and SUBSCRIBE on the channel of the chat. `gapless doctor` tries both.
+//! Redis permissions that the chat needs: PUBLISH and SUBSCRIBE on its channel. `gapless doctor` tests both.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::super::seal::{self, Seal};
 use super::super::{Bulletin, Envelope, InstanceId};
 use crate::clock::Clock;
 
-/// How long a publication may take to come back.
+/// Timeout for receiving our own publication.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A sentence that names the missing right, if Redis refused for want of one.
+/// Returns a sentence naming the missing permission, if Redis refused the command for lack of one.
 pub fn refusal(error: &RedisError, command: &str, channel: &str) -> Option<String> {
     if error.code() != Some("NOPERM") {
         return None;
@@ -29,10 +29,10 @@ pub fn refusal(error: &RedisError, command: &str, channel: &str) -> Option<Strin
     })
 }
 
-/// Publishes on the channel and waits for it to come back. It says nothing to the instances that hear it.
+/// Publishes a probe on the channel and waits to receive it. Other instances ignore it.
 ///
 /// # Errors
-/// A sentence that names what is missing.
+/// A sentence that names the missing permission.
 pub async fn try_out(connection: &SecretString, seal: &Seal, chat: &str) -> anyhow::Result<()> {
     let channel = super::channel(chat);
     let allowed = |command: &'static str| {
@@ -44,7 +44,7 @@ pub async fn try_out(connection: &SecretString, seal: &Seal, chat: &str) -> anyh
     };
     let (sink, mut pushed) = mpsc::channel::<PushInfo>(64);
     let config = AsyncConnectionConfig::new().set_push_sender(move |push| {
-        // The channel may be busy: one of many pushes is the one that is waited for.
+        // The channel may be busy; only one of many pushes is the awaited probe.
         sink.try_send(push).ok();
         Ok::<(), redis::aio::SendError>(())
     });
