@@ -77,7 +77,7 @@ fn a_seal() -> Seal {
     Seal::new(&[&[7; 32]], "01890000-0000-7000-8000-000000000000")
 }
 
-/// A batch to the bytes that travel to the other instances, signed; and as it was before, unsigned.
+/// Encodes and signs a batch for the other instances; compare with the unsigned version.
 #[divan::bench(args = [1, 100])]
 fn publish_signed(bencher: Bencher, messages: i64) {
     let seal = a_seal();
@@ -89,7 +89,7 @@ fn publish_unsigned(bencher: Bencher, messages: i64) {
     bencher.with_inputs(|| publication(messages)).bench_values(|publication| serde_json::to_vec(&publication));
 }
 
-/// The same bytes, as another instance reads them.
+/// Verifies and parses the same bytes, as another instance does.
 #[divan::bench(args = [1, 100])]
 fn hear_signed(bencher: Bencher, messages: i64) {
     let seal = a_seal();

@@ -1,8 +1,8 @@
-//! Text from outside, made by chance: no parser panics, none accepts what it would not write itself.
+//! Randomly generated input: no parser panics, and none accepts text that it would not write itself.
 //!
-//! A run of every test takes seconds. `PROPTEST_CASES=2000000 cargo nextest run --test hostile` searches for minutes; it
-//! stands in for `cargo fuzz`, which needs a nightly compiler. The readers of news and of HTTP heads have their
-//! property tests beside them (`src/realtime/backplane`, `src/server`), and Markdown has
+//! A run of every test takes seconds. `PROPTEST_CASES=2000000 cargo nextest run --test hostile` searches for minutes;
+//! it replaces `cargo fuzz`, which needs a nightly compiler. The parsers of news and of HTTP heads have property tests
+//! in their modules (`src/realtime/backplane`, `src/server`), and Markdown has
 //! `frontend/src/features/timeline/rich-text.hostile.test.ts`.
 
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
-/// Any text, and text that begins well: made of the pieces that parsers look for.
+/// Arbitrary text, and plausible text: made of the tokens that parsers look for.
 fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         3 => proptest::sample::select(pieces).prop_map(str::to_owned),
@@ -93,7 +93,7 @@ fn tokens() -> Tokens {
 }
 
 proptest! {
-    // A failing case is printed; a file of them would have to stand beside the crate's root, which tests do not have.
+    // Failing cases are printed; a regression file would have to be next to the crate's root, which tests do not have.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -138,7 +138,7 @@ proptest! {
             if let Ok(Some(proxy)) = TrustedProxy::parse(Some(said), "x-forwarded-for") {
                 let client = proxy.client(peer, &headers);
                 prop_assert!(client == peer || proxy.is(peer));
-                // Nobody but the proxy is believed.
+                // Only the proxy is trusted.
                 if !proxy.is(elsewhere) {
                     prop_assert_eq!(proxy.client(elsewhere, &headers), elsewhere);
                 }
@@ -161,7 +161,7 @@ proptest! {
             let sentence = format!("{refusal:#}");
             prop_assert!(!sentence.trim().is_empty());
             let is_secret = ["REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS"].contains(&name);
-            // Short pieces stand in any sentence.
+            // Short values may occur in any sentence.
             prop_assert!(!is_secret || value.trim().len() < 16 || !sentence.contains(value.trim()), "{sentence}");
         }
     }

@@ -53,7 +53,7 @@ fn sources_are_tidy() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
-/// A prepared `select *` fails once a migration of the next release has added a column. `json_to_recordset` names its
+/// A prepared `select *` fails after a migration of the next release has added a column. `json_to_recordset` names its
 /// columns itself.
 #[test]
 fn queries_name_their_columns() {
@@ -72,7 +72,7 @@ fn queries_name_their_columns() {
     assert!(!["select count(*) from rooms", "a * b", "2 * self.len"].iter().any(|code| asks_for_all(code)));
 }
 
-/// Whether a line of SQL has `select *`, `returning *` or `m.*`.
+/// Returns whether a line of SQL has `select *`, `returning *` or `m.*`.
 fn asks_for_all(line: &str) -> bool {
     let line = line.to_lowercase();
     let of_a_table = line.match_indices(".*").any(|(at, _)| line[..at].ends_with(|last: char| last.is_alphanumeric()));

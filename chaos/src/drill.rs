@@ -75,7 +75,7 @@ pub struct Course<'a> {
     pub mutant: Option<&'static str>,
     /// How many streams, if not the drill's own number.
     pub streams: Option<usize>,
-    /// How long the lid of a laptop is closed, in the drill `network`.
+    /// Duration for which the laptop's lid stays closed in the drill `network`.
     pub lid: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! A client as a process of its own, so that it can be frozen with all its timers: it reads one room, comes back as the app
-//! does, and prints what it hears, one word or message to a line.
+//! A client in a separate process, so that it can be frozen with all its timers: it reads one room, reconnects as the
+//! app does, and prints each received word or message on a line.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::http::EventStream;
 
-/// Two heartbeats and five seconds of silence mean that the stream is dead, as in the app.
+/// Two heartbeats and five seconds without data mean that the stream is dead, as in the app.
 const SILENCE: Duration = Duration::from_secs(35);
-/// A greeting is waited for this long.
+/// Timeout for the greeting.
 const GREETING: Duration = Duration::from_secs(15);
 const PAUSE_MS: std::ops::Range<u64> = 125..500;
 
@@ -21,7 +21,7 @@ struct Message {
     seq: u64,
 }
 
-/// Reads until it is killed.
+/// Reads until the process is killed.
 pub async fn run(address: SocketAddr, room: Uuid) -> Infallible {
     let query = format!("room={room}");
     let mut cursor: Option<String> = None;

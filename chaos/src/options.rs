@@ -44,7 +44,7 @@ pub struct Options {
     pub streams: Option<usize>,
     pub lid_secs: u64,
     pub json: bool,
-    /// A client of a drill, as a process of its own: where it reads, and what.
+    /// Runs a drill's client in this process: the server's address, and the room.
     pub laptop: Option<SocketAddr>,
     pub room: Option<Uuid>,
     /// The directory of a run that is over.

@@ -43,7 +43,7 @@ pub use wire::Wire;
 /// What should happen happens within this, on a machine that is busy with other tests too.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The token for `/metrics`.
+/// Token for `/metrics`.
 pub const METRICS_TOKEN: &str = "scraper";
 
 /// Of everybody here.

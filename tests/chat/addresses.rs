@@ -1,4 +1,4 @@
-//! Parameters that links, polyfills and scripts add to an address. They never cost anybody the stream or the page.
+//! Query parameters that links, polyfills and scripts add to a URL. They must never break the stream or the page.
 
 use crate::actors::Chat;
 
@@ -19,14 +19,14 @@ async fn a_streams_address_may_hold_more_than_the_chat_knows() {
         "%ff=%ff&=&x&&",
     ] {
         chat.guest().get(&format!("/sse?room={}&{extra}", room.id)).await.is(200);
-        // Known parameters are as strict as ever.
+        // Known parameters are still validated strictly.
         chat.guest().get(&format!("/sse?room=general&{extra}")).await.refused(400, "malformed");
         chat.guest().get(&format!("/sse?cursor=+&{extra}")).await.refused(400, "malformed_cursor");
         chat.guest().get(&format!("/sse?access_token=x&{extra}")).await.refused(401, "invalid_token");
     }
 }
 
-/// A polyfill keeps the address of its first connection, `cursor` and all, and adds the id that it heard last.
+/// A polyfill keeps the URL of its first connection, including `cursor`, and adds the last id that it received.
 #[tokio::test]
 async fn a_polyfill_resumes_by_the_address() {
     let chat = Chat::start().await;

@@ -1,4 +1,4 @@
-//! A body is an object with named fields, for every operation that takes one.
+//! A request body is an object with named fields, for every operation that takes one.
 
 use gapless::routes;
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::actors::Chat;
 
-/// Every operation of the document that takes JSON, with a path on which an admin may call it.
+/// Every documented operation that takes JSON, with a path on which an admin may call it.
 fn operations() -> Vec<(Method, String)> {
     let document = serde_json::to_value(routes::document()).expect("a document is JSON");
     let paths = document["paths"].as_object().expect("paths").iter();
@@ -27,7 +27,7 @@ async fn nothing_but_an_object_is_a_body() {
     let operations = operations();
     assert!(operations.len() > 12, "{operations:?}");
     for (method, path) in operations {
-        // The values of the fields in their order, which serde takes for the struct itself.
+        // The values of the fields as an array, which serde accepts for a struct.
         let arrays = (0..6)
             .flat_map(|length| [json!("ali"), json!(1), Value::Null].map(|value| Value::from(vec![value; length])));
         for body in arrays.chain([json!("ali"), json!(1), json!(true), Value::Null]) {
@@ -36,7 +36,7 @@ async fn nothing_but_an_object_is_a_body() {
             assert_eq!(refused["errors"], errors, "{method} {path}");
         }
     }
-    // In the order in which the fields are declared, these are whole.
+    // In the order of the fields' declaration, these are complete.
     let signs_in = json!(["founder", crate::actors::PASSWORD]);
     chat.guest().send("/auth/login", signs_in).await.refused(422, "invalid");
 }

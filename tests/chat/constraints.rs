@@ -1,4 +1,4 @@
-//! Every rule that the database itself keeps, and what somebody who runs into it is told: never 500.
+//! Every constraint of the database, and the response to a request that violates it: never 500.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use crate::actors::{Chat, PASSWORD};
 
-/// How a rule is met.
+/// Coverage of a constraint.
 enum Way {
-    /// Requests that run into it, or would without the check before it. Each insists on its answers.
+    /// Requests that violate it, or would without an earlier check. Each asserts the responses.
     Asked(for<'a> fn(&'a Chat) -> LocalBoxFuture<'a, ()>),
-    /// No client's value reaches it, for this reason.
+    /// No client's value can violate it, for this reason.
     Ours(&'static str),
 }
 use Way::{Asked, Ours};
@@ -24,7 +24,7 @@ const CHANCE: Way = Ours("an id or a secret of chance, made by the server for ea
 const COUNTED: Way = Ours("numbered under the lock of the log");
 const ONE_ROW: Way = Ours("made by a migration; nothing inserts another");
 
-/// Each rule of the schema by name.
+/// Every constraint of the schema by name.
 const RULES: &[(&str, Way)] = &[
     ("users_pkey", CHANCE),
     ("users_role_known", Asked(|chat| unknown_roles(chat).boxed_local())),
@@ -72,7 +72,7 @@ async fn no_rule_of_the_database_is_a_500() {
     .fetch_all(&chat.db())
     .await
     .expect("the catalogue");
-    // sqlx keeps its own table of migrations.
+    // sqlx maintains its own table of migrations.
     let in_the_schema: BTreeSet<&str> =
         rules.iter().map(String::as_str).filter(|rule| !rule.starts_with("_sqlx")).collect();
     let here: BTreeSet<&str> = RULES.iter().map(|(rule, _)| *rule).collect();
@@ -107,7 +107,7 @@ async fn names_without_case(chat: &Chat) {
     let account = |name: &str| json!({"username": name, "password": PASSWORD});
     let made = chat.guest().send("/auth/register", account("FoldED")).await.is(201).json();
     assert_eq!(made["user"]["username"], "folded");
-    // Letters whose small form is one of the allowed (the Kelvin sign, the capital I with a dot).
+    // Letters whose lower case is one of the allowed letters (the Kelvin sign, the capital I with a dot).
     for name in ["\u{212a}elvin", "\u{130}lkay"] {
         chat.guest().send("/auth/register", account(name)).await.refused_field("username");
     }
@@ -131,7 +131,7 @@ async fn taken_names(chat: &Chat) {
     guest.send("/auth/register", account("WANTED")).await.refused(409, "username_taken");
 }
 
-/// Sign-ins and refreshes while the account is erased.
+/// Sign-ins and refreshes during the erasure of the account.
 async fn sessions_of_the_erased(chat: &Chat) {
     let (founder, name) = (chat.founder().await, format!("gone-{}", &Uuid::new_v4().simple().to_string()[..8]));
     let gone = chat.user(&name).await;
@@ -190,7 +190,7 @@ async fn used_client_ids(chat: &Chat) {
     alice.try_post_as(room.id, "ho", &id).await.refused(422, "client_id_reused");
 }
 
-/// Also of messages to, and from, somebody of whom nothing is left.
+/// Includes messages to and from erased users.
 async fn used_client_ids_of_direct_messages(chat: &Chat) {
     let founder = chat.founder().await;
     let (bob, eve) = (chat.user("dm-bob").await, chat.user("dm-eve").await);
@@ -202,7 +202,7 @@ async fn used_client_ids_of_direct_messages(chat: &Chat) {
     };
     write(bob.id, "psst").await.is(201);
     write(eve.id, "psst").await.refused(422, "client_id_reused");
-    // The account alone, as the first step of an erasure leaves it; and then the words.
+    // Erase the account alone, as the first step of an erasure does, and then the messages.
     let db = &chat.first.app.db;
     users::erase(db, bob.id, founder.id).await.expect("an erasure");
     write(eve.id, "psst").await.refused(422, "client_id_reused");

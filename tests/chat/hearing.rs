@@ -68,7 +68,7 @@ async fn nothing_may_keep_a_stream_or_hold_it_back() {
         assert_eq!(headers[CACHE_CONTROL], "no-cache, no-transform");
         assert_eq!(headers["x-accel-buffering"], "no");
         assert_eq!(headers["referrer-policy"], "no-referrer");
-        // A named coding, since Fly's proxy holds back and compresses an answer without one.
+        // Set explicitly, since Fly's proxy buffers and compresses a response without it.
         assert_eq!(headers[CONTENT_ENCODING], "identity");
     }
     assert!(!stream.headers().contains_key(CONTENT_LENGTH));

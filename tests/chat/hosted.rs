@@ -1,4 +1,4 @@
-//! A database as a host gives it: an account that is no superuser, functions that are not for it, and a pooler in between.
+//! A hosted database: an account without superuser rights, restricted functions, and a pooler in between.
 
 use gapless::App;
 use gapless::clock::Clock;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::actors::{Chat, Database};
 
-/// An account of the server, gone with its value.
+/// A database role, dropped with this value.
 struct Account<'a> {
     name: String,
     database: &'a Database,
@@ -23,7 +23,7 @@ impl<'a> Account<'a> {
         account
     }
 
-    /// As the database's owner.
+    /// Runs the statement as the database's owner.
     async fn run(&self, statement: &str) {
         let run = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&self.database.pool()).await;
         run.unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -85,13 +85,13 @@ async fn a_database_that_only_reads_or_is_not_there_is_told_in_one_sentence() {
     account.goes().await;
 }
 
-/// Direct, unless `cargo xtask test` put a pooler in between; what it put there is in `TEST_POOLED_ROUTE`.
+/// Direct, unless `cargo xtask test` put a pooler in between, whose route is in `TEST_POOLED_ROUTE`.
 #[tokio::test]
 async fn the_way_to_the_database_is_recognised_and_time_outs_hold_on_it() {
     const CANCELLED: &str = "57014";
     let database = Database::create().await;
     let expected = std::env::var("TEST_POOLED_ROUTE").unwrap_or_else(|_| "Direct".to_owned());
-    // As instances that start one after the other: what the first left on the servers must not mislead the next.
+    // Simulates instances that start one after the other: state left on the servers must not mislead the next one.
     for _ in 0..12 {
         let access = Access::find(&database.served).await.expect("the database answers");
         assert_eq!(format!("{:?}", access.route), expected);
@@ -111,7 +111,7 @@ async fn the_way_to_the_database_is_recognised_and_time_outs_hold_on_it() {
     }
 }
 
-/// Of what two connections prepare under the same name, each gets its own.
+/// Two connections that prepare statements under the same name each get their own.
 #[tokio::test]
 async fn statements_are_not_mixed_up_on_the_way() {
     let chat = Chat::start().await;

@@ -1,5 +1,5 @@
-//! Connections as a proxy keeps them: a refusal leaves them usable or says that it does not, an idle one outlives the
-//! proxy's pool, and what is silent or slow is closed early all the same.
+//! Connections pooled by a proxy: a refusal keeps them usable or announces that they close, an idle one outlives the
+//! proxy's pool, and silent or slow ones are still closed early.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::actors::{Chat, DEADLINE, Wire};
 
-/// Between two packets, so that the server has read the first before the second comes.
+/// Pause between two packets, so that the server reads the first before the second arrives.
 const APART: Duration = Duration::from_millis(30);
 
 const NEXT: &str = "GET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n";
 
-/// A request whose body comes in another packet than its head.
+/// A request whose body arrives in a later packet than its head.
 struct Late {
     what: &'static str,
     head: String,

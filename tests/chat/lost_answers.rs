@@ -1,4 +1,4 @@
-//! A refresh whose answer did not arrive: nobody is signed out for it, and a thief is still found out.
+//! A refresh whose response got lost: nobody is signed out by it, and a thief is still detected.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ async fn refresh(caller: &Guest, token: &str) -> Answer {
     caller.send("/auth/refresh", json!({"refresh_token": token})).await
 }
 
-/// The refresh token of a session that was given.
+/// Refreshes and returns the session's new refresh token.
 async fn refreshed(caller: &Guest, token: &str) -> String {
     token_of(&refresh(caller, token).await.is(200).json())
 }
@@ -102,7 +102,7 @@ async fn what_ended_meanwhile_is_not_given_again() {
         let alice = chat.user(&format!("alice-{n}")).await;
         let next = refreshed(&guest, &alice.refresh_token).await;
         match what {
-            // By the superseded token, which is all that a lost answer leaves.
+            // By the superseded token, the only one that the client has after a lost response.
             "a sign-out" => alice.sign_out().await,
             "a sign-out everywhere" => drop(alice.tell("/auth/logout-all").await.is(204)),
             "a ban" => ada.ban(&alice).await,

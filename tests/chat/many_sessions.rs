@@ -1,5 +1,5 @@
-//! An account with more sessions than a statement could touch: whatever is done to it is done at once, and every one of
-//! them ends.
+//! An account with more sessions than one statement can update: every operation on it takes effect at once, and ends
+//! all sessions.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use serde_json::json;
 
 use crate::actors::{Chat, Guest, Instance, PASSWORD, User};
 
-/// What three weeks of one script once left behind.
+/// Number of sessions that one script left behind in three weeks.
 const MANY: i32 = 300_000;
-/// A statement that takes longer is cut off.
+/// The statement timeout.
 const AT_ONCE: Duration = Duration::from_millis(2_500);
 
-/// Gives the account so many more sessions, the newest a second old.
+/// Adds `count` sessions to the account, the newest a second old.
 async fn open_sessions(db: &Db, user: &User, count: i32) {
     sqlx::query(
         "insert into sessions (id, user_id, created_at)
@@ -38,7 +38,7 @@ async fn open_in_the_table(db: &Db, user: &User) -> i64 {
     .expect("a count")
 }
 
-/// An access token of a session that is in the table and nowhere else.
+/// Returns an access token of a session that is only in the table.
 async fn token_of_the_oldest(chat: &Chat, user: &User) -> Guest {
     let oldest = "select id, generation from sessions where user_id = $1 order by created_at limit 1";
     let (id, generation): (SessionId, Generation) =
@@ -135,7 +135,7 @@ async fn tokens_of_the_release_before_end_with_their_session() {
         .await
         .unwrap();
     let app = &chat.first.app;
-    // It named no generation.
+    // A token without a generation.
     let token = app.tokens.issue(alice.id, "alice".into(), session, chat.clock.now());
     let older = chat.guest().with_token(&token);
     older.get("/users/me").await.is(200);
@@ -152,7 +152,7 @@ async fn an_account_of_many_sessions_is_erased_and_nothing_is_left_of_them() {
     open_sessions(&chat.db(), &alice, MANY / 10).await;
     let oldest = token_of_the_oldest(&chat, &alice).await;
     let began = Instant::now();
-    // What cannot be forgotten while the caller waits follows.
+    // Rows that are not deleted during the request are deleted afterwards.
     ada.delete(&format!("/users/{}", alice.id)).await;
     oldest.get("/users/me").await.refused(401, "invalid_token");
     loop {

@@ -1,12 +1,12 @@
-//! A release that finds the schema as the next one has expanded it, while it runs.
+//! The schema is expanded by the next release while this one is running.
 
 use sqlx::AssertSqlSafe;
 
 use crate::actors::Chat;
 use crate::rights::ask_everything;
 
-/// What an additive migration may do to everything that is there: a column for each table and view, a value for each
-/// enum, and every function replaced by another body, which is the same here.
+/// Everything that an additive migration may change: a column for each table and view, a value for each enum, and every
+/// function replaced with a new body (identical here).
 const EXPANSION: &str = "
     select format('alter table %I add column next_release text default ''new''', relname)
     from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -19,7 +19,7 @@ const EXPANSION: &str = "
     union all
     select pg_get_functiondef(oid) from pg_proc where pronamespace = 'public'::regnamespace and prokind = 'f'";
 
-/// Those who get the furthest, and one who is turned away.
+/// The callers with the most rights, and one who is refused.
 const ASKING: fn(&str) -> bool = |kind| ["nobody", "user", "admin"].contains(&kind);
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn everything_is_answered_as_before_on_the_next_releases_schema() {
             .unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
 
-    // Twice: the first time a connection meets a change, it may prepare anew; after that nothing is stale.
+    // Twice: in the first round connections may have to prepare anew; afterwards nothing is stale.
     for round in ["at once", "later"] {
         let (again, faults) = ask_everything(&chat, &admin, ASKING).await;
         assert!(faults.is_empty(), "{round}: \n{}", faults.join("\n"));

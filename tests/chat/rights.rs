@@ -74,8 +74,8 @@ async fn every_operation_has_its_answer_for_every_caller() {
     println!("{asked} answers, one for each operation and caller");
 }
 
-/// Asks every operation by every caller of a kind that `asks`. Answers how many those were, and which answers were not
-/// the table's.
+/// Calls every operation as every caller of a kind that `asks`. Returns the number of calls, and the responses that
+/// differ from the table.
 pub async fn ask_everything(chat: &Chat, admin: &User, asks: fn(&str) -> bool) -> (usize, Vec<String>) {
     let mut rows = TABLE.lines().filter(|line| !line.trim().is_empty()).map(str::split_whitespace);
     let kinds: Vec<&str> = rows.next().expect("the table has a head").collect();

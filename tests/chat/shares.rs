@@ -1,5 +1,5 @@
-//! Nobody spends another's share: readers who are far behind, loops of openings, health checks and rooms that do not
-//! exist cost those who come with them, and nobody else.
+//! Fair shares: readers who are far behind, loops of opening streams, health checks and nonexistent rooms slow down
+//! their own origin only.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::actors::{Chat, Guest};
 
-/// A few entries: what is before them is read from the database.
+/// A few entries; earlier ones are read from the database.
 const TINY_RING: usize = 2_000;
 
-/// The sum of a number of this process.
+/// The sum of a metric of this process.
 fn metric(name: &str) -> f64 {
     let text = telemetry::render_metrics();
     let of_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
@@ -25,7 +25,7 @@ async fn posts_and_requests_go_on_while_readers_have_every_connection_of_replay(
     let start = chat.guest().listen(&room).await.cursor;
     chat.fill(&room, &alice, 1_200).await;
 
-    // Readers who replay wait: the connections are taken.
+    // Resuming readers wait: all connections are taken.
     let replay = &chat.first.app.replay_db;
     let mut taken = Vec::new();
     for _ in 0..replay.limit() {
@@ -55,7 +55,7 @@ async fn posts_and_requests_go_on_while_readers_have_every_connection_of_replay(
     }
 }
 
-/// How the next stream of this guest begins.
+/// Returns the beginning of this guest's next stream.
 async fn begins(guest: &Guest) -> String {
     guest.opening().connect().await.next().await.name
 }
@@ -68,7 +68,7 @@ async fn a_loop_of_openings_is_told_busy_and_a_reload_is_not() {
     })
     .await;
     let (guest, mut opened) = (chat.guest(), 0);
-    // A page that reloads as fast as a key repeats, for some seconds.
+    // Simulates a page that reloads at key repeat rate for some seconds.
     while opened < 120 {
         assert_eq!(begins(&guest).await, "hello", "after {opened}");
         opened += 1;
@@ -78,7 +78,7 @@ async fn a_loop_of_openings_is_told_busy_and_a_reload_is_not() {
         assert!(opened < 1_000, "a loop goes on for ever");
     }
     assert!(metric("gapless_limits_hit_total") >= 1.0);
-    // The answer is one after which a browser comes back: 200, and `bye busy`.
+    // The response makes the browser retry: 200, and `bye busy`.
     let mut refused = guest.opening().connect().await;
     refused.expect_bye("busy").await;
 }
@@ -105,7 +105,7 @@ async fn health_checks_of_many_cost_one_look_a_second() {
     println!("figure: {asked} health checks in {:?}: {probes} looks at the database", began.elapsed());
     assert!(asked > 20 && probes <= began.elapsed().as_secs_f64() + 1.0, "{probes} looks for {asked}");
 
-    // Leaving shows at once, however fresh the last answer is.
+    // Leaving takes effect at once, even with a fresh cached result.
     chat.guest().get("/readyz").await.is(200);
     chat.first.app.lifecycle.retiring.cancel();
     chat.guest().get("/readyz").await.is(503);
@@ -127,7 +127,7 @@ async fn rooms_that_do_not_exist_are_neither_counted_nor_told() {
     let vitals = chat.first.app.realtime.vitals();
     assert_eq!(vitals.rooms_with_readers, 1);
 
-    // A room that exists is another matter, archived or not.
+    // Existing rooms are counted, archived or not.
     let admin = chat.founder().await;
     admin.archive(&room).await;
     stream.expect("room.archived").await;

@@ -71,7 +71,7 @@ async fn no_request_hides_in_another() {
         ("a line without a colon", get("/livez HTTP/1.1\r\nHost: chat.test\r\nnonsense"), Closed(400)),
         ("another protocol", get("/livez HTTP/9.9\r\nHost: chat.test"), Closed(400)),
         ("no protocol", "GET /livez\r\n\r\n".to_owned(), Closed(400)),
-        // A bare LF ends a line for some and not for others (RFC 9112, 2.2); refused wherever it stands.
+        // A bare LF ends a line for some parsers only (RFC 9112, 2.2); it is refused everywhere.
         ("LF behind the request line", "GET /livez HTTP/1.1\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
         ("LF behind a header", "GET /livez HTTP/1.1\r\nHost: chat.test\nX: y\r\n\r\n".to_owned(), Closed(400)),
         ("LF for the empty line", "GET /livez HTTP/1.1\r\nHost: chat.test\r\n\n".to_owned(), Closed(400)),
@@ -80,7 +80,7 @@ async fn no_request_hides_in_another() {
         ("CR LF before the request", "\r\nGET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Served(200)),
         ("LF within a trailer", chunked(&format!("{length:x}\r\n{body}\r\n0\r\nX: y\n\r\n\r\n{HIDDEN}")), Closed(400)),
         ("a trailer", chunked(&format!("{length:x}\r\n{body}\r\n0\r\nX: y\r\n\r\n")), Served(401)),
-        // One host, or two servers may take the request for different ones (RFC 9112, 3.2).
+        // One `Host`: two servers may route the request differently (RFC 9112, 3.2).
         ("no host", get("/livez HTTP/1.1"), Closed(400)),
         ("two hosts", get("/livez HTTP/1.1\r\nHost: chat.test\r\nHost: else.test"), Closed(400)),
         ("the same host twice", get("/livez HTTP/1.1\r\nHost: chat.test\r\nHost: chat.test"), Closed(400)),
@@ -114,7 +114,7 @@ async fn no_request_hides_in_another() {
     println!("figure: {} requests of two meanings, none of which hid another", cases.len());
 }
 
-/// A proxy sends request after request on one connection, and not only the first is looked at.
+/// A proxy sends many requests on one connection; every one is checked, not only the first.
 #[tokio::test]
 async fn later_heads_are_read_as_strictly_as_the_first() {
     let chat = Chat::start().await;
@@ -151,7 +151,7 @@ async fn later_heads_are_read_as_strictly_as_the_first() {
     }
 }
 
-/// HTTP/1.0 knew no hosts (RFC 9112, section 3.2).
+/// HTTP/1.0 had no `Host` (RFC 9112, section 3.2).
 #[tokio::test]
 async fn an_old_client_names_no_host_and_at_most_one() {
     let chat = Chat::start().await;

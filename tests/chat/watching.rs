@@ -204,7 +204,7 @@ async fn numbers_are_for_those_who_run_it() {
     assert_eq!(said.header(CONTENT_TYPE), "text/plain; version=0.0.4; charset=utf-8");
     assert!(said.text.contains("# HELP gapless_streams "), "{}", said.text);
 
-    // A proxy on the same machine comes from the loopback as well, whatever its headers say.
+    // A proxy on the same machine also connects from the loopback, whatever its headers say.
     let program = Launch::on(&database.url()).with("METRICS_TOKEN", "").start().await;
     program.guest().get("/metrics").await.refused(403, "metrics_closed");
     program.guest().with_token("scraper").get("/metrics").await.refused(403, "metrics_closed");

@@ -120,7 +120,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Playwright against a server that was just built.
+/// Runs Playwright against a freshly built server.
 fn browser_tests(script: &str) -> anyhow::Result<Command> {
     let mut command = frontend::npm(script, &[]);
     command
@@ -131,7 +131,7 @@ fn browser_tests(script: &str) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Not every system has packages of them. The tests of a browser that is not there are skipped and say so.
+/// Some systems have no packages of these browsers. Tests of a missing browser are skipped with a note.
 fn install_other_browsers() {
     for found in [tools::firefox(), tools::webkit_driver(), tools::virtual_screen()] {
         if let Err(error) = found {
@@ -151,13 +151,13 @@ fn rust_tests() -> Command {
     command
 }
 
-/// Modules of `tests/chat` that between them ask for everything, start several instances at once on an empty database,
-/// move a chat, and repeat what was lost. All modules take several minutes for each pooler.
+/// Modules of `tests/chat` that together call every operation, start several instances at once on an empty database,
+/// move a chat, and retry lost requests. All modules take several minutes for each pooler.
 const MOST_TOUCHED_BY_POOLERS: [&str; 6] =
     ["hosted::", "conversation::", "retries::", "transfer::", "rights::every", "faults::leaving::"];
 
-/// `tests/chat`, each database reached through `PgBouncer`: these modules, or all of it. Where one cannot be had, that is
-/// said. The tests that break a PostgreSQL of their own reach it directly.
+/// Runs `tests/chat` through each `PgBouncer`: these modules, or all of them. Reports a `PgBouncer` that is not
+/// available. Tests that break a PostgreSQL of their own connect directly.
 fn through_poolers(services: &Services, modules: &[&str], report: &mut Report) {
     for way in &pooler::WAYS {
         let bouncer = match (way.find)() {

@@ -22,13 +22,13 @@ pub fn firefox() -> anyhow::Result<PathBuf> {
     find_or_install("Firefox", "firefox-esr", find)
 }
 
-/// The driver of `WebKitGTK`'s browser, which comes with the library that the driver needs.
+/// The driver of `WebKitGTK`'s browser, which is part of the library that the driver needs.
 pub fn webkit_driver() -> anyhow::Result<PathBuf> {
     let find = || named("WEBKIT_DRIVER_PATH", &["WebKitWebDriver"]);
     find_or_install("the WebKit driver", "webkit2gtk-driver", find)
 }
 
-/// A screen in memory, for browsers that cannot do without one.
+/// A virtual screen, for browsers that need one.
 pub fn virtual_screen() -> anyhow::Result<PathBuf> {
     find_or_install("Xvfb", "xvfb", || named("XVFB_PATH", &["Xvfb"]))
 }
@@ -37,10 +37,10 @@ pub fn redis() -> anyhow::Result<PathBuf> {
     find_or_install("Redis", "redis-server", || process::find("redis-server"))
 }
 
-/// A `PgBouncer`, and how it is called.
+/// A `PgBouncer` and the command that runs it.
 pub struct Bouncer {
     program: PathBuf,
-    /// The loader and the libraries of the system that it was made for, where that is not this one.
+    /// The loader and the libraries of its system, if that is not this one.
     libraries: Option<(PathBuf, PathBuf)>,
 }
 
@@ -52,7 +52,7 @@ impl Bouncer {
         command
     }
 
-    /// Whether it is 1.21 or later: "`PgBouncer` 1.18.0".
+    /// Returns whether it is 1.21 or later: "`PgBouncer` 1.18.0".
     fn carries_statements(&self) -> bool {
         let told = process::read(self.command().arg("--version")).unwrap_or_default();
         let numbers = told.split_whitespace().nth(1).unwrap_or_default().split('.').map(str::parse::<u32>);
@@ -61,7 +61,7 @@ impl Bouncer {
     }
 }
 
-/// The one of this system.
+/// The system's `PgBouncer`.
 pub fn pgbouncer() -> anyhow::Result<Bouncer> {
     let find = || {
         let usual = PathBuf::from("/usr/sbin/pgbouncer");
@@ -70,14 +70,14 @@ pub fn pgbouncer() -> anyhow::Result<Bouncer> {
     Ok(Bouncer { program: find_or_install("PgBouncer", "pgbouncer", find)?, libraries: None })
 }
 
-/// One that loses prepared statements in transaction mode (1.20 and earlier), as Debian 12 has it.
+/// A `PgBouncer` that loses prepared statements in transaction mode (1.20 and earlier), as in Debian 12.
 pub fn pgbouncer_of_debian_12() -> anyhow::Result<Bouncer> {
     let bouncer = pgbouncer()?;
     anyhow::ensure!(!bouncer.carries_statements(), "this system's PgBouncer is newer than 1.20");
     Ok(bouncer)
 }
 
-/// Debian 13's `PgBouncer` and what it links to.
+/// Debian 13's `PgBouncer` and its libraries.
 const PACKAGES: [&str; 15] = [
     "pgbouncer",
     "libc6",
@@ -96,8 +96,8 @@ const PACKAGES: [&str; 15] = [
     "libsasl2-2",
 ];
 
-/// One that carries prepared statements in transaction mode (1.21 and later): Debian 13's, unpacked with its libraries
-/// beside this system and never installed in it. Kept between runs.
+/// A `PgBouncer` that supports prepared statements in transaction mode (1.21 and later): Debian 13's, unpacked with its
+/// libraries and never installed. Kept between runs.
 pub fn pgbouncer_of_debian_13() -> anyhow::Result<Bouncer> {
     if let Ok(own) = pgbouncer()
         && own.carries_statements()
@@ -147,7 +147,7 @@ pub fn pgbouncer_of_debian_13() -> anyhow::Result<Bouncer> {
     Ok(bouncer)
 }
 
-/// Where this system gets Debian's packages from.
+/// Debian mirror of this system's packages.
 fn archive() -> anyhow::Result<String> {
     let listed = process::read(Command::new("apt-get").args([
         "indextargets",
@@ -179,7 +179,7 @@ pub fn python() -> anyhow::Result<PathBuf> {
     find_or_install("Python 3 with venv", "python3-venv", find)
 }
 
-/// The program that `variable` names, or the first of `names` on the path.
+/// Returns the program named by `variable`, or the first of `names` on the path.
 fn named(variable: &str, names: &[&str]) -> Option<PathBuf> {
     std::env::var_os(variable)
         .map(PathBuf::from)

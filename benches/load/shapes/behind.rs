@@ -1,4 +1,4 @@
-//! Posts while readers are far behind: many guests resume from scattered places of a long history, and go on doing so.
+//! Posts while readers are far behind: many guests repeatedly resume from scattered positions of a long history.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::posters::Alone;
 use crate::stage::Stage;
 use crate::table::{Goal, Row, Table};
 
-/// Messages that there are before anybody comes: more than memory keeps after a restart.
+/// Number of messages before the run: more than memory holds after a restart.
 const HISTORY: i64 = 120_000;
 const READERS: i64 = 1_000;
 const ROUNDS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(10);
-/// A reader takes this much and begins elsewhere, so that all of them stay behind.
+/// A reader takes this many bytes and restarts elsewhere, so that all readers stay behind.
 const TAKES_BYTES: usize = 256 << 10;
 
 const SEED: &str = "
@@ -41,7 +41,7 @@ const SEED: &str = "
 
 pub fn behind(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
     let (epoch, head) = stage.runtime.block_on(seed(stage.database_url(), &stage.hot_room[0]))?;
-    // A server that starts now has nothing of the seed in memory.
+    // After a restart the server has none of the seeded messages in memory.
     stage.server.kill_and_restart()?;
 
     let ledger = Ledger::new(1_000_000);
@@ -90,7 +90,7 @@ pub fn behind(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Resu
     Ok(())
 }
 
-/// Fills a room by SQL; answers the epoch and the head of the log.
+/// Fills a room by SQL; returns the epoch and the head of the log.
 async fn seed(url: &str, room: &str) -> anyhow::Result<(String, i64)> {
     let mut database = PgConnection::connect(url).await?;
     let author: uuid::Uuid =
@@ -101,7 +101,7 @@ async fn seed(url: &str, room: &str) -> anyhow::Result<(String, i64)> {
     Ok(sqlx::query_as("select epoch, pos from log_head").fetch_one(&mut database).await?)
 }
 
-/// Posts at a steady pace, one by one.
+/// Sequential posts at a steady pace.
 struct Posts {
     answered: Histogram<u64>,
     refused: u64,
@@ -130,7 +130,7 @@ impl Posts {
     }
 }
 
-/// Guests who read what they missed, on a thread of their own.
+/// Guests who read missed messages, on a separate thread.
 struct Readers {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<anyhow::Result<u64>>,
@@ -149,7 +149,7 @@ impl Readers {
                     let request = |from: i64| {
                         format!("GET /sse?room={room}&cursor={epoch}.{from} HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     };
-                    // Scattered by a stride that shares no factor with the history.
+                    // Positions scattered by a stride that shares no factor with the history.
                     let places = (1..).map(move |turn: i64| (number * 7_919 + turn * 104_729) % head);
                     let requests: Vec<_> = places.take(64).map(request).collect();
                     readers.spawn(read(address, requests, Arc::clone(&told), Arc::clone(&taken)));
@@ -161,7 +161,7 @@ impl Readers {
         Self { stop, thread }
     }
 
-    /// The bytes that they took.
+    /// Stops the readers and returns the number of bytes that they read.
     fn leave(self) -> anyhow::Result<u64> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| anyhow::anyhow!("the readers panicked"))?

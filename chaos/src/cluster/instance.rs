@@ -24,7 +24,7 @@ const LEAVING: Duration = Duration::from_secs(12);
 const REVIVED_AFTER: Duration = Duration::from_millis(500);
 /// The same for all: each honours the tokens of the others.
 const SIGNING_KEY: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
-/// The token with which the drills read `/metrics`.
+/// Token with which the drills read `/metrics`.
 const METRICS_TOKEN: &str = "drill";
 /// So short that tokens end in the middle of streams.
 pub const TOKEN_SECS: u64 = 40;

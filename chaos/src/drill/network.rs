@@ -1,7 +1,7 @@
-//! Healthy streams on the networks that people have: none may be cut. And a laptop whose lid is closed for minutes.
+//! Healthy streams on realistic networks: none may be cut. Also a laptop whose lid is closed for minutes.
 //!
-//! Everything runs in a network namespace of its own, in which [`wire`]s delay and lose packets: it needs root and Linux'
-//! TUN device, and is skipped where there is none.
+//! Everything runs in a separate network namespace, in which [`wire`]s delay and lose packets: the drill needs root and
+//! Linux' TUN device, and is skipped without them.
 
 mod lid;
 pub mod wire;
@@ -25,7 +25,7 @@ use crate::schedule::INSTANCES;
 use crate::stage::{Cast, Phase, Stage};
 
 const CAST: Cast = Cast { rooms: 20, rate: 1.0, silence: Duration::from_secs(20) };
-/// As the product has it, and reached from beyond the loopback.
+/// Production settings, but reachable from outside the loopback.
 const SETTINGS: &[(&str, &str)] = &[
     ("HOST", "0.0.0.0"),
     ("ACCESS_TOKEN_TTL_SECS", "900"),
@@ -34,22 +34,22 @@ const SETTINGS: &[(&str, &str)] = &[
     ("DRAIN_GRACE_SECS", "12"),
     ("REPLAY_RING_BYTES", "67108864"),
 ];
-/// A greeting over the worst of these networks.
+/// Maximum time until the greeting over the worst of these networks.
 const GREETED_WITHIN: Duration = Duration::from_mins(1);
-/// A message over the worst of these networks.
+/// Maximum time until a message over the worst of these networks.
 const HEARD_WITHIN: Duration = Duration::from_secs(30);
 const LOOPBACK_STREAMS: usize = 5_000;
-/// Long enough for keepalive timers of 8 s, which there once were.
+/// Longer than keepalive timers of 8 s, as an earlier release had them.
 const SPOKEN_EVERY: Duration = Duration::from_secs(14);
 
-/// What healthy streams meet.
+/// Network conditions for healthy streams.
 struct Network {
     name: &'static str,
     /// `None`: the loopback itself, whose backlog is 1,000 packets.
     conditions: Option<Conditions>,
     streams: usize,
     lasts: Duration,
-    /// Every so often nothing arrives for so long.
+    /// Interval and length of periodic pauses without any packets.
     pause: Option<(Duration, Duration)>,
 }
 
@@ -73,12 +73,12 @@ const NETWORKS: [Network; 6] = [
     },
 ];
 
-/// What became of the streams of a network.
+/// Results of the streams on one network.
 #[derive(Debug, Default)]
 struct Outcome {
     greeted: u64,
     cut: u64,
-    /// Of the streams that were not cut: those that heard a message afterwards, and so are whole.
+    /// Streams that were not cut and received a message afterwards.
     heard: u64,
 }
 
@@ -116,7 +116,7 @@ pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
     Ok(sheet)
 }
 
-/// Opens quiet streams over a network, all at once, watches them, and posts one message to those that are left.
+/// Opens quiet streams over a network, all at once, watches them, and posts one message to the remaining ones.
 async fn endure(stage: Arc<Stage>, number: u8, network: Network) -> anyhow::Result<(u8, Network, Outcome)> {
     let mut wire = match network.conditions {
         Some(conditions) => Some(BadWire::lay(number, conditions).await?),
@@ -177,7 +177,7 @@ async fn endure(stage: Arc<Stage>, number: u8, network: Network) -> anyhow::Resu
     Ok((number, network, outcome))
 }
 
-/// Lets nothing through now and then, for as long as it is polled.
+/// Blocks all packets periodically, for as long as it is polled.
 async fn pause(
     wire: Option<&mut BadWire>,
     usual: Option<Conditions>,
@@ -194,8 +194,8 @@ async fn pause(
     std::future::pending().await
 }
 
-/// Where all timers are to be due together, everybody hears a message now and then: a keepalive timer counts from the last
-/// acknowledgement, and those of all streams come in the same moment.
+/// Posts a message now and then, if all timers should expire together: a keepalive timer counts from the last
+/// acknowledgement, and those of all streams arrive at the same moment.
 async fn speak(stage: &Stage, number: u8, is_wanted: bool) -> anyhow::Result<()> {
     if !is_wanted {
         return std::future::pending().await;
@@ -206,7 +206,7 @@ async fn speak(stage: &Stage, number: u8, is_wanted: bool) -> anyhow::Result<()>
     }
 }
 
-/// Posts in the room of a network.
+/// Posts one message in the room of a network.
 async fn say(stage: &Stage, number: u8) -> anyhow::Result<()> {
     let number = usize::from(number);
     let author = &stage.authors[number];

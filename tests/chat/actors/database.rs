@@ -21,9 +21,9 @@ pub const FOUNDER: &str = "founder";
 
 /// Dropping it drops the database.
 pub struct Database {
-    /// The database itself, for a test that looks at its tables.
+    /// Direct address of the database, for tests that read its tables.
     pub options: PgConnectOptions,
-    /// Where the chat under test reaches it: through the pooler that `TEST_POOLED_URL` names, where it names one.
+    /// Address used by the chat under test: that of the pooler in `TEST_POOLED_URL`, if set.
     pub served: PgConnectOptions,
     server: PgConnectOptions,
     name: String,
@@ -58,7 +58,7 @@ impl Database {
         self.served.to_url_lossy().to_string()
     }
 
-    /// Its address without a pooler, for other programs than the chat.
+    /// Direct address, for programs other than the chat.
     pub fn direct_url(&self) -> String {
         self.options.to_url_lossy().to_string()
     }

@@ -51,7 +51,7 @@ impl Guest {
         Answer::of(said, response).await
     }
 
-    /// The text of `/metrics`, as the operator reads it.
+    /// Returns the text of `/metrics`, as the operator reads it.
     pub async fn metrics(&self) -> String {
         self.with_token(METRICS_TOKEN).get("/metrics").await.is(200).text
     }

@@ -29,7 +29,7 @@ pub struct Ledger {
 impl Ledger {
     /// Reads it, and insists that positions and each room's numbers have no gap and no repeat.
     pub async fn read(db: &Db) -> Self {
-        // In one statement: a post whose caller was told to retry may still be committed after a fault has healed.
+        // Use one statement: a post whose caller was asked to retry may still be committed after a fault has healed.
         let log = "select pos, array(select l.pos from log l order by l.pos) from log_head";
         let (head, positions): (i64, Vec<i64>) = sqlx::query_as(log).fetch_one(db).await.expect("the log");
         assert!(positions.iter().copied().eq(1..=head), "the log has a gap below {head}");

@@ -1,4 +1,4 @@
-//! A network of a test's own, and wires in it that delay and lose packets as a phone's radio does.
+//! A network namespace for a test, and wires in it that delay and lose packets as a phone's radio does.
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -6,12 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Set where a test runs in its own network.
+/// Environment variable that is set inside a test's network namespace.
 const ENTERED: &str = "GAPLESS_TEST_NETWORK";
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/badwire.py");
 
-/// Whether the caller runs in a network of its own. Where it does not, this runs the named test again in one, insists on
-/// its success, prints its figures and answers `false`: the caller returns. Where there can be no such network, it says so.
+/// Returns whether the caller runs in its own network namespace. If not, this runs the named test again in one, asserts
+/// its success, prints its figures and returns `false`, and the caller returns. If none can be created, it prints a
+/// note.
 pub fn is_own_network(test: &str) -> bool {
     if env::var_os(ENTERED).is_some() {
         assert!(succeeds("ip", &["link", "set", "lo", "up"]), "the loopback of a new network is down at first");
@@ -39,16 +40,16 @@ fn succeeds(program: &str, args: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// How a wire is, in both directions: milliseconds, milliseconds and percent.
+/// Conditions of a wire in both directions: milliseconds, milliseconds and percent.
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
     pub delay: u32,
-    /// More or less than the delay, for each packet anew.
+    /// Random deviation from the delay, drawn for each packet.
     pub jitter: u32,
     pub loss: u32,
 }
 
-/// A wire to this network's own servers: see `tests/tools/badwire.py`.
+/// A wire to the servers of this network: see `tests/tools/badwire.py`.
 #[derive(Debug)]
 pub struct BadWire {
     number: u8,
@@ -56,7 +57,7 @@ pub struct BadWire {
 }
 
 impl BadWire {
-    /// `number` tells it apart from other wires of this network.
+    /// Creates a wire; `number` distinguishes it from the other wires of this network.
     pub fn lay(number: u8, conditions: Conditions) -> Self {
         let Conditions { delay, jitter, loss } = conditions;
         let mut command = Command::new("python3");
@@ -68,7 +69,7 @@ impl BadWire {
         Self { number, process }
     }
 
-    /// Where a client connects to reach this port over the wire.
+    /// Address at which a client reaches this port over the wire.
     pub fn to(&self, port: u16) -> SocketAddr {
         (Ipv4Addr::new(10, 9, self.number, 2), port).into()
     }

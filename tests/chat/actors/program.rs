@@ -91,17 +91,17 @@ pub struct Program {
 }
 
 impl Program {
-    /// Waits until it takes traffic, and has heard everything that was committed before this was asked.
+    /// Waits until the server is ready and has applied everything committed before this call.
     pub async fn is_ready(&self) {
         let began = Instant::now();
         while TcpStream::connect(self.address).await.is_err() {
             assert!(began.elapsed() < START, "the program does not listen: {}", self.log());
             tokio::time::sleep(POLL).await;
         }
-        // The port is open before the database is: the first request waits for both.
+        // The port is open before the database is ready: the first request waits for both.
         let first = self.guest().request(reqwest::Method::GET, "/metrics").timeout(START).send().await;
         assert!(first.is_ok(), "the program does not answer: {}", self.log());
-        // An answer may be a second old: what was looked up later is new.
+        // A result may be a second old; one from a later probe is fresh.
         let probes = self.readiness_probes().await;
         loop {
             let asked = self.guest().request(reqwest::Method::GET, "/readyz").timeout(START).send().await;
@@ -158,7 +158,7 @@ impl Program {
         sum(&self.guest().metrics().await, name, label)
     }
 
-    /// How often it looked whether it is ready; `None` where its numbers are not for us.
+    /// Returns the number of readiness probes so far; `None` if `/metrics` is not accessible.
     async fn readiness_probes(&self) -> Option<f64> {
         let answer = self.guest().with_token(METRICS_TOKEN).get("/metrics").await;
         (answer.status == 200).then(|| sum(&answer.text, "gapless_readiness_probes_total", ""))
@@ -183,7 +183,7 @@ impl Drop for Program {
     }
 }
 
-/// The sum over the label sets whose line contains `label`.
+/// Returns the sum over the label sets whose line contains `label`.
 fn sum(text: &str, name: &str, label: &str) -> f64 {
     let of_it =
         |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])) && line.contains(label);

@@ -68,7 +68,7 @@ impl Wire {
         Ok((status, head))
     }
 
-    /// The status and the head of an answer, whose body is read and let pass.
+    /// Returns the status and head of a response; its body is read and discarded.
     pub async fn answer(&mut self) -> io::Result<(u16, String)> {
         let (status, head) = self.head().await?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);

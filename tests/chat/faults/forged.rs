@@ -1,4 +1,4 @@
-//! Somebody who may write to Redis: what they say is a reason to look at the log, and never believed.
+//! A stranger with write access to Redis: forged publications cause a check of the log, and are never accepted.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::actors::{Database, Guest, Launch, Program, Redis, Stream, User};
 
 const STRANGER: &str = "01890000-0000-7000-8000-000000000000";
 
-/// Two instances, a room, and somebody in it.
+/// Two instances, a room, and a member of it.
 struct Scene {
     redis: Redis,
     database: Database,
@@ -63,7 +63,7 @@ impl Scene {
         readers
     }
 
-    /// A post is the next thing that each of them hears: nothing that nobody wrote, and no `reset`.
+    /// The next event of each reader is a new post: no forged event, and no `reset`.
     async fn hear_next(&self, readers: &mut [Stream], body: &str) -> Duration {
         let posted = Instant::now();
         self.alice.post(&self.room, body).await;
@@ -78,7 +78,7 @@ fn at(person: &User, instance: &Program) -> Guest {
     Guest { address: instance.address, ..Guest::clone(person) }
 }
 
-/// Everything that is said on the channel from now on.
+/// Records every publication on the channel from now on.
 async fn listen_in(redis: &Redis, channel: &str) -> mpsc::Receiver<Vec<u8>> {
     let info = redis.url().into_connection_info().expect("its own address");
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -135,7 +135,7 @@ async fn forged_news_makes_nobody_an_admin_and_shows_nothing_that_nobody_wrote()
             .says(json!({"committed": [{"pos": pos, "at": "2026-11-29T12:00:00Z",
                 "change": {"message_posted": message}}]}))
             .await;
-        // At positions that have passed, and far ahead.
+        // At past positions, and far ahead.
         for pos in [1, pos + 1_000_000] {
             scene.says(json!({"head": pos})).await;
         }
@@ -169,7 +169,7 @@ async fn news_that_was_recorded_and_changed_or_played_again_does_nothing() {
         }
     }
     for news in &recorded {
-        // Played again, cut, and with one word changed.
+        // Replayed, cut, and with one word changed.
         scene.publish(news).await;
         scene.publish(&news[..news.len() / 2]).await;
         let text =
@@ -238,7 +238,7 @@ async fn a_flood_on_the_channel_costs_a_bounded_number_of_looks() {
     assert!((1.0..most).contains(&looks), "{looks} looks, at most {most}");
 }
 
-/// `gapless doctor` with this Redis: what it says.
+/// Runs `gapless doctor` with this Redis and returns its output.
 fn doctor(database: &Database, redis: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_gapless"))
         .arg("doctor")
@@ -277,7 +277,7 @@ async fn a_redis_user_without_its_rights_is_found() {
         assert!(told.starts_with("WRONG") && told.contains(word) && told.contains("ACL SETUSER"), "{name}: {told}");
     }
 
-    // The gauge says so too, and the chat goes on by the log.
+    // The gauge reports it too, and the chat continues by reading the log.
     let launch = |user: &str| Launch::on(&database.url()).with("REDIS_CONNECTION", url(user));
     let (whole, mute) = tokio::join!(launch("whole").start(), launch("mute").start());
     let room = rooms(&founder(&mute).await, &["general"]).await.remove(0);

@@ -1,4 +1,4 @@
-//! A database that takes every statement and hangs in the commit: whoever asks for a change is told in time.
+//! A database that accepts every statement and hangs in the commit: callers of every change get a timely error.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use sqlx::Executor as _;
 
 use crate::actors::{Chat, Guest, PASSWORD};
 
-/// A caller must know within this.
+/// Maximum time until the caller gets a response.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
-/// While there is a row in `hanging`, no commit that changed one of these tables comes to its end. A deferred trigger
-/// runs in the commit, where no statement timeout counts any more.
+/// While there is a row in `hanging`, commits that changed one of these tables do not complete. A deferred trigger runs
+/// in the commit, where the statement timeout no longer applies.
 const HANG: &str = "
 create table hanging ();
 create function hang() returns trigger language plpgsql as $$
@@ -36,7 +36,7 @@ async fn execute(db: &Db, statements: &'static str) {
     db.execute(statements).await.expect("the statements run");
 }
 
-/// Every operation that changes something, by the name that the document gives it.
+/// Every mutating operation, by its name in the OpenAPI document.
 fn mutating_operations() -> Vec<String> {
     let document = serde_json::to_value(routes::document()).expect("the document is JSON");
     let paths = document["paths"].as_object().expect("it has paths");
@@ -45,7 +45,7 @@ fn mutating_operations() -> Vec<String> {
     changing.map(|(_, operation)| operation["operationId"].as_str().expect("it has a name").to_owned()).collect()
 }
 
-/// What to ask for, of somebody and something made for it alone.
+/// Builds a request for the operation, with a user and objects created for it.
 async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value) {
     let ada = chat.founder().await;
     let name = operation.replace('_', "-");
@@ -106,7 +106,7 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
     }
 }
 
-/// Asks for every third of them, so that three tests share the waiting.
+/// Runs every third operation, so that three tests share the waiting time.
 async fn ask_for_every_third(from: usize) {
     let chat = Chat::start().await;
     let db = chat.db();

@@ -1,5 +1,5 @@
-//! Streams on real networks: packets get lost, a phone's radio wakes up for two seconds, thousands of timers are due at
-//! once. None of that ends a healthy stream, and a client that is gone is released within a minute.
+//! Streams on realistic networks: packets get lost, a phone's radio wakes up for two seconds, thousands of timers
+//! expire at once. None of that ends a healthy stream, and a vanished client is released within a minute.
 
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,23 @@ use super::{founder, people, rooms};
 use crate::actors::network::{BadWire, Conditions, is_own_network};
 use crate::actors::{Database, Guest, Launch, PrivatePostgres, Program, Wire, free_port};
 
-/// As the product has it.
+/// The production default.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Four heartbeats of every stream.
 const QUIET: Duration = Duration::from_mins(1);
-/// A greeting over the worst of these networks: several round trips, some of them lost.
+/// Maximum time until the greeting over the worst of these networks: several round trips, some of them lost.
 const GREETED_WITHIN: Duration = Duration::from_secs(45);
-/// A message over the worst of these networks: lost several times in a row.
+/// Maximum time until a message over the worst of these networks: lost several times in a row.
 const HEARD_WITHIN: Duration = Duration::from_secs(30);
 const RELEASED_WITHIN: Duration = Duration::from_mins(1);
-/// More than common programs have room for.
+/// More connections than the default backlog of common servers.
 const BURST: usize = 1_500;
 
 const fn conditions(delay: u32, jitter: u32, loss: u32) -> Conditions {
     Conditions { delay, jitter, loss }
 }
 
-/// What healthy streams meet, and how many meet it.
+/// Networks for healthy streams, and the number of streams on each.
 const NETWORKS: [(&str, Conditions, usize); 4] = [
     ("2 % loss, 150 ± 100 ms each way", conditions(150, 100, 2), 100),
     ("round trips of 2.4 s", conditions(1_200, 0, 0), 50),
@@ -52,7 +52,7 @@ async fn healthy_streams_on_bad_networks_are_never_cut() {
     let mut wires: Vec<_> = (1..).zip(NETWORKS).map(|(number, (_, how, _))| BadWire::lay(number, how)).collect();
     let mut readers = JoinSet::new();
     let is_message_due = watch::Sender::new(false);
-    // Closed once each of them has its greeting.
+    // Closed once every stream has received its greeting.
     let (greeted, mut all_greeted) = mpsc::channel::<()>(1);
     for (network, (wire, (_, _, count))) in wires.iter().zip(NETWORKS).enumerate() {
         for _ in 0..count {
@@ -99,7 +99,7 @@ async fn healthy_streams_on_bad_networks_are_never_cut() {
     assert!(cut < 0.5, "{cut} streams were ended by the server before the message");
 }
 
-/// A server of this network, reached over every wire, with the heartbeats of the product.
+/// Starts a server in this network, reachable over every wire, with the production heartbeat.
 async fn serve(postgres: &PrivatePostgres) -> Program {
     let launch = Launch::on(postgres.url()).with("HOST", "0.0.0.0").with("HEARTBEAT_SECS", HEARTBEAT.as_secs());
     launch.start().await
@@ -119,7 +119,7 @@ impl Reader {
         Ok(wire)
     }
 
-    /// Keeps one stream open until a message comes, or says why it did not.
+    /// Keeps one stream open until a message arrives, or returns why it did not.
     async fn hears_one_message(
         self,
         room: &Room,
@@ -150,7 +150,7 @@ impl Reader {
     }
 }
 
-/// As when a phone leaves the network: nothing comes from it any more, not even from its kernel.
+/// Simulates a phone that leaves the network: no more packets arrive from it, not even from its kernel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_has_vanished_is_released_within_a_minute() {
     const CLIENTS: u32 = 20;
@@ -191,8 +191,8 @@ async fn a_client_that_has_vanished_is_released_within_a_minute() {
     }
 }
 
-/// After a restart everybody comes in the same second, and a connection that finds no room is tried again after one, three
-/// and seven. A stopped program accepts nothing, so that all of them must fit.
+/// After a restart everyone connects in the same second, and a connection that does not fit is retried after one, three
+/// and seven seconds. A stopped program accepts nothing, so all of them must fit into the backlog.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_connections_finds_room_while_none_is_accepted() {
     let cap = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
@@ -221,7 +221,8 @@ async fn a_burst_of_connections_finds_room_while_none_is_accepted() {
     server.is_ready().await;
 }
 
-/// Streams that begin in the same moment beat at moments of their own, also after the whole instance stood still.
+/// Streams that begin at the same moment send heartbeats at different moments, even after the whole instance was
+/// paused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_of_streams_that_began_together_are_spread() {
     const STREAMS: usize = 200;
@@ -238,17 +239,17 @@ async fn heartbeats_of_streams_that_began_together_are_spread() {
     server.signal(Signal::STOP);
     tokio::time::sleep(EVERY * 2).await;
     server.signal(Signal::CONT);
-    // The beats that were missed come at once, and the next ones at their own moments again.
+    // Missed heartbeats arrive at once, and the next ones at different moments again.
     next_beats(&mut streams).await;
     let after_pause = largest_share(&mut streams, EVERY).await;
     println!(
         "figure: of {STREAMS} heartbeats every {EVERY:?}, at most {fresh} come within a tenth of it, {after_pause} after a pause"
     );
-    // A fair share is a tenth, 20. All of them came in one tenth, and after a pause for ever.
+    // A fair share is a tenth, 20. Without phases, all heartbeats fell into one tenth, permanently so after a pause.
     assert!(fresh.max(after_pause) < STREAMS / 3, "{fresh}, {after_pause}");
 }
 
-/// Of the next heartbeats, one of each stream: how many fall within the same tenth of the interval.
+/// Returns how many of the next heartbeats, one of each stream, fall within the same tenth of the interval.
 async fn largest_share(streams: &mut [Wire], interval: Duration) -> usize {
     let mut moments = next_beats(streams).await;
     moments.sort();

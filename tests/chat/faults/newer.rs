@@ -1,5 +1,5 @@
-//! A newer release beside this one, on the same database: it writes entries of the log that this release does not
-//! understand. Nobody hears them, everybody passes them.
+//! A newer release on the same database: it writes log entries that this release does not understand. They are skipped:
+//! no reader receives them, and positions advance past them.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ fn at(person: &User, instance: &Program) -> Guest {
     Guest { address: instance.address, ..Guest::clone(person) }
 }
 
-/// Waits for a heartbeat that has passed this position.
+/// Waits for a heartbeat beyond this position.
 async fn passes(stream: &mut Stream, pos: i64) {
     let began = Instant::now();
     while stream.expect("heartbeat").await.pos() < pos {
@@ -76,7 +76,7 @@ async fn goes_on_by(mut instances: Vec<Program>, database: &Database) {
     println!("figure: a post behind unknown entries is heard everywhere within {:?}", posted.elapsed());
     assert!(posted.elapsed() < Duration::from_secs(3), "{:?}", posted.elapsed());
 
-    // A right that ends right behind such entries ends in time.
+    // A ban right after such entries takes effect in time.
     append_unreadable(&db, &room).await;
     let banned = Instant::now();
     admin.ban(bob).await;
@@ -88,7 +88,7 @@ async fn goes_on_by(mut instances: Vec<Program>, database: &Database) {
     }
     assert!(banned.elapsed() < WITHIN, "a ban is obeyed after {:?}", banned.elapsed());
 
-    // Nothing follows: positions pass all the same, and each instance is ready.
+    // No entry follows: positions advance all the same, and each instance is ready.
     let last = append_unreadable(&db, &room).await;
     for (instance, reader) in instances.iter().zip(&mut readers) {
         passes(reader, last).await;
@@ -97,7 +97,7 @@ async fn goes_on_by(mut instances: Vec<Program>, database: &Database) {
     let trail = admin.get("/audit?limit=100").await.is(200);
     assert!(trail.text.contains("message.sung") && trail.text.contains("user.banned"), "{}", trail.text);
 
-    // From memory, and after a restart from the database.
+    // First from memory, and after a restart from the database.
     for restarted in [false, true] {
         for instance in &mut instances {
             if restarted {
@@ -112,7 +112,7 @@ async fn goes_on_by(mut instances: Vec<Program>, database: &Database) {
         }
     }
 
-    // An export says so when a message that was posted is not there, and rightly: those entries go first.
+    // An export reports that a posted message is missing, which is correct: those entries are deleted first.
     sqlx::query("delete from log where kind in ('message.posted', 'direct.posted') and detail is not null")
         .execute(&db)
         .await

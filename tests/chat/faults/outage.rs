@@ -86,7 +86,7 @@ async fn ask_all_the_while(server: &Program, alice: &User, room: Uuid) -> Durati
             (Method::POST, "/auth/login".to_owned(), Some(json!({"username": "x_x", "password": PASSWORD})), false),
             (Method::GET, "/readyz".to_owned(), None, false),
         ];
-        // For a second a health check may be told what was found before.
+        // For a second a health check may get the previous result.
         let is_current = |path: &str| path != "/readyz" || began.elapsed() >= Duration::from_secs(1);
         for (method, path, body, signed_in) in requests.into_iter().filter(|(_, path, ..)| is_current(path)) {
             let caller = if signed_in { Guest::clone(alice) } else { server.guest() };

@@ -15,9 +15,9 @@ const RING_BYTES: usize = 8 << 20;
 /// The ring, a mailbox for each reader, segments of older events that a resume reads, and the allocator's
 /// share of all that was passed through.
 const MOST_GROWTH_KIB: u64 = 64 * 1024;
-/// As the product has it: how long a reader may stop reading follows from it.
+/// The production default: the stall timeout follows from it.
 const HEARTBEAT_SECS: u64 = 15;
-/// A reader that reads nothing is cut within this, and not before.
+/// A stalled reader is cut within this time, and not before.
 const CUT_WITHIN: Duration = Duration::from_secs(45);
 const CUT_AFTER: Duration = Duration::from_secs(30);
 

@@ -1,5 +1,5 @@
-//! Connections that do not behave: silent, slow, too large. Each is closed, with an answer where there can be one. (For a
-//! reader that reads nothing see [`super::slow`], for one that has vanished [`super::network`].)
+//! Misbehaving connections: silent, slow, too large. Each is closed, with a response if possible. (For a stalled reader
+//! see [`super::slow`], for a vanished one [`super::network`].)
 
 use std::time::{Duration, Instant};
 

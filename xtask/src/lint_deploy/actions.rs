@@ -1,5 +1,5 @@
-//! The actions that the workflows use: pinned by commit, on a runtime that GitHub's runners still have, and listed in
-//! `docs/DEPLOY.md` with the date on which they were looked up.
+//! Actions used by the workflows: pinned by commit, on a runtime that GitHub's runners still support, and listed in
+//! `docs/DEPLOY.md` with the date of their last check.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,8 +10,7 @@ use anyhow::{Context, bail, ensure};
 use super::files;
 use crate::root;
 
-/// What `runs.using` says in each release's `action.yml`. A release that is missing here is a fault: somebody has to read
-/// its `action.yml` first.
+/// `runs.using` in each release's `action.yml`. A release missing here is an error: read its `action.yml` and add it.
 const RUNTIMES: [(&str, &str, &str); 28] = [
     ("actions/attest", "v1", "node20"),
     ("actions/attest", "v2", "node20"),
@@ -26,7 +25,7 @@ const RUNTIMES: [(&str, &str, &str); 28] = [
     ("actions/checkout", "v5", "node24"),
     ("actions/checkout", "v6", "node24"),
     ("actions/checkout", "v7", "node24"),
-    // The release notes of these speak of Node 24, their action.yml does not.
+    // The release notes of these mention Node 24, their action.yml does not.
     ("actions/download-artifact", "v4", "node20"),
     ("actions/download-artifact", "v5", "node20"),
     ("actions/download-artifact", "v6", "node20"),
@@ -44,7 +43,7 @@ const RUNTIMES: [(&str, &str, &str); 28] = [
     ("superfly/flyctl-actions/setup-flyctl", "1.6", "node24"),
 ];
 
-/// Runtimes that GitHub has removed from its runners; the last of them in September 2026.
+/// Runtimes removed from GitHub's runners; the last of them in September 2026.
 const GONE: [&str; 3] = ["node12", "node16", "node20"];
 
 pub fn check() -> anyhow::Result<()> {
@@ -75,7 +74,7 @@ struct Pin {
     version: String,
 }
 
-/// Adds what `text` uses to `pins`; every workflow has to pin the same commit.
+/// Adds the actions in `text` to `pins`; every workflow has to pin the same commit.
 fn collect(text: &str, pins: &mut BTreeMap<String, Pin>) -> anyhow::Result<()> {
     for line in text.lines().map(str::trim) {
         let Some(used) = line.trim_start_matches("- ").strip_prefix("uses: ") else { continue };
@@ -105,7 +104,7 @@ fn parse(used: &str) -> anyhow::Result<(&str, Pin)> {
     Ok((action, Pin { commit: commit.to_owned(), version: version.trim().to_owned() }))
 }
 
-/// The runtime of `v7.0.1` is that of `v7`.
+/// Returns the runtime; that of `v7.0.1` is that of `v7`.
 fn runtime(action: &str, version: &str) -> Option<&'static str> {
     let is_of = |line: &str| version == line || version.strip_prefix(line).is_some_and(|rest| rest.starts_with('.'));
     RUNTIMES.iter().find(|(other, line, _)| *other == action && is_of(line)).map(|(_, _, runtime)| *runtime)

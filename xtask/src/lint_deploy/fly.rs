@@ -56,8 +56,8 @@ const SECRETS: [&str; 6] = [
     "METRICS_TOKEN",
 ];
 
-/// What an instance opens beside its pool (`CORE_CONNECTIONS` in src/app.rs), and what is left for the release command and
-/// for people, of those that the pooler of Fly's smallest managed PostgreSQL opens to the database.
+/// Connections of an instance besides its pool (`CORE_CONNECTIONS` in src/app.rs), and those reserved for the release
+/// command and for people, of the number that the pooler of Fly's smallest managed PostgreSQL opens to the database.
 const CORE_CONNECTIONS: u64 = 6;
 const SPARE_CONNECTIONS: u64 = 10;
 const POOLER_CONNECTIONS: u64 = 50;

@@ -1,5 +1,5 @@
-//! The commands of flyctl that pages and workflows tell people to type, held to flyctl's own reference: flags and commands
-//! go and come with its releases, and nothing else here would notice.
+//! Checks flyctl commands in docs and workflows against flyctl's reference: its releases add and remove flags and
+//! commands, and no other check would notice.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::root;
 
-/// Where `fly …` or `flyctl …` is written.
+/// Files that may contain `fly …` or `flyctl …`.
 const PLACES: [&str; 5] = [
     "README.md",
     "docs/DEPLOY.md",
@@ -16,7 +16,7 @@ const PLACES: [&str; 5] = [
     ".github/workflows/deploy-frontend.yml",
 ];
 
-/// Of the reference (<https://fly.io/docs/flyctl/>, read on 2026-11-29), the commands that we name and those of their flags
+/// From the reference (<https://fly.io/docs/flyctl/>, read on 2026-11-29): the commands that we use, and their flags
 /// that matter here.
 const COMMANDS: [(&str, &[&str]); 26] = [
     ("apps create", &["--org"]),
@@ -66,7 +66,7 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fenced lines and inline code.
+/// Returns fenced lines and inline code.
 fn code_of(page: &str) -> Vec<&str> {
     let mut fenced = false;
     let mut found = Vec::new();
@@ -82,7 +82,7 @@ fn code_of(page: &str) -> Vec<&str> {
     found
 }
 
-/// The words after each `fly` or `flyctl` up to the end of its command, the quoted ones as one.
+/// Returns the words after each `fly` or `flyctl` up to the end of the command, a quoted string as one word.
 fn commands(code: &str) -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
     let mut inside = false;
@@ -98,12 +98,12 @@ fn commands(code: &str) -> Vec<Vec<String>> {
             _ => {}
         }
     }
-    // The program's name alone is no command.
+    // Ignore the program's name without a command.
     found.retain(|command| !command.is_empty());
     found
 }
 
-/// Split at spaces outside of quotes.
+/// Splits at spaces outside of quotes.
 fn words(code: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -124,7 +124,7 @@ fn is_known(command: &[String]) -> anyhow::Result<()> {
         let mut given = command.iter();
         name.split(' ').all(|word| given.next().is_some_and(|given| given == word))
     };
-    // `postgres create` before `postgres`.
+    // Match `postgres create` before `postgres`.
     let longest = COMMANDS.iter().filter(|(name, _)| begins(name)).max_by_key(|(name, _)| name.len());
     let Some((name, flags)) = longest else { bail!("flyctl has no such command, or it was not looked up yet") };
     for flag in command.iter().filter(|word| word.starts_with("--")) {

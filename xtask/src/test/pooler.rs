@@ -1,4 +1,4 @@
-//! `PgBouncer` between the chat and its database, as hosts of PostgreSQL put it there.
+//! `PgBouncer` between the chat and its database, as in hosted PostgreSQL.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
@@ -16,19 +16,19 @@ use crate::tools::{self, Bouncer};
 
 const START: Duration = Duration::from_secs(10);
 
-/// How long a connection keeps its server.
+/// Pool mode: the period for which a connection keeps its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Session,
     Transaction,
 }
 
-/// A way in which the chat may meet it.
+/// A tested combination of release and pool mode.
 pub struct Way {
     pub name: &'static str,
     pub find: fn() -> anyhow::Result<Bouncer>,
     mode: Mode,
-    /// What the chat must find out about it (`store::Route`).
+    /// The route that the chat must detect (`store::Route`).
     route: &'static str,
 }
 
@@ -48,7 +48,7 @@ pub const WAYS: [Way; 3] = [
     },
 ];
 
-/// A running one. It passes every database of the server through under its own name.
+/// A running pooler. It serves every database of the server under its own name.
 pub struct Pooler {
     url: String,
     route: &'static str,
@@ -63,7 +63,7 @@ impl Pooler {
         let port = free_port()?;
         let settings = dir.0.join("pgbouncer.ini");
         fs::write(&settings, server.settings(port, way.mode))?;
-        // It refuses root, as PostgreSQL does, and reads the socket of a database of ours under the same account.
+        // It refuses to run as root, as PostgreSQL does, and reads the database's socket under the same account.
         let account = Account::for_data(&dir.0.join("data"))?;
         if account.other {
             fs::set_permissions(&dir.0, fs::Permissions::from_mode(0o755))?;
@@ -82,13 +82,13 @@ impl Pooler {
         Ok(Self { url, route: way.route, _running: running, _dir: dir })
     }
 
-    /// Tells `command` where it is.
+    /// Passes the pooler's address to `command`.
     pub fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("TEST_POOLED_URL", &self.url).env("TEST_POOLED_ROUTE", self.route)
     }
 }
 
-/// The parts of a PostgreSQL URL that `PgBouncer` wants one by one.
+/// Parts of a PostgreSQL URL, as `PgBouncer` takes them.
 #[derive(Debug, PartialEq, Eq)]
 struct Server {
     user: String,
@@ -105,7 +105,7 @@ impl Server {
         let (account, place) = authority.rsplit_once('@').unwrap_or(("postgres", authority));
         let (user, password) = account.split_once(':').map_or((account, None), |(user, word)| (user, Some(word)));
         let (host, port) = place.rsplit_once(':').unwrap_or((place, "5432"));
-        // A directory with a socket stands in the query.
+        // The query holds the directory of a socket.
         let host = query.split('&').find_map(|pair| pair.strip_prefix("host=")).unwrap_or(host);
         Some(Self {
             user: decoded(user)?,
@@ -118,8 +118,8 @@ impl Server {
     fn settings(&self, port: u16, mode: Mode) -> String {
         let Self { user, password, host, port: server_port } = self;
         let password = password.as_deref().map_or(String::new(), |password| format!(" password={password}"));
-        // In session mode each connection of each instance has a server. In transaction mode few are enough, and few
-        // make it likely that a connection meets another server each time.
+        // In session mode each connection of each instance needs a server. In transaction mode a few are enough, and
+        // make it likely that a connection gets a different server each time.
         let (name, servers) = match mode {
             Mode::Session => ("session", 100),
             Mode::Transaction => ("transaction", 5),
@@ -132,7 +132,7 @@ impl Server {
     }
 }
 
-/// `%2F` as `/`.
+/// Decodes `%2F` to `/`.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

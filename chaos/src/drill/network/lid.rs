@@ -1,9 +1,9 @@
-//! A laptop's lid is closed for minutes and opened again. What was said meanwhile must be there within seconds, each
-//! message once and in order.
+//! A laptop's lid is closed for minutes and opened again. Messages posted meanwhile must arrive within seconds, each
+//! once and in order.
 //!
-//! The laptop is a [process](crate::laptop) of its own that is stopped by SIGSTOP: its timers stand still with it. One is off
-//! the network meanwhile, as with a closed lid; the other stays on it, as a page that the system has frozen, whose kernel goes
-//! on acknowledging.
+//! The laptop is a separate [process](crate::laptop) that is stopped by SIGSTOP, which also stops its timers. One
+//! laptop is off the network meanwhile, as with a closed lid; the other stays connected, like a page frozen by the
+//! system, whose kernel keeps acknowledging.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -27,15 +27,15 @@ use crate::stage::Stage;
 const WIRE: u8 = 100;
 const USUAL: Conditions = Conditions { delay_ms: 20.0, jitter_ms: 5.0, loss_percent: 0.0 };
 const AWAY: Conditions = Conditions { loss_percent: 100.0, ..USUAL };
-/// Between two messages.
+/// Interval of messages.
 const POST_EVERY: Duration = Duration::from_secs(1);
-/// Messages while the lid is still open.
+/// Number of messages before the lid is closed.
 const BEFORE: usize = 3;
 const CAUGHT_UP_WITHIN: Duration = Duration::from_mins(1);
 /// "Within seconds".
 const GOAL_SECS: f64 = 10.0;
 
-/// What a laptop had to say.
+/// Results of one laptop.
 pub struct Lid {
     name: &'static str,
     posted: u64,
@@ -43,7 +43,7 @@ pub struct Lid {
     repeated: u64,
     reordered: u64,
     resets: u64,
-    /// From opening the lid to the last of the messages.
+    /// Time from opening the lid to the last of the messages.
     caught_up: Option<Duration>,
 }
 
@@ -62,7 +62,7 @@ impl Lid {
     }
 }
 
-/// Both laptops at once.
+/// Runs both laptops at once.
 pub async fn close_and_open(stage: &Arc<Stage>, closed: Duration) -> anyhow::Result<[Lid; 2]> {
     let lid = one(stage, 0, "lid closed", true, closed);
     let frozen = one(stage, 1, "frozen on the network", false, closed);
@@ -120,7 +120,7 @@ async fn one(
         heard.take(&line);
         caught_up = (heard.seqs.last() == Some(&posted)).then(|| opened.elapsed());
     }
-    // And it is live: one more comes by itself, and nothing comes twice.
+    // The stream is live: one more message arrives, and none arrives twice.
     say().await?;
     posted += 1;
     while heard.seqs.last() != Some(&posted)
@@ -132,7 +132,7 @@ async fn one(
     Ok(heard.judge(name, posted, caught_up))
 }
 
-/// What a laptop printed, as numbers of its room's messages.
+/// Output of a laptop, as numbers of its room's messages.
 #[derive(Default)]
 struct Heard {
     seqs: Vec<u64>,
@@ -158,7 +158,7 @@ impl Heard {
     }
 }
 
-/// The laptop, and the lines that it prints.
+/// Starts the laptop; returns the process and the lines that it prints.
 fn start(address: &str, room: Uuid) -> anyhow::Result<(Child, mpsc::Receiver<String>)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--laptop", address, "--room", &room.to_string()]);

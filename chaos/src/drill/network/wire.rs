@@ -1,4 +1,4 @@
-//! A network namespace of a drill's own, and wires in it that delay and lose packets: see `tests/tools/badwire.py`.
+//! A network namespace for a drill, and wires in it that delay and lose packets: see `tests/tools/badwire.py`.
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,12 +9,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
-/// Set where the drill runs in its own network.
+/// Environment variable that is set inside the drill's network namespace.
 const ENTERED: &str = "GAPLESS_DRILL_NETWORK";
 const PROGRAM: &str = include_str!("../../../../tests/tools/badwire.py");
 
-/// Runs this program again in a network of its own, in place of this process. Returns where it runs in one already, and
-/// where there can be none.
+/// Replaces this process with the same program in a new network namespace. Returns if it already runs in one, and if
+/// none can be created.
 ///
 /// # Errors
 /// A sentence that says what is missing.
@@ -38,16 +38,16 @@ fn succeeds(program: &str, args: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// How a wire is, in both directions.
+/// Conditions of a wire, in both directions.
 #[derive(Debug, Clone, Copy)]
 pub struct Conditions {
     pub delay_ms: f64,
-    /// More or less than the delay, for each packet anew.
+    /// Random deviation from the delay, drawn for each packet.
     pub jitter_ms: f64,
     pub loss_percent: f64,
 }
 
-/// See the [module](self). It is removed when this is dropped.
+/// See the [module](self). Dropping it removes the wire.
 #[derive(Debug)]
 pub struct BadWire {
     number: u8,
@@ -55,7 +55,7 @@ pub struct BadWire {
 }
 
 impl BadWire {
-    /// `number` tells it apart from the other wires.
+    /// Creates a wire; `number` distinguishes it from the other wires.
     pub async fn lay(number: u8, conditions: Conditions) -> anyhow::Result<Self> {
         let Conditions { delay_ms, jitter_ms, loss_percent } = conditions;
         let mut command = tokio::process::Command::new("python3");
@@ -69,7 +69,7 @@ impl BadWire {
         Ok(Self { number, process })
     }
 
-    /// Where a client connects to reach this port over the wire.
+    /// Address at which a client reaches this port over the wire.
     pub fn to(&self, port: u16) -> SocketAddr {
         (Ipv4Addr::new(10, 9, self.number, 2), port).into()
     }
