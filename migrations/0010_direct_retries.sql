@@ -1,10 +1,10 @@
--- A direct message under a `client_id` that was used for somebody erased since.
+-- Fixes a direct message under a `client_id` that was used for a recipient who has been erased since.
 --
--- Of such a message neither words nor digest are left. The function took that for "not used", inserted the new one,
--- and broke direct_messages_one_per_submit. A client_id is used up for ever: it is a conflict, like every other
--- request under the same id. Only a repeat to the one who was erased is still unknown_recipient.
+-- Such a message has neither a body nor a digest. The function mistook that for "not used", inserted the new message,
+-- and violated direct_messages_one_per_submit. A client_id is used up for ever: reusing it is a conflict, like every
+-- other request under the same id. Only a repeat to the erased recipient is still unknown_recipient.
 --
--- The signature is as before, so the release before this one goes on with the mended function.
+-- The signature is unchanged, so the previous release uses the fixed function as well.
 create or replace function append_direct_message(
     p_id uuid, p_sender uuid, p_recipient uuid, p_client uuid, p_fingerprint bytea, p_body text, p_replies boolean
 ) returns table (outcome text, id uuid, pos bigint, body text, created_at timestamptz, recipient text)
@@ -23,7 +23,7 @@ begin
     select * into v_recipient from users u where u.id = p_recipient and u.erased_at is null;
     select * into v_first from direct_messages d where d.sender_id = p_sender and d.client_id = p_client;
     if found and v_recipient.id is not null then
-        -- The digest covers the recipient, and is empty once the words are gone.
+        -- The digest covers the recipient, and is empty once the body has been erased.
         if v_first.body is null or v_first.fingerprint <> p_fingerprint then
             return query select 'conflict', null::uuid, null::bigint, null::text, null::timestamptz, null::text;
         else

@@ -1,25 +1,25 @@
 -- Ending all sessions of an account costs the same whether it has one or a million.
 --
--- A session belongs to a generation of its account's sessions. Ending all of them begins the next generation: one row
--- here, under the log's lock, where each session's own row used to be written. A session is open while it has no
--- `ended_at` and is of its account's present generation. A session that is spared (a new password spares the one that
+-- Each session belongs to a generation of its account's sessions. Ending all of them begins the next generation: this
+-- writes one row here, under the log's lock, instead of each session's own row. A session is open while it has no
+-- `ended_at` and belongs to its account's current generation. A session that is kept (a new password keeps the one that
 -- set it) is moved to the new generation.
 --
--- Access tokens name their session's generation, so an instance compares two numbers to know whether a token is of
--- sessions that ended. Tokens of the release before name none: for them, and for that release, the log still lists
--- the sessions, the newest hundred of them, which is all that an account can have open from here on.
+-- Access tokens contain their session's generation, so an instance compares two numbers to decide whether a token
+-- belongs to ended sessions. Tokens of the previous release contain none: for them, and for that release, the log still
+-- lists the sessions, the newest hundred of them, which is all that an account can have open from here on.
 
 -- Sign-ins wait while these are built; reads and everything else go on.
 create index sessions_open on sessions (user_id, generation, created_at) where ended_at is null;
--- Erasing an account finds its sessions by this, ended ones too.
+-- Used to find the sessions of an erased account, including ended ones.
 create index sessions_by_user on sessions (user_id);
 
 create function session_generation(p_user uuid) returns bigint
 language sql stable
 as $$ select coalesce((select e.generation from session_endings e where e.user_id = p_user), 0) $$;
 
--- Begins the next generation, and answers its number. The caller holds the log's lock, and the account's row so that
--- no session opens meanwhile.
+-- Begins the next generation and returns its number. The caller holds the log's lock, and locks the account's row so
+-- that no session is opened meanwhile.
 create function end_generation(p_user uuid, p_now timestamptz, p_spared uuid) returns bigint
 language plpgsql
 as $$
@@ -33,9 +33,9 @@ begin
     return v_next;
 end $$;
 
--- Ends one session (`p_session`) or all of the user's but `p_except`, and says so once in the log. Outcomes: done, unchanged.
--- What is touched is bounded: one session, or the newest hundred, whose ids go to the log. Plans are pinned to an index
--- that gives the newest first: one made for an account of few sessions would sort the million of another.
+-- Ends one session (`p_session`) or all of the user's but `p_except`, and logs it once. Outcomes: done, unchanged. The
+-- work is bounded: one session, or the newest hundred, whose ids go to the log. Plans are pinned to an index that
+-- returns the newest first: one made for an account with few sessions would sort the million of another.
 create or replace function end_sessions(
     p_user uuid, p_actor uuid, p_session uuid default null, p_except uuid default null
 ) returns table (outcome text, pos bigint)
@@ -60,7 +60,7 @@ begin
             v_detail := jsonb_build_object('sessions', array[p_session]);
         end if;
     else
-        -- Waits for a sign-in that is opening a session, and makes the next one wait.
+        -- Waits for a concurrent sign-in that is opening a session, and blocks the next one.
         perform from users u where u.id = p_user for no key update;
         v_generation := session_generation(p_user);
         with open as materialized (
@@ -85,14 +85,14 @@ begin
     return next;
 end $$;
 
--- As before, but for the sessions: those end with their generation.
+-- As before, except for the sessions: those end with their generation.
 create or replace function erase_account(p_user uuid, p_actor uuid) returns bigint
 language plpgsql
 as $$
 declare
     v_now timestamptz := clock_timestamp();
 begin
-    -- The end of the id is random, not time, so it tells nothing and repeats for nobody.
+    -- The end of the id is random, not time-based, so it reveals nothing and is unique.
     update users u
     set username = 'erased-' || right(u.id::text, 12), password_hash = '', role = 'user', erased_at = v_now,
         muted_until = null, mute_reason = null, banned_at = v_now, ban_reason = null
@@ -196,7 +196,7 @@ begin
     return v_tokens + v_sessions;
 end $$;
 
--- Sessions that ended before `p_before`, when no access token of theirs can be alive.
+-- Deletes sessions that ended before `p_before`, when all of their access tokens have expired.
 create function remove_ended_sessions(p_before timestamptz, p_most integer) returns bigint
 language sql
 as $$
@@ -204,13 +204,13 @@ as $$
         select s.id from sessions s where s.ended_at < p_before order by s.ended_at limit p_most))
 $$;
 
--- An erased account's sessions.
+-- Deletes an erased account's sessions.
 create function remove_sessions_of(p_user uuid, p_most integer) returns bigint
 language sql
 as $$ select remove_sessions(array(select s.id from sessions s where s.user_id = p_user limit p_most)) $$;
 
 -- One step of a walk over all sessions, for those that no index finds: of an earlier generation, or whose last refresh
--- token expired. Answers where the next step begins; null at the end.
+-- token expired. Returns where the next step begins; null at the end.
 create function remove_dead_sessions(p_after uuid, p_before timestamptz, p_most integer)
 returns table (removed bigint, next_after uuid)
 language plpgsql

@@ -1,23 +1,24 @@
--- A refresh whose answer was lost costs nobody their session.
+-- A refresh whose response was lost does not end the session.
 --
--- A refresh token is spent for its successor. Where the answer did not arrive, its holder has nothing but the spent
--- token and shows it again. As long as the successor was never used, nobody but that holder can have it, and so:
+-- A refresh token is exchanged for its successor. If the response did not arrive, its holder has only the spent token
+-- and presents it again. As long as the successor was never used, only that holder can have it, and so:
 --
--- * within a grace of `p_grace` after the successor was made, the same successor is given again, to every tab and by
---   every instance. The database has no tokens, only digests: a successor is made from the spent token, a nonce that
---   is kept here, and a key that only instances have, and so it can be made again.
--- * after that, a new successor takes the place of the unused one. Should the one that was replaced ever be shown, two
---   hold what one should.
--- * once the successor was used, the spent token is in the hands of two: the session ends for both.
+-- * within a grace period of `p_grace` after the successor was made, the same successor is returned again, to every
+--   tab and by every instance. The database stores digests only: a successor is derived from the spent token, a nonce
+--   that is stored here, and a key that only instances have, so it can be derived again.
+-- * after that, a new successor replaces the unused one. If the replaced one is ever presented, two parties hold the
+--   session.
+-- * once the successor was used, two parties hold the spent token: the session ends for both.
 
 alter table refresh_tokens
-    -- What a spent token was spent for; null where it was replaced without having been used, or spent before this migration.
+    -- Successor of a spent token; null if the token was replaced without having been used, or spent before this
+    -- migration.
     add column successor_hash     bytea,
-    -- What the successor was made with; null where an instance of the release before made it, by chance.
+    -- Nonce from which the successor was derived; null if an instance of the previous release generated it at random.
     add column successor_nonce    bytea,
     add column successor_given_at timestamptz;
 
--- As before for the release before, which ends the session at the second use; it notes the successor for this release.
+-- Kept for the previous release, which ends the session at the second use; records the successor for this release.
 create or replace function rotate_refresh_token(
     p_token_hash bytea, p_now timestamptz, p_next_hash bytea, p_next_expires timestamptz
 ) returns table (outcome text, pos bigint, session_id uuid, user_id uuid, username text, is_admin boolean)
@@ -60,11 +61,11 @@ begin
     end if;
 end $$;
 
--- Exchanges a refresh token. Outcomes: done, with the nonce and digest of the successor in force, which is the one
--- offered or the one given before; invalid (unknown, expired, or of a session that has ended); reused, at the position
--- where the session ended; raced (another use changed what was decided upon: ask again).
+-- Exchanges a refresh token. Outcomes: done, with the nonce and digest of the current successor, which is the one
+-- offered or the one given before; invalid (unknown, expired, or of an ended session); reused, at the position where
+-- the session ended; raced (another use changed the rows that the decision was based on: retry).
 --
--- `p_anew` asks for a new successor also within the grace: the caller cannot make the former one again.
+-- `p_anew` requests a new successor even within the grace period: the caller cannot derive the previous one again.
 create function refresh_session(
     p_token_hash bytea, p_now timestamptz, p_grace interval,
     p_nonce bytea, p_next_hash bytea, p_next_expires timestamptz, p_anew boolean
@@ -80,7 +81,8 @@ declare
     v_successor refresh_tokens;
     v_session   sessions;
 begin
-    -- First a look without a lock: ending a session takes the log's lock, which nobody may wait for with a row locked.
+    -- First check without a lock: ending a session takes the log's lock, which must not be waited for while holding a
+    -- row lock.
     select * into v_token from refresh_tokens t where t.token_hash = p_token_hash and t.expires_at > p_now;
     select * into v_session from sessions s
     where s.id = v_token.session_id and s.ended_at is null and s.generation = session_generation(s.user_id);
@@ -95,7 +97,7 @@ begin
     if v_token.spent_at is not null then
         select * into v_successor from refresh_tokens t where t.token_hash = v_token.successor_hash;
         if v_token.successor_hash is null or v_successor.spent_at is not null then
-            -- What was used or replaced once stays so: no need to look again under the lock.
+            -- A used or replaced token stays so: no need to check again under the lock.
             outcome := 'reused';
             pos := (select e.pos from end_sessions(user_id, user_id, p_session => session_id) e);
             return next;
@@ -143,7 +145,7 @@ begin
     return next;
 end $$;
 
--- Removes refresh tokens that expired, at most so many; answers how many.
+-- Deletes up to a given number of expired refresh tokens and returns their number.
 create function remove_expired_tokens(p_now timestamptz, p_most integer) returns bigint
 language plpgsql
 as $$

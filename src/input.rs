@@ -31,7 +31,7 @@ impl MessageBody {
     /// Most characters (Unicode scalar values) of a message.
     pub const MAX_CHARS: usize = 4_000;
 
-    /// A message that somebody writes now.
+    /// Parses a new message.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let body = Self::parse_existing(text)?;
         if !look::is_visible(&body.0) {
@@ -40,7 +40,7 @@ impl MessageBody {
         Ok(body)
     }
 
-    /// A message as it may be stored: earlier releases let one pass that shows nothing.
+    /// Parses a stored message: earlier releases accepted one without visible characters.
     pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         // A lone CR is a line's end too: RFC 2046 aside, that is what old editors and terminals meant.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -77,9 +77,9 @@ impl AsRef<str> for MessageBody {
 pub struct RoomName(String);
 
 impl RoomName {
-    /// A name that is given now.
+    /// Parses the name of a new or renamed room.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        // Composed before it is measured: composing can make a name longer, for instance in Hebrew.
+        // Compose before checking the length: composing can make a name longer, for instance in Hebrew.
         let name = Self::parse_existing(&look::composed(text))?;
         if !look::is_visible(&name.0) {
             return Err("must hold at least one visible character");
@@ -90,7 +90,7 @@ impl RoomName {
         Ok(name)
     }
 
-    /// A name that a room may have: earlier releases were less strict about what shows.
+    /// Parses the name of an existing room: earlier releases accepted names without visible characters.
     pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         line(text, 80).filter(|name| !name.is_empty()).map(Self).ok_or("must be one line of 1 to 80 characters")
     }
@@ -114,7 +114,7 @@ impl AsRef<str> for RoomName {
 pub struct Username(Arc<str>);
 
 impl Username {
-    /// A name for a new account.
+    /// Parses the name of a new account.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let name = Self::parse_existing(text)?;
         if !name.0.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
@@ -123,7 +123,7 @@ impl Username {
         Ok(name)
     }
 
-    /// A name that an account may have: earlier releases let punctuation alone, such as `...`, be one.
+    /// Parses the name of an existing account: earlier releases accepted punctuation only, such as `...`.
     pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         if !(3..=32).contains(&text.len()) || !text.bytes().all(allowed) {

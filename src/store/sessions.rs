@@ -1,4 +1,5 @@
-//! Sessions and their chains of refresh tokens. The rules are in `migrations/0012_sessions.sql` and `0013_refresh.sql`.
+//! Sessions and their chains of refresh tokens. Next: `migrations/0012_sessions.sql` and `0013_refresh.sql`, which define
+//! the rules.
 
 use std::time::Duration;
 
