@@ -1,4 +1,4 @@
-// A proxy that passes everything on, but keeps streams to itself, as one does that waits for the end of an answer.
+// A proxy that forwards everything but buffers streams, like one that waits for the end of a response.
 
 import { createServer, type Server as HttpServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -24,7 +24,7 @@ export class BufferingProxy {
     return proxy;
   }
 
-  /** From now on streams pass like everything else. */
+  /** From now on streams are forwarded like everything else. */
   passStreams(): void {
     this.#isBuffering = false;
     for (const { begin } of this.#held.splice(0)) begin();

@@ -1,4 +1,4 @@
-// Editing in place: nothing typed is lost, whatever happens to the message or its room meanwhile.
+// Inline editing: no typed text is lost, whatever happens to the message or its room meanwhile.
 
 import type { Api, Room } from "./api";
 import { expect, type Person, test } from "./person";
@@ -78,7 +78,7 @@ test("a room archived while one writes or edits there shows what was typed", asy
   await expect(edit.getByRole("button", { name: "Copied" })).toBeVisible();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("the second try");
 
-  // Restored, both are back where they were typed.
+  // After the room is restored, both texts are back in their fields.
   await api.send("POST", `/rooms/${room.id}/restore`, undefined, await api.admin());
   await expect(someone.field).toHaveValue("and half a new message");
   await expect(editor(someone)).toHaveValue("the second try");
@@ -97,7 +97,7 @@ test("ArrowUp scrolls to one's last message before it is edited", async ({ api, 
   await someone.field.press("ArrowUp");
   await expect(editor(someone)).toBeFocused();
   await expect(editor(someone)).toBeInViewport({ ratio: 1 });
-  // News does not take it away again, and the text of a row that is scrolled away stays in the editor.
+  // New messages do not remove it, and the text of a row scrolled out of view stays in the editor.
   await page.keyboard.type(", edited");
   await api.post(other, room, "line 36");
   await expect(page.getByRole("button", { name: "1 new message" })).toBeVisible();
@@ -106,7 +106,7 @@ test("ArrowUp scrolls to one's last message before it is edited", async ({ api, 
   await expect(someone.message("mine, long ago, edited")).toBeInViewport();
   await expect(someone.field).toBeFocused();
 
-  // After a reload the row has never been on the screen, and the list has no measure of it.
+  // After a reload the row has never been rendered, and the list has not measured it.
   await page.reload();
   await someone.sees("line 36");
   await someone.field.press("ArrowUp");

@@ -1,4 +1,4 @@
-// No page is taller or wider than the window, however much its lists hold.
+// No page is taller or wider than the window, however many rows its lists have.
 
 import type { Page } from "@playwright/test";
 import { Api } from "./api";
@@ -17,7 +17,7 @@ test.beforeAll(async () => {
 
 test.afterAll(() => server.stop());
 
-/** How far the page itself can be scrolled, beyond what the window shows. */
+/** Number of pixels by which the page itself can be scrolled. */
 const excess = (page: Page) =>
   page.evaluate(() => {
     const { scrollHeight, scrollWidth } = document.scrollingElement ?? document.documentElement;

@@ -1,11 +1,11 @@
-// The keyboard is never left without a place: dialogs start on their first field, and removed elements hand the focus on.
+// The keyboard focus is never lost: dialogs focus their first field, and removed elements pass the focus on.
 
 import { unique } from "./api";
 import { expect, type Person, test } from "./person";
 
 const ADMIN = { username: "admin", password: "admin" };
 
-/** The accessible name of what has the focus; "BODY" where nothing has. */
+/** Accessible name of the focused element; "BODY" if there is none. */
 const focused = (person: Person) =>
   person.page.evaluate(() => {
     const element = document.activeElement as HTMLInputElement | null;
@@ -40,7 +40,7 @@ test("the first field of a dialog takes what is typed, and Enter sends it", asyn
   await page.keyboard.press("Escape");
   await expect(page.getByRole("button", { name: `Keep messages of ${second}` })).toBeFocused();
 
-  // Nothing to type, and something to lose: the way out is the first choice.
+  // A destructive question without a field: Cancel has the focus.
   await page.getByRole("button", { name: `Archive ${room.name}` }).click();
   await expect(dialog.getByRole("button", { name: "Cancel" })).toBeFocused();
   await page.keyboard.press("Enter");
@@ -94,7 +94,7 @@ test("a removed element hands the focus to the composer, or to the next row", as
   for (let n = 1; n <= 3; n++) await admin.writes(`mine ${n}`);
   await admin.seesSent("mine 3");
 
-  // An edit that was given up, one that was saved, one whose field was cleared.
+  // An edit that was cancelled, one that was saved, one whose field was cleared.
   await page.keyboard.press("ArrowUp");
   await expect(page.getByRole("textbox", { name: "Edit message" })).toBeFocused();
   await page.keyboard.press("Escape");
@@ -117,7 +117,7 @@ test("a removed element hands the focus to the composer, or to the next row", as
   await expect(page.getByText("This message was deleted.")).toBeVisible();
   await expect(admin.field).toBeFocused();
 
-  // A pill that leads to the newest message, and is gone there.
+  // A pill that jumps to the newest message, and disappears there.
   const author = await api.account();
   for (let n = 1; n <= 40; n++) await api.post(author, room, `line ${n}`);
   await admin.sees("line 40");
@@ -130,7 +130,7 @@ test("a removed element hands the focus to the composer, or to the next row", as
   await expect(jump).toHaveCount(0);
   await expect(admin.field).toBeFocused();
 
-  // A message that the server refused is taken back to where it was typed.
+  // A message refused by the server is moved back to the composer.
   await page.route("**/messages", (route) =>
     route.fulfill({ status: 422, contentType: "application/problem+json", body: '{"status":422}' }),
   );
@@ -140,7 +140,7 @@ test("a removed element hands the focus to the composer, or to the next row", as
   await expect(admin.field).toHaveValue("refused");
   await page.unroute("**/messages");
 
-  // A row that leaves its list.
+  // A row that is removed from its list.
   await admin.goesTo("/admin/rooms");
   const names = await page.getByRole("list", { name: "Active rooms" }).getByRole("link").allTextContents();
   const next = names[names.indexOf(room.name) + 1] ?? "";

@@ -1,4 +1,4 @@
-// No message takes more of the screen than a message should, whatever its text is.
+// No message takes up too much of the screen, whatever its text is.
 
 import type { Page } from "@playwright/test";
 import { expect, test } from "./person";
@@ -31,7 +31,7 @@ for (const viewport of [
     const more = page.getByRole("button", { name: "Show more" });
     await expect(more).toHaveAttribute("aria-expanded", "false");
     expect(await height(page, "tower")).toBeLessThan(viewport.height);
-    // Folded rows keep their height, so scrolling past them and back ends where it began.
+    // Folded rows keep their height, so scrolling past them and back ends at the starting position.
     const places: number[] = [];
     for (const by of [-1500, 1500, -1500, 1500]) {
       await reader.log.evaluate((log, delta) => log.scrollBy(0, delta), by);
@@ -40,7 +40,7 @@ for (const viewport of [
     }
     expect(new Set(places.slice(2)).size).toBe(1);
 
-    // It opens downwards from where it stands, and closes to its beginning.
+    // It unfolds downwards, and folding it scrolls back to its beginning.
     await more.scrollIntoViewIfNeeded();
     const top = await reader.message("tower").evaluate((article) => article.getBoundingClientRect().top);
     await more.focus();
@@ -57,7 +57,7 @@ for (const viewport of [
       Math.abs((await reader.message("tower").evaluate((a) => a.getBoundingClientRect().top)) - top),
     ).toBeLessThan(2);
 
-    // Opened, it stays so while it is scrolled out of the page and back.
+    // An unfolded message stays unfolded while it is scrolled out of the page and back.
     await reader.log.evaluate((log) => log.scrollTo(0, 0));
     await expect(less).toHaveCount(0);
     await page.getByRole("button", { name: "1 new message" }).click();
@@ -111,7 +111,7 @@ test("combining marks stay within their own row", async ({ api, person }) => {
     const box = await reader.message(text).locator(".prose-chat").boundingBox();
     return (await page.screenshot({ clip: box ?? { x: 0, y: 0, width: 1, height: 1 } })).toString("base64");
   };
-  /** Whether the neighbours look otherwise than in a room where the marks were never written. */
+  /** Returns whether the neighbours look different from a room without the stacked marks. */
   const isCovered = async () => {
     const neighbours = async () => [await picture("a row above"), await picture("a row below")].join();
     const show = (visibility: string) =>
@@ -129,7 +129,7 @@ test("combining marks stay within their own row", async ({ api, person }) => {
   };
   await page.mouse.move(0, 0);
   expect(await isCovered()).toBe(false);
-  // The fonts of this machine do stack the marks: unclipped, they reach the neighbours.
+  // This machine's fonts do stack the marks: without clipping, they overlap the neighbours.
   await page.addStyleTag({ content: ".prose-chat { overflow: visible !important; }" });
   expect(await isCovered()).toBe(true);
 });

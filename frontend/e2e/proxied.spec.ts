@@ -1,5 +1,5 @@
-// Streams through the Caddyfile of docs/DEPLOY.md, with compression switched on in it, over HTTP/1.1, HTTP/2 and HTTP/3: each
-// event arrives by itself, and not together with later ones.
+// Streams through the Caddyfile of docs/DEPLOY.md, with compression enabled, over HTTP/1.1, HTTP/2 and HTTP/3: each
+// event arrives separately, and not together with later ones.
 
 import { createHash, X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -13,10 +13,10 @@ import { findChromium } from "./chromium";
 import { freePort, Server } from "./server";
 import { findCaddy, TlsProxy } from "./web";
 
-// Names below localhost need no entry in any resolver of a browser.
+// Browsers resolve names below localhost without DNS.
 const HOST = "chat.localhost";
 const EVENTS = 10;
-// A proxy that batches holds a small event back until the next heartbeat, 15 s later.
+// A proxy that buffers holds a small event back until the next heartbeat, 15 s later.
 const ALLOWED_MS = 1_000;
 
 let server: Server;
@@ -39,7 +39,7 @@ test.afterAll(async () => {
   await server?.stop();
 });
 
-/** Posts one message after another, each once the one before was heard; returns the delays from answer to arrival. */
+/** Posts messages one by one, each after the previous one arrived; returns the delays from response to arrival. */
 async function delays(hear: (body: string) => Promise<number>): Promise<number[]> {
   const measured: number[] = [];
   for (let count = 0; count < EVENTS; count += 1) {
@@ -109,13 +109,13 @@ test("over HTTP/2, to a client that takes compressed answers", async () => {
   session.destroy();
 });
 
-// The proxy does compress what is not a stream, so the tests above are not won by a proxy that compresses nothing.
+// The proxy compresses other responses, so the tests above do not pass merely because it compresses nothing.
 test("while other answers are compressed by the proxy", async () => {
   const session = connect(`https://127.0.0.1:${proxy.port}`, { servername: HOST, rejectUnauthorized: false });
   const stream = session.request({
     ":authority": `${HOST}:${proxy.port}`,
     ":path": "/openapi.json",
-    // The server itself knows no zstd.
+    // The server itself does not support zstd.
     "accept-encoding": "zstd",
   });
   const headers = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
@@ -125,7 +125,7 @@ test("while other answers are compressed by the proxy", async () => {
   session.destroy();
 });
 
-/** The digest of a certificate's key, by which Chromium can be told to accept it, over QUIC too. */
+/** Digest of a certificate's key, with which Chromium can be configured to accept it, over QUIC too. */
 async function keyDigest(): Promise<string> {
   const socket = connectTls({
     host: "127.0.0.1",
@@ -141,7 +141,7 @@ async function keyDigest(): Promise<string> {
     .digest("base64");
 }
 
-/** A page of the proxied origin that hears the room; resolves with how the browser reached the stream. */
+/** Opens a page of the proxied origin that reads the room's stream; resolves with the protocol of its connection. */
 async function listens(page: Page): Promise<string> {
   await page.goto(`https://${HOST}:${proxy.port}/livez`);
   return page.evaluate(async (path) => {
@@ -153,7 +153,7 @@ async function listens(page: Page): Promise<string> {
       stream.addEventListener("hello", resolve);
       stream.addEventListener("error", () => reject(new Error("The stream was refused.")));
     });
-    // A stream's own entry is written when it ends; requests after it share its connection.
+    // A stream's own entry is written when it ends; later requests share its connection.
     await fetch("/livez?after");
     const entries = performance.getEntriesByType("resource") as PerformanceResourceTiming[];
     return entries.at(-1)?.nextHopProtocol ?? "unknown";
@@ -171,7 +171,7 @@ for (const [protocol, name, args] of [
       args: [trusted, ...args.map((arg) => arg.replace("PORT", String(proxy.port)))],
     });
     try {
-      // The page is only a place to open streams from, whatever it may load itself.
+      // The page only serves to open streams; its own resources do not matter.
       const page = await browser.newPage({ bypassCSP: true });
       expect(await listens(page)).toBe(protocol);
       const hear = async (body: string) => {

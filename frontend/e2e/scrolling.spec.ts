@@ -1,9 +1,9 @@
-// A reader who turns to the past is let go, whatever the list is doing at that moment.
+// A reader who scrolls up is not pulled back, whatever the list is doing at that moment.
 
 import type { Api, Room } from "./api";
 import { expect, test } from "./person";
 
-/** A room whose rows differ in height, so that the list has to measure them. */
+/** Creates a room whose rows differ in height, so that the list has to measure them. */
 async function uneven(api: Api): Promise<Room> {
   const room = await api.room();
   const author = await api.account();
@@ -11,7 +11,7 @@ async function uneven(api: Api): Promise<Room> {
   return room;
 }
 
-/** Turns the wheel, notch by notch, in the first frames in which the newest message is there. */
+/** Turns the wheel, notch by notch, in the first frames in which the newest message is rendered. */
 function leaveAtOnce(): void {
   const turn = (log: Element, notches: number) => {
     if (notches === 0) return;
@@ -94,7 +94,7 @@ test("a room opens at its first unread message, and stays there while older page
   await reader.opens(room);
   const line = reader.log.getByText("New", { exact: true });
   await expect(line).toBeInViewport();
-  // Scrolling by hand counts from there at once, downwards as well.
+  // Further scrolling by hand starts there at once, downwards as well.
   await reader.log.hover();
   await page.waitForTimeout(1_000);
   const fromTop = async () =>

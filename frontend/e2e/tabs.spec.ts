@@ -68,7 +68,7 @@ test("at an address without locks, tabs that open and reload at once stay signed
   const room = await api.room();
   const account = await api.account();
   const first = await person();
-  // As browsers do at a plain-HTTP address of a local network.
+  // No Web Locks, as at a plain-HTTP address of a local network.
   await first.page.context().addInitScript(() => {
     Object.defineProperty(Navigator.prototype, "locks", { value: undefined });
   });

@@ -1,4 +1,4 @@
-// A page under a browser's translator: it replaces every text by `<font>` elements, behind the app's back.
+// A page under a browser's translator, which replaces all texts with `<font>` elements without the app's knowledge.
 
 import type { Page } from "@playwright/test";
 import { unique } from "./api";
@@ -6,7 +6,7 @@ import { expect, type Person, test } from "./person";
 
 const ADMIN = { username: "admin", password: "admin" };
 
-/** Translates as Google Translate does: now, and whatever comes later. Lower case stands for the other language. */
+/** Translates as Google Translate does: existing texts, and later ones. Lower case stands for the other language. */
 function translate(): void {
   const skipped = "script, style, textarea, title, [translate=no], font";
   const replace = (text: Text) => {
@@ -35,7 +35,7 @@ function translate(): void {
   else document.addEventListener("DOMContentLoaded", watch);
 }
 
-/** Puts a translator into the page of `someone`, and collects the errors of the page. */
+/** Installs a translator in the page of `someone`, and collects the page's errors. */
 async function translated(someone: Person): Promise<string[]> {
   const faults: string[] = [];
   someone.page.on("pageerror", (error) => faults.push(error.message));
@@ -61,7 +61,7 @@ test("a reader's page goes on under a translator", async ({ api, person }) => {
   await reader.sees("line 60");
   await expect(page.getByText("1 guest here")).toBeVisible();
 
-  // Presence, unread, the newest message, an edit, a deletion: told by the stream.
+  // Presence, unread, the newest message, an edit, a deletion: all updated by the stream.
   const second = await person();
   await second.opens(room);
   await expect(page.getByText("2 guests here")).toBeVisible();
@@ -121,7 +121,7 @@ test("a member's and an admin's pages go on under a translator", async ({ api, p
   await admin.signsIn(ADMIN);
   const boss = await api.admin();
 
-  // The list of conversations: whose words are last, theirs or one's own, and what is new.
+  // The list of conversations: author of the last message, and unread marks.
   await api.send("POST", "/direct-messages", { recipient_id: member.id, body: "from the admin" }, boss);
   await page.getByRole("link", { name: "All private messages" }).click();
   const entry = page.getByRole("main").getByRole("link", { name: member.username });

@@ -48,7 +48,7 @@ async function isUp(port: number): Promise<boolean> {
   );
 }
 
-/** A proxy with TLS and compression before a server: the Caddyfile that docs/DEPLOY.md shows, for another host. */
+/** A proxy with TLS and compression in front of a server: the Caddyfile in docs/DEPLOY.md, for another host. */
 export class TlsProxy {
   private constructor(
     readonly port: number,
@@ -65,7 +65,7 @@ export class TlsProxy {
     const here = shown
       .replace("chat.example.org {", `${to.host}:${to.port} {\n\tencode zstd gzip`)
       .replace("127.0.0.1:8080", `127.0.0.1:${to.upstream}`);
-    // Its own certificate authority, which no store of this machine is told about.
+    // It has its own certificate authority, which is not installed on this machine.
     writeFileSync(file, `{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n${here}`);
     const child = spawn(caddy, ["run", "--config", file, "--adapter", "caddyfile"], {
       env: { ...process.env, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir },
@@ -84,7 +84,7 @@ export class TlsProxy {
   }
 }
 
-/** Whether a certificate is there: the first one takes a moment to make. */
+/** Returns whether the certificate is available: creating the first one takes a moment. */
 function speaksTls(servername: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false });

@@ -1,7 +1,7 @@
-// A browser's translator replaces texts by elements behind React's back. React then fails to remove or to insert
-// beside a text of its own, and goes on changing a text that nobody sees. An element whose only child is a text is
-// safe: React sets its whole content. So wherever a text can change, or something beside it can come or go, the text
-// has an element of its own.
+// A browser's translator replaces text nodes with elements without React's knowledge. React then fails to remove them
+// or to insert beside them, and keeps updating a text node that is no longer visible. An element whose only child is a
+// text is safe: React sets its whole content. So any text that can change, or has siblings that come and go, needs its
+// own element.
 
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -26,18 +26,18 @@ const checker = program.getTypeChecker();
 const TEXT = ts.TypeFlags.StringLike | ts.TypeFlags.NumberLike | ts.TypeFlags.BigIntLike;
 const NOTHING = ts.TypeFlags.Null | ts.TypeFlags.Undefined | ts.TypeFlags.BooleanLike;
 
-/** What an expression can show, as flags of all the types that it may have. */
+/** The types of an expression's possible values. */
 const parts = (type: ts.Type): ts.Type[] => (type.isUnion() ? type.types.flatMap(parts) : [type]);
 const isNode = (type: ts.Type) => ["ReactNode", "ReactPortal"].includes(type.aliasSymbol?.name ?? "");
 
-/** What is left of `text && <b/>` where there is no text: nothing is shown. */
+/** The result of `text && <b/>` without text: nothing is rendered. */
 const isFalsy = (type: ts.Type) => (type.isLiteral() && !type.value) || checker.typeToString(type) === "0n";
 
 interface Child {
-  /** May be a text, and another one later. */
+  /** True if it may be a text that changes. */
   isChangingText: boolean;
   isText: boolean;
-  /** May be there or not, or be several. */
+  /** True if it may be absent, or several nodes. */
   comesAndGoes: boolean;
 }
 
@@ -51,7 +51,7 @@ function childOf(node: ts.JsxChild): Child | null {
   if (ts.isStringLiteral(node.expression))
     return { isChangingText: false, isText: true, comesAndGoes: false };
   const type = checker.getTypeAtLocation(node.expression);
-  // A caller who hands in a node hands in an element, or a text that never changes; it may be absent.
+  // Callers pass an element, or a text that never changes; it may be absent.
   if (isNode(type)) return { isChangingText: false, isText: false, comesAndGoes: true };
   const shown = parts(type);
   const isText = shown.some((part) => (part.flags & TEXT) !== 0 && !isFalsy(part));

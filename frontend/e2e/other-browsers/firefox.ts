@@ -1,4 +1,4 @@
-// Firefox as it is installed, driven by WebDriver BiDi.
+// The installed Firefox, driven by WebDriver BiDi.
 
 import { type ElementHandle, launch, type Page } from "puppeteer-core";
 import { findProgram, type OtherBrowser, type Window } from "./window";

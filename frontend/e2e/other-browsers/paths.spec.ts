@@ -1,4 +1,4 @@
-// The few paths on which browsers have differed: signing in, reloading, two tabs, a server that is killed and started again.
+// Paths on which browsers have differed: signing in, reloading, two tabs, a server that is killed and restarted.
 
 import { test as base, expect } from "@playwright/test";
 import { type Account, Api, type Room } from "../api";
@@ -9,7 +9,7 @@ import type { OtherBrowser, Window } from "./window";
 
 interface Installed {
   name: string;
-  /** Undefined where the browser is not installed. */
+  /** Undefined if the browser is not installed. */
   start: (() => Promise<OtherBrowser>) | undefined;
   needs: string;
 }
@@ -25,7 +25,7 @@ const BROWSERS: Installed[] = [
   },
 ];
 
-/** Slower than any of these paths, on a machine shared with others; a page that hangs is slower. */
+/** Longer than any of these paths takes on a shared machine; a page that hangs takes longer. */
 const SOON = { timeout: 20_000 };
 const FIELD = 'textarea[aria-label^="Write to"]';
 
@@ -41,7 +41,7 @@ const test = base.extend<object, { server: Server }>({
   ],
 });
 
-// Each browser by itself, at the same time.
+// Run the browsers in parallel, independently of each other.
 test.describe.configure({ mode: "parallel" });
 
 for (const { name, start, needs } of BROWSERS) {
@@ -88,7 +88,7 @@ for (const { name, start, needs } of BROWSERS) {
       await tab.reload();
       await isLive(tab);
       expect(await tab.value(`document.querySelector('${FIELD}').value`)).toBe("half a thought");
-      // By the page itself, from a task of its own, as a click on "Reload" does.
+      // Let the page reload itself in a separate task, as a click on "Reload" does.
       await tab.value("void setTimeout(() => { window.isOld = true; location.reload(); })");
       await expect.poll(() => tab.value("window.isOld !== true"), SOON).toBe(true);
       await isLive(tab);
@@ -112,7 +112,7 @@ for (const { name, start, needs } of BROWSERS) {
       await shows(tab, await api.bodies(room));
       await shows(other, await api.bodies(room));
 
-      // Whichever of them leads: both are reloaded, then one is closed, and the other one hears what follows.
+      // Whichever tab leads: both are reloaded, then one is closed, and the other one receives new messages.
       await tab.reload();
       await isLive(tab);
       await other.reload();
@@ -134,12 +134,12 @@ for (const { name, start, needs } of BROWSERS) {
       await expect
         .poll(() => tab.value("document.querySelector('[data-testid=connection]').dataset.status"), SOON)
         .toMatch(/reconnecting|offline/);
-      // A part of the page that was not needed so far: what is shown stays until it comes.
+      // A chunk that was not needed so far: the current screen stays until the chunk is loaded.
       await tab.value("void document.querySelector('a[href=\"/dm\"]').click()");
       const says = "document.body.innerText.includes('A part of this page could not be loaded')";
       await expect.poll(() => tab.value(says), SOON).toBe(true);
       await server.startAgain();
-      // It comes by itself; where the browser remembers that it failed, the page offers to reload.
+      // It loads automatically; if the browser caches the failure, the page offers to reload.
       const isThere = "document.title.startsWith('Private')";
       const isOffered = "[...document.querySelectorAll('main button')].some((b) => b.innerText === 'Reload')";
       await expect.poll(() => tab.value(`${isThere} || ${isOffered}`), { timeout: 40_000 }).toBe(true);
@@ -162,7 +162,7 @@ async function isLive(window: Window): Promise<void> {
   await expect.poll(() => window.value(status), SOON).toMatch(/live|caught-up/);
 }
 
-/** The bodies of all messages on the screen that the server has confirmed, from top to bottom. */
+/** Bodies of all confirmed messages on the screen, from top to bottom. */
 function bodies(window: Window): Promise<string[]> {
   return window.value(
     `[...document.querySelectorAll('article[data-state=sent]')]

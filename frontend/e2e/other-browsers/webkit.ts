@@ -1,4 +1,4 @@
-// WebKitGTK's small browser, driven by WebKitWebDriver, on a screen that nobody sees.
+// WebKitGTK's MiniBrowser, driven by WebKitWebDriver, on a virtual screen.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -13,7 +13,7 @@ export interface WebKit {
   browser: string;
 }
 
-/** The programs that a test needs, if all of them are there. */
+/** Programs that the tests need, if all of them are installed. */
 export function webkit(): WebKit | undefined {
   const driver = findProgram("WEBKIT_DRIVER_PATH", "WebKitWebDriver");
   const screen = findProgram("XVFB_PATH", "Xvfb");
@@ -21,7 +21,7 @@ export function webkit(): WebKit | undefined {
   return driver && screen && browser ? { driver, screen, browser } : undefined;
 }
 
-/** The browser that comes with the library, in a directory of its own that is not on the path. */
+/** Finds the browser that comes with the library, in a separate directory that is not on the path. */
 function findMiniBrowser(): string | undefined {
   const libraries = ["/usr/lib", "/usr/lib64", "/usr/libexec"].filter((path) => existsSync(path));
   const directories = libraries.flatMap((path) => [
@@ -36,7 +36,7 @@ function findMiniBrowser(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** There is no graphics card behind the screen. */
+/** The virtual screen has no graphics card. */
 const WITHOUT_GPU = {
   WEBKIT_DISABLE_COMPOSITING_MODE: "1",
   WEBKIT_DISABLE_DMABUF_RENDERER: "1",
@@ -68,13 +68,13 @@ export async function startWebKit({ driver, screen, browser }: WebKit): Promise<
   let isFirst = true;
   return {
     openTab: async () => {
-      // In a window of its own: one that is hidden behind another tab paints nothing.
+      // Open a separate window: one hidden behind another tab is not painted.
       if (!isFirst) await session.switchTo().newWindow("window");
       isFirst = false;
       return new WebKitWindow(session, await session.getWindowHandle());
     },
     quit: async () => {
-      // A page that hangs keeps the session from ending; its programs end all the same.
+      // A page that hangs blocks the end of the session; its programs are ended anyway.
       await Promise.race([session.quit().catch(() => {}), new Promise((done) => setTimeout(done, 5_000))]);
       await end(service);
       await end(display);
@@ -116,7 +116,7 @@ class WebKitWindow implements Window {
     await this.session.close();
   }
 
-  /** One session speaks to one window at a time. */
+  /** A session controls one window at a time. */
   async #come(): Promise<void> {
     await this.session.switchTo().window(this.handle);
   }

@@ -1,12 +1,12 @@
-// A window of a browser that Playwright does not drive as it is installed. What both drivers can do, and no more.
+// A window of an installed browser that Playwright does not drive; limited to the features of both drivers.
 
 import { execFileSync } from "node:child_process";
 
 export interface Window {
   goTo(url: string): Promise<void>;
-  /** As its button does; answers when the page is there again. */
+  /** Reloads as the browser's button does; resolves when the page has loaded. */
   reload(): Promise<void>;
-  /** The value of a JavaScript expression in the page. */
+  /** Evaluates a JavaScript expression in the page. */
   value<T>(expression: string): Promise<T>;
   type(selector: string, text: string): Promise<void>;
   pressEnter(selector: string): Promise<void>;
@@ -14,12 +14,12 @@ export interface Window {
 }
 
 export interface OtherBrowser {
-  /** Another tab; all tabs share what the browser stores. */
+  /** Opens another tab; all tabs share the browser's storage. */
   openTab(): Promise<Window>;
   quit(): Promise<void>;
 }
 
-/** The program that an environment variable names, or the first of `names` on the path. */
+/** Returns the program named by an environment variable, or the first of `names` on the path. */
 export function findProgram(variable: string, ...names: string[]): string | undefined {
   const named = process.env[variable];
   if (named) return named;
@@ -27,7 +27,7 @@ export function findProgram(variable: string, ...names: string[]): string | unde
     try {
       return execFileSync("which", [name], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
     } catch {
-      // Not this one.
+      // Not executable; try the next one.
     }
   }
   return undefined;

@@ -3,9 +3,9 @@
 import { apiAddress } from "./address";
 import { client } from "./gen/client.gen";
 
-/** Knows the access token. The session does; this module must not know how. */
+/** Provides the access token. Implemented by the session, on which this module must not depend. */
 export interface TokenSource {
-  /** The user whom the tokens speak for; null for a guest. */
+  /** User of the tokens; null for a guest. */
   readonly userId: string | null;
   /** A token good for the next request, or null for a guest. */
   accessToken(): Promise<string | null>;
@@ -16,10 +16,10 @@ export interface TokenSource {
 /** A request that hangs longer than this is given up; whatever matters is sent again under the same id. */
 const PATIENCE_MS = 20_000;
 
-/** Names the user whom a request may be sent as; read and removed here, never sent. */
+/** Header that names the user of a request; read and removed here, never sent. */
 const AS_USER = "gapless-as-user";
 
-/** Options of a call that must not be sent as anybody else, even if somebody else signs in while it waits. */
+/** Options for a call that must not be sent as another user, even if another user signs in while it waits. */
 export function asUser(userId: string): { headers: Record<string, string> } {
   return { headers: { [AS_USER]: userId } };
 }

@@ -1,7 +1,7 @@
 import { ProblemError } from "./problem";
 
 const LONGEST_WAIT_MS = 10_000;
-/** A longer `Retry-After` is not obeyed to the letter. */
+/** Upper limit for `Retry-After`. */
 const LONGEST_ASKED_MS = 60_000;
 /** After this many failures in a row a screen says so, while the asking goes on. */
 const PATIENCE = 2;
@@ -12,7 +12,7 @@ const PATIENCE = 2;
  */
 export const untilAnswered = {
   retry: (_failures: number, error: Error) => error instanceof ProblemError && error.isTemporary,
-  /** At least as long as the server asks for, within reason, and with jitter: its clients must not come all at once. */
+  /** Waits at least as long as the server requests, up to a limit, plus jitter: clients must not retry all at once. */
   retryDelay: (failures: number, error: Error) => {
     const asked = error instanceof ProblemError ? (error.retryAfterSecs ?? 0) * 1000 : 0;
     const backoff = Math.min(LONGEST_WAIT_MS, 500 * 2 ** failures);

@@ -7,13 +7,13 @@ import { untilAnswered } from "./until-answered";
 interface ServerTraits {
   /** Demo accounts exist. */
   demo?: boolean;
-  /** Members to whom an admin wrote may answer. */
+  /** True if members may reply to an admin's direct message. */
   dm_replies?: boolean;
   /** Who may make an account. */
   registration?: Registration;
 }
 
-/** Asking again after this long is soon enough, and a request that hangs is given up. */
+/** Timeout of a request, and the interval of retries. */
 const PATIENCE_MS = 10_000;
 
 /** What the server says about its own set-up; everything is absent until it has answered. */
@@ -27,7 +27,7 @@ export function useServerTraits(): ServerTraits {
   return data ?? {};
 }
 
-/** A server that is not ready answers with a problem, and a proxy with anything: neither is kept as traits. */
+/** A server that is not ready responds with a problem, and a proxy with anything: neither is cached as traits. */
 async function readTraits(): Promise<ServerTraits> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const response = await fetch(`${apiAddress()}/readyz`, { signal }).catch(() => null);

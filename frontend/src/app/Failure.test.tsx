@@ -7,7 +7,7 @@ beforeEach(() => {
   vi.spyOn(console, "error").mockImplementation(() => {}); // React reports what a boundary caught.
 });
 
-/** Shows a line beside a text of its own, and takes the text away at a click. */
+/** Shows an element beside a text node, and removes the text on a click. */
 function Page() {
   const [isShown, setShown] = useState(true);
   return (
@@ -20,7 +20,7 @@ function Page() {
   );
 }
 
-/** As a translator does. */
+/** Wraps text nodes as a translator does. */
 function wrapText() {
   const text = document.querySelector("p")?.firstChild;
   const font = document.createElement("font");

@@ -2,12 +2,12 @@ import { Component, type ReactNode } from "react";
 import { Button } from "../ui/Button";
 import { Logo } from "../ui/Logo";
 
-/** A page that is changed from outside as fast as it is rebuilt stays broken. */
+/** Limit of rebuilds, for a page that is modified from outside as fast as it is rebuilt. */
 const REBUILDS_A_MINUTE = 3;
 
 /**
- * The last net: a screen that broke says so, and offers a way on. Drafts and unsent messages are kept elsewhere. Where
- * something outside of the app took elements out of the page, a translator or an extension, the page is rebuilt.
+ * The top-level error boundary: reports that a screen crashed and offers a way out. Drafts and unsent messages are
+ * stored elsewhere. If a translator or an extension removed elements from the page, the page is rebuilt.
  */
 export class Failure extends Component<{ children: ReactNode }, { hasFailed: boolean }> {
   override state = { hasFailed: false };

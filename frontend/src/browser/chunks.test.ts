@@ -38,7 +38,7 @@ test("after a deployment a reload is offered; a server that is merely busy is as
   await vi.advanceTimersByTimeAsync(100);
   expect(isNewerReleaseThere.current).toBe(false);
   expect(isReloadNeeded.current).toBe(false);
-  // The server is there for a while, and still the browser does not get the chunk.
+  // The server is reachable for a while, and the browser still fails to load the chunk.
   await vi.advanceTimersByTimeAsync(5_000);
   expect(isReloadNeeded.current).toBe(true);
   vi.stubGlobal("fetch", page("/assets/index-2.js"));

@@ -1,15 +1,15 @@
-// Parts of the page that are loaded when they are first needed. One that cannot be loaded now is asked for until it comes:
-// the network may be away, or the server restarting. After a deployment the parts of the release before are gone for good.
+// Loads chunks of the app on demand. A chunk that fails to load is retried until it succeeds: the network may be down,
+// or the server restarting. After a deployment the chunks of the previous release are gone for good.
 
 import { Observable } from "./observable";
 import { isNewerReleaseThere } from "./release";
 
-/** Whether a part that was asked for could not be loaded so far. */
+/** True while a requested chunk has failed to load. */
 export const isChunkMissing = new Observable(false);
 
 /**
- * Whether only a reload will get it: the server answers, and the browser does not ask. Browsers remember imports that
- * failed, Firefox of the chunk itself, others of what it imports in turn.
+ * True if only a reload can load it: the server is reachable, but the browser does not send the request. Browsers cache
+ * failed imports, Firefox those of the chunk itself, others those of its dependencies.
  */
 export const isReloadNeeded = new Observable(false);
 
@@ -17,7 +17,7 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 const missing = new Set<object>();
 
-/** `load` imports a chunk. Answers once that succeeded, however often it has to be tried. */
+/** Imports a chunk with `load`, and retries until that succeeds. */
 export async function loadChunk<T>(load: () => Promise<T>): Promise<T> {
   const request = {};
   try {
@@ -42,8 +42,8 @@ export async function loadChunk<T>(load: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Firefox remembers that an address could not be imported and never asks for it again, so a repetition goes to another
- * address of the same file. The error names the first one.
+ * Firefox remembers that an address could not be imported and never requests it again, so a retry uses another address
+ * of the same file. The error contains the first one.
  */
 async function loadAfresh<T>(error: unknown, failures: number): Promise<T> {
   const address = error instanceof TypeError && /https?:\/\/[^\s?]+\.js/.exec(error.message)?.[0];
@@ -51,12 +51,12 @@ async function loadAfresh<T>(error: unknown, failures: number): Promise<T> {
   return import(/* @vite-ignore */ `${address}?again=${failures}`);
 }
 
-/** Every browser throws a `TypeError` for a module it cannot fetch; Vite has an error of its own for style sheets. */
+/** Every browser throws a `TypeError` for a module that it cannot fetch; Vite has its own error for style sheets. */
 function isFailureToLoad(error: unknown): boolean {
   return error instanceof TypeError || (error instanceof Error && /preload/i.test(error.message));
 }
 
-/** Whether the server's page names the script that runs here; null if it cannot be told. */
+/** Returns whether the server's page references the running script; null if that is unknown. */
 async function servedRelease(): Promise<"this" | "another" | null> {
   const own = document.querySelector<HTMLScriptElement>('script[type="module"][src]')?.getAttribute("src");
   if (!own) return null;

@@ -1,9 +1,9 @@
-// Work that one tab at a time may do, where the browser can see to that. No tab waits for ever: another one may be frozen
-// while it holds the lock, or may wait for an answer that never comes.
+// Work that only one tab at a time should do, if the browser supports locks. No tab waits for ever: another one may be
+// frozen while it holds the lock, or may wait for a response that never arrives.
 
 /**
- * Does `work` while no other tab does work of this name. After `patienceMs` it goes on all the same, so `work` must stay
- * right when two tabs do it at once. `isAlone` is false then, and where the browser has no locks (plain HTTP).
+ * Runs `work` while no other tab runs work of this name. After `patienceMs` it runs anyway, so `work` must be correct
+ * even if two tabs run it at once. `isAlone` is false then, and if the browser has no locks (plain HTTP).
  */
 export async function exclusively<T>(
   name: string,
@@ -22,7 +22,7 @@ export async function exclusively<T>(
       return work(true);
     });
   } catch (error) {
-    // A lock that was waited for in vain, or is not to be had (storage blocked): never a reason not to work.
+    // The lock timed out, or is not available (storage blocked): do the work without it.
     if (hasBegun) throw error;
     return work(false);
   } finally {

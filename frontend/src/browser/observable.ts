@@ -1,4 +1,4 @@
-/** A value that screens follow, outside of React. */
+/** A value outside of React that components can subscribe to. */
 export class Observable<T> {
   #current: T;
   #listeners = new Set<() => void>();
@@ -11,7 +11,7 @@ export class Observable<T> {
     return this.#current;
   }
 
-  /** Tells the listeners a moment later: a value may be set while React renders. */
+  /** Notifies the listeners asynchronously: a value may be set while React renders. */
   set(next: T): void {
     if (next === this.#current) return;
     this.#current = next;

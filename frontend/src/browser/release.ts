@@ -1,4 +1,4 @@
 import { Observable } from "./observable";
 
-/** Whether a newer release of this page is known to be there: a reload gets it. */
+/** True if a newer release of this page is known to be available by reloading. */
 export const isNewerReleaseThere = new Observable(false);

@@ -1,16 +1,16 @@
 // The browser's storage, which may be blocked, full or missing. Reads and writes never throw: a value that the browser
-// refuses to keep lives in memory until the page is closed, and `storageTrouble` says so.
+// refuses to store is kept in memory until the page is closed, and `storageTrouble` reports it.
 
 import { Observable } from "./observable";
 
-/** Why values are kept in memory only: the browser blocks storage, or has no room left. */
+/** Reason why values are kept in memory only: the browser blocks storage, or its quota is exhausted. */
 export type StorageTrouble = "blocked" | "full";
 
 class SafeStorage {
-  /** Values that the browser refused to keep; null for a key that it refused to remove. */
+  /** Values that the browser refused to store; null for a key that it refused to remove. */
   #inMemory = new Map<string, string | null>();
 
-  /** `open` throws where storage is blocked, and answers null where there is none. */
+  /** `open` throws if storage is blocked, and returns null if there is none. */
   constructor(private readonly open: () => Storage | null) {}
 
   read(key: string): string | null {
@@ -36,7 +36,7 @@ class SafeStorage {
     return [...found].filter((key) => key.startsWith(prefix));
   }
 
-  /** Another tab has stored something newer under this key, or has cleared everything (null). */
+  /** Called when another tab stored a newer value under this key, or cleared everything (null). */
   follow(key: string | null): void {
     if (key === null) this.#inMemory.clear();
     else this.#inMemory.delete(key);
@@ -64,7 +64,7 @@ class SafeStorage {
 
 /** Shared by all tabs of this browser, and kept when they are closed. */
 export const browserStorage = new SafeStorage(() => window.localStorage);
-/** This tab's own: it outlives a reload. */
+/** Specific to this tab, and kept across reloads. */
 export const tabStorage = new SafeStorage(() => window.sessionStorage);
 
 export function readJson<T>(text: string | null): T | null {
@@ -75,10 +75,10 @@ export function readJson<T>(text: string | null): T | null {
   }
 }
 
-/** Null while the browser keeps what it is given. */
+/** Null while the browser stores all values. */
 export const storageTrouble = new Observable<StorageTrouble | null>(null);
 
-/** Firefox has a name of its own for a full storage. */
+/** Firefox has its own name for an exceeded quota. */
 function isQuota(error: unknown): boolean {
   return (
     error instanceof DOMException &&

@@ -1,5 +1,5 @@
-// The one place where the stream changes what is known: pure, and exhaustive over every kind of event that
-// this release knows.
+// The only place where stream events change the cached data: pure, and exhaustive over every kind of event that this
+// release knows.
 
 import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
 import type { Hello, ServerEvent } from "./events";

@@ -81,7 +81,7 @@ export function isAboutStream(kind: EventKind): boolean {
   return kind === "hello" || kind === "heartbeat" || kind === "reset";
 }
 
-/** What this release reads of an event without looking; the rest may be missing or new. */
+/** Fields that this release reads without checking; the others may be missing or new. */
 const MESSAGE = { id: "string", room_id: "string", seq: "number", author: "object", created_at: "string" };
 const ROOM = { id: "string", name: "string", head_seq: "number" };
 const SHAPES: { readonly [Kind in EventKind]: Readonly<Record<string, string>> } = {
@@ -106,7 +106,7 @@ const SHAPES: { readonly [Kind in EventKind]: Readonly<Record<string, string>> }
   bye: {},
 };
 
-/** Whether `value` is an event that this release knows: a tab or a server of another one may say anything. */
+/** Returns whether `value` is an event of this release: a tab or a server of another release may send anything. */
 export function isEvent(value: unknown): value is ServerEvent {
   if (typeof value !== "object" || value === null) return false;
   const { kind, id, data } = value as Record<string, unknown>;
@@ -118,7 +118,7 @@ export function isEvent(value: unknown): value is ServerEvent {
   );
 }
 
-/** The event of a frame, or null if this release cannot read it. */
+/** Parses the event of a frame; null if this release cannot read it. */
 export function parseEvent(kind: EventKind, frame: MessageEvent<string>): ServerEvent | null {
   const id = EVENT_KINDS[kind] && frame.lastEventId !== "" ? frame.lastEventId : null;
   try {

@@ -42,7 +42,7 @@ test("a frozen leader can be deposed, learns of it, and stands again", async () 
 });
 
 test("a page whose lock is taken away does not ask for it again in the same breath", async () => {
-  // As WebKit does with a page that is being left: a page that asks again at once never goes.
+  // Simulates WebKit with a page that is being unloaded: a page that requests the lock again at once never unloads.
   const asked: number[] = [];
   const request = (_: string, __: LockOptions, hold: () => Promise<void>) => {
     asked.push(Date.now());

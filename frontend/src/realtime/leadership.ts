@@ -1,4 +1,4 @@
-// Elects one tab of this browser by a Web Lock: the holder leads, and death of any kind passes the lead on.
+// Elects one tab of this browser by a Web Lock: the holder leads, and its end, however abrupt, passes the lead on.
 
 /** Web Locks exist in secure contexts only; at a plain-HTTP address other than localhost there are none. */
 export function electionLocks(): LockManager | null {
@@ -6,8 +6,8 @@ export function electionLocks(): LockManager | null {
 }
 
 /**
- * A tab that lost the lead waits this long before it asks for it again. WebKit rejects the locks of a page that is being
- * left; a page that asks again at once, in the same task, is asked to go for ever and never does.
+ * Delay before a tab that lost the lead requests it again. WebKit rejects the locks of a page that is being unloaded; a
+ * page that requests them again in the same task gets rejected in an endless loop and never unloads.
  */
 const PAUSE_MS = 100;
 
@@ -23,7 +23,7 @@ export function campaign(locks: LockManager, name: string, leader: { onLead(): v
 
   const stand = (steal: boolean): void => {
     clearTimeout(pause);
-    // A tab that takes the lead waits for it no longer.
+    // A tab that takes the lead stops waiting for it.
     waiting.abort();
     waiting = new AbortController();
     const { signal } = waiting;
@@ -59,8 +59,8 @@ export function campaign(locks: LockManager, name: string, leader: { onLead(): v
 }
 
 /**
- * Holds a lock for as long as this tab lives, or until `release`, so that others can tell when it is gone. `onHeld` is
- * called once it is held.
+ * Holds a lock for as long as this tab lives, or until `release`, so that others can detect its end. `onHeld` is called
+ * once it is held.
  */
 export function holdWhileAlive(locks: LockManager, name: string, onHeld: () => void): { release(): void } {
   const waiting = new AbortController();

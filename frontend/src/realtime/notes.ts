@@ -1,28 +1,28 @@
-// What the tabs of one browser tell each other. A tab may be of another release than this one, older or newer, so nothing
-// that is heard is taken for granted, and no field that an older release relies on may go.
+// Messages between the tabs of one browser. A tab may run another release, older or newer, so received messages are
+// validated, and fields that older releases rely on must be kept.
 
 import { isEvent, type ServerEvent } from "./events";
 import type { ConnectionStatus } from "./stream";
 
 export type Note =
-  /** A new leader speaks: every follower tells it what it looks at. */
+  /** Sent by a new leader: every follower replies with its open rooms. */
   | { kind: "who"; from?: string }
   | { kind: "want"; tab: string; rooms: readonly string[] }
-  /** A follower asks whether the leader is alive; the answer tells how its stream fares. */
+  /** Sent by a follower to check that the leader is alive; the reply contains the state of its stream. */
   | { kind: "ping" }
   | { kind: "pong"; from: string; status: ConnectionStatus }
-  /** The reader came back to a follower: the leader looks after its stream. */
+  /** Sent by a follower when the reader returns to it: the leader checks its stream. */
   | { kind: "wake" }
   | { kind: "event"; from?: string; event: ServerEvent }
   | { kind: "status"; from?: string; status: ConnectionStatus }
   | { kind: "welcome"; from?: string; tab: string; status: ConnectionStatus; events: ServerEvent[] };
 
-/** Of a newer release: an event whose kind or shape this one does not know. */
+/** An event of a newer release, whose kind or shape this one does not know. */
 export type Unreadable = { kind: "unreadable" };
 
 const STATUSES: readonly unknown[] = ["connecting", "live", "reconnecting", "offline"];
 
-/** The note as it goes out. Older releases do not know "held-back", and break over words that they do not know. */
+/** Encodes a note. Older releases do not know "held-back", and fail on unknown statuses. */
 export function toWire(note: Note): unknown {
   if (!("status" in note) || note.status !== "held-back") return note;
   return { ...note, status: "reconnecting", isHeldBack: true };

@@ -10,7 +10,7 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 let locks: FakeLocks;
 let tabs: Tab[];
-/** Which tab speaks on which channel. */
+/** The channel of each tab. */
 let channels: { owner: Tab; channel: BroadcastChannel }[];
 const RealChannel = BroadcastChannel;
 let refusesChannels = false;
@@ -27,7 +27,7 @@ function catchChannels(owner: Tab): void {
   );
 }
 
-/** What is said on the channel by a tab of another release. */
+/** Posts notes on the channel as a tab of another release. */
 function otherReleaseSays(...notes: unknown[]): void {
   const channel = new RealChannel("gapless.stream");
   for (const note of notes) channel.postMessage(note);
@@ -66,7 +66,7 @@ class Tab {
     return this.heard.map(({ kind }) => kind);
   }
 
-  /** As a tab in the background of a phone: it keeps its lock and its stream, and says nothing. */
+  /** Simulates a background tab of a phone: it keeps its lock and its stream, and sends nothing. */
   freezes(): void {
     const channel = channels.find(({ owner }) => owner === this)?.channel;
     Object.assign(channel ?? {}, { onmessage: null, postMessage: () => {} });
@@ -201,7 +201,7 @@ test("a page that is left gives up the lead at once, and takes part again when i
   const [first, second] = [new Tab("a"), new Tab("b")];
   await settled();
   FakeEventSource.newest.says(hello(["a", "b"]));
-  // Only the first tab's page goes: the listeners are on the one window that the tabs of this test share.
+  // Only the first tab's page is unloaded: the listeners are on the one window that the tabs of this test share.
   second.shared.stop();
   window.dispatchEvent(new Event("pagehide"));
   expect(FakeEventSource.newest.isClosed).toBe(true);

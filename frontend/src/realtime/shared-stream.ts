@@ -10,13 +10,16 @@ import { ChatStream, type ConnectionStatus, type StreamPorts } from "./stream";
 const LOCK = "gapless.stream";
 const CHANNEL = "gapless.stream";
 
-/** A follower on the screen asks this often whether the leader is alive. */
+/** Interval at which a visible follower checks that the leader is alive. */
 const PING_MS = 250;
-/** After so many questions without an answer the leader is frozen or hangs, and the follower takes the lead. */
+/** Number of unanswered pings after which the leader is considered frozen, and the follower takes the lead. */
 const PINGS_UNANSWERED = 3;
-/** Each lead taken by force doubles that, up to this: on a busy machine two tabs must not take it from each other. */
+/**
+ * Upper limit of that number, which doubles with each forced take-over: on a busy machine two tabs must not keep taking
+ * the lead from each other.
+ */
 const MOST_PINGS_UNANSWERED = 150;
-/** Without a lead taken by force for this long, the first figure holds again. */
+/** Time without a forced take-over after which the initial number applies again. */
 const CALM_MS = 60_000;
 /** The server's limit of rooms in one stream. */
 const MOST_ROOMS = 100;
@@ -37,7 +40,7 @@ export class SharedStream {
   #hello: EventOf<"hello"> | null = null;
   /** The last presence of each room, for tabs that join after it was said. */
   #presence = new Map<string, EventOf<"presence">>();
-  /** The tab that leads, as far as it has said so. A deposed one may go on speaking for a moment. */
+  /** The leading tab, as far as it has announced itself. A deposed leader may keep sending for a moment. */
   #leader: string | null = null;
   #pings: ReturnType<typeof setInterval> | undefined;
   #unanswered = 0;
@@ -90,7 +93,7 @@ export class SharedStream {
       onLead: () => this.#lead(),
       onLost: () => this.#follow(),
     });
-    // The leader takes a tab whose lock is free for gone, so the lock comes before the first word.
+    // The leader considers a tab whose lock is free gone, so the lock is acquired before the first message.
     this.#alive = holdWhileAlive(this.#locks, `gapless.tab.${this.#tab}`, () => {
       this.#isAlive = true;
       this.#sendWant();
@@ -98,7 +101,7 @@ export class SharedStream {
     this.#watchLeader();
   }
 
-  /** The page is left, perhaps to come back from the browser's cache: another tab may lead from this moment on. */
+  /** The page is hidden, perhaps to be restored from the back/forward cache: another tab may lead from now on. */
   readonly #leave = (): void => {
     clearInterval(this.#pings);
     this.#stream?.close();
@@ -161,7 +164,7 @@ export class SharedStream {
     if (note.kind === "want" || note.kind === "ping" || note.kind === "wake") return;
     if (note.kind === "who") this.#leader = note.from ?? null;
     this.#leader ??= note.from ?? null;
-    // A tab that does not know yet that it was deposed.
+    // Sent by a tab that does not know yet that it was deposed.
     if (note.from && note.from !== this.#leader) return;
     this.#unanswered = 0;
     switch (note.kind) {
@@ -228,8 +231,8 @@ export class SharedStream {
   }
 
   /**
-   * Counts questions instead of time: a tab that was frozen itself must not take the time it slept for the leader's
-   * silence. A tab that nobody sees needs no lead.
+   * Counts pings instead of time: a tab that was frozen itself must not mistake its own pause for the leader's silence.
+   * A hidden tab needs no leader.
    */
   #ping(): void {
     if (!this.#channel || document.visibilityState !== "visible") return;
@@ -255,7 +258,7 @@ export class SharedStream {
   }
 }
 
-/** Null where the browser refuses one, as some do that block storage. */
+/** Null if the browser refuses a channel, as some do that block storage. */
 function openChannel(): BroadcastChannel | null {
   try {
     return new BroadcastChannel(CHANNEL);

@@ -38,8 +38,8 @@ export function withNewestMessages(
 }
 
 /**
- * The newest page of a room whose stream is held back, read every few seconds. What was read before stays where the page
- * follows on it without a gap; else this is the newest page like any other.
+ * Merges the newest page of a room whose stream is held back, polled every few seconds. Earlier messages are kept if
+ * the page continues them without a gap; otherwise this is treated like any other newest page.
  */
 export function withPolledMessages(
   state: ChatState,
@@ -57,7 +57,7 @@ export function withPolledMessages(
   };
 }
 
-/** The last `seq` before the first gap: the answer to a post may come before what others posted ahead of it. */
+/** Returns the last `seq` before the first gap: the response to a post may arrive before earlier posts of others. */
 function unbrokenEnd(from: number, messages: readonly { seq: number }[]): number {
   let end = from - 1;
   for (const { seq } of messages) {
@@ -114,8 +114,8 @@ export function withDirects(
   if (state.erased.has(user.id)) return state;
   const { messages: known = [], isComplete = false } = state.conversations[user.id] ?? {};
   const first = page.messages[0]?.pos ?? 0;
-  // A newest page read anew may leave a gap behind it, unless both share a message; older ones come again when they are
-  // scrolled to.
+  // A newly loaded newest page may leave a gap behind it, unless both share a message; older messages are loaded again
+  // when they are scrolled to.
   const isJoint = page.isOlder || known.some(({ pos }) => pos === first);
   const joined = isJoint ? known : known.filter((message) => message.pos >= first);
   const conversation = {

@@ -184,7 +184,7 @@ test("a stream that is held back while the server answers is said to be, until a
   expect(statuses).toEqual([]);
   await vi.advanceTimersByTimeAsync(200);
   expect(statuses).toEqual(["held-back"]);
-  // It is given up and opened again, and held back again, for as long as it takes.
+  // The connection is abandoned and reopened, and held back again, for as long as the proxy buffers.
   await vi.advanceTimersByTimeAsync(120_000);
   expect(statuses).toEqual(["held-back"]);
   expect(FakeEventSource.opened.length).toBeGreaterThan(3);

@@ -3,7 +3,7 @@
 
 import { EVENT_KINDS, type EventKind, isAboutStream, parseEvent, type ServerEvent } from "./events";
 
-/** "held-back": the server answers other requests, but something on the way keeps the stream to itself. */
+/** "held-back": the server answers other requests, but something in between buffers the stream. */
 export type ConnectionStatus = "connecting" | "live" | "reconnecting" | "offline" | "held-back";
 
 export interface StreamRequest {
@@ -18,22 +18,25 @@ export interface StreamPorts {
   onStatus(status: ConnectionStatus): void;
   /** The token is about to end, has ended, or was refused. A newer one comes back by `want`. */
   onTokenEnding(why: "expiring" | "ended" | "revoked"): void;
-  /** The server or another tab said something that only a newer release can read. */
+  /** The server or another tab sent something that only a newer release can read. */
   onUnknownEvent(): void;
-  /** Whether the server answers an ordinary request. */
+  /** Returns whether the server answers an ordinary request. */
   isServerThere(): Promise<boolean>;
 }
 
 /** Longer gaps than this many events are cheaper to read as a fresh page than to replay. */
 const REPLAY_LIMIT = 500;
-/** A connection that says no hello within this time is given up: TCP, TLS and the request take 10 s at a round trip of 2.4 s. */
+/**
+ * Time after which a connection without a hello is abandoned: TCP, TLS and the request take 10 s at a round trip of 2.4
+ * s.
+ */
 const HELLO_TIMEOUT_MS = 30_000;
-/** Without a hello for this long, a server that answers otherwise is taken to be behind a proxy that buffers. */
+/** Time without a hello after which a server that answers other requests is assumed to be behind a buffering proxy. */
 const HELD_BACK_AFTER_MS = 5_000;
 /** Added to two heartbeats before silence counts as death: a busy phone may be late. */
 const WATCHDOG_SLACK_MS = 5_000;
 const FIRST_RETRY_MS = 500;
-/** Whatever the server asks for. */
+/** Minimum delay, even if the server requests a shorter one. */
 const SHORTEST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 15_000;
 /** Two connections overlap for a moment while one hands over; this many ids tell their repeats apart. */
@@ -135,12 +138,12 @@ export class ChatStream {
       return;
     }
     this.ports.onUnknownEvent();
-    // What it changed is unknown; REST knows.
+    // The change is unknown; reload by REST.
     if (EVENT_KINDS[kind])
       this.ports.onEvent({ kind: "reset", id: null, data: { reason: "unknown_cursor" } });
   }
 
-  /** No hello yet: the server is away, or something on the way waits for the end of an answer that has none. */
+  /** No hello yet: the server is down, or a proxy waits for the end of the endless response. */
   async #suspect(connection: Connection): Promise<void> {
     const isThere = await this.ports.isServerThere();
     if (connection !== this.#next || this.#current !== null || this.#status === "offline") return;
@@ -202,7 +205,7 @@ export class ChatStream {
     connection.close();
     if (connection === this.#next) this.#next = null;
     if (connection === this.#current) this.#current = null;
-    // A stream that is held back stays so until a hello comes or the server is found to be away.
+    // A stream that is held back keeps this status until a hello arrives or the server turns out to be down.
     if (this.#current === null && this.#status !== "held-back") this.#setStatus("reconnecting");
   }
 

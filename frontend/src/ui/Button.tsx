@@ -19,7 +19,7 @@ export function buttonClass(look: Look = "solid"): string {
   return `inline-flex min-h-11 md:min-h-10 items-center justify-center gap-2 rounded-xl px-4 font-semibold whitespace-nowrap transition-colors disabled:opacity-55 aria-disabled:opacity-55 ${LOOKS[look]}`;
 }
 
-/** While busy it keeps the focus, which a disabled button would lose, but a click or an Enter does nothing. */
+/** A busy button keeps the focus, which a disabled one would lose, but ignores clicks and Enter. */
 export function Button({ look = "solid", isBusy = false, className = "", onClick, ...rest }: ButtonProps) {
   return (
     <button

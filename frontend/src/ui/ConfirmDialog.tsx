@@ -15,8 +15,8 @@ interface ConfirmDialogProps {
 }
 
 /**
- * Asks before something that cannot be taken back; stays open, with the reason, where it fails. Without a field, a
- * dangerous question starts on Cancel and a harmless one on its action.
+ * Asks for confirmation of an irreversible action; stays open, with the reason, if it fails. Without a field, a
+ * destructive action initially focuses Cancel and a harmless one its own button.
  */
 export function ConfirmDialog({
   title,

@@ -19,7 +19,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
-    // The browser would choose the first button, which is the one that closes.
+    // By default the browser would focus the first button, which closes the dialog.
     if (content.current) firstPlace(content.current)?.focus();
     return () => dialog?.close();
   }, []);
@@ -53,7 +53,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   );
 }
 
-/** The first field, with its text selected; without a field the button marked as first, or the first button. */
+/** Returns the first field, with its text selected; without a field the button marked as first, or the first button. */
 function firstPlace(content: HTMLElement): HTMLElement | null {
   const field = content.querySelector<HTMLElement>(":is(input, select, textarea):not(:disabled)");
   if (field instanceof HTMLInputElement) field.select();

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { startFocusNet } from "./focus-net";
 
 const at = (selector: string) => document.querySelector<HTMLElement>(selector) as HTMLElement;
-/** Observers and frames have run. */
+/** Waits until observers and animation frames have run. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 let stop = () => {};

@@ -1,15 +1,15 @@
-// Keeps the keyboard focus in the page. When a focused element is removed, the browser moves the focus to the body,
-// and typing goes nowhere; here it moves to the composer instead, to the next row of a list, or to the main region.
+// Keeps the keyboard focus in the page. When a focused element is removed, the browser moves the focus to the body, and
+// keystrokes are lost; this moves it to the composer instead, to the next row of a list, or to the main region.
 
 import { hasKeyboard } from "./media";
 
-/** The focused element and its ancestors, each with its place among its siblings, from the inside out. */
+/** The focused element and its ancestors, each with its index among its siblings, from the inside out. */
 type Trail = readonly { element: Element; index: number }[];
 
 const FIELD = ":is(input, select, textarea):not(:disabled)";
 const FOCUSABLE = ":is(a[href], button, input, select, textarea):not(:disabled)";
 
-/** Where the next message is typed, if there is such a place. */
+/** The field for the next message, if there is one. */
 const composer = () => document.querySelector<HTMLElement>("main [data-composer]");
 
 /** Call this after moving text into the composer at the reader's request. */
@@ -17,7 +17,7 @@ export function focusComposer(): void {
   composer()?.focus({ preventScroll: true });
 }
 
-/** Watches the whole page until the function that it returns is called. */
+/** Watches the whole page until the returned function is called. */
 export function startFocusNet(): () => void {
   let current: HTMLElement | null = null;
   let trail: Trail = [];
@@ -27,11 +27,11 @@ export function startFocusNet(): () => void {
   const onFocusIn = ({ target }: FocusEvent) => {
     if (!(target instanceof HTMLElement) || target === document.body) return;
     current = target;
-    // After a dialog, the focus goes on from the place that it had before.
+    // After a dialog, the focus continues from its previous place.
     if (!target.closest("dialog")) trail = trailOf(target);
   };
   const onFocusOut = () => {
-    // Once the event is over: an element that is still there lost the focus because the reader clicked elsewhere.
+    // After the event: an element that still exists lost the focus because the reader clicked elsewhere.
     queueMicrotask(() => {
       if (hasNoPlace() && current && isUsable(current)) current = null;
     });
@@ -86,11 +86,11 @@ function trailOf(target: Element): Trail {
 const indexOf = (element: Element) => [...(element.parentElement?.children ?? [])].indexOf(element);
 
 function successor(trail: Trail): HTMLElement | null {
-  // The row was scrolled out of the page, and scrolling by key goes on in the log.
+  // The row was scrolled out of the page; focus the log, so that the keys keep scrolling it.
   const left = trail.find(({ element }) => element.isConnected)?.element;
   const log = left?.closest<HTMLElement>("[role=log]");
   if (log && !left?.closest("article")) return log;
-  // On a touch screen the composer would bring up the keyboard, which nobody asked for.
+  // On a touch screen, focusing the composer would open the keyboard unexpectedly.
   const field = composer();
   if (field && hasKeyboard()) return field;
   const main = document.querySelector<HTMLElement>("main");
@@ -98,7 +98,7 @@ function successor(trail: Trail): HTMLElement | null {
   return nextRow(trail) ?? main;
 }
 
-/** Something to focus in the row that took the place of the lost one, else in those after it, else before it. */
+/** Returns a focusable element in the row that replaced the lost one, or in a later row, or in an earlier one. */
 function nextRow(trail: Trail): HTMLElement | null {
   const at = trail.findIndex(({ element }) => element.isConnected);
   const list = trail[at]?.element.closest("ul, ol");

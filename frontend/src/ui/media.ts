@@ -14,7 +14,7 @@ export function useIsWide(): boolean {
   );
 }
 
-/** Whether typing needs no keyboard on the screen, which would cover half of the page. */
+/** Returns whether typing works without an on-screen keyboard, which would cover half of the page. */
 export function hasKeyboard(): boolean {
   return window.matchMedia("(hover: hover)").matches;
 }

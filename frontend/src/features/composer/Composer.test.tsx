@@ -36,7 +36,7 @@ test("nothing but space is not sent", async () => {
 
 test.each([
   ["Chromium and Firefox", { isComposing: true, keyCode: 229 }],
-  // Safari ends the composition first, and tells only by the key code.
+  // Safari ends the composition first, so that only the key code identifies the key.
   ["Safari", { isComposing: false, keyCode: 229 }],
 ])("an Enter that chooses a candidate of an input method does not send, in %s", async (_, key) => {
   show();

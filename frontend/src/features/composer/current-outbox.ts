@@ -1,4 +1,4 @@
-// The outbox of the user who is signed in, and how its messages reach the server.
+// The outbox of the signed-in user, and the requests that send its messages.
 
 import { useSyncExternalStore } from "react";
 import { asUser } from "../../api/client";
@@ -29,7 +29,7 @@ async function deliver(userId: string, { clientId, lane, body }: Unsent, signal:
   const message = await posted.catch((error: unknown) => {
     const isRefusedWhileSignedIn =
       error instanceof ProblemError && error.status === 401 && session.userId === userId;
-    // A 401 although the session goes on is a fault on the way, not the end of the session.
+    // A 401 in a session that is still valid is a fault in between, not the end of the session.
     throw isRefusedWhileSignedIn ? new ProblemError({ status: 0, detail: error.message }) : error;
   });
   chat.acknowledge(message);

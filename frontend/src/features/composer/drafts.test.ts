@@ -1,13 +1,13 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
-/** Another window of the same browser: modules of its own, the same storage. */
+/** Simulates another window of the same browser: separate modules, the same storage. */
 async function aWindow() {
   vi.resetModules();
   sessionStorage.clear();
   return import("./drafts");
 }
 
-/** Tells the windows of this test that another one changed `key`, as a browser does. */
+/** Notifies the windows of this test that another one changed `key`, as a browser does. */
 function changed(key: string, oldValue: string | null): void {
   const newValue = localStorage.getItem(key);
   window.dispatchEvent(new StorageEvent("storage", { key, oldValue, newValue }));

@@ -1,6 +1,6 @@
-// What is being typed, kept with every keystroke: per person and per place, over reloads, crashes and sign-outs. Each
-// window has a record of its own for a place, so that two of them never overwrite each other's text. A window in which
-// nothing was typed yet shows the newest text of the others, and makes it its own with the first keystroke.
+// Drafts, stored with every keystroke: per user and conversation, across reloads, crashes and sign-outs. Each window
+// has its own record for a conversation, so that two windows never overwrite each other's text. A window without typed
+// text shows the newest draft of the others, and copies it with the first keystroke.
 
 import { useSyncExternalStore } from "react";
 import { browserStorage, readJson } from "../../browser/storage";
@@ -14,17 +14,17 @@ export type DraftPlace = Lane | `edit:${string}`;
 
 interface Draft {
   text: string;
-  /** When it was last typed at, in milliseconds since 1970. */
+  /** Time of the last keystroke, in milliseconds since 1970. */
   at: number;
-  /** The other window's record with which this one began, while both may hold the same text. */
+  /** The other window's record that this one was copied from, while both may hold the same text. */
   from?: { key: string; text: string };
 }
 
 const listeners = new Set<() => void>();
-/** The records that this window wrote, as it wrote them. */
+/** Records written by this window, in their written form. */
 const written = new Map<string, Draft>();
 
-/** Releases with one record for all windows kept the bare text under this key. */
+/** Releases with one record for all windows stored the plain text under this key. */
 const formerKey = (userId: string, place: DraftPlace) => `gapless.draft.${userId}.${place}`;
 const keyPrefix = (userId: string, place: DraftPlace) => `${formerKey(userId, place)}#`;
 
@@ -36,7 +36,7 @@ export function readDraft(userId: string, place: DraftPlace): string {
 export function writeDraft(userId: string, place: DraftPlace, text: string): void {
   const key = keyPrefix(userId, place) + windowId;
   const from = readRecord(key)?.from ?? newestOfOthers(userId, place);
-  // An empty record says that this window has its own text, and that it is empty. It goes with the window.
+  // An empty record means that this window has its own, empty, text. It is removed when the window closes.
   const draft: Draft = { text, at: Date.now(), ...(text !== "" && from ? { from } : {}) };
   if (text === "" && from && readRecord(from.key)?.text === from.text) browserStorage.remove(from.key);
   written.set(key, draft);
@@ -44,7 +44,7 @@ export function writeDraft(userId: string, place: DraftPlace, text: string): voi
   tellListeners();
 }
 
-/** Follows what is typed here, and what other windows type until then. */
+/** Subscribes to the text typed here and, until then, in other windows. */
 export function useDraft(userId: string, place: DraftPlace): [string, (text: string) => void] {
   const text = useSyncExternalStore(
     (listener) => {
@@ -84,7 +84,7 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (key !== null && !key.startsWith("gapless.draft.")) return;
   const mine = key === null ? undefined : written.get(key);
   if (key !== null && mine && newValue === null) {
-    // Another window sent the text that both began with. What was typed here since is not what it sent.
+    // Another window sent the text that both started from. Text typed here since then was not sent.
     const sent = readJson<Draft>(oldValue)?.text;
     if (sent === mine.text) written.delete(key);
     else browserStorage.write(key, JSON.stringify(mine));
@@ -92,7 +92,7 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   tellListeners();
 });
 
-// Empty records serve an open window only.
+// Empty records are only needed while the window is open.
 window.addEventListener("pagehide", () => {
   for (const [key, { text }] of written) if (text === "") browserStorage.remove(key);
 });

@@ -1,5 +1,5 @@
-// Unsent messages as they are stored: one record per message, under a key of its own. Tabs add and remove records without
-// reading each other's, so that no tab can undo what another one has just stored.
+// Stored form of unsent messages: one record per message, under its own key. Tabs add and remove records without
+// reading each other's, so that no tab can undo a write of another one.
 
 import { browserStorage, readJson } from "../../browser/storage";
 import type { Lane } from "./drafts";
@@ -9,24 +9,24 @@ export interface Unsent {
   lane: Lane;
   body: string;
   writtenAt: string;
-  /** The server's reason where it refused for good; null while sending goes on. */
+  /** The server's reason if it refused the message permanently; null while it may still be sent. */
   refusal: string | null;
-  /** Orders the messages of a lane. */
+  /** Position among the messages of its lane. */
   order: number;
-  /** The reason why the last attempt failed, when another one follows; null before the first. */
+  /** Reason why the last attempt failed, if another one follows; null before the first. */
   trouble: string | null;
-  /** How many attempts have failed since it was written or retried by hand. */
+  /** Number of failed attempts since it was written or retried by hand. */
   failures: number;
-  /** When the last attempt failed, and when the next one is due, in milliseconds since 1970. */
+  /** Times of the last failed attempt and of the next one, in milliseconds since 1970. */
   triedAt: number;
   retryAt: number;
-  /** Set in lists only: an earlier message of the lane is in trouble, and this one waits for it. */
+  /** Set in lists only: an earlier message of the lane has failed, and this one waits for it. */
   isBehind?: boolean;
 }
 
 export class OutboxRecords {
   readonly #prefix: string;
-  /** Before there was a record per message, all of a user's were in one array under this key. */
+  /** Before there was one record per message, all messages of a user were stored in one array under this key. */
   readonly #formerKey: string;
 
   constructor(userId: string) {
@@ -34,7 +34,7 @@ export class OutboxRecords {
     this.#prefix = `${this.#formerKey}.`;
   }
 
-  /** Everything unsent, oldest first. */
+  /** All unsent messages, oldest first. */
   all(): Unsent[] {
     const found = browserStorage
       .keys(this.#prefix)
@@ -56,14 +56,14 @@ export class OutboxRecords {
     browserStorage.remove(this.#prefix + clientId);
   }
 
-  /** Whether a change to `key` may have changed what is unsent; null means that everything was cleared. */
+  /** Returns whether a change to `key` may have changed the unsent messages; null means that everything was cleared. */
   concerns(key: string | null): boolean {
     return key === null || key === this.#formerKey || key.startsWith(this.#prefix);
   }
 
   /**
-   * Takes over what a tab of an older release has stored. `written` is what it wrote just now, as the browser told us: by
-   * the time we look, the key may have been removed by a tab that had not seen it.
+   * Imports the messages stored by a tab of an older release. `written` is the value from the browser's event: by the
+   * time of reading, the key may have been removed by a tab that had not seen it.
    */
   takeOver(written: string | null = browserStorage.read(this.#formerKey)): void {
     const former: unknown = readJson(written);
@@ -80,7 +80,7 @@ export class OutboxRecords {
   }
 }
 
-/** A record of any release; fields that a former one did not have get their first values. */
+/** Parses a record of any release; fields missing in earlier ones get their initial values. */
 function asUnsent(stored: unknown): Unsent | null {
   if (typeof stored !== "object" || stored === null) return null;
   const found = stored as Partial<Unsent>;

@@ -202,7 +202,7 @@ test("the reader's wish to try now comes before the wait that the server asked f
 
 test("two tabs never undo each other's messages, however late each sees what the other stored", async () => {
   const stored = localStorage;
-  // Another tab whose view of the storage is that of before: as in browsers that run tabs in processes of their own.
+  // Another tab with an outdated view of the storage, as in browsers that run tabs in separate processes.
   const late = new Map<string, string>();
   const other = new Outbox("ali", server.deliver);
   const inOtherTab = (work: () => void) => {
@@ -278,7 +278,7 @@ test("where nothing can be stored, messages are sent all the same", async () => 
   expect(outbox.in(ROOM)).toEqual([]);
 });
 
-/** Writes go to `storage` at once; reads see only what this tab itself wrote. */
+/** Writes go to `storage` at once; reads return only this tab's own writes. */
 function lateView(storage: Storage, own: Map<string, string>): Storage {
   return {
     get length() {

@@ -1,6 +1,6 @@
-// Messages on their way. Each is stored from the moment Enter is pressed until the server has acknowledged it, under one
-// `client_id` for all its attempts, so that no retry, reload or crash can lose it or post it twice. Each lane sends one
-// at a time, in order, whichever tab does it.
+// Messages being sent. Each is stored from the moment Enter is pressed until the server has acknowledged it, with one
+// `client_id` for all attempts, so that no retry, reload or crash can lose it or post it twice. Each lane sends one
+// message at a time, in order, whichever tab sends it.
 
 import { ProblemError } from "../../api/problem";
 import { exclusively } from "../../browser/exclusive";
@@ -8,16 +8,16 @@ import { newClientId } from "./client-id";
 import type { Lane } from "./drafts";
 import { OutboxRecords, type Unsent } from "./outbox-records";
 
-/** No two attempts at one message are closer together, whatever the server, the network or the reader asks for. */
+/** Minimum interval between attempts at one message, whatever the server, the network or the reader requests. */
 const SHORTEST_WAIT_MS = 1_000;
 const LONGEST_BACKOFF_MS = 15_000;
-/** A longer `Retry-After` is not obeyed to the letter: asking again after this long harms nobody. */
+/** Upper limit for `Retry-After`: a retry after this long does no harm. */
 const LONGEST_WAIT_MS = 300_000;
-/** An attempt of another tab is waited for this long: longer than any request takes. */
+/** Maximum wait for an attempt of another tab: longer than any request takes. */
 const LOCK_PATIENCE_MS = 25_000;
-/** The tab in which a message was written sends it; others only if it is still there after this. */
+/** Messages are sent by the tab in which they were written; other tabs wait this long before they send them. */
 const OTHERS_FOLLOW_MS = 1_000;
-/** Without locks two tabs may send the same message; the server keeps one, so this only saves requests. */
+/** Without locks two tabs may send the same message; the server stores one, so this only saves requests. */
 const OTHERS_FOLLOW_WITHOUT_LOCKS_MS = 5_000;
 
 export class Outbox {
@@ -25,7 +25,7 @@ export class Outbox {
   #byLane = new Map<Lane, readonly Unsent[]>();
   #listeners = new Set<() => void>();
   #draining = new Set<Lane>();
-  /** Ends the rest of each lane that waits for its next attempt. */
+  /** Functions that end the wait of a lane for its next attempt. */
   #wakers = new Map<Lane, () => void>();
   #inFlight = new Map<string, AbortController>();
   #isPaused = true;
@@ -85,7 +85,7 @@ export class Outbox {
       body,
       writtenAt: new Date(now).toISOString(),
       refusal: null,
-      // Later than all others even where the clock has been set back.
+      // Later than all others, even if the clock was set back.
       order: Math.max(now, ...orders.map((order) => order + 1)),
       trouble: null,
       failures: 0,
@@ -96,7 +96,7 @@ export class Outbox {
     void this.#drain(lane);
   }
 
-  /** Sends a message that was refused, or waits for its next attempt, once more and now, as the same message. */
+  /** Retries a message that was refused or waits for its next attempt, immediately and as the same message. */
   retry(clientId: string): void {
     this.#change(clientId, { refusal: null, failures: 0, retryAt: 0 });
     const unsent = this.#items.find((item) => item.clientId === clientId);
@@ -105,17 +105,17 @@ export class Outbox {
     void this.#drain(unsent.lane);
   }
 
-  /** The message was acknowledged, or heard on the stream. */
+  /** Called when the message was acknowledged, or arrived on the stream. */
   remove(clientId: string): void {
     const unsent = this.#items.find((item) => item.clientId === clientId);
     if (!unsent) return;
     this.#records.remove(clientId);
     this.#show();
-    // The message after it need not wait for an attempt that is not made any more.
+    // The next message need not wait for an attempt that was cancelled.
     this.#wakers.get(unsent.lane)?.();
   }
 
-  /** Its author does not want to send it any more. */
+  /** Called when its author no longer wants to send it. */
   takeBack(clientId: string): void {
     this.remove(clientId);
     this.#inFlight.get(clientId)?.abort();
@@ -130,11 +130,11 @@ export class Outbox {
     this.#draining.add(lane);
     while (await this.#sendNext(lane));
     this.#draining.delete(lane);
-    // One may have come between the last look and now.
+    // Another message may have been added since the last check.
     if (this.#nextOf(lane)) void this.#drain(lane);
   }
 
-  /** Makes one attempt when it is due; answers whether to look again. */
+  /** Makes one attempt when it is due; returns whether to check again. */
   async #sendNext(lane: Lane): Promise<boolean> {
     const seen = this.#nextOf(lane);
     if (!seen) return false;
@@ -160,7 +160,7 @@ export class Outbox {
     } catch (error) {
       if (attempt.signal.aborted) return;
       const problem = error instanceof ProblemError ? error : new ProblemError({ status: 0 });
-      // The session is over: everything waits for the next one.
+      // The session is over: all messages wait for the next one.
       if (problem.status === 401) this.pause();
       else if (problem.isTemporary) {
         const triedAt = Date.now();
@@ -184,7 +184,7 @@ export class Outbox {
     this.#show();
   }
 
-  /** Waits until the next attempt is due or the lane is woken, but never less than the shortest wait. */
+  /** Waits until the next attempt is due or the lane is woken, but at least for the minimum interval. */
   #rest({ lane, triedAt, retryAt }: Unsent): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -206,7 +206,7 @@ export class Outbox {
     if (this.#records.isFormer(key)) this.#records.takeOver(newValue);
     this.#show();
     if (this.#items.length === 0) return;
-    // Messages of a tab that is closed before they were sent are sent by those that stay.
+    // Unsent messages of a closed tab are sent by the remaining tabs.
     setTimeout(
       () => this.#drainAll(),
       navigator.locks ? OTHERS_FOLLOW_MS : OTHERS_FOLLOW_WITHOUT_LOCKS_MS * (1 + Math.random()),
@@ -220,14 +220,14 @@ export class Outbox {
   }
 }
 
-/** Marks what waits because an earlier message of the lane is in trouble. */
+/** Marks messages that wait because an earlier message of the lane has failed. */
 function withWaiting(items: readonly Unsent[]): readonly Unsent[] {
   const first = items.find(({ refusal }) => refusal === null);
   if (!first || first.trouble === null) return items;
   return items.map((item) => (item === first || item.refusal !== null ? item : { ...item, isBehind: true }));
 }
 
-/** With jitter upwards: what the server asked for is the least. */
+/** Adds jitter only upwards: the server's `Retry-After` is the minimum. */
 function waitMs(problem: ProblemError, failures: number): number {
   const backoff = Math.min(LONGEST_BACKOFF_MS, SHORTEST_WAIT_MS * 2 ** failures);
   const asked = (problem.retryAfterSecs ?? 0) * 1000;

@@ -23,7 +23,7 @@ const SAYS: Partial<Record<ShownStatus, { icon: LucideIcon; text: string; afterM
   },
 };
 
-/** What a connection that is not live means for the reader: nothing is lost. */
+/** Explains the state of a connection that is not live, and that nothing is lost. */
 export function ConnectionBanner() {
   const status = useConnection();
   const says = SAYS[status];

@@ -13,7 +13,7 @@ const STORAGE: Record<StorageTrouble, string> = {
 
 const BUTTON = "min-h-9 shrink-0 font-semibold underline underline-offset-4";
 
-/** What the reader should know about this page itself, whatever it shows. */
+/** Notices about the page itself, shown on every screen. */
 export function PageNotices() {
   const trouble = useObservable(storageTrouble);
   const isNewer = useObservable(isNewerReleaseThere);

@@ -18,9 +18,9 @@ const CAUGHT_UP_MS = 3_000;
 /** A session that cannot be renewed just now (no network, server away) is tried again after this. */
 const RENEW_AGAIN_MS = 5_000;
 
-/** Reading does not wait longer than this for a token whose renewal hangs: it begins as a guest's. */
+/** Maximum wait for a token renewal before the stream starts as a guest. */
 const TOKEN_PATIENCE_MS = 3_000;
-/** While the stream is held back. */
+/** Interval of REST polling while the stream is held back. */
 const READING_EVERY_MS = 4_000;
 
 export type ShownStatus = ConnectionStatus | "caught-up";
@@ -60,7 +60,7 @@ class LiveConnection {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Goes live, with the session there is; the token is fetched first, so that no member is taken for a guest. */
+  /** Opens the stream with the current session; fetches the token first, so that a member is not treated as a guest. */
   async start(): Promise<void> {
     if (this.#isStarted) return;
     this.#isStarted = true;
@@ -88,7 +88,7 @@ class LiveConnection {
     try {
       chat.hear(event);
     } catch {
-      // Of a newer release, in a shape that this one cannot read. What it changed is read anew by REST.
+      // From a newer release, in a format that this one cannot read. Reload the affected data by REST.
       isNewerReleaseThere.set(true);
       chat.hear({ kind: "reset", id: null, data: { reason: "unknown_cursor" } });
       return;
@@ -156,7 +156,7 @@ class LiveConnection {
 
 export const connection = new LiveConnection();
 
-/** How often screens read by REST while the stream is held back; false while it is not. */
+/** Returns the interval at which screens poll by REST while the stream is held back; false otherwise. */
 export function useReadingInterval(): number | false {
   return useConnection() === "held-back" ? READING_EVERY_MS : false;
 }

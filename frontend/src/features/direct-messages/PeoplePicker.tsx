@@ -39,7 +39,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
         onChange={(event) => setQuery(event.target.value)}
         autoFocus={hasKeyboard()}
         onKeyDown={(event) => {
-          // Enter would send the form; that of an input method only ends a word.
+          // Enter would submit the form; during a composition it only ends a word.
           if (event.key === "Enter" && !isComposing(event)) event.preventDefault();
         }}
       />

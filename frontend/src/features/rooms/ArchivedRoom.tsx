@@ -9,12 +9,12 @@ import { KeptText } from "../timeline/KeptText";
 interface ArchivedRoomProps {
   room: Room;
   viewerId: string | undefined;
-  /** The message that was being edited here. */
+  /** The message that was being edited in this room. */
   editing: string | null;
   action: ReactNode;
 }
 
-/** A room that was archived while it was open, with everything that was typed there and not sent. */
+/** A room that was archived while it was open, with all typed and unsent text. */
 export function ArchivedRoom({ room, viewerId, editing, action }: ArchivedRoomProps) {
   const unsent = useUnsent(viewerId, `room:${room.id}`);
   const typed = (place: DraftPlace) => (viewerId === undefined ? "" : readDraft(viewerId, place));

@@ -25,7 +25,7 @@ export function RoomPage() {
   const viewerId = useViewer()?.id;
   const archived = useChat((state) => state.archived[roomId]);
   const areRoomsLoaded = useChat((state) => state.rooms !== null);
-  // This state outlives the open room: the page of an archived room shows the edit that was under way.
+  // This state outlives the open room: the page of an archived room shows the unfinished edit.
   const [edited, setEdited] = useState<{ roomId: string; messageId: string } | null>(null);
   if (edited && edited.roomId !== roomId) setEdited(null);
   const editing = edited?.messageId ?? null;

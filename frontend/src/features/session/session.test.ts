@@ -118,7 +118,7 @@ test("two sessions in a row never mix: the access token belongs to its user", as
 
 test("three tabs without locks that renew at once all stay signed in", async () => {
   const tabs = [await signedIn(), new SessionStore(), new SessionStore()];
-  // The first to come spends the token, the others are refused: what they spent is no longer the newest.
+  // The first tab spends the token, the others are refused: the token they used is no longer the newest.
   const tokens = await Promise.all(tabs.map((tab) => tab.replaceToken("access-1")));
   expect(tokens).toEqual(["access-2", "access-2", "access-2"]);
   expect(tabs.map(({ view }) => view.user?.id)).toEqual([ALI.id, ALI.id, ALI.id]);

@@ -1,6 +1,6 @@
-// Who is signed in here, for all tabs of this browser. The tabs share one refresh token and one access token, in the
-// browser's storage. A lock lets one tab renew them at a time where the browser has locks; elsewhere two tabs may spend
-// one refresh token at once, and the server answers both with the same successor.
+// The signed-in user, for all tabs of this browser. The tabs share one refresh token and one access token, in the
+// browser's storage. If the browser has locks, one tab renews them at a time; otherwise two tabs may spend one refresh
+// token at once, and the server returns the same successor to both.
 
 import type { TokenSource } from "../../api/client";
 import { login, logout, logoutAll, refresh, register } from "../../api/gen/sdk.gen";
@@ -13,11 +13,11 @@ const KEPT = "gapless.session";
 const LOCK = "gapless.session";
 /** A token is renewed this long before its end, so that none runs out on its way to the server. */
 const RENEW_BEFORE_SECS = 30;
-/** Another tab's renewal is waited for this long; a tab that is frozen or hangs must not hold up this one. */
+/** Maximum wait for another tab's renewal; a tab that is frozen or hangs must not block this one. */
 const LOCK_PATIENCE_MS = 5_000;
-/** A renewal without an answer is given up after this time and tried once more: repeating it is safe for a while. */
+/** Timeout of a renewal, after which it is tried once more: repeating it is safe for a while. */
 const RENEWAL_TIMEOUT_MS = 6_000;
-/** Without a lock, another tab may have spent the same token, and its answer may still be on its way. */
+/** Without a lock, another tab may have spent the same token, and its response may not have arrived yet. */
 const OTHER_TABS_ANSWER_MS = 2_000;
 
 interface Access {
@@ -28,7 +28,7 @@ interface Access {
 interface Kept {
   refresh_token: string;
   user: User;
-  /** Absent where a tab of an older release has renewed the session. */
+  /** Absent if a tab of an older release has renewed the session. */
   access?: Access;
 }
 
@@ -133,11 +133,11 @@ export class SessionStore implements TokenSource {
     }
   }
 
-  /** Takes the answer to the renewal of `spent`, unless somebody signed in or out while it was on its way. */
+  /** Applies the result of renewing `spent`, unless the user signed in or out in the meantime. */
   #adopt(spent: Kept, session: Session): string | null {
     const kept = this.#kept();
     if (kept?.user.id !== spent.user.id) return null;
-    // If another tab has gone further meanwhile, its refresh token is the newer one.
+    // If another tab has renewed the session in the meantime, its refresh token is the newer one.
     if (kept.refresh_token === spent.refresh_token) this.#begin(session);
     return session.access_token;
   }
@@ -154,7 +154,7 @@ export class SessionStore implements TokenSource {
     this.#show({ user: null, endedBecause: because });
   }
 
-  /** The stored session, if it is that of the user whom this tab shows. */
+  /** The stored session, if it belongs to the user shown in this tab. */
   #kept(): Kept | null {
     const kept = readKept();
     if (kept?.user.id === this.#view.user?.id) return kept;
@@ -162,7 +162,7 @@ export class SessionStore implements TokenSource {
     return null;
   }
 
-  /** Another tab signed in or out. */
+  /** Called when another tab signed in or out. */
   #followStorage(): void {
     const user = readKept()?.user ?? null;
     if (user?.id === this.#view.user?.id) return;
@@ -193,7 +193,7 @@ async function askForRenewal(refresh_token: string): Promise<Session> {
       if (signal.aborted) return null;
       throw error;
     });
-    // A network's sign-in page answers everything with 200.
+    // A network's sign-in page responds to every request with 200.
     if (session && !session.access_token) throw new ProblemError({ status: 0, detail: "No answer of ours." });
     return session;
   };
@@ -206,7 +206,7 @@ async function askForRenewal(refresh_token: string): Promise<Session> {
   });
 }
 
-/** The server itself said that the session is over; a proxy's error page says nothing about it. */
+/** True if the server itself reported that the session is over; a proxy's error page does not count. */
 function isVerdict(error: unknown): boolean {
   return (
     error instanceof ProblemError &&
@@ -220,7 +220,7 @@ function asTemporary(error: unknown): ProblemError {
   return new ProblemError({ status: 0, code: "unreachable", detail: sentence(error) });
 }
 
-/** Whether the stored refresh token is not `spent` any more, now or within `patienceMs`. */
+/** Returns whether the stored refresh token differs from `spent`, now or within `patienceMs`. */
 async function isReplaced(spent: string, patienceMs: number): Promise<boolean> {
   const deadline = Date.now() + patienceMs;
   while (readKept()?.refresh_token === spent) {

@@ -1,14 +1,14 @@
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 
-/** A message of more lines than this is folded, to a few less: no button is worth it for one hidden line. */
+/** Messages with more lines than this are folded, to slightly fewer: a single hidden line is not worth a button. */
 const TALLEST_LINES = 20;
-/** Shorter texts than this are never that tall, however narrow the screen. */
+/** Shorter texts are never that tall, however narrow the screen. */
 const SHORTEST_TALL = { characters: 240, lines: 12 };
 
-/** Which messages of a timeline are unfolded; a row that is scrolled out of the page and back stays as it was. */
+/** The unfolded messages of a timeline; a row that is scrolled out of the page and back keeps its state. */
 export interface Folding {
   unfolded: Set<string>;
-  /** A row is about to change its height at the reader's wish, so the list must not follow its end. */
+  /** The reader is about to change a row's height, so the list must not stick to its end. */
   onToggle(): void;
 }
 
@@ -19,7 +19,7 @@ interface FoldProps {
   children: ReactNode;
 }
 
-/** Keeps a long message to a part of the screen until the reader asks for all of it. */
+/** Limits a long message to a part of the screen until the reader unfolds it. */
 export function Fold(props: FoldProps) {
   const { characters, lines } = SHORTEST_TALL;
   const canBeTall = props.text.length >= characters || props.text.split("\n", lines).length === lines;
@@ -33,7 +33,7 @@ function MeasuredFold({ id, folding, children }: FoldProps) {
   const content = useRef<HTMLDivElement>(null);
   const isFolded = isTall && !isOpen;
 
-  // Before the first paint, so that the list never sees the row at its full height.
+  // Runs before the first paint, so that the list never measures the row at its full height.
   useLayoutEffect(() => {
     const element = content.current;
     if (!element) return;
@@ -49,7 +49,7 @@ function MeasuredFold({ id, folding, children }: FoldProps) {
 
   const wasOpen = useRef(isOpen);
   useEffect(() => {
-    // A message that is closed from its lower end would leave the screen, so scroll back to its beginning.
+    // Folding a message at its lower end would scroll it out of view, so scroll back to its beginning.
     if (wasOpen.current && !isOpen) frame.current?.closest("article")?.scrollIntoView({ block: "nearest" });
     wasOpen.current = isOpen;
   }, [isOpen]);
@@ -61,7 +61,7 @@ function MeasuredFold({ id, folding, children }: FoldProps) {
     setOpen(open);
   }
 
-  /** The browser scrolls the folded part to a focused link or to a match of its search; then the message unfolds. */
+  /** The browser scrolls the folded part to a focused link or to a search match; then the message is unfolded. */
   const reveal = useRef(0);
   function onScroll() {
     const element = frame.current;

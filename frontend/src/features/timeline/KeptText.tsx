@@ -5,11 +5,11 @@ interface KeptTextProps {
   title: string;
   text: string;
   note?: string;
-  /** What else can be done with it than copying it. */
+  /** Further actions besides copying the text. */
   children?: ReactNode;
 }
 
-/** Text that somebody typed for a place that is gone, kept until they have done something with it. */
+/** Text typed into a field that no longer exists, kept until the user has dealt with it. */
 export function KeptText({ title, text, note, children }: KeptTextProps) {
   const [isCopied, setCopied] = useState(false);
   return (

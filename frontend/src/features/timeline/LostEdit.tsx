@@ -10,7 +10,7 @@ interface LostEditProps {
   onDone(): void;
 }
 
-/** The new text of a message that was deleted while it was edited. */
+/** The edited text of a message that was deleted during the edit. */
 export function LostEdit({ userId, roomId, messageId, onDone }: LostEditProps) {
   const [text, setText] = useDraft(userId, `edit:${messageId}`);
   if (text === "") return null;

@@ -13,7 +13,7 @@ interface MessageEditorProps {
   messageId: string;
   body: string;
   onDone(): void;
-  /** Nothing is left of the message. */
+  /** Called when the message was cleared. */
   onEmptied(): void;
 }
 
@@ -31,7 +31,7 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
     const begin = () => {
       const area = field.current;
       if (!area) return;
-      // The list scrolls to the row; it also hides a row until it has measured it, and then nothing takes the focus.
+      // The list scrolls to the row, and hides a row until it has been measured; a hidden row cannot take the focus.
       area.focus({ preventScroll: true });
       if (document.activeElement !== area) {
         frame = requestAnimationFrame(begin);

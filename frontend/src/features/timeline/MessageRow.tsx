@@ -16,7 +16,7 @@ export interface MessageActions {
   edit(entry: Entry): void;
   remove(entry: Entry): void;
   retry(unsent: Unsent): void;
-  /** Takes an unsent message out of the timeline and back to where it was typed. */
+  /** Moves an unsent message from the timeline back to the composer. */
   takeBack(unsent: Unsent): void;
   /** What stands in a message's place while it is edited. */
   editor(entry: Entry): ReactElement | null;

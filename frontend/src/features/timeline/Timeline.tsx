@@ -26,7 +26,7 @@ interface TimelineProps {
   /** The reader has seen everything up to this place. */
   onRead(order: number): void;
   actions: MessageActions;
-  /** The message that is being edited, if any: it is scrolled to, and stays in the page. */
+  /** The message that is being edited, if any: it is scrolled into view, and stays in the page. */
   editing?: string | null;
   /** Shown above the very first message. */
   beginning: ReactNode;

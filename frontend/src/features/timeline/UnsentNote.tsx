@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import type { Unsent } from "../composer/outbox-records";
 import type { MessageActions } from "./MessageRow";
 
-/** Why a message is not sent yet, and what its author can do about it. */
+/** Explains why a message is not sent yet, with the author's options. */
 export function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: MessageActions }) {
   const { refusal, trouble, isBehind } = unsent;
   if (refusal === null && trouble === null) {

@@ -1,4 +1,5 @@
-// Markdown made by chance, from the pieces that its readers look for. `FUZZ_RUNS=500000 npm test -- hostile` searches for minutes.
+// Randomly generated Markdown, made of the tokens that the parsers look for. `FUZZ_RUNS=500000 npm test -- hostile`
+// searches for minutes.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -58,7 +59,7 @@ const markdown = fc
 const TAGS = new Set(["A", "BR", "CODE", "DEL", "EM", "P", "PRE", "STRONG"]);
 const LINK_ATTRIBUTES = ["href", "rel", "target"];
 
-/** What a browser would make of it, outside any page. */
+/** Parses the HTML as a browser would, outside any page. */
 function parsed(html: string): Element[] {
   return [...new DOMParser().parseFromString(html, "text/html").body.querySelectorAll("*")];
 }

@@ -21,7 +21,7 @@ function reader(count: number, newIndex?: number) {
     },
   );
   const setAtEnd = vi.fn();
-  // As a browser does, the box never scrolls beyond its end.
+  // Like in a browser, the container never scrolls beyond its end.
   let top = 0;
   const log = {
     scrollHeight: 0,
@@ -103,7 +103,7 @@ describe("a reader at the end", () => {
     act(() => hook.result.current.onLeave());
     log.scrollTop -= 300;
     const left = log.scrollTop;
-    // Rows above come into view, and are measured.
+    // Rows above become visible, and are measured.
     for (const more of [20, 40, 60]) measure(100 * ROW + more);
     expect(log.scrollTop).toBe(left);
   });

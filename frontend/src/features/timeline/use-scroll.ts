@@ -4,11 +4,11 @@ import type { Row, RowMessage } from "./rows";
 
 /** Nearer to the end than this counts as being there. */
 const END_SLACK_PX = 48;
-/** How long a row that was scrolled to is kept in its place, while the rows around it are measured. */
+/** Time for which a row that was scrolled to is kept in place, while the rows around it are measured. */
 const PIN_MS = 500;
 /** Older pages are asked for before the reader reaches the top. */
 const OLDER_AHEAD_PX = 600;
-/** What stays in view above the line that marks what is new. */
+/** Space above the line that marks unread messages. */
 const ABOVE_NEW_PX = 72;
 
 interface ScrollOptions<Message extends RowMessage> {
@@ -20,25 +20,24 @@ interface ScrollOptions<Message extends RowMessage> {
 
 export interface TimelineScroll {
   list: RefObject<VirtualizerHandle | null>;
-  /** The box that scrolls, and what scrolls in it. */
+  /** The scroll container, and its content. */
   container: RefObject<HTMLDivElement | null>;
   content: RefObject<HTMLDivElement | null>;
   /** True for the render in which older rows came: the list then keeps its place from the end. */
   isPrepend: boolean;
   toEnd(): void;
-  /** Brings a row into view, if it is not there already, and leaves the end unless it is the last. */
+  /** Scrolls a row into view if necessary, and leaves the end unless it is the last row. */
   toRow(index: number): void;
   onScroll(): void;
-  /** The reader scrolls by themselves, wherever to. */
+  /** Called when the reader scrolls, in any direction. */
   onInput(): void;
   /** The reader turns away from the end: by wheel, by touch, by key. */
   onLeave(): void;
 }
 
 /**
- * Stays at the end while the reader is there, and stays put while the reader is elsewhere. The list's own
- * `scrollToIndex` is not used: it goes on scrolling until every row is measured, and takes back what the reader
- * scrolls meanwhile.
+ * Sticks to the end while the reader is there, and keeps its position otherwise. The list's own `scrollToIndex` is not
+ * used: it keeps scrolling until every row is measured, and reverts the reader's own scrolling meanwhile.
  */
 export function useScroll<Message extends RowMessage>({
   rows,
@@ -52,7 +51,7 @@ export function useScroll<Message extends RowMessage>({
   const sticks = useRef(true);
   const isPlaced = useRef(false);
   const lastOffset = useRef(0);
-  /** Where the list is kept for the moment, instead of at the end. */
+  /** Row to which the list is temporarily pinned, instead of the end. */
   const pin = useRef<(() => number) | null>(null);
   const unpin = useRef<ReturnType<typeof setTimeout>>(undefined);
 
@@ -78,7 +77,7 @@ export function useScroll<Message extends RowMessage>({
     const handle = list.current;
     if (!handle || !isPlaced.current) return;
     const isEnd = handle.scrollOffset + handle.viewportSize >= handle.scrollSize - END_SLACK_PX;
-    // Only going up leaves the end. In a busy room the end moves away by itself before the list has followed.
+    // Only scrolling up leaves the end. In a busy room the end moves away before the list has followed.
     if (isEnd && !pin.current) sticks.current = true;
     else if (!isEnd && handle.scrollOffset < lastOffset.current) sticks.current = false;
     lastOffset.current = handle.scrollOffset;
@@ -86,7 +85,7 @@ export function useScroll<Message extends RowMessage>({
     if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
   }, [loadOlder, setAtEnd]);
 
-  // Rows are found by key, since older rows that load meanwhile change every index.
+  // Rows are found by key, since older rows that load meanwhile shift every index.
   const latest = useRef(rows);
   useLayoutEffect(() => {
     latest.current = rows;

@@ -7,7 +7,7 @@ import { browserStorage, readJson } from "../../browser/storage";
 type Marks = Readonly<Record<string, number>>;
 
 const listeners = new Set<() => void>();
-/** What was read in this window, by key: another one that has not seen it yet may store its marks without it. */
+/** Marks read in this window, by key: a window that has not seen them yet may overwrite the stored marks. */
 const readHere = new Map<string, Marks>();
 const cache = new Map<string, { text: string | null; marks: Marks }>();
 
