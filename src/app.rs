@@ -96,9 +96,9 @@ impl App {
             store::assert_durable(&db).await?;
         }
         store::cluster::recognise(&db).await.context("The database cannot be recognised")?;
-        let renewed = store::rooms::renew_name_keys(&db).await.context("The rooms' names cannot be compared")?;
+        let renewed = store::rooms::renew_name_keys(&db).await.context("The keys of room names cannot be updated")?;
         if renewed > 0 {
-            tracing::info!(rooms = renewed, "rooms are compared by how their names look");
+            tracing::info!(rooms = renewed, "updated the lookup keys of room names");
         }
         let passwords = Passwords::new();
         if config.demo_mode {

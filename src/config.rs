@@ -155,7 +155,7 @@ impl Config {
             .of(secret("DATABASE_DIRECT_URL", settings.database_direct_url, settings.database_direct_url_file))
             .flatten();
         if database_direct_url.is_some() && database_url.is_none() {
-            faults.0.push("DATABASE_DIRECT_URL is set without DATABASE_URL, the address of all else".to_owned());
+            faults.0.push("DATABASE_DIRECT_URL is set without DATABASE_URL, which is required as well".to_owned());
         }
         for (name, url) in [("DATABASE_URL", &database_url), ("DATABASE_DIRECT_URL", &database_direct_url)] {
             faults.of(url.as_ref().map_or(Ok(()), |url| check_database_url(name, url)));

@@ -109,7 +109,7 @@ pub async fn assert_durable(db: &Db) -> anyhow::Result<()> {
         let Some(value) = value else {
             tracing::warn!(
                 setting,
-                "the database does not tell this setting, so it is not checked: its host answers for it"
+                "the database does not reveal this setting, so it was not checked; it is up to the hosting provider"
             );
             continue;
         };

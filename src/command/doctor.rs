@@ -90,12 +90,12 @@ async fn version(db: &Db, route: Route) -> anyhow::Result<String> {
     let (name, number): (String, i32) = sqlx::query_as(asked).fetch_one(db).await?;
     anyhow::ensure!(number >= OLDEST_POSTGRES, "PostgreSQL {name} is too old; use 15 or newer");
     if route != Route::Direct {
-        return Ok(format!("PostgreSQL {name}; its pooler does not show whether the way to it is encrypted"));
+        return Ok(format!("PostgreSQL {name}; its pooler does not show whether the connection is encrypted"));
     }
     let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
     let is_encrypted = match sqlx::query_scalar(asked).fetch_one(db).await {
         Err(error) if store::is_withheld(&error) => {
-            return Ok(format!("PostgreSQL {name}, which does not tell whether the way to it is encrypted"));
+            return Ok(format!("PostgreSQL {name}, which does not reveal whether the connection is encrypted"));
         }
         asked => asked?,
     };
@@ -136,7 +136,7 @@ fn is_ended<T>(outcome: sqlx::Result<T>, began: Instant, what: &str, setting: &s
     const CANCELLED: &str = "57014";
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     match outcome {
-        Ok(_) => anyhow::bail!("{what} was not cancelled: {setting} is lost on the way, perhaps in a pooler"),
+        Ok(_) => anyhow::bail!("{what} was not cancelled: {setting} is lost, perhaps in a pooler"),
         Err(sqlx::Error::Database(ended))
             if ended.code().is_some_and(|code| [CANCELLED, LOCK_NOT_AVAILABLE].contains(&&*code)) =>
         {
@@ -150,7 +150,7 @@ async fn restores(db: &Db) -> anyhow::Result<String> {
     Ok(if store::cluster::identity(db).await?.is_some() {
         "a backup that is restored elsewhere is recognised".to_owned()
     } else {
-        "the database does not tell which cluster it is; after a restore run `gapless new-epoch`".to_owned()
+        "the database does not reveal its cluster; after a restore run `gapless new-epoch`".to_owned()
     })
 }
 
@@ -218,7 +218,7 @@ async fn name_of_chat(database: &Database) -> Option<String> {
 /// Publishes a probe, which instances ignore, and waits for it to come back.
 async fn examine_redis(connection: &SecretString, chat: Option<&str>, config: &Config) -> anyhow::Result<String> {
     let answers = ping(connection).await?;
-    let Some(chat) = chat else { return Ok(format!("{answers}; its channel is not known before the schema is there")) };
+    let Some(chat) = chat else { return Ok(format!("{answers}; its channel is unknown until the schema exists")) };
     let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
     let seal = Seal::new(&keys.map(SigningKey::as_bytes).collect::<Vec<_>>(), chat);
     rights::try_out(connection, &seal, chat).await?;
@@ -267,9 +267,9 @@ fn backlog() -> String {
     let cap =
         std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok().and_then(|cap| cap.trim().parse::<u32>().ok());
     match cap.filter(|cap| *cap < BACKLOG) {
-        None => format!("{BACKLOG} connections may wait to be accepted"),
+        None => format!("{BACKLOG} connections fit in the accept queue"),
         Some(cap) => format!(
-            "{cap} connections may wait to be accepted; where thousands may reconnect at once, set net.core.somaxconn \
+            "{cap} connections fit in the accept queue; where thousands may reconnect at once, set net.core.somaxconn \
              to {BACKLOG}"
         ),
     }

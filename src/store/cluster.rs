@@ -15,7 +15,7 @@ use super::Db;
 pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     let Some(identity) = identity(db).await? else {
         tracing::warn!(
-            "the database does not tell which cluster it is, so a restored backup is not recognised: after a restore, \
+            "the database does not reveal its cluster, so a restored backup is not recognised: after a restore, \
              run `gapless new-epoch`"
         );
         return Ok(false);

@@ -112,7 +112,7 @@ impl Appended {
 }
 
 fn unknown_outcome(word: &str) -> sqlx::Error {
-    sqlx::Error::Protocol(format!("the database answers outcome {word:?}, which this release does not know"))
+    sqlx::Error::Protocol(format!("the database returned outcome {word:?}, which this release does not know"))
 }
 
 /// How far the log has come.

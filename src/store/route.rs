@@ -197,9 +197,7 @@ async fn have_limits(options: &PgConnectOptions) -> bool {
         );
         if known.await? == "false" {
             sqlx::raw_sql(GIVE_LIMITS).execute(&mut connection).await?;
-            tracing::info!(
-                "the role's statement_timeout and lock_timeout in this database are set: its pooler keeps none"
-            );
+            tracing::info!("set the role's default timeouts in this database: its pooler drops session settings");
             // Existing server connections lack the defaults: the idle ones are terminated, and this one last.
             sqlx::raw_sql(END_FORMER).execute(&mut connection).await.ok();
             sqlx::raw_sql("select pg_terminate_backend(pg_backend_pid())").execute(&mut connection).await.ok();
@@ -210,11 +208,11 @@ async fn have_limits(options: &PgConnectOptions) -> bool {
     match given.await {
         Ok(true) => true,
         Ok(false) => {
-            tracing::warn!("the role's time-outs do not hold yet; each statement is sent with its own");
+            tracing::warn!("the role's timeouts are not in effect yet; sending them with each statement");
             false
         }
         Err(error) => {
-            tracing::warn!(%error, "the role cannot be given time-outs; each statement is sent with its own");
+            tracing::warn!(%error, "cannot set timeouts for the role; sending them with each statement");
             false
         }
     }

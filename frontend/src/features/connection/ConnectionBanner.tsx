@@ -13,7 +13,7 @@ const SAYS: Partial<Record<ShownStatus, { icon: LucideIcon; text: string; afterM
   },
   reconnecting: {
     icon: RefreshCw,
-    text: "The server is away for a moment. Nothing is lost: reading goes on from where it stopped.",
+    text: "The server is temporarily unavailable. Nothing is lost: you will continue where you left off.",
     afterMs: SPEAK_AFTER_MS,
   },
   "held-back": {
