@@ -31,8 +31,8 @@ use crate::store::{self, Access, Db, Turn};
 use crate::sweep::Sweep;
 use crate::{demo, sweep, telemetry};
 
-/// Connections that posts and the log have to themselves, so that a flood of other requests delays neither:
-/// one for each commit in flight, one for the applier's reads of the log and one for looks at its head.
+/// Connections reserved for posts and the log, so that a flood of other requests delays neither: one for each commit in
+/// flight, one for the applier's reads of the log and one for checks of its head.
 const CORE_CONNECTIONS: u32 = 4;
 
 /// Connections reserved for replays, so that resuming readers delay neither posts nor requests.

@@ -4,8 +4,8 @@
 //! and more) for as long as a stream is open. Here a head has a deadline, and a connection that turned out to
 //! be a stream leaves hyper: its socket is handed to [`crate::stream`], which writes shared bytes and nothing else.
 //!
-//! Before hyper there is [`intake`], which keeps the deadlines and is stricter about line ends; behind it there is
-//! [`lent_body`], which keeps a connection usable after a refusal.
+//! In front of hyper, [`intake`] enforces the deadlines and is stricter about line ends; behind it, [`lent_body`] keeps
+//! a connection usable after a refusal.
 
 mod framing;
 mod intake;

@@ -135,8 +135,8 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // SQLSTATE classes: connection exceptions, a refused login, too little of something, operator
             // intervention (shut down, statement timed out), disk errors; and a database that is gone or closed
-            // for maintenance, a lock that was not had in time, a standby that cannot write, a transaction whose client
-            // stalled, a deadlock or serialisation failure.
+            // for maintenance, a lock timeout, a read-only standby, a transaction whose client stalled, a deadlock or
+            // serialisation failure.
             ["08", "28", "53", "57", "58"].iter().any(|class| code.starts_with(class))
                 || ["3D000", "55000", "55P03", "25006", "25P03", "40001", "40P01"].contains(&code.as_ref())
         }),

@@ -1,9 +1,9 @@
 //! One client's stream: from its subscription to its socket.
 //!
-//! A stream is a task that owns a socket. What waits goes out as one write, without a copy: the bytes of an
-//! event are the same for all its readers. A reader whose socket accepts nothing for [`stall_timeout`] is cut; it
-//! resumes from its own cursor, and nobody else has noticed. Streams that are opened in the same second, as after a
-//! restart, do not act in the same millisecond for ever: each has a phase of its own.
+//! A stream is a task that owns a socket. Queued frames are sent in one write, without copying: the bytes of an event
+//! are the same for all its readers. A reader whose socket accepts no data for [`stall_timeout`] is cut; it resumes
+//! from its own cursor, without affecting others. Streams opened in the same second, as after a restart, do not stay
+//! synchronised: each has its own phase.
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
@@ -25,8 +25,8 @@ use crate::server::liveness::stall_timeout;
 
 /// Buffers of one `writev`; the system takes 1,024, and beyond 64 nothing is gained.
 const MOST_SLICES: usize = 64;
-/// Minimum notice before the token of a stream expires; up to `EXPIRY_SPREAD` is added. Tokens issued in the same second
-/// expire together, and simultaneous notices would cause all refreshes at the same moment.
+/// Minimum notice before the token of a stream expires; up to `EXPIRY_SPREAD` is added. Tokens issued in the same
+/// second expire together, and simultaneous notices would cause all refreshes at the same moment.
 const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 const EXPIRY_SPREAD: Duration = Duration::from_secs(30);
 /// A browser that was cut comes back after a time in this range, of its own.

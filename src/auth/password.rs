@@ -108,8 +108,8 @@ impl Passwords {
     }
 
     /// # Cancellation
-    /// Dropped while waiting, it gives its place back and nothing has run. Dropped while at work, the work
-    /// goes on to its end and keeps its worker until then, so the bound holds.
+    /// Dropped while waiting, it gives its place back and nothing has run. Dropped while at work, the work runs to
+    /// completion and keeps its worker until then, so the limit holds.
     async fn work<T: Send + 'static>(
         &self,
         address: Address,

@@ -128,9 +128,9 @@ impl Tokens {
         jsonwebtoken::encode(&self.0.header, &claims, &self.0.signing).expect("claims and key suit the header")
     }
 
-    /// Whom `token` speaks for, if it is ours, whole, valid already and not yet expired: without leeway, since every
-    /// instance that signs also checks, and a stream must end at the second that it announced. (jsonwebtoken's own
-    /// `Validation` asks the system for the time, which here is a parameter.)
+    /// Returns the identity in `token` if it is ours, intact, already valid and not yet expired: without leeway, since
+    /// every instance that signs also verifies, and a stream must end at the announced second. (jsonwebtoken's own
+    /// `Validation` reads the system's clock; here the time is a parameter.)
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Identity, InvalidToken> {
         let (signed, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
         let (header, claims) = signed.split_once('.').ok_or(InvalidToken)?;

@@ -215,7 +215,7 @@ async fn name_of_chat(database: &Database) -> Option<String> {
     chat?.ok()
 }
 
-/// Publishes a probe, which instances ignore, and waits for it to come back.
+/// Publishes a probe, which instances ignore, and waits to receive it.
 async fn examine_redis(connection: &SecretString, chat: Option<&str>, config: &Config) -> anyhow::Result<String> {
     let answers = ping(connection).await?;
     let Some(chat) = chat else { return Ok(format!("{answers}; its channel is unknown until the schema exists")) };

@@ -1,9 +1,9 @@
 //! Events older than the ring, read from Postgres once for everybody who asks.
 //!
-//! After an outage a thousand readers resume from nearly the same place. The log is therefore read in fixed
-//! segments, identical reads in flight are shared, and the newest segments are kept. A few are read at once, and
-//! readers take [turns](super::turns) by where they come from: posts have connections of their own, and nobody who
-//! brings many readers keeps those of others waiting.
+//! After an outage a thousand readers resume from nearly the same position. The log is therefore read in fixed
+//! segments, identical reads in flight are shared, and the newest segments are cached. Few segments are read at once,
+//! and readers take [turns](super::turns) by origin: posts have their own connections, and an origin with many readers
+//! does not delay the readers of others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -81,8 +81,8 @@ fn rendered_metrics(app: &App) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render_metrics()).into_response()
 }
 
-/// The metrics are for the operator. The address of the peer proves nothing: a proxy on the same machine connects from
-/// the loopback too, and not every proxy says for whom.
+/// Restricts the metrics to the operator. The peer's address proves nothing: a proxy on the same machine also connects
+/// from the loopback, and not every proxy forwards the client's address.
 fn may_read_metrics(config: &Config, headers: &HeaderMap) -> Result<()> {
     if config.demo_mode {
         return Ok(());

@@ -120,8 +120,8 @@ fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Opti
     token.map(|token| app.authenticate(token)).transpose()
 }
 
-/// Where to begin. The address keeps the `cursor` of the first connection; a browser or polyfill that reconnects adds
-/// where it has come to since, so that counts before it.
+/// Returns the start cursor. The URL keeps the `cursor` of the first connection; a browser or polyfill that reconnects
+/// adds its latest position, which takes precedence.
 fn cursor(headers: &HeaderMap, query: &StreamQuery) -> Result<Option<Cursor>> {
     let in_header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map_err(|_| Error::MalformedCursor));
     // A browser that never heard an id sends an empty one, if any.

@@ -188,8 +188,8 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
 /// The events in `(after, ..=upto]`, in order.
 ///
 /// A row of the log names its subject, which is shown as it is now: an event replayed late may carry its
-/// message edited since, and a deleted one never carries its body. A row that this release cannot read is an event
-/// all the same ([`Change::Unknown`]): a newer release may share the database, and nobody waits for its kinds.
+/// message edited since, and a deleted one never carries its body. A row that this release cannot read becomes
+/// [`Change::Unknown`]: a newer release may share the database, and readers must not wait for its entries.
 pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
     let rows: Vec<LogRow> = sqlx::query_as(
         "select l.pos, l.kind::text as kind, l.at, l.detail, l.room_id as log_room_id,

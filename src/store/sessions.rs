@@ -1,5 +1,5 @@
-//! Sessions and their chains of refresh tokens. Next: `migrations/0012_sessions.sql` and `0013_refresh.sql`, which define
-//! the rules.
+//! Sessions and their chains of refresh tokens. Next: `migrations/0012_sessions.sql` and `0013_refresh.sql`, which
+//! define the rules.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub struct NewSession<'a> {
     pub token_expires_at: OffsetDateTime,
 }
 
-/// Opens a session for `user`, who showed to know the password behind `password_hash`. Answers `None`
-/// where that is the password no more, or the user is banned by now.
+/// Opens a session for `user`, who proved to know the password behind `password_hash`. Returns `None` if the password
+/// has changed since, or the user is banned by now.
 pub async fn open(
     db: &Db,
     user: UserId,

@@ -1,9 +1,9 @@
 //! The backplane over Redis: one channel, one subscription per instance, one publication per batch.
 //!
-//! Two connections of our own keeping. The subscriber reconnects for ever, and hears its own probes: silence
-//! means that the subscription is dead, or that this user may not publish, whatever the connection believes. The
-//! publisher drops what it cannot send at once. Neither is ever awaited by a post. A publication is
-//! believed if it is [signed](super::seal); any other is a hint to look at the log.
+//! It manages two connections itself. The subscriber reconnects for ever, and receives its own probes: silence means
+//! that the subscription is dead, or that this user may not publish, whatever the connection's state. The publisher
+//! drops messages that it cannot send at once. Posts never wait for either. A publication is accepted if it is
+//! [signed](super::seal); any other is a hint to check the log.
 
 mod complaints;
 pub mod rights;

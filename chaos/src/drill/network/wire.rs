@@ -17,7 +17,7 @@ const PROGRAM: &str = include_str!("../../../../tests/tools/badwire.py");
 /// none can be created.
 ///
 /// # Errors
-/// A sentence that says what is missing.
+/// A sentence that names the missing prerequisite.
 pub fn enter() -> anyhow::Result<()> {
     if env::var_os(ENTERED).is_some() {
         ensure!(succeeds("ip", &["link", "set", "lo", "up"]), "the loopback of the new network stays down");
