@@ -36,7 +36,7 @@ async fn execute(db: &Db, statements: &'static str) {
     db.execute(statements).await.expect("the statements run");
 }
 
-/// Every mutating operation, by its name in the OpenAPI document.
+/// Every mutating operation, by its name in `openapi.json`.
 fn mutating_operations() -> Vec<String> {
     let document = serde_json::to_value(routes::document()).expect("the document is JSON");
     let paths = document["paths"].as_object().expect("it has paths");
