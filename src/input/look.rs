@@ -3,8 +3,8 @@
 //! Apart from [`composed`], nothing here changes text; it only decides which text is refused and which names collide.
 //! The tables come from Unicode: default-ignorable code points, NFC and NFKC (UAX 15), and the confusables of UTS 39.
 
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
-use icu_properties::{CodePointMapData, CodePointSetData};
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
 
@@ -12,10 +12,10 @@ use unicode_security::skeleton;
 /// null notehead.
 const BLANK_SYMBOLS: [char; 2] = ['\u{2800}', '\u{1d159}'];
 
-/// True for characters that start or end an embedding, an override or an isolate. In a name they reorder the text
-/// around it.
-const fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Returns whether `c` reorders or breaks the text around it: an embedding, an override or an isolate, or the end of one, or
+/// a separator of lines.
+const fn disturbs(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_ignorable(c: char) -> bool {
@@ -28,17 +28,9 @@ pub fn is_visible(text: &str) -> bool {
     text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_ignorable(c) && !BLANK_SYMBOLS.contains(&c))
 }
 
-/// Returns whether the text reorders what is written around it.
-pub fn reorders_neighbours(text: &str) -> bool {
-    text.chars().any(is_bidi_control)
-}
-
-/// Returns whether the text holds a character without a glyph that readers share: unassigned or for private use, or one
-/// that ends a line.
-pub fn has_no_glyph(text: &str) -> bool {
-    use GeneralCategory::{LineSeparator, ParagraphSeparator, PrivateUse, Unassigned};
-    let category = CodePointMapData::<GeneralCategory>::new();
-    text.chars().any(|c| matches!(category.get(c), Unassigned | PrivateUse | LineSeparator | ParagraphSeparator))
+/// Returns whether the text reorders or breaks the text around it.
+pub fn disturbs_neighbours(text: &str) -> bool {
+    text.chars().any(disturbs)
 }
 
 /// The text in NFC: `é` is one character, whichever keyboard it came from.
