@@ -23,6 +23,8 @@ const marked = new Marked({
   renderer: {
     html: ({ text }) => escapeHtml(text),
     image: ({ raw }) => escapeHtml(raw),
+    // A link to nowhere stays as it was typed; `false` leaves every other one to marked.
+    link: ({ href, raw }) => href.trim() === "" && escapeHtml(raw),
   },
 });
 
