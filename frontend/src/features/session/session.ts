@@ -194,7 +194,8 @@ async function askForRenewal(refresh_token: string): Promise<Session> {
       throw error;
     });
     // A network's sign-in page responds to every request with 200.
-    if (session && !session.access_token) throw new ProblemError({ status: 0, detail: "Unexpected response." });
+    if (session && !session.access_token)
+      throw new ProblemError({ status: 0, detail: "Unexpected response." });
     return session;
   };
   const session = (await ask()) ?? (await ask());
