@@ -149,7 +149,7 @@ pub struct GenerationEnd {
 }
 
 impl GenerationEnd {
-    /// Whether the session of this token ended. One that names no generation is not known here: the event lists it.
+    /// Returns whether the session of this token ended. A token without a generation is not judged here: the event lists it.
     pub fn ends(&self, session: SessionClaim) -> bool {
         self.except != Some(session.id) && session.generation.is_some_and(|generation| generation < self.generation)
     }
@@ -190,7 +190,7 @@ pub enum Change {
     /// Heard by nobody: their streams end here.
     SessionsEnded {
         user_id: UserId,
-        /// Where all of a user's ended, only the newest of them.
+        /// If all of a user's sessions ended: only the newest of them.
         sessions: Vec<SessionId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         all: Option<GenerationEnd>,

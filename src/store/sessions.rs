@@ -50,7 +50,7 @@ pub async fn end_surplus(db: &Db, user: UserId) -> sqlx::Result<Option<Pos>> {
     sqlx::query_scalar("select end_surplus_sessions($1)").bind(user).fetch_one(db).await
 }
 
-/// What a refresh token may be exchanged for.
+/// A candidate successor of a refresh token.
 #[derive(Clone, Copy)]
 pub struct Offer<'a> {
     /// Nonce from which the successor was derived.
