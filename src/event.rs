@@ -149,7 +149,7 @@ pub struct GenerationEnd {
 }
 
 impl GenerationEnd {
-    /// Returns whether the session of this token ended. A token without a generation is not judged here: the event lists it.
+    /// Returns whether the session of this token ended. Tokens without a generation are left to the list of the event.
     pub fn ends(&self, session: SessionClaim) -> bool {
         self.except != Some(session.id) && session.generation.is_some_and(|generation| generation < self.generation)
     }
