@@ -29,6 +29,9 @@ const MOST_SLICES: usize = 64;
 /// second expire together, and simultaneous notices would cause all refreshes at the same moment.
 const EXPIRY_NOTICE: Duration = Duration::from_mins(1);
 const EXPIRY_SPREAD: Duration = Duration::from_secs(30);
+/// Part of a token's remaining life in which no notice is given. Where tokens live little longer than the notice, each
+/// stream would otherwise have its token refreshed as soon as it opens.
+const QUIET_PART: u32 = 10;
 /// A browser that was cut comes back after a time in this range, of its own.
 pub const RETRY_MS: std::ops::Range<u64> = 500..2_500;
 
@@ -141,14 +144,14 @@ impl<'a> Live<'a> {
         lasts: Option<Duration>,
     ) -> Self {
         let now = Instant::now();
-        let before_the_end = EXPIRY_NOTICE + EXPIRY_SPREAD.mul_f64(rand::rng().random());
+        let notice = EXPIRY_NOTICE + EXPIRY_SPREAD.mul_f64(rand::rng().random());
         Self {
             app,
             writer,
             subscription,
             expires_at,
             next_beat: now + app.config.heartbeat.mul_f64(rand::rng().random()),
-            notice_at: lasts.map(|lasts| now + lasts.saturating_sub(before_the_end)),
+            notice_at: lasts.map(|lasts| now + lasts.saturating_sub(notice).max(lasts / QUIET_PART)),
             ends_at: lasts.map(|lasts| now + lasts),
             leaves_at: None,
         }

@@ -16,7 +16,7 @@ import { Listener } from "./listener";
 import { expect, test } from "./person";
 import { Server } from "./server";
 
-/** `expiring` comes a minute before the end, so a token of this age hears it within seconds. */
+/** `expiring` comes at least a minute before the end, so a token of this age hears it within seconds. */
 const SHORT_TOKEN = { ACCESS_TOKEN_TTL_SECS: "64" };
 
 test("snapshot and events make the fresh snapshot, for every kind of event", async () => {

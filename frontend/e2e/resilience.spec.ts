@@ -147,7 +147,7 @@ test("a session that ended elsewhere says so, keeps the draft, and goes on after
 });
 
 test("a token change carries the stream over without a miss", async ({ person }) => {
-  // `expiring` is said a minute before the end: with this, after a few seconds, and again with every new token.
+  // `expiring` is said at least a minute before the end: with this, after 6 s, and again with every new token.
   const server = await Server.start("tokens", { ACCESS_TOKEN_TTL_SECS: "64" });
   try {
     const api = new Api(server.url);
