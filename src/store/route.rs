@@ -184,38 +184,47 @@ async fn prepared(connection: &mut PgConnection, word: &str) -> sqlx::Result<i32
 
 /// Gives the role its timeouts as defaults in this database, if missing, and returns whether they take effect.
 async fn have_limits(options: &PgConnectOptions) -> bool {
-    let given = async {
-        let mut connection = PgConnection::connect_with(options).await?;
-        let known = said(
-            &mut connection,
-            "select exists (
-                 select from pg_db_role_setting s
-                 join pg_database d on d.oid = s.setdatabase join pg_roles r on r.oid = s.setrole
-                 where d.datname = current_database() and r.rolname = current_user
-                   and s.setconfig @> array['statement_timeout=2500ms', 'lock_timeout=2s',
-                                            'idle_in_transaction_session_timeout=2500ms', 'jit=off'])::text",
-        );
-        if known.await? == "false" {
-            sqlx::raw_sql(GIVE_LIMITS).execute(&mut connection).await?;
-            tracing::info!("set the role's default timeouts in this database: its pooler drops session settings");
-            // Existing server connections lack the defaults: the idle ones are terminated, and this one last.
-            sqlx::raw_sql(END_FORMER).execute(&mut connection).await.ok();
-            sqlx::raw_sql("select pg_terminate_backend(pg_backend_pid())").execute(&mut connection).await.ok();
-            connection = PgConnection::connect_with(options).await?;
+    let mut ended = String::new();
+    for _ in 0..SERVERS_REPLACED {
+        match has_limits(options).await {
+            Ok(true) => return true,
+            // The server was started before the role had its defaults, and is replaced.
+            Ok(false) => "its servers are older than the defaults".clone_into(&mut ended),
+            // A role that may not set defaults, or a server that was ended a moment ago.
+            Err(error) => ended = error.to_string(),
         }
-        limits_hold(&mut connection).await
-    };
-    match given.await {
-        Ok(true) => true,
-        Ok(false) => {
-            tracing::warn!("the role's timeouts are not in effect yet; sending them with each statement");
-            false
-        }
-        Err(error) => {
-            tracing::warn!(%error, "cannot set timeouts for the role; sending them with each statement");
-            false
-        }
+        tokio::time::sleep(REPLACEMENT_PAUSE).await;
     }
+    tracing::warn!(reason = ended, "the role's timeouts are not in effect; sending them with each statement");
+    false
+}
+
+/// Number of old servers of the pooler that a start replaces before it gives up on the role's defaults.
+const SERVERS_REPLACED: u32 = 8;
+const REPLACEMENT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Returns whether the server that the pooler gives has the timeouts, and ends that server if not.
+async fn has_limits(options: &PgConnectOptions) -> sqlx::Result<bool> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let known = said(
+        &mut connection,
+        "select exists (
+             select from pg_db_role_setting s
+             join pg_database d on d.oid = s.setdatabase join pg_roles r on r.oid = s.setrole
+             where d.datname = current_database() and r.rolname = current_user
+               and s.setconfig @> array['statement_timeout=2500ms', 'lock_timeout=2s',
+                                        'idle_in_transaction_session_timeout=2500ms', 'jit=off'])::text",
+    );
+    if known.await? == "false" {
+        sqlx::raw_sql(GIVE_LIMITS).execute(&mut connection).await?;
+        tracing::info!("set the role's default timeouts in this database: its pooler drops session settings");
+        sqlx::raw_sql(END_FORMER).execute(&mut connection).await.ok();
+    }
+    let hold = limits_hold(&mut connection).await?;
+    if !hold {
+        sqlx::raw_sql("select pg_terminate_backend(pg_backend_pid())").execute(&mut connection).await.ok();
+    }
+    Ok(hold)
 }
 
 /// A role may set its own defaults. `idle_in_transaction…` applies to the pooler's servers like the others.
