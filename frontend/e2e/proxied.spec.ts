@@ -153,10 +153,14 @@ async function listens(page: Page): Promise<string> {
       stream.addEventListener("hello", resolve);
       stream.addEventListener("error", () => reject(new Error("The stream was refused.")));
     });
-    // A stream's own entry is written when it ends; later requests share its connection.
-    await fetch("/livez?after");
-    const entries = performance.getEntriesByType("resource") as PerformanceResourceTiming[];
-    return entries.at(-1)?.nextHopProtocol ?? "unknown";
+    // A stream's own entry is written when it ends; later requests share its connection. Their entries are written some
+    // time after their body was read.
+    await (await fetch("/livez?after")).text();
+    for (;;) {
+      const [entry] = performance.getEntriesByName(`${location.origin}/livez?after`);
+      if (entry) return (entry as PerformanceResourceTiming).nextHopProtocol;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }, path());
 }
 
