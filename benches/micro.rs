@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use gapless::event::{Author, Change, Event, Message};
+use gapless::event::{Author, Event, Message};
 use gapless::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use gapless::realtime::backplane::seal::Seal;
 use gapless::realtime::backplane::{Bulletin, Envelope, InstanceId};
@@ -41,7 +41,7 @@ fn event(pos: i64, in_room: RoomId) -> Event {
         edited_at: None,
         deleted_at: None,
     };
-    Event { pos: Pos(pos), at, change: Change::MessagePosted(message) }
+    gapless::store::events::messages::posted(&message)
 }
 
 fn feed(rooms: usize) -> Feed {

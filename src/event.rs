@@ -4,9 +4,11 @@
 //! in one shape. What is private to an account (password, sessions) is not here and cannot leak from here.
 //! Next: [`crate::realtime`], which carries events to whoever may hear them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -72,6 +74,10 @@ pub struct Room {
     pub id: RoomId,
     #[schema(example = "general")]
     pub name: String,
+    /// What it is about; empty where nobody said.
+    #[serde(default)]
+    #[schema(required = true, max_length = 250, example = "Announcements and help")]
+    pub topic: String,
     pub is_archived: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -132,10 +138,6 @@ pub struct Standing {
     pub muted_until: Option<OffsetDateTime>,
     #[schema(required = true)]
     pub mute_reason: Option<String>,
-    /// Not told on the wire: a banned user has no stream to hear it on.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    #[schema(ignore)]
-    pub banned: bool,
 }
 
 /// The end of all sessions of a user that were open at a position.
@@ -155,85 +157,121 @@ impl GenerationEnd {
     }
 }
 
-/// One durable change, at its position.
+/// One durable change at its position, as the log, the news between instances and the streams carry it.
+///
+/// Nothing on this way looks into `told`, and of the kinds only their effects on rights and rooms are understood. Kinds
+/// are defined in [`crate::store::events`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub pos: Pos,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    pub change: Change,
+    /// As in `log_kind`.
+    pub kind: Cow<'static, str>,
+    pub audience: Audience,
+    /// `None` if no client hears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// The public message whose body `told` carries. Its deletion removes the body from whatever is kept of this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Effect::is_none")]
+    pub effect: Effect,
 }
 
-/// What changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+impl Event {
+    /// An event that no client hears, and that changes nothing in memory.
+    pub fn silent(pos: Pos, at: OffsetDateTime, kind: impl Into<Cow<'static, str>>) -> Self {
+        let (kind, audience, effect) = (kind.into(), Audience::Nobody, Effect::None);
+        Self { pos, at, kind, audience, told: None, message: None, effect }
+    }
+
+    #[must_use]
+    pub fn with_effect(self, effect: Effect) -> Self {
+        Self { effect, ..self }
+    }
+
+    /// The event as told to `audience` under its kind's name.
+    #[must_use]
+    pub fn told_to(self, audience: Audience, data: &impl Serialize) -> Self {
+        let name = self.kind.clone();
+        self.told_as(name, audience, data)
+    }
+
+    /// The event as told to `audience` under another name than its kind's.
+    #[must_use]
+    pub fn told_as(self, name: impl Into<Cow<'static, str>>, audience: Audience, data: &impl Serialize) -> Self {
+        Self { audience, told: Some(Told::new(name, data)), ..self }
+    }
+}
+
+/// What a client hears of an event: the same bytes live and in a replay.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Told {
+    /// `event:` on the stream.
+    pub name: Cow<'static, str>,
+    /// `data:` on the stream.
+    pub data: Arc<RawValue>,
+}
+
+impl Told {
+    pub fn new(name: impl Into<Cow<'static, str>>, data: &impl Serialize) -> Self {
+        let data = to_raw_value(data).expect("these types have string keys and write to memory");
+        Self { name: name.into(), data: data.into() }
+    }
+}
+
+impl PartialEq for Told {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.data.get()) == (&other.name, other.data.get())
+    }
+}
+
+/// The streams that an event is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
-    MessagePosted(Message),
-    MessageEdited(Message),
-    MessageDeleted {
-        id: MessageId,
-        room_id: RoomId,
-        seq: Seq,
-    },
-    DirectPosted(DirectMessage),
-    /// Heard by nobody: a message deleted by its age, or with its author, while its room was archived; a
-    /// direct message of somebody who was erased since.
-    Forgotten {
-        id: MessageId,
-    },
-    Room {
-        what: RoomChange,
-        room: Room,
-    },
-    /// Role, mute or ban; heard by that user, obeyed by every instance.
-    Standing(Standing),
-    /// Heard by nobody: their streams end here.
+pub enum Audience {
+    /// Readers of this room.
+    Room(RoomId),
+    /// Sender and recipient of a direct message, and nobody else by any route.
+    Pair(UserId, UserId),
+    /// One user, on each of their streams.
+    User(UserId),
+    /// The lobby: every stream.
+    Everyone,
+    /// No stream: an event that instances obey and nobody reads.
+    Nobody,
+}
+
+/// What an event changes in the memory of each instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing, as for most kinds.
+    #[default]
+    None,
+    /// The room's newest message has this `seq`.
+    RoomHead { room: RoomId, seq: Seq },
+    /// The room exists. `is_archived` is absent if the event does not change it.
+    Room { room: RoomId, is_archived: Option<bool> },
+    /// The rights of a user from here on.
+    Rights { user: UserId, is_admin: bool, is_banned: bool },
+    /// Sessions of a user ended.
     SessionsEnded {
-        user_id: UserId,
+        user: UserId,
         /// If all of a user's sessions ended: only the newest of them.
         sessions: Vec<SessionId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         all: Option<GenerationEnd>,
     },
-    /// Heard by everybody, since everybody may show something of theirs. The name is the one that is left.
-    UserErased(Author),
-    /// An entry of the log that this release does not understand: of a kind that a newer release added, or with a
-    /// subject or detail that it left out. Nobody hears it, and every position passes it.
-    Unknown {
-        /// As in `log_kind`.
-        kind: Arc<str>,
-        /// The room that it belongs to, where the log names one.
-        room_id: Option<RoomId>,
-    },
+    /// The user is gone for good, and everything kept from before may show their name and words.
+    UserErased { user: UserId },
+    /// The body of a message is gone.
+    BodyDeleted { message: MessageId },
 }
 
-/// What happened to a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RoomChange {
-    Created,
-    Renamed,
-    Archived,
-    Restored,
-    RetentionSet,
-}
-
-impl Change {
-    /// The event's name on the stream, or `None` for what no client hears.
-    pub const fn name(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::MessagePosted(_) => "message.posted",
-            Self::MessageEdited(_) => "message.edited",
-            Self::MessageDeleted { .. } => "message.deleted",
-            Self::DirectPosted(_) => "direct.posted",
-            Self::Room { what: RoomChange::Created, .. } => "room.created",
-            Self::Room { what: RoomChange::Renamed, .. } => "room.renamed",
-            Self::Room { what: RoomChange::Archived, .. } => "room.archived",
-            Self::Room { what: RoomChange::Restored, .. } => "room.restored",
-            Self::Room { what: RoomChange::RetentionSet, .. } => "room.retention_set",
-            Self::Standing(_) => "user.changed",
-            Self::UserErased(_) => "user.erased",
-            Self::Forgotten { .. } | Self::SessionsEnded { .. } | Self::Unknown { .. } => return None,
-        })
+impl Effect {
+    const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use time::OffsetDateTime;
 
-use crate::event::{Change, Event};
-use crate::id::{Pos, UserId};
+use crate::event::Event;
+use crate::id::Pos;
 use crate::realtime::writer::{self, NewMessage, Outcome, Publish};
 use crate::store::{self, Db};
 use crate::telemetry::trace::Trace;
@@ -74,8 +74,7 @@ impl Mutant {
 
 /// Events that nobody hears, for the positions `(after, ..=upto]` that a careless reader passes over.
 pub fn nothing(after: Pos, upto: Pos, at: OffsetDateTime) -> impl Iterator<Item = Event> {
-    let change = Change::SessionsEnded { user_id: UserId(uuid::Uuid::nil()), sessions: Vec::new(), all: None };
-    (after.0 + 1..=upto.0).map(move |pos| Event { pos: Pos(pos), at, change: change.clone() })
+    (after.0 + 1..=upto.0).map(move |pos| Event::silent(Pos(pos), at, "sessions.ended"))
 }
 
 /// Takes what was found in `(after, ..=upto]` for all that there is.

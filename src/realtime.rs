@@ -259,6 +259,15 @@ impl Realtime {
         }
     }
 
+    /// Publishes an event that was just committed, and waits (a second at most) until it is heard here.
+    pub async fn settle_event(&self, event: Event) {
+        let pos = event.pos;
+        self.publish(vec![event], Trace::default());
+        if !self.hears(pos).await {
+            tracing::warn!(%pos, "a change is committed but not heard here yet");
+        }
+    }
+
     /// Waits (a second at most) until everything up to `pos` has been applied here; returns false on timeout.
     pub async fn hears(&self, pos: Pos) -> bool {
         let mut applied = self.shared.applied.subscribe();

@@ -4,6 +4,7 @@
 //! this task reads the log. So a channel that drops, a backplane that is away and a commit whose answer was
 //! lost all heal the same way.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,9 +18,10 @@ use super::backplane::{Backplane, Hints};
 use super::gate::{Gate, Want};
 use super::log::{Head, Log};
 use super::sample::Sample;
-use crate::event::{Change, Event};
+use crate::event::Event;
 use crate::id::Pos;
 use crate::mutant::{self, Mutant};
+use crate::store::events;
 use crate::telemetry::trace::{Awaited, Span, Trace};
 
 /// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
@@ -134,7 +136,7 @@ struct Applier {
     /// Since when events wait behind a missing one.
     hole: Option<Instant>,
     /// Kinds of unreadable entries logged so far: each is logged once.
-    unknown_kinds: HashSet<Arc<str>>,
+    unknown_kinds: HashSet<Cow<'static, str>>,
 }
 
 impl Applier {
@@ -158,21 +160,24 @@ impl Applier {
     fn offer(&mut self, events: Vec<Event>) {
         let now = Instant::now();
         for event in events {
-            self.note_unknown(&event);
+            let event = self.readable(event);
             self.gate.offer(event, now);
         }
     }
 
-    /// Counts an entry that this release cannot read, and logs the first of each kind.
-    fn note_unknown(&mut self, event: &Event) {
-        let Change::Unknown { kind, .. } = &event.change else { return };
-        if event.pos <= self.gate.passed() {
-            return;
+    /// Returns an event of an unknown kind as one that nobody hears, counts it, and logs the first of each kind.
+    fn readable(&mut self, event: Event) -> Event {
+        if events::kind(&event.kind).is_some() {
+            return event;
         }
-        metrics::counter!("gapless_log_entries_unknown_total").increment(1);
-        if self.unknown_kinds.len() < MOST_KINDS && self.unknown_kinds.insert(Arc::clone(kind)) {
-            tracing::warn!(pos = %event.pos, %kind, "skipping log entries that this release does not understand");
+        if event.pos > self.gate.passed() {
+            metrics::counter!("gapless_log_entries_unknown_total").increment(1);
+            if self.unknown_kinds.len() < MOST_KINDS && self.unknown_kinds.insert(event.kind.clone()) {
+                let (pos, kind) = (event.pos, &event.kind);
+                tracing::warn!(%pos, %kind, "skipping log entries that this release does not understand");
+            }
         }
+        events::unreadable(event)
     }
 
     /// Applies what is in order, a handful per hold of the lock.

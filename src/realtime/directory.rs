@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
-use crate::event::{Change, Event, GenerationEnd, Role, RoomChange};
+use crate::event::{Effect, Event, GenerationEnd};
 use crate::id::{RoomId, Seq, SessionClaim, SessionId, UserId};
 
 /// What is known of a room.
@@ -31,42 +31,33 @@ pub struct Directory {
 
 impl Directory {
     pub fn apply(&mut self, event: &Event) {
-        match &event.change {
-            Change::MessagePosted(message) => {
-                if let Some(room) = self.rooms.get_mut(&message.room_id) {
-                    room.head_seq = room.head_seq.max(message.seq);
+        match &event.effect {
+            Effect::RoomHead { room, seq } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.head_seq = room.head_seq.max(*seq);
                 }
             }
-            Change::Room { what, room } => {
-                // Later state may ride in an earlier event, so the change itself is believed, not the payload.
+            Effect::Room { room, is_archived } => {
                 let known =
-                    self.rooms.entry(room.id).or_insert(RoomState { is_archived: false, head_seq: Seq::default() });
-                match what {
-                    RoomChange::Archived => known.is_archived = true,
-                    RoomChange::Restored => known.is_archived = false,
-                    RoomChange::Created | RoomChange::Renamed | RoomChange::RetentionSet => {}
-                }
+                    self.rooms.entry(*room).or_insert(RoomState { is_archived: false, head_seq: Seq::default() });
+                known.is_archived = is_archived.unwrap_or(known.is_archived);
             }
-            Change::Standing(standing) => {
-                set(&mut self.admins, standing.id, standing.role == Role::Admin);
-                set(&mut self.banned, standing.id, standing.banned);
+            Effect::Rights { user, is_admin, is_banned } => {
+                set(&mut self.admins, *user, *is_admin);
+                set(&mut self.banned, *user, *is_banned);
             }
-            Change::SessionsEnded { user_id, sessions, all } => {
+            Effect::SessionsEnded { user, sessions, all } => {
                 self.ended_sessions.extend(sessions.iter().map(|session| (*session, event.at)));
                 if let Some(all) = all {
-                    self.ended_generations.insert(*user_id, (*all, event.at));
+                    self.ended_generations.insert(*user, (*all, event.at));
                 }
             }
-            // Out for good, as whoever is banned is out.
-            Change::UserErased(user) => {
-                self.admins.remove(&user.id);
-                self.banned.insert(user.id);
+            // Out for good, like a banned user.
+            Effect::UserErased { user } => {
+                self.admins.remove(user);
+                self.banned.insert(*user);
             }
-            Change::MessageEdited(_)
-            | Change::MessageDeleted { .. }
-            | Change::DirectPosted(_)
-            | Change::Forgotten { .. }
-            | Change::Unknown { .. } => {}
+            Effect::BodyDeleted { .. } | Effect::None => {}
         }
     }
 

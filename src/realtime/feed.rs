@@ -23,8 +23,8 @@ use super::presence::{Presence, Who};
 use super::replay::Share;
 use super::ring::{Entry, Ring};
 use super::sample::Sample;
-use super::topic::{Audience, Interest};
-use crate::event::{Change, Event, Online};
+use super::topic::Interest;
+use crate::event::{Audience, Effect, Event, Online};
 use crate::id::{MessageId, Pos, RoomId, SessionClaim};
 use crate::mutant::{self, Mutant};
 
@@ -218,39 +218,38 @@ impl Feed {
         let mut events = events.into_iter().peekable();
         let mut sample = events.peek().and_then(|first| sample(first.at));
         let mut run = Run::default();
-        for mut event in events {
+        for event in events {
             debug_assert_eq!(event.pos, self.applied.next(), "the gate lets events through in order");
-            if let Change::Room { room, .. } = &mut event.change {
-                room.online = self.presence.online(room.id);
-            }
             let entry = Entry::new(&self.epoch, &event);
             if !run.takes(&entry) {
                 applied.deliveries += run.deliver(&self.hub, &mut sample);
             }
             self.directory.apply(&event);
-            match &event.change {
+            match &event.effect {
                 // A room created by another instance may have been requested here before the news arrived.
-                Change::Room { room, .. } => {
+                Effect::Room { room, .. } => {
                     let presence = &mut self.presence;
-                    self.hub.room_exists(room.id, |user| presence.join(room.id, user.map_or(Who::Guest, Who::User)));
+                    self.hub.room_exists(*room, |user| presence.join(*room, user.map_or(Who::Guest, Who::User)));
+                    // The event carries no counts.
+                    presence.tell_again(*room);
                 }
-                Change::MessageDeleted { id, .. } | Change::Forgotten { id } => {
-                    applied.deleted.insert(*id, event.at);
+                Effect::BodyDeleted { message } => {
+                    applied.deleted.insert(*message, event.at);
                 }
                 // Rights before delivery: a stream that loses its right at this position does not hear it.
-                Change::SessionsEnded { user_id, sessions, all } => self.hub.revoke(*user_id, |session| {
+                Effect::SessionsEnded { user, sessions, all } => self.hub.revoke(*user, |session| {
                     session.is_some_and(|session| {
                         sessions.contains(&session.id) || all.is_some_and(|all| all.ends(session))
                     })
                 }),
-                Change::Standing(standing) if standing.banned => self.hub.revoke(standing.id, |_| true),
-                Change::UserErased(user) => {
-                    self.hub.revoke(user.id, |_| true);
+                Effect::Rights { user, is_banned: true, .. } => self.hub.revoke(*user, |_| true),
+                Effect::UserErased { user } => {
+                    self.hub.revoke(*user, |_| true);
                     // Rare, so that nobody searches the frames: whoever is behind reads the log, which has forgotten.
                     self.ring = Ring::new(self.applied, self.ring_bytes);
                     applied.has_erased = true;
                 }
-                _ => {}
+                Effect::Rights { .. } | Effect::RoomHead { .. } | Effect::None => {}
             }
             run.push(&entry);
             self.ring.push(entry);

@@ -3,13 +3,17 @@
 //! A frame is encoded once, whatever the number of its readers; they share the bytes. JSON escapes CR, LF
 //! and NUL, so `data` is always one line and no text of a user can end a field or begin another.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use super::cursor::Cursor;
-use crate::event::{Change, Event, Message, Online};
+use crate::event::{Event, Online};
 use crate::id::{Pos, RoomId};
+use crate::store::events::Redact;
 
 /// A frame with an `id`, from which a reader can resume.
 pub fn with_id(name: &str, epoch: &str, pos: Pos, data: &impl Serialize) -> Bytes {
@@ -31,36 +35,25 @@ fn finish(mut frame: Vec<u8>, data: &impl Serialize) -> Bytes {
 
 /// The frame of a durable event, or `None` where no client hears it.
 pub fn of_event(epoch: &str, event: &Event) -> Option<Bytes> {
-    #[derive(Serialize)]
-    struct Deleted<'a> {
-        id: &'a crate::id::MessageId,
-        room_id: &'a RoomId,
-        seq: &'a crate::id::Seq,
-        pos: Pos,
-    }
-    let name = event.change.name()?;
-    Some(match &event.change {
-        Change::MessagePosted(message) | Change::MessageEdited(message) => with_id(name, epoch, event.pos, message),
-        Change::MessageDeleted { id, room_id, seq } => {
-            with_id(name, epoch, event.pos, &Deleted { id, room_id, seq, pos: event.pos })
-        }
-        Change::DirectPosted(message) => with_id(name, epoch, event.pos, message),
-        Change::Room { room, .. } => with_id(name, epoch, event.pos, room),
-        Change::Standing(standing) => with_id(name, epoch, event.pos, standing),
-        Change::UserErased(user) => with_id(name, epoch, event.pos, user),
-        Change::Forgotten { .. } | Change::SessionsEnded { .. } | Change::Unknown { .. } => return None,
-    })
+    let told = event.told.as_ref()?;
+    Some(encoded(&told.name, epoch, event.pos, &told.data))
 }
 
-/// The same frame after its message was deleted: the body is gone, everything else stands.
-pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, deleted_at: OffsetDateTime) -> Option<Bytes> {
+fn encoded(name: &str, epoch: &str, pos: Pos, data: &RawValue) -> Bytes {
+    let data = data.get();
+    let mut frame = Vec::with_capacity(64 + name.len() + data.len());
+    write!(frame, "event: {name}\nid: {epoch}.{pos}\ndata: ").expect("writing to memory");
+    frame.extend_from_slice(data.as_bytes());
+    frame.extend_from_slice(b"\n\n");
+    frame.into()
+}
+
+/// The same frame after its message was deleted: everything but the body stays.
+pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, redact: Redact, deleted_at: OffsetDateTime) -> Option<Bytes> {
     let text = std::str::from_utf8(frame).ok()?;
     let name = text.strip_prefix("event: ")?.lines().next()?;
     let data = text.lines().find_map(|line| line.strip_prefix("data: "))?;
-    let mut message: Message = serde_json::from_str(data).ok()?;
-    message.body = None;
-    message.deleted_at = Some(deleted_at);
-    Some(with_id(name, epoch, pos, &message))
+    Some(encoded(name, epoch, pos, &redact(data, deleted_at)?))
 }
 
 /// What only this reader is told, once, before anything else.

@@ -157,12 +157,9 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::event::Change;
-    use crate::id::UserId;
 
     fn event(pos: i64) -> Event {
-        let change = Change::SessionsEnded { user_id: UserId(uuid::Uuid::nil()), sessions: Vec::new(), all: None };
-        Event { pos: Pos(pos), at: OffsetDateTime::UNIX_EPOCH, change }
+        Event::silent(Pos(pos), OffsetDateTime::UNIX_EPOCH, "sessions.ended")
     }
 
     fn drain(gate: &mut Gate, now: Instant) -> Vec<i64> {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::frame::{self, ByeReason};
 use super::mailbox::Mailbox;
 use super::sample::Sample;
-use super::topic::{Audience, Interest};
-use crate::event::Online;
+use super::topic::Interest;
+use crate::event::{Audience, Online};
 use crate::id::{Pos, RoomId, SessionClaim, UserId};
 use crate::mutant::{self, Mutant};
 

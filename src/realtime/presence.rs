@@ -7,11 +7,12 @@
 //! room's readers and once in [`LOBBY_PACE`] to everybody else, so the cost does not grow with rooms x readers.
 //! Presence never decides a right.
 
+mod report;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
+pub use self::report::{Report, RoomReport};
 use super::backplane::InstanceId;
 use crate::event::Online;
 use crate::id::{RoomId, UserId};
@@ -29,26 +30,6 @@ pub const RENEW_EVERY: Duration = Duration::from_secs(10);
 pub const LEASE: Duration = Duration::from_secs(25);
 /// Retention of the last report number of a departed instance: longer than a replayed report of its counts as fresh.
 const REMEMBER: Duration = Duration::from_secs(150);
-
-/// Who came and went on one instance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Counts an instance's reports, so that a missed one is noticed.
-    pub number: u64,
-    /// Whether this is everybody there is, or what changed since the report before.
-    pub is_full: bool,
-    pub rooms: Vec<RoomReport>,
-}
-
-/// Who came to and went from one room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoomReport {
-    pub room: RoomId,
-    pub joined: Vec<UserId>,
-    pub left: Vec<UserId>,
-    /// All guests there now.
-    pub guests: u32,
-}
 
 /// One attendee of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -172,6 +153,13 @@ impl Presence {
         self.to_report.insert(room);
         self.touch(room);
         self.check();
+    }
+
+    /// The counts of the room are part of the next summary, changed or not.
+    pub fn tell_again(&mut self, room: RoomId) {
+        if self.rooms.contains_key(&room) {
+            self.for_lobby.insert(room);
+        }
     }
 
     /// Rooms that somebody is in.

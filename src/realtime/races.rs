@@ -37,9 +37,10 @@ use super::hub::SubscriberId;
 use super::mailbox::{Mailbox, Next};
 use super::replay::Share;
 use super::ring::Entry;
-use super::topic::{Audience, Interest};
-use crate::event::{Author, Change, DirectMessage, Event, Message};
+use super::topic::Interest;
+use crate::event::{Audience, Author, DirectMessage, Effect, Event, Message};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
+use crate::store::events;
 
 const EPOCH: &str = "e";
 /// A few entries, so that a replay often begins before them.
@@ -175,8 +176,9 @@ impl Play {
 
     fn commit(&mut self, kind: Kind) {
         let pos = Pos(i64::try_from(self.log.len()).unwrap() + 1);
-        let change = match kind {
-            Kind::Message(in_room) => Change::MessagePosted(Message {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let event = match kind {
+            Kind::Message(in_room) => events::messages::posted(&Message {
                 id: message_id(pos.0),
                 room_id: room(in_room),
                 pos,
@@ -188,7 +190,7 @@ impl Play {
                 edited_at: None,
                 deleted_at: None,
             }),
-            Kind::Direct { to } => Change::DirectPosted(DirectMessage {
+            Kind::Direct { to } => events::direct_messages::posted(&DirectMessage {
                 id: message_id(pos.0),
                 pos,
                 client_id: ClientId(Uuid::nil()),
@@ -198,24 +200,26 @@ impl Play {
                 created_at: OffsetDateTime::UNIX_EPOCH,
             }),
             Kind::Delete(nth) => {
-                let alive = |event: &&Event| matches!(&event.change, Change::MessagePosted(m) if m.body.is_some());
+                let alive = |event: &&Event| event.message.is_some() && message_of(event).body.is_some();
                 let candidates: Vec<_> = self.log.iter().filter(alive).map(|event| event.pos).collect();
                 let Some(nth) = nth.checked_rem(candidates.len()) else { return };
                 let place = usize::try_from(candidates[nth].0 - 1).unwrap();
-                let Change::MessagePosted(message) = &mut self.log[place].change else { unreachable!() };
-                message.body = None;
-                message.deleted_at = Some(OffsetDateTime::UNIX_EPOCH);
-                Change::MessageDeleted { id: message.id, room_id: message.room_id, seq: message.seq }
+                let mut message = message_of(&self.log[place]);
+                (message.body, message.deleted_at) = (None, Some(at));
+                self.log[place] = events::messages::posted(&message);
+                let gone =
+                    Event::silent(pos, at, "message.deleted").told_to(Audience::Room(message.room_id), &message.seq);
+                gone.with_effect(Effect::BodyDeleted { message: message.id })
             }
             Kind::Revoke(reader) => {
                 if self.readers[reader].revoked_at.is_some() {
                     return;
                 }
                 self.readers[reader].revoked_at = Some(pos.0);
-                Change::SessionsEnded { user_id: user(reader), sessions: vec![session(reader)], all: None }
+                let effect = Effect::SessionsEnded { user: user(reader), sessions: vec![session(reader)], all: None };
+                Event::silent(pos, at, "sessions.ended").with_effect(effect)
             }
         };
-        let event = Event { pos, at: OffsetDateTime::UNIX_EPOCH, change };
         self.log.push(event.clone());
         self.news.push(event);
     }
@@ -325,19 +329,19 @@ impl Play {
             reader.cursor = Some(pos);
             reader.heard.push(pos);
             let is_replay = reader.connection.as_ref().is_some_and(|c| pos <= c.filter.registered_at.0);
-            if is_replay && deleted.contains(&pos) {
+            if is_replay && deleted.contains(&message_id(pos)) {
                 assert!(!text.contains("body "), "a deleted body was replayed: {text}");
             }
         }
     }
 
-    /// Positions of messages whose deletion was heard before any connection open now began.
-    fn deleted_and_applied(&self) -> Vec<i64> {
+    /// Messages whose deletion was heard before any connection open now began.
+    fn deleted_and_applied(&self) -> Vec<MessageId> {
         let oldest = self.readers.iter().flat_map(|r| &r.connection).map(|c| c.filter.registered_at).min();
         let is_heard = |event: &&Event| oldest.is_some_and(|oldest| event.pos <= oldest);
         let heard = self.log.iter().filter(is_heard);
         heard
-            .filter_map(|event| if let Change::MessageDeleted { seq, .. } = event.change { Some(seq.0) } else { None })
+            .filter_map(|event| if let Effect::BodyDeleted { message } = event.effect { Some(message) } else { None })
             .collect()
     }
 
@@ -358,7 +362,7 @@ impl Play {
                 1 => Interest::new(vec![room(0), room(1)], Some(user(1))),
                 _ => Interest::new(vec![room(1)], Some(user(n))),
             };
-            let audible = |event: &&Event| event.pos.0 > began && interest.hears(Audience::of(event));
+            let audible = |event: &&Event| event.pos.0 > began && interest.hears(event.audience);
             let all: Vec<_> = self.log.iter().filter(audible).map(|event| event.pos.0).collect();
             match reader.revoked_at {
                 None => assert_eq!(reader.heard, all, "reader {n} hears everything once, in order"),
@@ -369,6 +373,10 @@ impl Play {
             }
         }
     }
+}
+
+fn message_of(event: &Event) -> Message {
+    serde_json::from_str(event.told.as_ref().expect("a post is told").data.get()).expect("a message")
 }
 
 fn session(n: usize) -> SessionId {

@@ -183,8 +183,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::event::{Author, Change, Event, Message};
+    use crate::event::{Author, Event, Message};
     use crate::id::{ClientId, RoomId, Seq, UserId};
+    use crate::store::events;
 
     fn deletion(message: u128) -> HashMap<MessageId, OffsetDateTime> {
         HashMap::from([(MessageId(Uuid::from_u128(message)), OffsetDateTime::UNIX_EPOCH)])
@@ -203,7 +204,7 @@ mod tests {
             edited_at: None,
             deleted_at: None,
         };
-        Event { pos: Pos(pos), at: OffsetDateTime::UNIX_EPOCH, change: Change::MessagePosted(message) }
+        events::messages::posted(&message)
     }
 
     fn replay_counting(reads: &Arc<AtomicUsize>) -> Replay {

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 
 use super::frame;
-use super::topic::Audience;
-use crate::event::{Change, Event};
+use crate::event::{Audience, Event};
 use crate::id::{MessageId, Pos};
+use crate::store::events::{self, Redact};
 
 /// One event, ready to be sent to whoever may hear it.
 #[derive(Debug, Clone)]
@@ -21,27 +21,31 @@ pub struct Entry {
     pub audience: Audience,
     /// `None` for what no client hears.
     pub frame: Option<Bytes>,
-    message: Option<MessageId>,
+    body: Option<Body>,
+}
+
+/// The message whose body a frame carries.
+#[derive(Debug, Clone, Copy)]
+struct Body {
+    message: MessageId,
+    redact: Redact,
 }
 
 impl Entry {
     pub fn new(epoch: &str, event: &Event) -> Self {
-        let message = match &event.change {
-            Change::MessagePosted(message) | Change::MessageEdited(message) => Some(message.id),
-            _ => None,
-        };
+        let redacted = |message| Some(Body { message, redact: events::kind(&event.kind)?.redact? });
         Self {
             pos: event.pos,
             at: event.at,
-            audience: Audience::of(event),
+            audience: event.audience,
             frame: frame::of_event(epoch, event),
-            message,
+            body: event.message.and_then(redacted),
         }
     }
 
     /// The public message whose body the frame carries.
-    pub const fn message(&self) -> Option<MessageId> {
-        self.message
+    pub fn message(&self) -> Option<MessageId> {
+        self.body.map(|body| body.message)
     }
 
     /// Memory cost in bytes.
@@ -101,10 +105,11 @@ impl Ring {
             return;
         }
         for entry in &mut self.entries {
-            let Some(&deleted_at) = entry.message.as_ref().and_then(|message| deleted.get(message)) else { continue };
+            let Some(Body { message, redact }) = entry.body else { continue };
+            let Some(&deleted_at) = deleted.get(&message) else { continue };
             self.bytes -= entry.cost();
-            entry.frame =
-                entry.frame.take().and_then(|frame| frame::without_body(epoch, entry.pos, &frame, deleted_at));
+            let frame = entry.frame.take();
+            entry.frame = frame.and_then(|frame| frame::without_body(epoch, entry.pos, &frame, redact, deleted_at));
             self.bytes += entry.cost();
         }
     }
@@ -117,7 +122,7 @@ mod tests {
     fn entry(pos: i64) -> Entry {
         let frame = Some(Bytes::from(vec![b'x'; 100]));
         let at = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(pos);
-        Entry { pos: Pos(pos), at, audience: Audience::Everyone, frame, message: None }
+        Entry { pos: Pos(pos), at, audience: Audience::Everyone, frame, body: None }
     }
 
     fn since(ring: &Ring, after: i64) -> Option<Vec<i64>> {

@@ -210,7 +210,7 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
-    use crate::event::{Change, Event};
+    use crate::event::{Effect, Event};
     use crate::id::{SessionId, UserId};
     use crate::realtime::directory::Directory;
     use crate::realtime::log::{Head, Log, Snapshot};
@@ -250,8 +250,8 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert!(!next.is_finished(), "it reads");
 
-        let ended = Change::SessionsEnded { user_id: user, sessions: vec![session], all: None };
-        let event = Event { pos: HEAD.next(), at: OffsetDateTime::UNIX_EPOCH, change: ended };
+        let ended = Effect::SessionsEnded { user, sessions: vec![session], all: None };
+        let event = Event::silent(HEAD.next(), OffsetDateTime::UNIX_EPOCH, "sessions.ended").with_effect(ended);
         realtime.publish(vec![event], Trace::default());
         let next = tokio::time::timeout(Duration::from_secs(1), next).await.expect("it ends within a second");
         assert!(matches!(next, Ok(Step::Bye(ByeReason::Revoked))));

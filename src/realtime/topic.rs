@@ -1,37 +1,8 @@
 //! Who may hear what.
 
-use crate::event::{Change, Event};
+use crate::event::Audience;
 use crate::id::{RoomId, UserId};
 use crate::mutant::{self, Mutant};
-
-/// Who an event is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// Readers of this room.
-    Room(RoomId),
-    /// Sender and recipient of a direct message, and nobody else by any route.
-    Pair(UserId, UserId),
-    /// One user, on each of their streams.
-    User(UserId),
-    /// The lobby: every stream.
-    Everyone,
-    /// No stream: an event that instances obey and nobody reads.
-    Nobody,
-}
-
-impl Audience {
-    pub const fn of(event: &Event) -> Self {
-        match &event.change {
-            Change::MessagePosted(message) | Change::MessageEdited(message) => Self::Room(message.room_id),
-            Change::MessageDeleted { room_id, .. } => Self::Room(*room_id),
-            Change::DirectPosted(message) => Self::Pair(message.sender.id, message.recipient.id),
-            Change::Room { .. } | Change::UserErased(_) => Self::Everyone,
-            Change::Standing(standing) if standing.banned => Self::Nobody,
-            Change::Standing(standing) => Self::User(standing.id),
-            Change::Forgotten { .. } | Change::SessionsEnded { .. } | Change::Unknown { .. } => Self::Nobody,
-        }
-    }
-}
 
 /// What one stream asked to hear, and as whom. The replay filter: live delivery finds readers by index,
 /// and must find exactly those for whom [`hears`](Self::hears) is true.

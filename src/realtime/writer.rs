@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::log::BoxFuture;
-use crate::event::{Author, Change, Event, Message};
+use crate::event::{Author, Event, Message};
 use crate::id::{ClientId, MessageId, RoomId};
 use crate::mutant::{self, Mutant};
+use crate::store::events;
 use crate::telemetry::posts;
 use crate::telemetry::trace::{Span, Trace};
 
@@ -205,7 +206,7 @@ async fn write(
 /// What a commit has added to the log.
 pub fn accepted(outcome: &Outcome) -> Option<Event> {
     let Outcome::Accepted(message) = outcome else { return None };
-    Some(Event { pos: message.pos, at: message.created_at, change: Change::MessagePosted(message.clone()) })
+    Some(events::messages::posted(message))
 }
 
 /// Tries until the patience ends. A row that the database refuses fails alone.

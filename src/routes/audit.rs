@@ -105,7 +105,7 @@ mod tests {
     #[sqlx::test(migrations = false)]
     async fn admins_read_who_did_what_and_nobody_else_does(_: PgPoolOptions, database: PgConnectOptions) {
         let chat = Chat::start(database).await;
-        let (admin, ali) = (chat.admin("admin").await, chat.user("ali").await);
+        let (admin, ali, zoe) = (chat.admin("admin").await, chat.user("ali").await, chat.user("zoe").await);
         let room = admin.post("/rooms", json!({ "name": "general" })).await.expect(201);
         let secret = json!({ "recipient_id": ali.id, "body": "psst" });
         admin.post("/direct-messages", secret).await.expect(201);
@@ -119,6 +119,24 @@ mod tests {
         assert_eq!((&entries[0]["actor"]["username"], &entries[0]["user"]["id"]), (&json!("admin"), &json!(ali.id)));
         assert_eq!(entries[1]["room"], json!({ "id": room["id"], "name": "general" }));
         assert!(!trail.to_string().contains("psst"));
+
+        // What users do to their own messages is theirs alone.
+        let mut deleted = Vec::new();
+        for by in [&zoe, &admin] {
+            let words = json!({ "room_id": room["id"], "body": "words" });
+            let message = zoe.post("/messages", words).await.expect(201);
+            let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
+            zoe.patch(&path, json!({ "body": "other words" })).await.expect(200);
+            by.delete(&path).await.expect(204);
+            deleted.push(message["id"].clone());
+        }
+        let newest = admin.get("/audit?limit=1").await.expect(200);
+        assert_eq!(
+            (&newest["entries"][0]["kind"], &newest["entries"][0]["message_id"]),
+            (&json!("message.deleted"), &deleted[1])
+        );
+        let trail = admin.get("/audit").await.expect(200).to_string();
+        assert!(!trail.contains("message.edited") && !trail.contains(deleted[0].as_str().expect("an id")), "{trail}");
 
         let older = admin.get(&format!("/audit?before={}", entries[1]["pos"])).await.expect(200);
         assert!(!older.to_string().contains("general"));

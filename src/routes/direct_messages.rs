@@ -15,6 +15,7 @@ use crate::id::{ClientId, MessageId, Pos, UserId};
 use crate::input::{Limit, MessageBody, Natural, not_empty};
 use crate::store;
 use crate::store::direct_messages::{Appended, NewDirectMessage, Refusal};
+use crate::store::events;
 
 /// A direct message to send.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -93,7 +94,7 @@ pub async fn post_direct_message(
     };
     match store::direct_messages::append(&app.db, message).await? {
         Appended::Accepted(message) => {
-            app.realtime.settle(message.pos).await;
+            app.realtime.settle_event(events::direct_messages::posted(&message)).await;
             Ok((StatusCode::CREATED, Json(message)))
         }
         Appended::Duplicate(message) => Ok((StatusCode::OK, Json(message))),

@@ -1,10 +1,11 @@
-//! The audit trail: what the log keeps beside what people said.
+//! The audit trail: those entries of the log whose kinds ask for it, see [`events`].
 
 use sqlx::FromRow;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::Db;
+use super::events::{self, Audit};
 use crate::event::Author;
 use crate::id::{MessageId, Pos, RoomId, UserId};
 
@@ -37,13 +38,18 @@ pub async fn list(db: &Db, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<
          left join users a on a.id = l.actor_id
          left join rooms r on r.id = l.room_id
          left join users u on u.id = l.user_id
+         -- The predicate of the index `log_audit`, then the kinds.
          where l.kind not in ('message.posted', 'direct.posted')
            and (l.kind <> 'message.deleted' or l.actor_id is not null)
            and l.pos < $1
+           and (l.kind::text = any($3) or l.kind::text = any($4) and exists (
+               select from messages m where m.id = l.message_id and m.author_id <> l.actor_id))
          order by l.pos desc limit $2",
     )
     .bind(before.unwrap_or(Pos(i64::MAX)))
     .bind(limit)
+    .bind(events::audited(Audit::Yes))
+    .bind(events::audited(Audit::ToOthers))
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(Entry::from).collect())

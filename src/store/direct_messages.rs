@@ -221,7 +221,7 @@ impl AppendedRow {
 
 /// A row of `direct_messages` with both names.
 #[derive(FromRow)]
-struct DirectMessageRow {
+pub(super) struct DirectMessageRow {
     id: MessageId,
     pos: Pos,
     client_id: ClientId,

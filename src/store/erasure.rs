@@ -69,7 +69,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Author, Change, Role};
+    use crate::event::{Author, Effect, Role};
     use crate::id::{ClientId, MessageId, RoomId};
     use crate::realtime::writer::NewMessage;
     use crate::store::users::{self, Outcome};
@@ -154,7 +154,8 @@ mod tests {
         let shown = serde_json::to_string(&events).unwrap();
         assert!(!shown.contains("psst") && !shown.contains("\"ali\""), "{shown}");
         let erased = events.iter().find(|event| event.pos == gone_at).unwrap();
-        assert!(matches!(&erased.change, Change::UserErased(user) if user.username.starts_with("erased-")));
+        assert_eq!(erased.effect, Effect::UserErased { user: ali });
+        assert!(erased.told.as_ref().unwrap().data.get().contains("\"erased-"));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]

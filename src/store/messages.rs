@@ -137,7 +137,7 @@ pub async fn delete(db: &Db, id: MessageId, actor: UserId) -> sqlx::Result<Chang
 
 /// A row of `messages` with its author's name.
 #[derive(FromRow)]
-struct MessageRow {
+pub(super) struct MessageRow {
     id: MessageId,
     room_id: RoomId,
     pos: Pos,

@@ -40,7 +40,7 @@ pub enum Outcome {
 /// The active or the archived rooms, and the position that this list stands at: one statement, one snapshot.
 pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     let rows = sqlx::query(
-        "select h.pos, r.id, r.name, r.is_archived, r.created_at, r.head_seq, r.retention_days
+        "select h.pos, r.id, r.name, r.topic, r.is_archived, r.created_at, r.head_seq, r.retention_days
          from log_head h left join rooms r on r.is_archived = $1
          order by lower(r.name), r.id",
     )
@@ -62,7 +62,7 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
 /// The room, archived or not.
 pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
     let row = sqlx::query_as::<_, RoomRow>(
-        "select id, name, is_archived, created_at, head_seq, retention_days from rooms where id = $1",
+        "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = $1",
     )
     .bind(id)
     .fetch_optional(db)
@@ -102,6 +102,16 @@ pub async fn set_retention(db: &Db, id: RoomId, actor: UserId, days: Option<i32>
         .bind(id)
         .bind(actor)
         .bind(days)
+        .fetch_one(db)
+        .await
+}
+
+/// Says what the room is about; empty for nothing.
+pub async fn set_topic(db: &Db, id: RoomId, actor: UserId, topic: &str) -> sqlx::Result<Changed> {
+    sqlx::query_as("select outcome, pos from set_room_topic($1, $2, $3)")
+        .bind(id)
+        .bind(actor)
+        .bind(topic)
         .fetch_one(db)
         .await
 }
@@ -153,9 +163,10 @@ pub async fn renew_name_keys(db: &Db) -> sqlx::Result<u64> {
 
 /// A row of `rooms`.
 #[derive(FromRow)]
-struct RoomRow {
+pub(super) struct RoomRow {
     id: RoomId,
     name: String,
+    topic: String,
     is_archived: bool,
     created_at: OffsetDateTime,
     head_seq: Seq,
@@ -167,6 +178,7 @@ impl From<RoomRow> for Room {
         Self {
             id: row.id,
             name: row.name,
+            topic: row.topic,
             is_archived: row.is_archived,
             created_at: row.created_at,
             head_seq: row.head_seq,
@@ -279,6 +291,23 @@ mod tests {
         let refused = create(&db, RoomId::new(), admin, "КАФЕ").await.expect_err("the name is in use");
         assert!(crate::store::violates(&refused, NAME_IN_USE));
         assert_eq!(renew_name_keys(&db).await.expect("nothing to do"), 0);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn a_topic_is_set_once_and_the_log_tells_both(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
+        let room = RoomId::new();
+        create(&db, room, admin, "general").await.expect("created");
+        let set = set_topic(&db, room, admin, "Help").await.expect("an answer");
+        assert_eq!((set.outcome, set.pos), (Outcome::Done, Some(Pos(2))));
+        assert_eq!(set_topic(&db, room, admin, "Help").await.expect("an answer").outcome, Outcome::Unchanged);
+        assert_eq!(set_topic(&db, room, ali, "Mine").await.expect("an answer").outcome, Outcome::NotAdmin);
+        assert_eq!(set_topic(&db, RoomId::new(), admin, "x").await.expect("an answer").outcome, Outcome::Unknown);
+        assert_eq!(find(&db, room).await.expect("found").expect("there").topic, "Help");
+        let detail: serde_json::Value =
+            sqlx::query_scalar("select detail from log where pos = 2").fetch_one(&db).await.expect("the entry");
+        assert_eq!(detail, serde_json::json!({"from": "", "to": "Help"}));
     }
 
     #[sqlx::test(migrations = "./migrations")]

@@ -59,8 +59,8 @@ async fn a_room_and_the_list_of_rooms() {
     let admin = chat.admin("ada").await;
     let room = |name: &str, is_archived: bool| {
         json!({
-            "id": "[uuid]", "name": name, "is_archived": is_archived, "created_at": "[time]", "head_seq": 0,
-            "retention_days": null, "online": {"users": 0, "guests": 0},
+            "id": "[uuid]", "name": name, "topic": "", "is_archived": is_archived, "created_at": "[time]",
+            "head_seq": 0, "retention_days": null, "online": {"users": 0, "guests": 0},
         })
     };
     let created = admin.send("/rooms", json!({"name": "  Garden "})).await.is(201);
@@ -155,7 +155,7 @@ async fn the_audit_trail() {
             },
             {
                 "pos": "[pos]", "kind": "room.created", "at": "[time]", "actor": person("ada"),
-                "room": {"id": "[uuid]", "name": "Garden"}, "user": null, "message_id": null, "detail": null,
+                "room": {"id": "[uuid]", "name": "Garden"}, "user": null, "message_id": null, "detail": {"name": "Garden"},
             },
         ]})
     );
@@ -194,6 +194,9 @@ async fn every_event_of_the_stream() {
     let at = |what: &str| format!("/rooms/{}{what}", created["id"].as_str().expect("an id"));
     let renamed = ada.patch(&at(""), json!({"name": "Orchard"})).await.is(200).json();
     assert_eq!(stream.expect("room.renamed").await.data, renamed);
+    let described = ada.put(&at("/topic"), json!({"topic": " Trees "})).await.is(200).json();
+    assert_eq!(described["topic"], "Trees");
+    assert_eq!(stream.expect("room.topic_set").await.data, described);
     let archived = ada.tell(&at("/archive")).await.is(200).json();
     assert_eq!(stream.expect("room.archived").await.data, archived);
     let restored = ada.tell(&at("/restore")).await.is(200).json();

@@ -169,7 +169,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::event::{Author, Change, Event};
+    use crate::event::{Audience, Author, Effect, Event};
     use crate::id::UserId;
     use crate::realtime::presence::Report;
 
@@ -186,8 +186,9 @@ mod tests {
     }
 
     fn event(pos: i64, name: &str) -> Event {
-        let change = Change::UserErased(Author { id: UserId(uuid::Uuid::nil()), username: name.into() });
-        Event { pos: Pos(pos), at: NOW, change }
+        let author = Author { id: UserId(uuid::Uuid::nil()), username: name.into() };
+        let effect = Effect::UserErased { user: author.id };
+        Event::silent(Pos(pos), NOW, "user.erased").told_to(Audience::Everyone, &author).with_effect(effect)
     }
 
     /// A publication of the next release, signed with our key.
@@ -251,8 +252,8 @@ mod tests {
     fn what_a_newer_release_committed_is_read_from_the_log() {
         let seal = seal(&[1]);
         let at = "2026-11-29T12:00:00Z";
-        let sung = json!({"committed": [{"pos": 8, "at": at, "change": {"message_sung": {"loud": true}}},
-            {"pos": 9, "at": at, "change": "more"}]});
+        let sung = json!({"committed": [{"pos": 8, "at": at, "kind": "message.sung", "audience": {"choir": 1}},
+            {"pos": 9, "at": at, "kind": "message.sung", "audience": "nobody", "effect": {"louder": true}}]});
         let Opened::Ours(read) = seal.open(&newer(&seal, &sung), NOW) else { panic!("it is ours") };
         assert_eq!(read.bulletin, Bulletin::Head(Pos(9)));
         assert_eq!(seal.open(&newer(&seal, &json!({"sang": 1})), NOW), Opened::Unknown);
@@ -308,7 +309,7 @@ mod tests {
         #[test]
         fn any_signed_text_is_read_or_passed(text in "\\PC{0,200}", pos in any::<i64>()) {
             let seal = seal(&[1]);
-            for said in [json!(text), json!({"committed": text}), json!({"committed": [{"pos": pos, "change": text}]})] {
+            for said in [json!(text), json!({"committed": text}), json!({"committed": [{"pos": pos, "kind": text}]})] {
                 let opened = seal.open(&newer(&seal, &said), NOW);
                 prop_assert!(opened != Opened::Unsigned, "{opened:?}");
             }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Bounds;
-use crate::event::{Author, Change, Event, Message};
+use crate::event::{Author, Event, Message};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::realtime::cursor::Cursor;
 use crate::realtime::directory::{Directory, RoomState};
@@ -21,6 +21,7 @@ use crate::realtime::mailbox::{Mailbox, Next};
 use crate::realtime::replay::Share;
 use crate::realtime::ring::Entry;
 use crate::realtime::topic::Interest;
+use crate::store::events;
 
 pub const INSTANCES: usize = 2;
 /// So small that a ring holds about one event, and what is before it is read from the log.
@@ -107,7 +108,7 @@ fn event(pos: i64) -> Event {
         edited_at: None,
         deleted_at: None,
     };
-    Event { pos: Pos(pos), at, change: Change::MessagePosted(message) }
+    events::messages::posted(&message)
 }
 
 fn instance_at(head: Pos) -> Instance {

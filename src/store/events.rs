@@ -1,0 +1,199 @@
+//! The kinds of events: each is defined once, in the file of its subject.
+//!
+//! A kind says its name, whether the audit trail shows it, who hears it, what they hear, from which rows that is read,
+//! and what it changes in memory. An event is built by the same function whether it was committed a moment ago or is
+//! read from the log, so live delivery and replay give the same bytes. Everything else (log, news, gate, feed, ring,
+//! replay, hub) passes events on without knowing their kinds. `docs/ARCHITECTURE.md` lists the files that a new kind
+//! touches.
+
+pub mod direct_messages;
+pub mod messages;
+pub mod rooms;
+pub mod users;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+use sqlx::FromRow;
+use time::OffsetDateTime;
+
+use super::Db;
+use crate::event::{Audience, Event};
+use crate::id::{MessageId, Pos, RoomId, UserId};
+
+/// What is the same for all events of a kind.
+#[derive(Debug)]
+pub struct Kind {
+    /// As in `log_kind`.
+    pub name: &'static str,
+    pub audit: Audit,
+    /// Removes the body of a deleted message from what was told. `None` for kinds that carry none.
+    pub redact: Option<Redact>,
+}
+
+/// Whether the audit trail shows a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    No,
+    Yes,
+    /// Only if somebody did it to a message of another author.
+    ToOthers,
+}
+
+/// Returns what is left of `data` once the message in it was deleted at a moment.
+pub type Redact = fn(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>>;
+
+impl Kind {
+    const fn new(name: &'static str, audit: Audit) -> Self {
+        Self { name, audit, redact: None }
+    }
+
+    const fn redacted_by(self, redact: Redact) -> Self {
+        Self { redact: Some(redact), ..self }
+    }
+}
+
+/// All kinds that this release knows.
+const KINDS: [&[Kind]; 4] = [messages::KINDS, direct_messages::KINDS, rooms::KINDS, users::KINDS];
+
+fn kinds() -> impl Iterator<Item = &'static Kind> {
+    KINDS.into_iter().flatten()
+}
+
+/// Returns the kind of this name. `None` if this release does not know it: a newer release may share the database.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    kinds().find(|kind| kind.name == name)
+}
+
+/// Names of the kinds that the audit trail treats in one way.
+pub fn audited(audit: Audit) -> Vec<&'static str> {
+    kinds().filter(|kind| kind.audit == audit).map(|kind| kind.name).collect()
+}
+
+/// Returns an event of a kind that this release does not know, or whose subject or detail it cannot read: nobody hears
+/// it, and every position advances past it. The room that it belongs to is kept.
+pub fn unreadable(event: Event) -> Event {
+    let room = match event.audience {
+        Audience::Room(room) => Audience::Room(room),
+        _ => Audience::Nobody,
+    };
+    Event { audience: room, ..Event::silent(event.pos, event.at, event.kind) }
+}
+
+/// A row of the log, which names its subject and does not copy it.
+#[derive(Debug, FromRow)]
+pub struct Row {
+    pub pos: Pos,
+    pub kind: String,
+    pub at: OffsetDateTime,
+    pub room_id: Option<RoomId>,
+    pub message_id: Option<MessageId>,
+    pub user_id: Option<UserId>,
+    pub detail: Option<serde_json::Value>,
+}
+
+impl Row {
+    /// The beginning of this row's event.
+    fn event(&self, kind: &Kind) -> Event {
+        Event::silent(self.pos, self.at, kind.name)
+    }
+
+    fn into_unreadable(self) -> Event {
+        let audience = self.room_id.map_or(Audience::Nobody, Audience::Room);
+        unreadable(Event { audience, ..Event::silent(self.pos, self.at, Cow::Owned(self.kind)) })
+    }
+}
+
+/// Rows of the kinds of one file, each with its kind.
+type Of<'a> = Vec<(&'a Row, &'static Kind)>;
+
+fn of<'a>(rows: &'a [Row], kinds: &'static [Kind]) -> Of<'a> {
+    let known = |row: &'a Row| Some((row, kinds.iter().find(|kind| kind.name == row.kind)?));
+    rows.iter().filter_map(known).collect()
+}
+
+/// Ids of the subjects, each once.
+fn ids<T: Copy + Ord>(subjects: impl Iterator<Item = Option<T>>) -> Vec<T> {
+    let mut ids: Vec<T> = subjects.flatten().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Returns the events of these rows of the log, in their order.
+///
+/// A subject is shown as it is now: an event replayed late may carry its message edited since, and never carries the
+/// body of a deleted one.
+pub async fn read(db: &Db, rows: Vec<Row>) -> sqlx::Result<Vec<Event>> {
+    let mut events = HashMap::with_capacity(rows.len());
+    let mut add = |read: Vec<Event>| events.extend(read.into_iter().map(|event| (event.pos, event)));
+    add(messages::read(db, &of(&rows, messages::KINDS)).await?);
+    add(direct_messages::read(db, &of(&rows, direct_messages::KINDS)).await?);
+    add(rooms::read(db, &of(&rows, rooms::KINDS)).await?);
+    add(users::read(db, &of(&rows, users::KINDS)).await?);
+    Ok(rows.into_iter().map(|row| events.remove(&row.pos).unwrap_or_else(|| row.into_unreadable())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::{Author, Effect};
+    use crate::id::ClientId;
+    use crate::realtime::writer::{NewMessage, Outcome};
+    use crate::store::direct_messages::{Appended, NewDirectMessage, append};
+    use crate::store::{log, rooms};
+
+    async fn person(db: &Db, username: &str, role: &str) -> Author {
+        let id = UserId::new();
+        let insert = "insert into users (id, username, password_hash, role) values ($1, $2, '', $3)";
+        sqlx::query(insert).bind(id).bind(username).bind(role).execute(db).await.expect("a user");
+        Author { id, username: username.into() }
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn the_kinds_are_those_of_the_schema(pool: sqlx::PgPool) {
+        let names: Vec<String> =
+            sqlx::query_scalar("select unnest(enum_range(null::log_kind))::text").fetch_all(&pool).await.unwrap();
+        let known: BTreeSet<_> = kinds().map(|kind| kind.name).collect();
+        assert_eq!(names.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
+        assert_eq!(kinds().count(), known.len(), "no kind is listed twice");
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn what_is_told_live_is_what_is_replayed(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let (admin, ali) = (person(&db, "admin", "admin").await, person(&db, "ali", "user").await);
+        let room_id = RoomId::new();
+        rooms::create(&db, room_id, admin.id, "general").await.unwrap();
+        let (id, client_id) = (MessageId::new(), ClientId::new());
+        let batch = [NewMessage { id, room_id, author: ali.clone(), client_id, body: Arc::from("a\u{2028}\"b\"") }];
+        let outcomes = log::append_messages(&db, &batch).await.unwrap();
+        let Outcome::Accepted(message) = &outcomes[0] else { panic!("{outcomes:?}") };
+        let (id, client_id) = (MessageId::new(), ClientId::new());
+        let direct = NewDirectMessage { id, sender: admin, recipient: ali.id, client_id, body: "psst", replies: false };
+        let Appended::Accepted(direct) = append(&db, direct).await.unwrap() else { panic!("refused") };
+
+        let read = log::read(&db, Pos(1), Pos(3)).await.unwrap();
+        assert_eq!(read, [messages::posted(message), direct_messages::posted(&direct)]);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn an_entry_that_cannot_be_read_keeps_its_place_and_its_room(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let room = RoomId::new();
+        sqlx::query("alter type log_kind add value 'message.sung'").execute(&db).await.unwrap();
+        for kind in ["message.sung", "message.posted", "room.renamed"] {
+            let append = "select append_log($1::log_kind, now(), null, p_room => $2)";
+            sqlx::query(append).bind(kind).bind(room).execute(&db).await.unwrap();
+        }
+        let read = log::read(&db, Pos(0), Pos(3)).await.unwrap();
+        assert_eq!(read.iter().map(|event| event.pos.0).collect::<Vec<_>>(), [1, 2, 3]);
+        for event in read {
+            assert_eq!((event.audience, event.told, event.effect), (Audience::Room(room), None, Effect::None));
+        }
+    }
+}

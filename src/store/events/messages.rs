@@ -1,0 +1,82 @@
+//! Public messages: posted, edited, deleted. Heard by the readers of their room.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use time::OffsetDateTime;
+
+use super::{Audit, Kind, Of, ids};
+use crate::event::{Audience, Effect, Event, Message};
+use crate::id::{MessageId, Pos, RoomId, Seq};
+use crate::store::Db;
+use crate::store::messages::MessageRow;
+
+const POSTED: Kind = Kind::new("message.posted", Audit::No).redacted_by(without_body);
+const EDITED: Kind = Kind::new("message.edited", Audit::No).redacted_by(without_body);
+/// A deletion by age or with the author is logged without an actor, and not audited.
+const DELETED: Kind = Kind::new("message.deleted", Audit::ToOthers);
+
+pub const KINDS: &[Kind] = &[POSTED, EDITED, DELETED];
+
+/// `data` of `message.deleted`.
+#[derive(Debug, Serialize)]
+struct Deleted {
+    id: MessageId,
+    room_id: RoomId,
+    seq: Seq,
+    pos: Pos,
+}
+
+/// The event of a message that was just posted.
+pub fn posted(message: &Message) -> Event {
+    let effect = Effect::RoomHead { room: message.room_id, seq: message.seq };
+    carrying(Event::silent(message.pos, message.created_at, POSTED.name), message).with_effect(effect)
+}
+
+fn carrying(event: Event, message: &Message) -> Event {
+    Event { message: Some(message.id), ..event.told_to(Audience::Room(message.room_id), message) }
+}
+
+/// Returns the event of a deletion. In an archived room nothing is told: its page is read anew by whoever sees it again.
+fn deleted(event: Event, id: MessageId, room_id: RoomId, seq: Seq, is_silent: bool) -> Event {
+    let pos = event.pos;
+    let event = event.with_effect(Effect::BodyDeleted { message: id });
+    if is_silent { event } else { event.told_to(Audience::Room(room_id), &Deleted { id, room_id, seq, pos }) }
+}
+
+fn without_body(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>> {
+    let message: Message = serde_json::from_str(data).ok()?;
+    to_raw_value(&Message { body: None, deleted_at: Some(deleted_at), ..message }).ok()
+}
+
+pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let messages: Vec<MessageRow> = sqlx::query_as(
+        "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
+                m.body, m.created_at, m.edited_at, m.deleted_at
+         from messages m join users u on u.id = m.author_id
+         where m.id = any($1)",
+    )
+    .bind(ids(rows.iter().map(|(row, _)| row.message_id)))
+    .fetch_all(db)
+    .await?;
+    let messages: HashMap<MessageId, Message> =
+        messages.into_iter().map(Message::from).map(|message| (message.id, message)).collect();
+
+    let event = |(row, kind): &(&super::Row, &'static Kind)| {
+        let message = messages.get(&row.message_id?)?;
+        let event = row.event(kind);
+        Some(match kind.name {
+            "message.posted" => posted(message),
+            "message.deleted" => {
+                let is_silent = row.detail.as_ref().is_some_and(|detail| detail["archived"] == true);
+                deleted(event, message.id, message.room_id, message.seq, is_silent)
+            }
+            _ => carrying(event, message),
+        })
+    };
+    Ok(rows.iter().filter_map(event).collect())
+}

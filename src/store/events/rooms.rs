@@ -1,0 +1,50 @@
+//! Rooms: created, changed, archived, restored. Heard by everybody, as part of the lobby.
+
+use std::collections::HashMap;
+
+use super::{Audit, Kind, Of, Row, ids};
+use crate::event::{Audience, Effect, Event, Room};
+use crate::id::RoomId;
+use crate::store::Db;
+use crate::store::rooms::RoomRow;
+
+pub const KINDS: &[Kind] = &[
+    Kind::new("room.created", Audit::Yes),
+    Kind::new("room.renamed", Audit::Yes),
+    Kind::new("room.archived", Audit::Yes),
+    Kind::new("room.restored", Audit::Yes),
+    Kind::new("room.retention_set", Audit::Yes),
+    Kind::new("room.topic_set", Audit::Yes),
+];
+
+/// Returns whether the room is archived after an event of this kind; `None` if the kind does not change that.
+fn archives(kind: &Kind) -> Option<bool> {
+    match kind.name {
+        "room.archived" => Some(true),
+        "room.created" | "room.restored" => Some(false),
+        _ => None,
+    }
+}
+
+pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rooms: Vec<RoomRow> = sqlx::query_as(
+        "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = any($1)",
+    )
+    .bind(ids(rows.iter().map(|(row, _)| row.room_id)))
+    .fetch_all(db)
+    .await?;
+    let rooms: HashMap<RoomId, Room> = rooms.into_iter().map(Room::from).map(|room| (room.id, room)).collect();
+
+    let event = |(row, kind): &(&Row, &'static Kind)| {
+        let room = rooms.get(&row.room_id?)?;
+        // The room as it is now, except for what this event says.
+        let is_archived = archives(kind);
+        let room = Room { is_archived: is_archived.unwrap_or(room.is_archived), ..room.clone() };
+        let effect = Effect::Room { room: room.id, is_archived };
+        Some(row.event(kind).told_to(Audience::Everyone, &room).with_effect(effect))
+    };
+    Ok(rows.iter().filter_map(event).collect())
+}
