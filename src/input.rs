@@ -4,6 +4,7 @@
 //! characters are refused here once, so that none reaches the database, a stream's frame or a terminal.
 
 mod look;
+mod room_topic;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-pub use look::name_key;
+pub use self::{look::name_key, room_topic::RoomTopic};
 
 /// Why a text is refused: a sentence that goes on from the field's name.
 pub type Refusal = &'static str;
@@ -260,8 +261,7 @@ impl<'de, const DEFAULT: u16, const MAX: u16> Deserialize<'de> for Limit<DEFAULT
     }
 }
 
-/// For an optional value of a query: left out it is `None`, and left empty (`?before=`) it is refused, where
-/// the reader of queries by itself would take it for left out.
+/// For optional values in a query: an empty one (`?before=`) is refused, not treated as absent.
 pub fn not_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -41,6 +41,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(rooms::list_rooms, rooms::create_room))
         .routes(routes!(rooms::get_room, rooms::rename_room))
         .routes(routes!(rooms::set_retention))
+        .routes(routes!(rooms::set_topic))
         .routes(routes!(rooms::archive_room))
         .routes(routes!(rooms::restore_room))
         .routes(routes!(messages::list_messages, messages::post_message))

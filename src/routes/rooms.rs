@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::{Role, Room};
 use crate::extract::{Json, Path, Query};
 use crate::id::RoomId;
-use crate::input::{RoomName, whole};
+use crate::input::{RoomName, RoomTopic, whole};
 use crate::store;
 use crate::store::rooms::{Changed, Outcome};
 
@@ -38,6 +38,13 @@ pub struct Rooms {
 #[serde(deny_unknown_fields)]
 pub struct RoomInput {
     name: RoomName,
+}
+
+/// What a room is about.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    topic: RoomTopic,
 }
 
 /// How long a room keeps its messages.
@@ -158,6 +165,26 @@ pub async fn set_retention(
     let room = changed_room(&app, id, changed).await?;
     app.sweep.wake();
     Ok(room)
+}
+
+/// Say what a room is about, in its header.
+#[utoipa::path(
+    put, path = "/rooms/{id}/topic", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
+    request_body = Topic,
+    responses(
+        (status = 200, body = Room),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+    )
+)]
+pub async fn set_topic(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(id): Path<RoomId>,
+    Json(input): Json<Topic>,
+) -> Result<Json<Room>> {
+    let changed = store::rooms::set_topic(&app.db, id, admin.id, input.topic.as_ref()).await;
+    changed_room(&app, id, changed).await
 }
 
 /// Archive a room: it leaves every list and takes no more messages. Doing it twice is not an error.

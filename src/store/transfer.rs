@@ -83,6 +83,9 @@ pub struct Room {
     pub id: RoomId,
     pub name: String,
     pub is_archived: bool,
+    /// Left out if empty, as releases without topics expect.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub topic: String,
     pub retention_days: Option<i32>,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

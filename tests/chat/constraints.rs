@@ -42,6 +42,7 @@ const RULES: &[(&str, Way)] = &[
     ("rooms_pkey", CHANCE),
     ("rooms_active_name_key", Asked(|chat| taken_room_names(chat).boxed_local())),
     ("rooms_retention_sane", Asked(|chat| retention_beyond_reason(chat).boxed_local())),
+    ("rooms_topic_sane", Asked(|chat| topics_beyond_reason(chat).boxed_local())),
     ("messages_pkey", CHANCE),
     ("messages_body_until_deleted", Asked(|chat| edits_of_the_deleted(chat).boxed_local())),
     ("messages_one_per_submit", Asked(|chat| used_client_ids(chat).boxed_local())),
@@ -169,6 +170,14 @@ async fn retention_beyond_reason(chat: &Chat) {
     for days in [-1, 36_501, i64::MAX] {
         let days = json!({"days": days});
         chat.founder().await.put(&format!("/rooms/{}/retention", room.id), days).await.refused_field("days");
+    }
+}
+
+async fn topics_beyond_reason(chat: &Chat) {
+    let room = chat.room("about").await;
+    let topic = format!("/rooms/{}/topic", room.id);
+    for said in ["x".repeat(251), "two\nlines".into()] {
+        chat.founder().await.put(&topic, json!({"topic": said})).await.refused_field("topic");
     }
 }
 

@@ -135,11 +135,12 @@ impl Replica {
                 let rooms = self.view.rooms.values();
                 self.stream = self.reader.opening().rooms(rooms).from(&self.stream.cursor).open().await;
             }
-            "room.renamed" | "room.retention_set" => {
+            "room.renamed" | "room.retention_set" | "room.topic_set" => {
                 let changed: Room = heard.body();
                 if let Some(room) = self.view.rooms.get_mut(&changed.id) {
                     room.name = changed.name;
                     room.retention_days = changed.retention_days;
+                    room.topic = changed.topic;
                 }
             }
             "room.archived" => {
@@ -256,6 +257,14 @@ impl World {
                 self.ada.put(&format!("/rooms/{}/retention", room.id), json!({"days": 90 + n})).await.is(200);
                 "a retention"
             }
+            15 => {
+                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
+                self.ada
+                    .put(&format!("/rooms/{}/topic", room.id), json!({"topic": format!("topic {n}")}))
+                    .await
+                    .is(200);
+                "a topic"
+            }
             14 => {
                 let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
                 let carol = self.chat.user(&format!("carol{n}")).await;
@@ -284,7 +293,7 @@ fn pick<'a, T>(items: &'a [T], chance: &mut StdRng) -> Option<&'a T> {
     (!items.is_empty()).then(|| &items[chance.random_range(0..items.len())])
 }
 
-const ACTIONS: usize = 16;
+const ACTIONS: usize = 17;
 
 #[tokio::test]
 async fn snapshot_and_events_are_a_fresh_snapshot_after_every_action() {
@@ -306,7 +315,7 @@ async fn snapshot_and_events_are_a_fresh_snapshot_after_every_action() {
     }
     world.check("a burst").await;
     done.remove("nothing");
-    assert_eq!(done.len(), 12, "every kind of action was done: {done:?}");
+    assert_eq!(done.len(), 13, "every kind of action was done: {done:?}");
     let events: usize = world.replicas.iter().map(|replica| replica.events).sum();
     println!("{events} events by three readers over {done:?}, and a burst of 40");
 }

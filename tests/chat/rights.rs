@@ -44,6 +44,7 @@ get_room                   200     401     401  200   200   200    401     200  
 get_room?archived          404     401     401  404   404   404    401     404   200
 rename_room                401     401     401  403   403   403    401     403   200
 set_retention              401     401     401  403   403   403    401     403   200
+set_topic                  401     401     401  403   403   403    401     403   200
 archive_room               401     401     401  403   403   403    401     403   200
 restore_room?archived      401     401     401  403   403   403    401     403   200
 
@@ -205,6 +206,7 @@ fn request(
         "get_room" => (Method::GET, of_room(""), Value::Null),
         "rename_room" => (Method::PATCH, of_room(""), json!({"name": name})),
         "set_retention" => (Method::PUT, of_room("/retention"), json!({"days": 90})),
+        "set_topic" => (Method::PUT, of_room("/topic"), json!({"topic": "words"})),
         "archive_room" => (Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (Method::POST, of_room("/restore"), Value::Null),
         "list_messages" => (Method::GET, format!("/messages?room_id={}", room.id), Value::Null),

@@ -260,14 +260,14 @@ const INSERTS: [&str; 5] = [
      where kind = 'user' and erased_at is not null",
     "with arrived as (
         select * from json_to_recordset($1::json) as r (
-            kind text, pos bigint, id uuid, name text, name_key text, is_archived boolean, retention_days integer,
+            kind text, pos bigint, id uuid, name text, name_key text, topic text, is_archived boolean, retention_days integer,
             created_at timestamptz)
         where kind = 'room'
      ), logged as (
         insert into log (pos, kind, at, room_id) select pos, 'room.created', created_at, id from arrived
      )
-     insert into rooms (id, name, name_key, is_archived, retention_days, created_at)
-     select id, name, name_key, is_archived, retention_days, created_at from arrived",
+     insert into rooms (id, name, name_key, topic, is_archived, retention_days, created_at)
+     select id, name, name_key, coalesce(topic, ''), is_archived, retention_days, created_at from arrived",
     "with arrived as (
         select * from json_to_recordset($1::json) as m (
             kind text, pos bigint, id uuid, room_id uuid, seq bigint, author_id uuid, client_id uuid, fingerprint text,

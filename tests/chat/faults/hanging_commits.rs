@@ -94,6 +94,7 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "create_room" => (admin, Method::POST, "/rooms".into(), json!({"name": format!("{name} 2")})),
         "rename_room" => (admin, Method::PATCH, of_room(""), json!({"name": format!("{name} 2")})),
         "set_retention" => (admin, Method::PUT, of_room("/retention"), json!({"days": 90})),
+        "set_topic" => (admin, Method::PUT, of_room("/topic"), json!({"topic": "words"})),
         "archive_room" => (admin, Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (admin, Method::POST, of_room("/restore"), Value::Null),
         "post_message" => (caller, Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
