@@ -1,6 +1,7 @@
 // A stream read by the test itself, without a browser, event by event.
 
-import type { EventKind, ServerEvent } from "../src/realtime/events";
+import type { EventKind } from "../src/realtime/events";
+import type { ServerEvent } from "../src/realtime/server-event";
 
 export class Listener {
   readonly events: ServerEvent[] = [];

@@ -3,6 +3,8 @@
 //! Handlers say what is theirs alone. What follows from an operation's shape (a body can be too large, a
 //! token can be bad) is said here once for all of them, and so cannot be forgotten by one.
 
+mod stream_events;
+
 use std::io::Write as _;
 
 use anyhow::Context as _;
@@ -62,6 +64,7 @@ pub(super) fn preamble() -> OpenApi {
     components.schemas.insert("FieldError".to_owned(), FieldError::schema());
     // Parameters do not bring their schemas along, as bodies do.
     components.schemas.insert("SearchText".to_owned(), SearchText::schema());
+    stream_events::describe(&mut components);
 
     let tags: Vec<Tag> =
         TAGS.into_iter().map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build()).collect();

@@ -58,7 +58,8 @@ pub struct StreamQuery {
 /// Hear rooms, the lobby and, with a token, one's own direct messages
 ///
 /// An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
-/// stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so.
+/// stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so. The schema `StreamEvent`
+/// describes every event.
 #[utoipa::path(
     get,
     path = "/sse",

@@ -35,6 +35,7 @@ mod secrecy;
 mod shapes;
 mod shares;
 mod smuggling;
+mod stream_events;
 #[cfg(feature = "otlp")]
 mod traces;
 mod transfer;

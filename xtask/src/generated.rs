@@ -41,6 +41,7 @@ fn contents() -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut files = BTreeMap::new();
     collect(&frontend::dir().join("openapi.json"), &mut files)?;
     collect(&frontend::dir().join("src/api/gen"), &mut files)?;
+    collect(&frontend::dir().join("src/realtime/events.ts"), &mut files)?;
     Ok(files)
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ALI, aDirect, aMessage, anEvent, aRoom, hello, ZOE } from "../testing/wire";
 import { apply } from "./apply";
-import { EVENT_KINDS, type EventKind, type ServerEvent } from "./events";
+import { EVENT_KINDS, type EventKind } from "./events";
+import type { ServerEvent } from "./server-event";
 import {
   withConversations,
   withDirects,

@@ -2,8 +2,8 @@
 // release knows.
 
 import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
-import type { Hello, ServerEvent } from "./events";
 import { buryMessage, mergeDirects, mergeMessages } from "./merge";
+import type { Hello, ServerEvent } from "./server-event";
 import {
   type ChatState,
   type Coverage,

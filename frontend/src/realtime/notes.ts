@@ -1,7 +1,7 @@
 // Messages between the tabs of one browser. A tab may run another release, older or newer, so received messages are
 // validated, and fields that older releases rely on must be kept.
 
-import { isEvent, type ServerEvent } from "./events";
+import { isEvent, isKnownKind, type ServerEvent } from "./server-event";
 import type { ConnectionStatus } from "./stream";
 
 export type Note =
@@ -17,8 +17,11 @@ export type Note =
   | { kind: "status"; from?: string; status: ConnectionStatus }
   | { kind: "welcome"; from?: string; tab: string; status: ConnectionStatus; events: ServerEvent[] };
 
-/** An event of a newer release, whose kind or shape this one does not know. */
-export type Unreadable = { kind: "unreadable" };
+/**
+ * An event of a newer release, whose kind or shape this one does not know. An unknown kind changes nothing here, so the
+ * stream may resume after it; of a known kind, `id` is null, since something was missed.
+ */
+export type Unreadable = { kind: "unreadable"; from?: string; id: string | null };
 
 const STATUSES: readonly unknown[] = ["connecting", "live", "reconnecting", "offline"];
 
@@ -48,7 +51,9 @@ export function fromWire(data: unknown): Note | Unreadable | null {
     case "status":
       return status && { kind: "status", ...from, status };
     case "event":
-      return isEvent(note.event) ? { kind: "event", ...from, event: note.event } : { kind: "unreadable" };
+      return isEvent(note.event)
+        ? { kind: "event", ...from, event: note.event }
+        : { kind: "unreadable", ...from, id: idOfUnknownKind(note.event) };
     case "welcome":
       return status && typeof note.tab === "string" && Array.isArray(note.events)
         ? { kind: "welcome", ...from, tab: note.tab, status, events: note.events.filter(isEvent) }
@@ -56,6 +61,12 @@ export function fromWire(data: unknown): Note | Unreadable | null {
     default:
       return null;
   }
+}
+
+function idOfUnknownKind(event: unknown): string | null {
+  if (typeof event !== "object" || event === null) return null;
+  const { kind, id } = event as Record<string, unknown>;
+  return !isKnownKind(kind) && typeof id === "string" ? id : null;
 }
 
 function statusOf({ status, isHeldBack }: Record<string, unknown>): ConnectionStatus | null {

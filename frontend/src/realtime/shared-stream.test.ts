@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeEventSource } from "../testing/fake-event-source";
 import { FakeLocks, type FakeTab } from "../testing/fake-locks";
 import { aMessage, anEvent, hello } from "../testing/wire";
-import type { ServerEvent } from "./events";
+import type { ServerEvent } from "./server-event";
 import { SharedStream } from "./shared-stream";
 
 /** Enough turns of the event loop for locks and channels, and for nothing else. */
@@ -231,6 +231,23 @@ test("whatever a tab of another release says, this one goes on, and knows of a n
   expect(follower.kinds).toEqual(["hello"]);
   expect(follower.status).toBe("live");
   expect(follower.unknown).toBe(2);
+});
+
+test("a tab resumes after an event of an unknown kind, and before one of a known kind that it could not read", async () => {
+  const leader = new Tab("a");
+  await settled();
+  new Tab("a");
+  await settled();
+  FakeEventSource.newest.says(hello(["a"]));
+  await settled();
+  otherReleaseSays(
+    { kind: "event", event: { kind: "message.reactions", id: "epoch.8", data: { id: "m" } } },
+    { kind: "event", event: { kind: "message.posted", id: "epoch.9", data: { v: 2 } } },
+  );
+  await settled();
+  leader.shared.stop();
+  await settled();
+  expect(FakeEventSource.newest.query.get("cursor")).toBe("epoch.8");
 });
 
 test("every tab is told when the stream is held back, older releases in a word that they know", async () => {

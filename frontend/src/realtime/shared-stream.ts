@@ -2,9 +2,9 @@
 // with a stream of its own would hang. The leading tab holds the stream and passes every event on; where tabs cannot
 // elect a leader, each leads itself.
 
-import type { EventOf, ServerEvent } from "./events";
 import { campaign, electionLocks, holdWhileAlive, whenGone } from "./leadership";
-import { fromWire, type Note, toWire } from "./notes";
+import { fromWire, type Note, toWire, type Unreadable } from "./notes";
+import type { EventOf, ServerEvent } from "./server-event";
 import { ChatStream, type ConnectionStatus, type StreamPorts } from "./stream";
 
 const LOCK = "gapless.stream";
@@ -149,9 +149,15 @@ export class SharedStream {
   #onMessage(data: unknown): void {
     const note = fromWire(data);
     if (!note) return;
-    if (note.kind === "unreadable") this.ports.onUnknownEvent();
+    if (note.kind === "unreadable") this.#onUnreadable(note);
     else if (this.#stream) this.#onNoteToLeader(note);
     else this.#onNoteToFollower(note);
+  }
+
+  #onUnreadable({ from, id }: Unreadable): void {
+    this.ports.onUnknownEvent();
+    const isFromLeader = !this.#stream && (!from || from === this.#leader);
+    if (id !== null && isFromLeader) this.#cursor = id;
   }
 
   #onNoteToLeader(note: Note): void {

@@ -3,7 +3,7 @@
 import { useSyncExternalStore } from "react";
 import type { DirectMessage, Message } from "../api/gen/types.gen";
 import { apply, withDirect, withPosted } from "./apply";
-import type { ServerEvent } from "./events";
+import type { ServerEvent } from "./server-event";
 import { withoutHole } from "./snapshots";
 import { type ChatState, EMPTY_STATE, timelineMessage } from "./state";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeEventSource } from "../testing/fake-event-source";
 import { aMessage, anEvent, hello } from "../testing/wire";
-import type { ServerEvent } from "./events";
+import type { ServerEvent } from "./server-event";
 import { ChatStream, type ConnectionStatus } from "./stream";
 
 let heard: ServerEvent[];

@@ -1,7 +1,8 @@
 // One unbroken stream made of many connections: opens, watches, resumes from the last position, hands over to a
 // successor without a gap. Knows nothing of rooms' contents or of React.
 
-import { EVENT_KINDS, type EventKind, isAboutStream, parseEvent, type ServerEvent } from "./events";
+import { EVENT_KINDS, type EventKind } from "./events";
+import { isAboutStream, parseEvent, type ServerEvent } from "./server-event";
 
 /** "held-back": the server answers other requests, but something in between buffers the stream. */
 export type ConnectionStatus = "connecting" | "live" | "reconnecting" | "offline" | "held-back";
@@ -139,7 +140,7 @@ export class ChatStream {
     }
     this.ports.onUnknownEvent();
     // The change is unknown; reload by REST.
-    if (EVENT_KINDS[kind])
+    if (EVENT_KINDS[kind].hasId)
       this.ports.onEvent({ kind: "reset", id: null, data: { reason: "unknown_cursor" } });
   }
 

@@ -1,4 +1,4 @@
-import type { ServerEvent } from "../realtime/events";
+import type { ServerEvent } from "../realtime/server-event";
 
 /** An `EventSource` whose server is the test. */
 export class FakeEventSource extends EventTarget {

@@ -1,7 +1,8 @@
 // Things as the server sends them, for tests.
 
 import type { Author, DirectMessage, Message, Room } from "../api/gen/types.gen";
-import type { EventKind, EventOf, ServerEvent } from "../realtime/events";
+import type { EventKind } from "../realtime/events";
+import type { EventOf, ServerEvent } from "../realtime/server-event";
 
 export const ALI: Author = { id: "user-ali", username: "ali" };
 export const ZOE: Author = { id: "user-zoe", username: "zoe" };

@@ -317,7 +317,8 @@ export const setRetention = <ThrowOnError extends boolean = false>(options: Opti
  * Hear rooms, the lobby and, with a token, one's own direct messages
  *
  * An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
- * stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so.
+ * stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so. The schema `StreamEvent`
+ * describes every event.
  */
 export const openStream = <ThrowOnError extends boolean = false>(options?: Options<OpenStreamData, ThrowOnError, OpenStreamResponse>) => (options?.client ?? client).sse.get<OpenStreamResponses, OpenStreamErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

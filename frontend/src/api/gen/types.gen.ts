@@ -56,6 +56,20 @@ export type Ban = {
     reason?: Reason;
 };
 
+export type ByeData = {
+    reason: ByeReason;
+};
+
+/**
+ * The last event of a stream, and why it ends.
+ */
+export type ByeEvent = {
+    data: ByeData;
+    kind: 'bye';
+};
+
+export type ByeReason = 'expired' | 'revoked' | 'slow' | 'shutdown' | 'busy';
+
 /**
  * Chosen by the client for one submit; repeated in each retry of it.
  */
@@ -118,10 +132,48 @@ export type DirectMessages = {
 };
 
 /**
+ * A direct message was sent; only its sender and recipient hear it.
+ */
+export type DirectPostedEvent = {
+    data: DirectMessage;
+    id: EventId;
+    kind: 'direct.posted';
+};
+
+export type DrainData = {
+    retry_ms: number;
+};
+
+/**
+ * This instance is shutting down: reconnect after `retry_ms`.
+ */
+export type DrainEvent = {
+    data: DrainData;
+    kind: 'drain';
+};
+
+/**
  * Other words for a message.
  */
 export type EditInput = {
     body: MessageBody;
+};
+
+/**
+ * A position in the stream. Opaque; a stream opened with it as `cursor` continues after this event.
+ */
+export type EventId = string;
+
+export type ExpiringData = {
+    expires_at: string;
+};
+
+/**
+ * The access token expires in about a minute.
+ */
+export type ExpiringEvent = {
+    data: ExpiringData;
+    kind: 'expiring';
 };
 
 /**
@@ -130,6 +182,46 @@ export type EditInput = {
 export type FieldError = {
     field: string;
     message: string;
+};
+
+export type HeartbeatData = {
+    [key: string]: unknown;
+};
+
+/**
+ * Nothing happened up to this position.
+ */
+export type HeartbeatEvent = {
+    data: HeartbeatData;
+    id: EventId;
+    kind: 'heartbeat';
+};
+
+export type HelloData = {
+    /**
+     * Where this stream starts: it carries the events after this position.
+     */
+    cursor: EventId;
+    /**
+     * When the access token expires; `null` for guests.
+     */
+    expires_at: string | null;
+    heartbeat_secs: number;
+    /**
+     * Requested rooms that are unknown or archived.
+     */
+    missing: Array<string>;
+    rooms: Array<RoomHead>;
+    user: User | null;
+};
+
+/**
+ * The first event of every stream: where it starts and what it carries.
+ */
+export type HelloEvent = {
+    data: HelloData;
+    id: EventId;
+    kind: 'hello';
 };
 
 /**
@@ -178,6 +270,24 @@ export type InvitationTerms = {
     max_uses?: number;
 };
 
+export type LobbyData = {
+    rooms: Array<LobbyRoom>;
+};
+
+/**
+ * Online counts that changed in rooms that the stream does not carry.
+ */
+export type LobbyEvent = {
+    data: LobbyData;
+    kind: 'lobby';
+};
+
+export type LobbyRoom = {
+    guests: number;
+    id: string;
+    users: number;
+};
+
 /**
  * A new invitation. Not `Debug`: its code lets people in.
  */
@@ -213,10 +323,47 @@ export type Message = {
  */
 export type MessageBody = string;
 
+export type MessageDeletedData = {
+    id: string;
+    /**
+     * Position of the deletion.
+     */
+    pos: number;
+    room_id: string;
+    seq: number;
+};
+
+/**
+ * A message was deleted.
+ */
+export type MessageDeletedEvent = {
+    data: MessageDeletedData;
+    id: EventId;
+    kind: 'message.deleted';
+};
+
+/**
+ * A message was edited.
+ */
+export type MessageEditedEvent = {
+    data: Message;
+    id: EventId;
+    kind: 'message.edited';
+};
+
 /**
  * A message, public or direct.
  */
 export type MessageId = string;
+
+/**
+ * A message was posted.
+ */
+export type MessagePostedEvent = {
+    data: Message;
+    id: EventId;
+    kind: 'message.posted';
+};
 
 export type Messages = {
     /**
@@ -296,6 +443,20 @@ export type PostInput = {
     room_id: RoomId;
 };
 
+export type PresenceData = {
+    guests: number;
+    room_id: string;
+    users: number;
+};
+
+/**
+ * The online counts of a room that the stream carries.
+ */
+export type PresenceEvent = {
+    data: PresenceData;
+    kind: 'presence';
+};
+
 /**
  * The body of every error: RFC 9457.
  */
@@ -341,6 +502,21 @@ export type Reason = string;
  */
 export type Registration = 'open' | 'invite' | 'closed';
 
+export type ResetData = {
+    reason: ResetReason;
+};
+
+/**
+ * Events were skipped: reload over REST. The stream is live from this position.
+ */
+export type ResetEvent = {
+    data: ResetData;
+    id: EventId;
+    kind: 'reset';
+};
+
+export type ResetReason = 'epoch' | 'replay_limit' | 'unknown_cursor';
+
 /**
  * How long a room keeps its messages.
  */
@@ -383,6 +559,32 @@ export type Room = {
 };
 
 /**
+ * A room was archived.
+ */
+export type RoomArchivedEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.archived';
+};
+
+/**
+ * A room was created.
+ */
+export type RoomCreatedEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.created';
+};
+
+export type RoomHead = {
+    /**
+     * `seq` of the newest message; 0 in a room without any.
+     */
+    head_seq: number;
+    id: string;
+};
+
+/**
  * A room.
  */
 export type RoomId = string;
@@ -398,6 +600,33 @@ export type RoomInput = {
  * The name of a room: one trimmed line of 1 to 80 characters, in NFC, of which something shows.
  */
 export type RoomName = string;
+
+/**
+ * A room was renamed.
+ */
+export type RoomRenamedEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.renamed';
+};
+
+/**
+ * An archived room was restored.
+ */
+export type RoomRestoredEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.restored';
+};
+
+/**
+ * The retention period of a room was changed.
+ */
+export type RoomRetentionSetEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.retention_set';
+};
 
 export type Rooms = {
     /**
@@ -449,6 +678,62 @@ export type SessionHolder = {
 };
 
 /**
+ * A user's role and restrictions, as told to that user when they change.
+ */
+export type Standing = {
+    id: UserId;
+    mute_reason: string | null;
+    muted_until: string | null;
+    role: Role;
+    username: string;
+};
+
+/**
+ * An event of the stream. `kind` and `id` are the fields `event:` and `id:` of a server-sent event, and `data` is the
+ * JSON of its field `data:`. Kinds without an `id` do not move the position of the stream. Later releases add kinds and
+ * fields: ignore those that you do not know.
+ */
+export type StreamEvent = ({
+    kind: 'hello';
+} & HelloEvent) | ({
+    kind: 'message.posted';
+} & MessagePostedEvent) | ({
+    kind: 'message.edited';
+} & MessageEditedEvent) | ({
+    kind: 'message.deleted';
+} & MessageDeletedEvent) | ({
+    kind: 'direct.posted';
+} & DirectPostedEvent) | ({
+    kind: 'room.created';
+} & RoomCreatedEvent) | ({
+    kind: 'room.renamed';
+} & RoomRenamedEvent) | ({
+    kind: 'room.archived';
+} & RoomArchivedEvent) | ({
+    kind: 'room.restored';
+} & RoomRestoredEvent) | ({
+    kind: 'room.retention_set';
+} & RoomRetentionSetEvent) | ({
+    kind: 'user.changed';
+} & UserChangedEvent) | ({
+    kind: 'user.erased';
+} & UserErasedEvent) | ({
+    kind: 'presence';
+} & PresenceEvent) | ({
+    kind: 'lobby';
+} & LobbyEvent) | ({
+    kind: 'heartbeat';
+} & HeartbeatEvent) | ({
+    kind: 'expiring';
+} & ExpiringEvent) | ({
+    kind: 'reset';
+} & ResetEvent) | ({
+    kind: 'drain';
+} & DrainEvent) | ({
+    kind: 'bye';
+} & ByeEvent);
+
+/**
  * How the access token is shown: RFC 6750.
  */
 export type TokenType = 'Bearer';
@@ -463,6 +748,15 @@ export type User = {
 };
 
 /**
+ * The caller's own role or mute was changed.
+ */
+export type UserChangedEvent = {
+    data: Standing;
+    id: EventId;
+    kind: 'user.changed';
+};
+
+/**
  * A user with the restrictions that are in force.
  */
 export type UserDetails = User & {
@@ -470,6 +764,15 @@ export type UserDetails = User & {
     banned_at: string | null;
     mute_reason: string | null;
     muted_until: string | null;
+};
+
+/**
+ * A user was erased. `username` is the placeholder that replaces their name.
+ */
+export type UserErasedEvent = {
+    data: Author;
+    id: EventId;
+    kind: 'user.erased';
 };
 
 /**

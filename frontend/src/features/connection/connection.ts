@@ -5,7 +5,7 @@ import { apiAddress } from "../../api/address";
 import { getMe, listRooms } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
 import { isNewerReleaseThere } from "../../browser/release";
-import type { ServerEvent } from "../../realtime/events";
+import type { ServerEvent } from "../../realtime/server-event";
 import { SharedStream } from "../../realtime/shared-stream";
 import { withViewer } from "../../realtime/snapshots";
 import { chat } from "../../realtime/store";

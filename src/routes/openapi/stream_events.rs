@@ -1,0 +1,218 @@
+//! The events of `GET /sse` in the document: one schema for each kind, and their union.
+//!
+//! Only the document uses these types; the frames are encoded elsewhere. `tests/chat/stream_events.rs` checks frames
+//! of every kind against these schemas. The front end's `events.ts` is generated from them. To add an event, add a variant.
+
+use time::OffsetDateTime;
+use utoipa::openapi::schema::{Discriminator, Schema};
+use utoipa::openapi::{Components, Ref, RefOr};
+use utoipa::{PartialSchema as _, ToSchema};
+use uuid::Uuid;
+
+use crate::event::{Author, DirectMessage, Message, Room, Standing, User};
+
+/// An event of the stream. `kind` and `id` are the fields `event:` and `id:` of a server-sent event, and `data` is the
+/// JSON of its field `data:`. Kinds without an `id` do not move the position of the stream. Later releases add kinds and
+/// fields: ignore those that you do not know.
+#[derive(ToSchema)]
+#[serde(tag = "kind")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum StreamEvent {
+    /// The first event of every stream: where it starts and what it carries.
+    #[serde(rename = "hello")]
+    Hello { id: EventId, data: HelloData },
+    /// A message was posted.
+    #[serde(rename = "message.posted")]
+    MessagePosted { id: EventId, data: Message },
+    /// A message was edited.
+    #[serde(rename = "message.edited")]
+    MessageEdited { id: EventId, data: Message },
+    /// A message was deleted.
+    #[serde(rename = "message.deleted")]
+    MessageDeleted { id: EventId, data: MessageDeletedData },
+    /// A direct message was sent; only its sender and recipient hear it.
+    #[serde(rename = "direct.posted")]
+    DirectPosted { id: EventId, data: DirectMessage },
+    /// A room was created.
+    #[serde(rename = "room.created")]
+    RoomCreated { id: EventId, data: Room },
+    /// A room was renamed.
+    #[serde(rename = "room.renamed")]
+    RoomRenamed { id: EventId, data: Room },
+    /// A room was archived.
+    #[serde(rename = "room.archived")]
+    RoomArchived { id: EventId, data: Room },
+    /// An archived room was restored.
+    #[serde(rename = "room.restored")]
+    RoomRestored { id: EventId, data: Room },
+    /// The retention period of a room was changed.
+    #[serde(rename = "room.retention_set")]
+    RoomRetentionSet { id: EventId, data: Room },
+    /// The caller's own role or mute was changed.
+    #[serde(rename = "user.changed")]
+    UserChanged { id: EventId, data: Standing },
+    /// A user was erased. `username` is the placeholder that replaces their name.
+    #[serde(rename = "user.erased")]
+    UserErased { id: EventId, data: Author },
+    /// The online counts of a room that the stream carries.
+    #[serde(rename = "presence")]
+    Presence { data: PresenceData },
+    /// Online counts that changed in rooms that the stream does not carry.
+    #[serde(rename = "lobby")]
+    Lobby { data: LobbyData },
+    /// Nothing happened up to this position.
+    #[serde(rename = "heartbeat")]
+    Heartbeat { id: EventId, data: HeartbeatData },
+    /// The access token expires in about a minute.
+    #[serde(rename = "expiring")]
+    Expiring { data: ExpiringData },
+    /// Events were skipped: reload over REST. The stream is live from this position.
+    #[serde(rename = "reset")]
+    Reset { id: EventId, data: ResetData },
+    /// This instance is shutting down: reconnect after `retry_ms`.
+    #[serde(rename = "drain")]
+    Drain { data: DrainData },
+    /// The last event of a stream, and why it ends.
+    #[serde(rename = "bye")]
+    Bye { data: ByeData },
+}
+
+/// A position in the stream. Opaque; a stream opened with it as `cursor` continues after this event.
+#[derive(ToSchema)]
+#[schema(value_type = String, max_length = 64, pattern = r"^[A-Za-z0-9._-]+\.[0-9]+$")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct EventId(String);
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct HelloData {
+    /// Where this stream starts: it carries the events after this position.
+    cursor: EventId,
+    rooms: Vec<RoomHead>,
+    /// Requested rooms that are unknown or archived.
+    missing: Vec<Uuid>,
+    #[schema(required = true)]
+    user: Option<User>,
+    heartbeat_secs: u64,
+    /// When the access token expires; `null` for guests.
+    #[schema(required = true)]
+    expires_at: Option<OffsetDateTime>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct RoomHead {
+    id: Uuid,
+    /// `seq` of the newest message; 0 in a room without any.
+    head_seq: i64,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct MessageDeletedData {
+    id: Uuid,
+    room_id: Uuid,
+    seq: i64,
+    /// Position of the deletion.
+    pos: i64,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct PresenceData {
+    room_id: Uuid,
+    users: u32,
+    guests: u32,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct LobbyData {
+    rooms: Vec<LobbyRoom>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct LobbyRoom {
+    id: Uuid,
+    users: u32,
+    guests: u32,
+}
+
+#[derive(ToSchema)]
+struct HeartbeatData {}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ExpiringData {
+    expires_at: OffsetDateTime,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ResetData {
+    reason: ResetReason,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ResetReason {
+    Epoch,
+    ReplayLimit,
+    UnknownCursor,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct DrainData {
+    retry_ms: u64,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ByeData {
+    reason: ByeReason,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ByeReason {
+    Expired,
+    Revoked,
+    Slow,
+    Shutdown,
+    Busy,
+}
+
+/// Adds the union, its variants and everything that they refer to.
+pub(super) fn describe(components: &mut Components) {
+    let mut schemas = Vec::new();
+    StreamEvent::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+
+    let RefOr::T(Schema::OneOf(mut union)) = StreamEvent::schema() else { unreachable!("an enum is a `oneOf`") };
+    let mut discriminator = Discriminator::new("kind");
+    // A discriminator counts only for variants that have a name.
+    for variant in &mut union.items {
+        let kind = kind_of(variant);
+        let name = format!("{}Event", pascal_case(&kind));
+        let reference = Ref::from_schema_name(&name);
+        discriminator.mapping.insert(kind, reference.ref_location.clone());
+        components.schemas.insert(name, std::mem::replace(variant, reference.into()));
+    }
+    union.discriminator = Some(discriminator);
+    components.schemas.insert("StreamEvent".to_owned(), Schema::OneOf(union).into());
+}
+
+/// Returns the only value that the variant's `kind` can have.
+fn kind_of(variant: &RefOr<Schema>) -> String {
+    let schema = serde_json::to_value(variant).expect("a schema is JSON");
+    schema["properties"]["kind"]["enum"][0].as_str().expect("a tagged variant names its kind").to_owned()
+}
+
+fn pascal_case(kind: &str) -> String {
+    let capitalized = |word: &str| format!("{}{}", word[..1].to_uppercase(), &word[1..]);
+    kind.split(['.', '_']).map(capitalized).collect()
+}

@@ -1,0 +1,125 @@
+//! The stream as the OpenAPI document describes it: every kind is heard, and its bytes fit its schema.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::actors::{Chat, Heard, Stream};
+
+#[tokio::test]
+async fn frames_of_every_kind_fit_the_document() {
+    let document = serde_json::to_value(gapless::routes::document()).expect("a document is JSON");
+    let chat = Chat::start_with(|config| {
+        config.drain_grace = Duration::from_secs(1);
+        config.heartbeat = Duration::from_millis(100);
+    })
+    .await;
+    let (ada, bob, eve) = (chat.admin("ada").await, chat.user("bob").await, chat.user("eve").await);
+    let (room, far) = (chat.room("general").await, chat.room("far").await);
+    let mut events = Vec::new();
+
+    let mut of_user = bob.listen(&room).await;
+    let message = ada.post(&room, "hi").await;
+    ada.edit(message.id, "hello").await;
+    ada.delete_message(message.id).await;
+    ada.write_to(&bob, "psst").await;
+    let garden = ada.create_room("Garden").await;
+    ada.rename(&garden, "Orchard").await;
+    ada.put(&format!("/rooms/{}/retention", garden.id), json!({"days": 30})).await.is(200);
+    ada.archive(&garden).await;
+    ada.restore(&garden).await;
+    ada.mute(&bob, 60).await;
+    ada.unmute(&bob).await;
+    ada.delete(&format!("/users/{}", eve.id)).await.is(204);
+    hear_until("user.erased", &mut of_user, &mut events).await;
+
+    let brief = Chat::start_with(|config| config.access_token_ttl = Duration::from_secs(1)).await;
+    let mut of_brief_token = brief.user("zoe").await.opening().open().await;
+    hear_until("bye", &mut of_brief_token, &mut events).await;
+
+    let mut of_guest =
+        chat.guest().opening().room(&room).with("room", uuid::Uuid::nil()).from("another.1").open().await;
+    let _there = chat.guest().listen(&far).await;
+    hear_until("lobby", &mut of_guest, &mut events).await;
+    chat.first.app.clone().leave().await;
+    hear_until("bye", &mut of_guest, &mut events).await;
+
+    for stream in [&of_user, &of_guest] {
+        events.push(event("hello", stream.hello["cursor"].as_str(), &stream.hello));
+    }
+
+    let described = &document["components"]["schemas"]["StreamEvent"]["discriminator"]["mapping"];
+    let mut heard = BTreeSet::new();
+    for event in &events {
+        let kind = event["kind"].as_str().expect("a kind");
+        let schema = described[kind].as_str().unwrap_or_else(|| panic!("the document does not describe {event}"));
+        check(&document, &json!({"$ref": schema}), event, &event.to_string());
+        heard.insert(kind);
+    }
+    let described = described.as_object().expect("a mapping").keys().map(String::as_str);
+    assert_eq!(heard, described.collect(), "kinds heard and kinds described");
+}
+
+async fn hear_until(name: &str, stream: &mut Stream, events: &mut Vec<Value>) {
+    loop {
+        let Heard { name: kind, id, data, .. } = stream.next().await;
+        events.push(event(&kind, id.as_deref(), &data));
+        if kind == name {
+            return;
+        }
+    }
+}
+
+fn event(kind: &str, id: Option<&str>, data: &Value) -> Value {
+    let mut event = json!({"kind": kind, "data": data});
+    if let Some(id) = id {
+        event["id"] = id.into();
+    }
+    event
+}
+
+/// Checks a value against a schema, and that the schema describes all of it: nothing more, nothing less.
+fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let schema = document.pointer(reference.trim_start_matches('#')).expect("a schema of the document");
+        return check(document, schema, value, at);
+    }
+    if let Some(variants) = schema["oneOf"].as_array() {
+        let [described, null] = &variants[..] else { panic!("more than an optional value: {schema}") };
+        assert_eq!(null, &json!({"type": "null"}), "more than an optional value: {schema}");
+        if !value.is_null() {
+            check(document, described, value, at);
+        }
+        return;
+    }
+    let types = match &schema["type"] {
+        Value::Array(types) => types.clone(),
+        one => vec![one.clone()],
+    };
+    let is = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    assert!(types.contains(&is.into()), "{value} is not as in {schema}, in {at}");
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{value} is not as in {schema}, in {at}");
+    }
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| check(document, &schema["items"], item, at)),
+        Value::Object(fields) => {
+            let names: BTreeSet<&str> = fields.keys().map(String::as_str).collect();
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let described = schema["properties"].as_object().into_iter().flatten();
+            assert_eq!(names, required, "fields sent, and fields required, in {at}");
+            assert_eq!(names, described.map(|(name, _)| name.as_str()).collect(), "fields sent and described, in {at}");
+            fields.iter().for_each(|(name, value)| check(document, &schema["properties"][name], value, at));
+        }
+        _ => {}
+    }
+}
