@@ -30,19 +30,19 @@ pub enum Error {
     #[error("{0}")]
     Malformed(String),
     /// 400: a cursor that was never given out in this form.
-    #[error("The cursor is malformed. Use one exactly as an answer or an event gave it.")]
+    #[error("The cursor is malformed. Use one exactly as a response or an event returned it.")]
     MalformedCursor,
     /// 401: a token is needed.
-    #[error("Sign in first: this needs an access token.")]
+    #[error("Sign in first. This request needs an access token.")]
     Unauthenticated,
     /// 401: the token is expired, forged, or of a session that has ended.
-    #[error("The access token is not valid any more. Refresh it or sign in again.")]
+    #[error("The access token is no longer valid. Refresh it or sign in again.")]
     InvalidToken,
     /// 401: sign-in refused; says not which half was wrong.
-    #[error("Username or password is wrong.")]
+    #[error("Wrong username or password.")]
     WrongCredentials,
     /// 401: the refresh token is unknown, expired or spent.
-    #[error("The refresh token is not valid any more. Sign in again.")]
+    #[error("The refresh token is no longer valid. Sign in again.")]
     InvalidRefreshToken,
     /// 403 with a code of its own.
     #[error("{detail}")]
@@ -51,7 +51,7 @@ pub enum Error {
     #[error("There is no such {0}.")]
     NotFound(&'static str),
     /// 405, with `Allow` set by the router.
-    #[error("This address does not answer that method.")]
+    #[error("This address does not support that method.")]
     MethodNotAllowed,
     /// 408: the request did not arrive in time.
     #[error("The request took too long to arrive.")]
@@ -66,7 +66,7 @@ pub enum Error {
     #[error("Send the body as JSON, with `Content-Type: application/json`.")]
     UnsupportedMediaType,
     /// 422: well-formed but not acceptable.
-    #[error("Some of the input is not acceptable.")]
+    #[error("Some fields are invalid.")]
     Invalid(Vec<FieldError>),
     /// 422: this `client_id` was used for a different request.
     #[error("This client_id was already used for a different message.")]
@@ -76,10 +76,10 @@ pub enum Error {
     TooManyRequests { retry_after: Duration },
     /// 503: a queue is full or the database does not answer. Nothing was lost that was acknowledged;
     /// sending again under the same `client_id` is safe.
-    #[error("The service is busy or a part of it is away. Try again; a retry with the same client_id is safe.")]
+    #[error("The service is temporarily unavailable. Try again; a retry with the same client_id is safe.")]
     Unavailable { retry_after: Duration },
     /// 503: the same, because the database is away or too slow.
-    #[error("The service is busy or a part of it is away. Try again; a retry with the same client_id is safe.")]
+    #[error("The service is temporarily unavailable. Try again; a retry with the same client_id is safe.")]
     Outage(#[source] sqlx::Error),
     /// 500: a bug. The cause is logged, never told.
     #[error("Something went wrong on our side.")]

@@ -36,7 +36,7 @@ impl MessageBody {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let body = Self::parse_existing(text)?;
         if !look::is_visible(&body.0) {
-            return Err("must hold at least one visible character");
+            return Err("must contain at least one visible character");
         }
         Ok(body)
     }
@@ -47,7 +47,7 @@ impl MessageBody {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text = text.trim();
         if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-            return Err("must not hold control characters other than newline and tab");
+            return Err("must not contain control characters other than newline and tab");
         }
         if text.is_empty() || text.chars().count() > Self::MAX_CHARS {
             return Err("must be 1 to 4,000 characters after trimming");
@@ -83,10 +83,10 @@ impl RoomName {
         // Compose before checking the length: composing can make a name longer, for instance in Hebrew.
         let name = Self::parse_existing(&look::composed(text))?;
         if !look::is_visible(&name.0) {
-            return Err("must hold at least one visible character");
+            return Err("must contain at least one visible character");
         }
         if look::disturbs_neighbours(&name.0) {
-            return Err("must not hold characters that break or reorder the text around it");
+            return Err("must not contain characters that break or reorder the text around it");
         }
         Ok(name)
     }
@@ -119,7 +119,7 @@ impl Username {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let name = Self::parse_existing(text)?;
         if !name.0.bytes().any(|byte| byte.is_ascii_alphanumeric()) {
-            return Err("must hold a letter or a digit");
+            return Err("must contain a letter or a digit");
         }
         Ok(name)
     }
@@ -128,7 +128,7 @@ impl Username {
     pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         if !(3..=32).contains(&text.len()) || !text.bytes().all(allowed) {
-            return Err("must be 3 to 32 of the characters a-z 0-9 _ . -");
+            return Err("must be 3 to 32 characters: a-z, 0-9, dot, dash, underscore");
         }
         Ok(Self(text.to_ascii_lowercase().into()))
     }

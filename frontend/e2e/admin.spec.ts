@@ -83,8 +83,8 @@ test("a ban ends the session on the open page; a promotion opens the admin's pag
     await admin.page.getByRole("menuitem", { name }).click();
   };
 
-  await act("Make an admin");
-  await admin.page.getByRole("dialog").getByRole("button", { name: "Make an admin" }).click();
+  await act("Make admin");
+  await admin.page.getByRole("dialog").getByRole("button", { name: "Make admin" }).click();
   await expect(member.page.getByRole("link", { name: "People" })).toBeVisible();
 
   await act("Ban…");
@@ -141,5 +141,5 @@ test("a private message to several reaches each of them alone", async ({ api, pe
   await admin.sees(secret);
   await outsider.goesTo("/dm");
   await outsider.doesNotSee(secret);
-  await expect(outsider.page.getByText("Nothing private yet")).toBeVisible();
+  await expect(outsider.page.getByText("No private messages yet")).toBeVisible();
 });

@@ -34,7 +34,7 @@ test("signing up leads back into the same room, and the session outlives a reloa
   await newcomer.page.getByRole("main").getByRole("link", { name: "Sign up" }).click();
   await newcomer.page.getByLabel("Username").fill(unique("new"));
   await newcomer.page.getByLabel("Password").fill("a long password");
-  await newcomer.page.getByRole("button", { name: "Make my account" }).click();
+  await newcomer.page.getByRole("button", { name: "Create account" }).click();
   await expect(newcomer.page).toHaveURL(new RegExp(room.id));
 
   await newcomer.writes("hello, I am new");

@@ -35,10 +35,10 @@ test("the first field of a dialog takes what is typed, and Enter sends it", asyn
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: `Rename ${second}` })).toBeVisible();
 
-  await page.getByRole("button", { name: `Keep messages of ${second}` }).click();
+  await page.getByRole("button", { name: `Message retention in ${second}` }).click();
   await expect(dialog.getByRole("combobox")).toBeFocused();
   await page.keyboard.press("Escape");
-  await expect(page.getByRole("button", { name: `Keep messages of ${second}` })).toBeFocused();
+  await expect(page.getByRole("button", { name: `Message retention in ${second}` })).toBeFocused();
 
   // A destructive question without a field: Cancel has the focus.
   await page.getByRole("button", { name: `Archive ${room.name}` }).click();
@@ -72,7 +72,7 @@ test("the first field of a dialog takes what is typed, and Enter sends it", asyn
   await admin.goesTo("/admin/invitations");
   await page.getByRole("button", { name: "New invitation" }).click();
   await page.keyboard.type("3");
-  await expect(dialog.getByLabel("For how many people")).toHaveValue("3");
+  await expect(dialog.getByLabel("Number of people")).toHaveValue("3");
   await page.keyboard.press("Enter");
   await expect(dialog.getByLabel("Link")).toBeFocused();
   await page.keyboard.press("Escape");

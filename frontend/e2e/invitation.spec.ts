@@ -13,7 +13,7 @@ test("whoever has the link joins, and the next one does not", async ({ person })
     await admin.signsIn({ username: "admin", password: "admin" });
     await admin.goesTo("/admin/invitations");
     await admin.page.getByRole("button", { name: "New invitation" }).click();
-    await admin.page.getByRole("button", { name: "Make invitation" }).click();
+    await admin.page.getByRole("button", { name: "Create invitation" }).click();
     const link = new URL(await admin.page.getByRole("textbox", { name: "Link" }).inputValue());
 
     const joins = async (newcomer: typeof guest, username: string) => {
@@ -21,7 +21,7 @@ test("whoever has the link joins, and the next one does not", async ({ person })
       await expect(newcomer.page.getByLabel("Invitation")).not.toHaveValue("");
       await newcomer.page.getByLabel("Username").fill(username);
       await newcomer.page.getByLabel("Password").fill("a long password");
-      await newcomer.page.getByRole("button", { name: "Make my account" }).click();
+      await newcomer.page.getByRole("button", { name: "Create account" }).click();
     };
     await joins(guest, "welcome");
     await expect(guest.page).not.toHaveURL(/sign-up/);

@@ -15,7 +15,7 @@ test("where the browser stores nothing, the app works and says so", async ({ api
     LockManager.prototype.request = async () => deny();
   });
   await guest.opens(room);
-  const sentence = guest.page.getByText("This browser does not let Gapless store anything.");
+  const sentence = guest.page.getByText("This browser does not let Gapless store data.");
   await expect(sentence).toBeVisible();
   await guest.page.getByRole("button", { name: "Dismiss" }).click();
   await expect(sentence).toHaveCount(0);
@@ -43,7 +43,7 @@ test("where storage is full, typing, sending and signing in go on", async ({ api
     history.pushState(null, "", path);
     dispatchEvent(new PopStateEvent("popstate"));
   }, `/r/${room.id}`);
-  await expect(member.page.getByText("This browser has no room left to store anything.")).toBeVisible();
+  await expect(member.page.getByText("This browser is out of storage space.")).toBeVisible();
   await member.field.pressSequentially("typed");
   await expect(member.field).toHaveValue("typed");
   await member.field.press("Enter");
@@ -60,7 +60,7 @@ test("a part of the page that cannot be loaded now is loaded later; what is show
   await reader.opens(room);
   await reader.page.route("**/assets/*", (route) => route.abort());
   await reader.page.getByRole("link", { name: "Sign in" }).first().click();
-  await expect(reader.page.getByText("A part of this page could not be loaded. Trying again.")).toBeVisible();
+  await expect(reader.page.getByText("Part of this page could not be loaded. Trying again…")).toBeVisible();
   await reader.sees("plain");
   await api.post(await api.account(), room, "**bold** after all");
   await reader.sees("**bold** after all");
@@ -109,7 +109,7 @@ test("a message that meets a faulty gateway waits without hammering, and can be 
   });
   await writer.writes("stuck");
   await writer.writes("behind it");
-  await expect(writer.message("stuck")).toContainText("Not sent yet: The server answered 502.");
+  await expect(writer.message("stuck")).toContainText("Not sent yet: The server responded with error 502.");
   await expect(writer.message("behind it")).toContainText("Waiting for the message above");
   await writer.page.waitForTimeout(3_000);
   expect(asked).toBeLessThanOrEqual(4);
@@ -143,7 +143,7 @@ test("a proxy that holds the stream back is told of, and read around until it pa
     const badge = member.page.getByTestId("connection");
     await expect(badge).toHaveAttribute("data-status", "held-back", { timeout: 15_000 });
     await expect(badge).toHaveText("Delayed");
-    await expect(member.page.getByText("Live updates are held back by a proxy.")).toBeVisible();
+    await expect(member.page.getByText("A proxy is holding back live updates.")).toBeVisible();
     const wrong = await api.post(author, room, "wrong");
     for (let n = 1; n <= 5; n++) {
       posted.push(`meanwhile ${n}`);
@@ -157,7 +157,7 @@ test("a proxy that holds the stream back is told of, and read around until it pa
 
     proxy.passStreams();
     await member.isLive();
-    await expect(member.page.getByText("Live updates are held back by a proxy.")).toHaveCount(0);
+    await expect(member.page.getByText("A proxy is holding back live updates.")).toHaveCount(0);
     posted.push("live again");
     await api.post(author, room, "live again");
     await member.sees("live again");

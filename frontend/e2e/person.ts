@@ -68,7 +68,7 @@ export class Person {
   }
 
   get field(): Locator {
-    return this.page.getByRole("textbox", { name: /^Write / });
+    return this.page.getByRole("textbox", { name: /^(Message|Private message to) / });
   }
 
   get log(): Locator {

@@ -181,7 +181,7 @@ test("an unreachable server is a sentence, not a blank page", async ({ person })
   const guest = await person();
   await guest.page.route(/\/rooms(\?|$)/, (route) => route.abort());
   await guest.goesTo("/");
-  await expect(guest.page.getByRole("heading", { name: "The rooms cannot be read" })).toBeVisible({
+  await expect(guest.page.getByRole("heading", { name: "Could not load rooms" })).toBeVisible({
     timeout: 20_000,
   });
   await guest.page.unrouteAll();

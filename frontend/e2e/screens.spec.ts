@@ -120,7 +120,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       await look(boss, "delete-dialog");
       await boss.goesTo("/admin/rooms");
       await look(boss, "admin-rooms");
-      await boss.page.getByRole("button", { name: `Keep messages of ${room.name}` }).click();
+      await boss.page.getByRole("button", { name: `Message retention in ${room.name}` }).click();
       await look(boss, "admin-retention");
       await boss.page.keyboard.press("Escape");
       await boss.goesTo("/admin/users");
@@ -137,7 +137,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       await boss.goesTo("/admin/invitations");
       await boss.page.getByRole("button", { name: "New invitation" }).click();
       await look(boss, "admin-invitation-terms");
-      await boss.page.getByRole("button", { name: "Make invitation" }).click();
+      await boss.page.getByRole("button", { name: "Create invitation" }).click();
       await look(boss, "admin-invitation-made");
       await boss.page.getByRole("button", { name: "Done" }).click();
       await look(boss, "admin-invitations");

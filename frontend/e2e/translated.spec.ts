@@ -48,7 +48,7 @@ async function translated(someone: Person): Promise<string[]> {
   return faults;
 }
 
-const isWhole = (page: Page) => expect(page.getByText("This page broke")).toHaveCount(0);
+const isWhole = (page: Page) => expect(page.getByText("Something went wrong")).toHaveCount(0);
 
 test("a reader's page goes on under a translator", async ({ api, person }) => {
   const [room, other] = [await api.room(), await api.room()];
@@ -103,7 +103,7 @@ test("a reader's page goes on under a translator", async ({ api, person }) => {
   await page.getByLabel("Password").fill("wrong password");
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("alert")).toBeVisible();
-  await page.getByRole("link", { name: "Make an account" }).click();
+  await page.getByRole("link", { name: "Create an account" }).click();
   await page.getByRole("link", { name: /as a guest/ }).click();
   await isWhole(page);
   expect(faults).toEqual([]);
@@ -175,12 +175,12 @@ test("a member's and an admin's pages go on under a translator", async ({ api, p
   await dialog.getByRole("button", { name: "Create room" }).click();
   await expect(page.getByRole("heading", { name: first, level: 1 })).toBeVisible();
   await page.getByRole("link", { name: "Rooms" }).click();
-  await page.getByRole("button", { name: `Keep messages of ${first}` }).click();
+  await page.getByRole("button", { name: `Message retention in ${first}` }).click();
   await dialog.getByRole("combobox").selectOption("7");
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect(dialog).toHaveCount(0);
   await expect(page.getByText("kept for 7 days")).toBeVisible();
-  await page.getByRole("button", { name: `Keep messages of ${first}` }).click();
+  await page.getByRole("button", { name: `Message retention in ${first}` }).click();
   await dialog.getByRole("combobox").selectOption({ index: 0 });
   await dialog.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("kept for 7 days")).toHaveCount(0);
@@ -202,12 +202,12 @@ test("a member's and an admin's pages go on under a translator", async ({ api, p
   await act("Unmute");
   await dialog.getByRole("button", { name: "Unmute" }).click();
   await expect(page.getByText(/Muted until/)).toHaveCount(0);
-  await act("Make an admin");
-  await dialog.getByRole("button", { name: "Make an admin" }).click();
+  await act("Make admin");
+  await dialog.getByRole("button", { name: "Make admin" }).click();
   await expect(page.getByRole("main").getByText("Admin", { exact: true })).toBeVisible();
   await page.getByRole("link", { name: "Invitations" }).click();
   await page.getByRole("button", { name: "New invitation" }).click();
-  await dialog.getByRole("button", { name: "Make invitation" }).click();
+  await dialog.getByRole("button", { name: "Create invitation" }).click();
   await dialog.getByRole("button", { name: "Done" }).click();
   await page.getByRole("button", { name: "Revoke" }).first().click();
   await dialog.getByRole("button", { name: "Revoke" }).click();
@@ -221,7 +221,7 @@ test("a member's and an admin's pages go on under a translator", async ({ api, p
   await page.getByRole("button", { name: "Change password" }).click();
   await expect(page.getByRole("alert")).toBeVisible();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
-  await expect(page.getByText("You are here as a guest.")).toBeVisible();
+  await expect(page.getByText("You are browsing as a guest.")).toBeVisible();
   await isWhole(page);
   expect(faults).toEqual([]);
 });
@@ -236,12 +236,12 @@ test("a mute, its reason and its end are told under a translator", async ({ api,
   await member.opens(room);
   for (const reason of ["too loud", "still too loud"]) {
     await api.send("POST", `/users/${account.id}/mute`, { seconds: 600, reason }, admin);
-    await expect(member.page.getByText(`: ${reason}`)).toBeVisible();
+    await expect(member.page.getByText(`Reason: “${reason}”.`)).toBeVisible();
   }
   await api.send("POST", `/users/${account.id}/unmute`, undefined, admin);
   await expect(member.field).toBeVisible();
   await member.page.getByRole("link", { name: "All private messages" }).click();
-  await expect(member.page.getByText("Nothing private yet")).toBeVisible();
+  await expect(member.page.getByText("No private messages yet")).toBeVisible();
   await api.send("POST", "/direct-messages", { recipient_id: account.id, body: "hello" }, admin);
   const entry = member.page.getByRole("main").getByRole("link", { name: "admin" });
   await expect(entry).toContainText("New");

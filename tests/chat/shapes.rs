@@ -223,8 +223,8 @@ async fn a_refusal_names_what_is_wrong() {
         refused.refused(422, "invalid").json(),
         json!({
             "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "invalid",
-            "detail": "Some of the input is not acceptable.",
-            "errors": [{"field": "username", "message": "must be 3 to 32 of the characters a-z 0-9 _ . -"}],
+            "detail": "Some fields are invalid.",
+            "errors": [{"field": "username", "message": "must be 3 to 32 characters: a-z, 0-9, dot, dash, underscore"}],
         })
     );
     let refused = chat.guest().get("/users/me").await.refused(401, "unauthenticated");

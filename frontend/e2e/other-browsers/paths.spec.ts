@@ -27,7 +27,7 @@ const BROWSERS: Installed[] = [
 
 /** Longer than any of these paths takes on a shared machine; a page that hangs takes longer. */
 const SOON = { timeout: 20_000 };
-const FIELD = 'textarea[aria-label^="Write to"]';
+const FIELD = 'textarea[aria-label^="Message "]';
 
 const test = base.extend<object, { server: Server }>({
   server: [

@@ -11,7 +11,7 @@ export class ProblemError extends Error {
   readonly retryAfterSecs: number | null;
 
   constructor(problem: Partial<Problem>, response?: Response) {
-    super(problem.detail || problem.title || "The server gave no reason.");
+    super(problem.detail || problem.title || "The server did not give a reason.");
     this.name = "ProblemError";
     this.status = problem.status ?? response?.status ?? 0;
     this.code = problem.code ?? "unknown";
@@ -44,7 +44,10 @@ export async function answer<T>(call: Promise<Outcome<T>>): Promise<T> {
     });
   }
   const problem = typeof error === "object" && error !== null ? (error as Partial<Problem>) : {};
-  throw new ProblemError({ detail: `The server answered ${response.status}.`, ...problem }, response);
+  throw new ProblemError(
+    { detail: `The server responded with error ${response.status}.`, ...problem },
+    response,
+  );
 }
 
 /** A sentence for a person, whatever was thrown. */

@@ -109,14 +109,14 @@ function NotFound() {
     <BlankPage
       page="Not found"
       icon={Compass}
-      title="Nothing lives here"
+      title="Page not found"
       action={
         <Link to="/" className={buttonClass()}>
-          To the rooms
+          Go to rooms
         </Link>
       }
     >
-      The address leads nowhere.
+      There is no page at this address.
     </BlankPage>
   );
 }

@@ -43,7 +43,7 @@ test("a page that was changed from outside is rebuilt, and given up where that g
   }
   wrapText();
   goOn().click();
-  expect(await screen.findByText("This page broke")).toBeVisible();
+  expect(await screen.findByText("Something went wrong")).toBeVisible();
 });
 
 test("a fault of our own is not tried again", async () => {
@@ -55,5 +55,5 @@ test("a fault of our own is not tried again", async () => {
       <Broken />
     </Failure>,
   );
-  expect(await screen.findByText("This page broke")).toBeVisible();
+  expect(await screen.findByText("Something went wrong")).toBeVisible();
 });

@@ -31,9 +31,9 @@ export class Failure extends Component<{ children: ReactNode }, { hasFailed: boo
       <main className="grid min-h-dvh place-items-center p-6 text-center">
         <div className="flex max-w-sm flex-col items-center gap-4">
           <Logo className="size-12" />
-          <h1 className="text-2xl font-bold">This page broke</h1>
-          <p className="text-muted">That is our mistake. What you typed is kept.</p>
-          <Button onClick={() => window.location.reload()}>Load it again</Button>
+          <h1 className="text-2xl font-bold">Something went wrong</h1>
+          <p className="text-muted">This page crashed. What you typed is saved.</p>
+          <Button onClick={() => window.location.reload()}>Reload</Button>
         </div>
       </main>
     );

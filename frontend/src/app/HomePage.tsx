@@ -30,19 +30,19 @@ export function HomePage() {
           action={
             viewer?.role === "admin" && (
               <Link to="/admin/rooms" className={buttonClass()}>
-                Make the first room
+                Create the first room
               </Link>
             )
           }
         >
           {viewer?.role === "admin"
-            ? "Everyone will see it at once."
-            : "As soon as an admin opens one, it appears here."}
+            ? "Everyone will see it right away."
+            : "Rooms appear here as soon as an admin creates one."}
         </EmptyState>
       ) : error ? (
         <EmptyState
           icon={CloudAlert}
-          title="The rooms cannot be read"
+          title="Could not load rooms"
           action={<Button onClick={() => void refetch()}>Try again</Button>}
         >
           {sentence(error)}

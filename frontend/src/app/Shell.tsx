@@ -40,7 +40,7 @@ export function Shell() {
         href="#main"
         className="absolute top-2 left-2 z-50 -translate-y-20 rounded-xl bg-accent px-4 py-3 font-semibold text-on-accent focus-visible:translate-y-0"
       >
-        Skip to the messages
+        Skip to content
       </a>
       {isWide && (
         <aside className="w-68 shrink-0 border-r border-line lg:w-76">
@@ -70,10 +70,7 @@ function OpenDrawer({ onOpen }: { onOpen(): void }) {
     [unread, unreadPeers, pathname],
   );
   return (
-    <IconButton
-      label={isElsewhere ? "Rooms and messages, something unread" : "Rooms and messages"}
-      onClick={onOpen}
-    >
+    <IconButton label={isElsewhere ? "Rooms and messages (unread)" : "Rooms and messages"} onClick={onOpen}>
       <span className="relative">
         <MenuIcon className="size-5.5" aria-hidden />
         {isElsewhere && (

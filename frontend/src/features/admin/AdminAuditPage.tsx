@@ -29,8 +29,8 @@ export function AdminAuditPage() {
     <AdminPage title="Audit trail">
       {trail.error && <Notice tone="danger">{sentence(trail.error)}</Notice>}
       {trail.data && entries.length === 0 && (
-        <EmptyState icon={ScrollText} title="Nothing happened yet">
-          What admins change is written down here.
+        <EmptyState icon={ScrollText} title="Nothing here yet">
+          Changes made by admins are listed here.
         </EmptyState>
       )}
       <ol aria-label="Changes" className="divide-y divide-line">
@@ -56,18 +56,18 @@ export function AdminAuditPage() {
 const VERBS: Readonly<Record<string, string>> = {
   "message.edited": "edited a message in",
   "message.deleted": "deleted a message in",
-  "room.created": "made the room",
-  "room.renamed": "renamed the room, now",
+  "room.created": "created the room",
+  "room.renamed": "renamed a room to",
   "room.archived": "archived the room",
   "room.restored": "restored the room",
-  "room.retention_set": "changed how long messages are kept in",
+  "room.retention_set": "changed message retention in",
   "user.role_set": "changed the role of",
   "user.muted": "muted",
   "user.unmuted": "unmuted",
   "user.banned": "banned",
-  "user.unbanned": "lifted the ban of",
+  "user.unbanned": "unbanned",
   "user.erased": "erased",
-  "sessions.ended": "ended sessions of",
+  "sessions.ended": "ended the sessions of",
 };
 
 /** One change as a sentence; an unknown kind still tells who, what and whom. */
@@ -75,6 +75,6 @@ function told({ kind, actor, room, user, detail }: AuditEntry): string {
   const verb = VERBS[kind] ?? kind.replace(/[._]/g, " ");
   const whom = user?.username ?? (room ? `“${room.name}”` : "");
   const reason =
-    detail && typeof detail === "object" && "reason" in detail ? `: ${String(detail.reason)}` : "";
+    detail && typeof detail === "object" && "reason" in detail && detail.reason ? `: ${detail.reason}` : "";
   return `${actor?.username ?? "The system"} ${verb} ${whom}${reason}`;
 }

@@ -66,7 +66,7 @@ test("each invitation says what it is good for, or why for nothing", async () =>
   ];
   show();
   const rows = await screen.findAllByRole("listitem");
-  const told = ["1 of 2 used, good until", "revoked", "All 2 used", "expired", "no admin now"];
+  const told = ["1 of 2 used, expires", "revoked", "All 2 used", "expired", "not an admin anymore"];
   for (const [at, words] of told.entries()) expect(rows[at]).toHaveTextContent(words);
   expect(rows[3]).toHaveTextContent("by the operator");
   expect(screen.getAllByRole("button", { name: "Revoke" })).toHaveLength(1);
@@ -83,11 +83,11 @@ test("a new invitation shows its link once", async () => {
   );
   show();
   await userEvent.click(await screen.findByRole("button", { name: "New invitation" }));
-  const people = screen.getByLabelText("For how many people");
+  const people = screen.getByLabelText("Number of people");
   await userEvent.clear(people);
   await userEvent.type(people, "5");
-  await userEvent.selectOptions(screen.getByLabelText("Good for"), "1 day");
-  await userEvent.click(screen.getByRole("button", { name: "Make invitation" }));
+  await userEvent.selectOptions(screen.getByLabelText("Expires after"), "1 day");
+  await userEvent.click(screen.getByRole("button", { name: "Create invitation" }));
   expect(await screen.findByLabelText("Link")).toHaveValue(`${location.origin}/sign-up?invitation=k7mq2x`);
   expect(asked).toEqual({ max_uses: 5, expires_in_secs: 86_400 });
 
@@ -112,8 +112,8 @@ test("revoking asks first, and then the invitation lets nobody in", async () => 
 });
 
 test.each<[Registration, RegExp]>([
-  ["open", /Everybody may sign up/],
-  ["closed", /no invitation opens it/],
+  ["open", /Anyone can sign up/],
+  ["closed", /Invitations do not work/],
 ])("where signing up is %s, the page says what an invitation is worth", async (mode, words) => {
   registration = mode;
   show();

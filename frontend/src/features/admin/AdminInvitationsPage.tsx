@@ -35,15 +35,15 @@ export function AdminInvitationsPage() {
   return (
     <AdminPage title="Invitations" aside={make}>
       {registration === "open" && (
-        <Notice tone="calm">Everybody may sign up here, with or without an invitation.</Notice>
+        <Notice tone="calm">Anyone can sign up, with or without an invitation.</Notice>
       )}
       {registration === "closed" && (
-        <Notice tone="waiting">Signing up is closed here: until that changes, no invitation opens it.</Notice>
+        <Notice tone="waiting">Sign-up is closed. Invitations do not work until it is open again.</Notice>
       )}
       {made.error && <Notice tone="danger">{sentence(made.error)}</Notice>}
       {made.data?.invitations.length === 0 && (
         <EmptyState icon={MailPlus} title="No invitations yet">
-          Make one, and hand its link to whoever shall join.
+          Create one and share its link with the people you want to invite.
         </EmptyState>
       )}
       <ul aria-label="Invitations" className="divide-y divide-line">
@@ -52,7 +52,7 @@ export function AdminInvitationsPage() {
             <div className="min-w-0 flex-1">
               <p className={invitation.is_valid ? "font-semibold" : "text-muted"}>{standing(invitation)}</p>
               <p className="truncate text-sm text-muted">
-                {`by ${invitation.created_by?.username ?? "the operator"}, ${shortTime(invitation.created_at)}`}
+                {`Created by ${invitation.created_by?.username ?? "the operator"}, ${shortTime(invitation.created_at)}`}
               </p>
             </div>
             {invitation.is_valid && (
@@ -74,7 +74,7 @@ export function AdminInvitationsPage() {
           }}
           onClose={close}
         >
-          <p>Its link lets nobody in any more. Whoever came by it stays.</p>
+          <p>Its link stops working. People who already joined with it stay.</p>
         </ConfirmDialog>
       )}
     </AdminPage>
@@ -85,9 +85,9 @@ export function AdminInvitationsPage() {
 function standing(invitation: Invitation): string {
   const { max_uses, uses, expires_at, revoked_at, is_valid } = invitation;
   const used = `${uses} of ${max_uses} used`;
-  if (is_valid) return `${used}, good until ${shortTime(expires_at)}`;
+  if (is_valid) return `${used}, expires ${shortTime(expires_at)}`;
   if (revoked_at) return `${used}, revoked ${shortTime(revoked_at)}`;
   if (uses >= max_uses) return max_uses === 1 ? "Used" : `All ${max_uses} used`;
   if (Date.parse(expires_at) <= Date.now()) return `${used}, expired ${shortTime(expires_at)}`;
-  return `${used}; void, since whoever made it is no admin now`;
+  return `${used}; no longer valid, because its creator is not an admin anymore`;
 }

@@ -18,8 +18,8 @@ export function AdminPage({ title, aside, children }: AdminPageProps) {
   useTitle(title);
   if (viewer?.role !== "admin") {
     return (
-      <BlankPage page={title} icon={ShieldCheck} title="For admins">
-        This page is for the people who run the rooms.
+      <BlankPage page={title} icon={ShieldCheck} title="Admins only">
+        Only admins can see this page.
       </BlankPage>
     );
   }

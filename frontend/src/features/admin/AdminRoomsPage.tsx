@@ -32,7 +32,7 @@ export function AdminRoomsPage() {
     <AdminPage title="Rooms" aside={create}>
       {rooms?.length === 0 && (
         <EmptyState icon={Hash} title="No rooms yet">
-          Make the first one; everyone sees it at once.
+          Create the first one. Everyone will see it right away.
         </EmptyState>
       )}
       <ul aria-label="Active rooms" className="divide-y divide-line">
@@ -54,7 +54,7 @@ export function AdminRoomsPage() {
               <Pencil className="size-4.5" aria-hidden />
             </IconButton>
             <IconButton
-              label={`Keep messages of ${room.name}`}
+              label={`Message retention in ${room.name}`}
               onClick={() => setTask({ kind: "retention", room })}
             >
               <Hourglass className="size-4.5" aria-hidden />
@@ -77,8 +77,8 @@ export function AdminRoomsPage() {
           onClose={close}
         >
           <p>
-            It leaves every list, and whoever is in it is told at once. Its messages are kept; you can restore
-            it from this page.
+            The room disappears from every list, and people in it are told right away. Its messages are kept,
+            and you can restore it from this page.
           </p>
         </ConfirmDialog>
       )}

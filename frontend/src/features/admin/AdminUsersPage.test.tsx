@@ -48,7 +48,7 @@ async function askToErase() {
   );
   await userEvent.click(await screen.findByRole("button", { name: "Actions for zoe" }));
   await userEvent.click(screen.getByRole("menuitem", { name: "Erase…" }));
-  expect(screen.getByRole("dialog", { name: "Erase zoe for good?" })).toBeVisible();
+  expect(screen.getByRole("dialog", { name: "Permanently erase zoe?" })).toBeVisible();
 }
 
 test("whoever is erased leaves the list", async () => {

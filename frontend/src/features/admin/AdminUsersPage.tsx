@@ -40,7 +40,7 @@ export function AdminUsersPage() {
           <UserRow key={user.id} user={user} onTask={(kind) => setTask({ kind, user })} />
         ))}
       </ul>
-      {found.data?.users.length === 0 && <p className="py-6 text-muted">Nobody by that name.</p>}
+      {found.data?.users.length === 0 && <p className="py-6 text-muted">No matching people.</p>}
       {task && (
         <UserDialog
           task={task}

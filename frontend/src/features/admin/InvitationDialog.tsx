@@ -46,7 +46,7 @@ export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
       <form onSubmit={submit} className="flex flex-col gap-5">
         {problem !== null && <Notice tone="danger">{sentence(problem)}</Notice>}
         <TextField
-          label="For how many people"
+          label="Number of people"
           type="number"
           required
           min={1}
@@ -58,7 +58,7 @@ export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
         />
         <div className="flex flex-col gap-1.5">
           <label htmlFor={lifeId} className="text-sm font-semibold text-ink">
-            Good for
+            Expires after
           </label>
           <select
             id={lifeId}
@@ -78,7 +78,7 @@ export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
             Cancel
           </Button>
           <Button type="submit" isBusy={isBusy}>
-            Make invitation
+            Create invitation
           </Button>
         </div>
       </form>
@@ -89,14 +89,14 @@ export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
 function InvitationLink({ link, onClose }: { link: string; onClose(): void }) {
   const [isCopied, setCopied] = useState(false);
   return (
-    <Dialog title="Hand on this link" onClose={onClose}>
+    <Dialog title="Share this link" onClose={onClose}>
       <div className="flex flex-col gap-5">
         <TextField
           label="Link"
           readOnly
           value={link}
           onFocus={(event) => event.target.select()}
-          hint="It is shown this once. Whoever has it may join."
+          hint="It is shown only once. Anyone who has it can join."
         />
         <div className="flex justify-end gap-2">
           {/* Only a page from a safe origin may write to the clipboard; elsewhere the field is there to copy from. */}

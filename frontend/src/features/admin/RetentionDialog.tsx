@@ -9,10 +9,14 @@ import { INPUT_CLASS } from "../../ui/TextField";
 const AS_SERVER = "server";
 const CHOICES = [0, 1, 7, 30, 90, 365];
 
-/** How long a room keeps its messages, in words. */
+/** Says in a list how long a room keeps its messages. */
 export function keptSentence(days: number): string {
-  if (days === 0) return "kept for ever";
-  return days === 1 ? "kept for a day" : `kept for ${days} days`;
+  return days === 0 ? "kept forever" : `kept for ${periodName(days)}`;
+}
+
+function periodName(days: number): string {
+  if (days === 0) return "Forever";
+  return days === 1 ? "1 day" : `${days} days`;
 }
 
 /** Asks how long a room keeps its messages. */
@@ -23,26 +27,26 @@ export function RetentionDialog({ room, onClose }: { room: Room; onClose(): void
   const choices = [...new Set([...CHOICES, ...(room.retention_days === null ? [] : [room.retention_days])])];
   return (
     <ConfirmDialog
-      title={`Keep messages of “${room.name}”`}
+      title={`Message retention in “${room.name}”`}
       action="Save"
       look={days === null || days === 0 ? "solid" : "danger"}
       onConfirm={() => answer(setRetention({ path: { id: room.id }, body: { days } }))}
       onClose={onClose}
     >
       <label className="flex flex-col gap-1.5 text-sm font-semibold text-ink">
-        How long
+        Keep messages for
         <select value={choice} onChange={(event) => setChoice(event.target.value)} className={INPUT_CLASS}>
-          <option value={AS_SERVER}>As the server is set</option>
+          <option value={AS_SERVER}>Server default</option>
           {choices
             .sort((a, b) => a - b)
             .map((choice) => (
               <option key={choice} value={choice}>
-                {keptSentence(choice)}
+                {periodName(choice)}
               </option>
             ))}
         </select>
       </label>
-      <p>Whatever is older is deleted for everyone, within a minute and for good.</p>
+      <p>Older messages are permanently deleted for everyone within a minute.</p>
     </ConfirmDialog>
   );
 }

@@ -50,58 +50,58 @@ export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialog
   const words: Record<UserTask["kind"], Wording> = {
     promote: {
       title: `Make ${name} an admin?`,
-      action: "Make an admin",
+      action: "Make admin",
       isDanger: false,
-      text: "Admins run the rooms, moderate, and write private messages. It takes effect at once.",
+      text: "Admins manage rooms, moderate and send private messages. This takes effect right away.",
       call: () => answer(setRole({ path, body: { role: "admin" } })),
     },
     demote: {
-      title: `Make ${name} a user again?`,
-      action: "Make a user",
+      title: `Remove admin role from ${name}?`,
+      action: "Remove admin role",
       isDanger: true,
-      text: "The rights of an admin end at once, on every open page.",
+      text: "They lose admin rights right away, also on pages they have open.",
       call: () => answer(setRole({ path, body: { role: "user" } })),
     },
     mute: {
       title: `Mute ${name}?`,
       action: "Mute",
       isDanger: true,
-      text: "They can keep reading, but cannot write until the mute ends. They see the reason.",
+      text: "They can keep reading but cannot post until the mute ends. They will see the reason.",
       call: () => answer(muteUser({ path, body: { seconds, reason: reason.trim() } })),
     },
     unmute: {
       title: `Unmute ${name}?`,
       action: "Unmute",
       isDanger: false,
-      text: "They can write again at once.",
+      text: "They can post again right away.",
       call: () => answer(unmuteUser({ path })),
     },
     ban: {
       title: `Ban ${name}?`,
       action: "Ban",
       isDanger: true,
-      text: "Every session of theirs ends at once, and they cannot sign in again until the ban is lifted. Their messages stay.",
+      text: "They are signed out everywhere right away and cannot sign in until you unban them. Their messages stay.",
       call: () => answer(banUser({ path, body: { reason: reason.trim() } })),
     },
     unban: {
-      title: `Lift the ban of ${name}?`,
-      action: "Lift the ban",
+      title: `Unban ${name}?`,
+      action: "Unban",
       isDanger: false,
       text: "They can sign in again.",
       call: () => answer(unbanUser({ path })),
     },
     "end-sessions": {
-      title: `End every session of ${name}?`,
-      action: "End sessions",
+      title: `Sign ${name} out everywhere?`,
+      action: "Sign out everywhere",
       isDanger: true,
-      text: "Wherever they are signed in, they will have to sign in again. This cannot be undone.",
+      text: "They will have to sign in again on every device. This cannot be undone.",
       call: () => answer(endSessions({ path })),
     },
     erase: {
-      title: `Erase ${name} for good?`,
+      title: `Permanently erase ${name}?`,
       action: "Erase",
       isDanger: true,
-      text: "Their account, their private messages, also those written to them, and the words of everything they posted are gone for everyone. Nobody can bring them back.",
+      text: "This deletes their account, all private messages to and from them, and the text of everything they posted, for everyone. It cannot be undone.",
       call: () => answer(eraseUser({ path })),
     },
   };
@@ -130,7 +130,7 @@ export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialog
         />
       )}
       {kind === "mute" && (
-        <Labelled label="For how long">
+        <Labelled label="Duration">
           <select
             value={seconds}
             onChange={(event) => setSeconds(Number(event.target.value))}

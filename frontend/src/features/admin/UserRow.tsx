@@ -31,7 +31,7 @@ export function UserRow({ user, onTask }: UserRowProps) {
   const isBanned = Boolean(user.banned_at);
 
   const write: MenuItem = {
-    label: "Write privately",
+    label: "Send private message",
     icon: Lock,
     onSelect: () => navigate(`/dm/${user.id}`, { state: { username: user.username } }),
   };
@@ -49,11 +49,11 @@ export function UserRow({ user, onTask }: UserRowProps) {
   const items = [
     write,
     user.role === "admin"
-      ? task("Make a user", ShieldMinus, "demote")
-      : task("Make an admin", ShieldPlus, "promote"),
+      ? task("Remove admin role", ShieldMinus, "demote")
+      : task("Make admin", ShieldPlus, "promote"),
     mutedUntil ? task("Unmute", MessageCircle, "unmute") : task("Mute…", MessageCircleOff, "mute"),
-    task("End sessions…", LogOut, "end-sessions", true),
-    isBanned ? task("Lift the ban", Ban, "unban") : task("Ban…", Ban, "ban", true),
+    task("Sign out everywhere…", LogOut, "end-sessions", true),
+    isBanned ? task("Unban", Ban, "unban") : task("Ban…", Ban, "ban", true),
     task("Erase…", Eraser, "erase", true),
   ];
 

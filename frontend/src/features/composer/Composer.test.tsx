@@ -5,7 +5,7 @@ import { Composer } from "./Composer";
 import { outboxOf } from "./current-outbox";
 
 const LANE = "room:1";
-const field = () => screen.getByRole("textbox", { name: "Write to General" });
+const field = () => screen.getByRole("textbox", { name: "Message General" });
 const sent = () =>
   outboxOf("ali")
     .in(LANE)
@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 
 function show(onEditLast = () => {}) {
-  return render(<Composer userId="ali" lane={LANE} label="Write to General" onEditLast={onEditLast} />);
+  return render(<Composer userId="ali" lane={LANE} label="Message General" onEditLast={onEditLast} />);
 }
 
 test("Enter sends what is left after trimming, Shift+Enter breaks the line", async () => {

@@ -8,17 +8,17 @@ const SPEAK_AFTER_MS = 2_500;
 const SAYS: Partial<Record<ShownStatus, { icon: LucideIcon; text: string; afterMs: number }>> = {
   offline: {
     icon: CloudOff,
-    text: "You are offline. What you write is kept here and sent when you are back.",
+    text: "You are offline. What you write is saved here and sent when you are back online.",
     afterMs: 0,
   },
   reconnecting: {
     icon: RefreshCw,
-    text: "The server is temporarily unavailable. Nothing is lost: you will continue where you left off.",
+    text: "The server is temporarily unavailable. Nothing is lost, and you will pick up where you left off.",
     afterMs: SPEAK_AFTER_MS,
   },
   "held-back": {
     icon: Hourglass,
-    text: "Live updates are held back by a proxy. Reading every few seconds instead.",
+    text: "A proxy is holding back live updates. Checking for new messages every few seconds instead.",
     afterMs: 0,
   },
 };

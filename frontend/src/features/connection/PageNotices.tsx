@@ -7,8 +7,8 @@ import { Notice } from "../../ui/Notice";
 
 const STORAGE: Record<StorageTrouble, string> = {
   blocked:
-    "This browser does not let Gapless store anything. Everything works, but a reload signs you out and loses what is not sent yet.",
-  full: "This browser has no room left to store anything. What you type is lost if you close or reload this page before it is sent.",
+    "This browser does not let Gapless store data. Everything works, but reloading signs you out and discards unsent messages.",
+  full: "This browser is out of storage space. Anything unsent is lost if you close or reload this page.",
 };
 
 const BUTTON = "min-h-9 shrink-0 font-semibold underline underline-offset-4";
@@ -32,8 +32,8 @@ export function PageNotices() {
           <Notice tone="waiting" action={needsReload && <ReloadButton />}>
             <span>
               {needsReload
-                ? "A part of this page could not be loaded. Reload to get it; what you typed is kept."
-                : "A part of this page could not be loaded. Trying again."}
+                ? "Part of this page could not be loaded. Reload to try again; what you typed is saved."
+                : "Part of this page could not be loaded. Trying again…"}
             </span>
           </Notice>
         )

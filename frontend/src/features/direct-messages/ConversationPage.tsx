@@ -57,7 +57,7 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
       <BlankPage
         page={peer.username}
         icon={CloudAlert}
-        title="This conversation could not be read"
+        title="Could not load this conversation"
         action={<Button onClick={log.retry}>Try again</Button>}
       >
         {sentence(log.error)}
@@ -92,11 +92,11 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
         beginning={<Beginning peer={peer} />}
       />
       {canWrite ? (
-        <Composer userId={viewer.id} lane={place} label={`Write privately to ${peer.username}`} isPrivate />
+        <Composer userId={viewer.id} lane={place} label={`Private message to ${peer.username}`} isPrivate />
       ) : (
         <Foot look="bg-private-wash text-sm font-medium text-private">
           <Lock className="size-4.5 shrink-0" aria-hidden />
-          Private messages here come from the admins and cannot be answered.
+          Only admins can send private messages here, so you cannot reply.
         </Foot>
       )}
     </section>
@@ -128,7 +128,7 @@ function Beginning({ peer }: { peer: Author }) {
         <Lock className="size-6" aria-hidden />
       </span>
       <h2 className="text-2xl font-bold foreign">{peer.username}</h2>
-      <p className="mt-1 text-muted">{`Only you and ${peer.username} see what is written here.`}</p>
+      <p className="mt-1 text-muted">{`Only you and ${peer.username} can read these messages.`}</p>
     </div>
   );
 }

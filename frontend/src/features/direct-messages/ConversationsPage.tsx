@@ -29,15 +29,15 @@ export function ConversationsPage() {
       <div className="border-t-4 border-private">
         <PageHeader
           title="Private messages"
-          subtitle="Seen by you and the other person alone"
+          subtitle="Only you and the other person can read them"
           aside={write}
         />
       </div>
       {conversations?.length === 0 ? (
-        <EmptyState icon={Lock} title="Nothing private yet">
+        <EmptyState icon={Lock} title="No private messages yet">
           {isAdmin
-            ? "Write to one person or to several; each gets a message of their own."
-            : "When an admin writes to you, it appears here, and nowhere else."}
+            ? "Write to one or more people. Each gets a separate message."
+            : "Private messages from admins appear here."}
         </EmptyState>
       ) : (
         <ul className="min-h-0 flex-1 overflow-y-auto p-2 md:p-4">

@@ -44,7 +44,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
         }}
       />
       {chosen.length > 0 && (
-        <ul aria-label="Chosen people" className="flex flex-wrap gap-2">
+        <ul aria-label="Selected people" className="flex flex-wrap gap-2">
           {chosen.map(({ id, username }) => (
             <li key={id}>
               <button
@@ -79,7 +79,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
             </label>
           </li>
         ))}
-        {found.data && people.length === 0 && <li className="px-4 py-3 text-muted">Nobody by that name.</li>}
+        {found.data && people.length === 0 && <li className="px-4 py-3 text-muted">No matching people.</li>}
       </ul>
     </div>
   );

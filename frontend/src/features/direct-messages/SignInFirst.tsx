@@ -10,14 +10,14 @@ export function SignInFirst() {
     <BlankPage
       page="Private messages"
       icon={Lock}
-      title="For you alone"
+      title="Your private messages"
       action={
         <Link to="/sign-in" state={{ from: pathname }} className={buttonClass()}>
           Sign in
         </Link>
       }
     >
-      Sign in to read what was written to you.
+      Sign in to read them.
     </BlankPage>
   );
 }

@@ -18,8 +18,8 @@ export function WritePage() {
   useTitle("New private message");
   if (viewer?.role !== "admin") {
     return (
-      <BlankPage page="New private message" icon={Lock} title="For admins">
-        Only admins begin private conversations.
+      <BlankPage page="New private message" icon={Lock} title="Admins only">
+        Only admins can start private conversations.
       </BlankPage>
     );
   }
@@ -44,7 +44,7 @@ function WriteForm({ viewer }: { viewer: User }) {
   return (
     <section aria-label="New private message" className="flex min-h-0 flex-1 flex-col">
       <div className="border-t-4 border-private">
-        <PageHeader title="New private message" subtitle="Each person sees only their own copy" />
+        <PageHeader title="New private message" subtitle="Each person gets a separate copy" />
       </div>
       <form onSubmit={send} className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto flex max-w-xl flex-col gap-6 px-5 py-6">

@@ -22,7 +22,7 @@ export function ArchivedRoom({ room, viewerId, editing, action }: ArchivedRoomPr
   const message = [...unsent.map(({ body }) => body), typed(`room:${room.id}`)].filter(Boolean).join("\n");
   return (
     <BlankPage page="Room" icon={Archive} title={`“${room.name}” was archived`} action={action}>
-      <p>An admin has just closed this room. Its messages are kept, and it can be restored.</p>
+      <p>An admin just archived this room. Its messages are kept, and it can be restored.</p>
       {(edit !== "" || message !== "") && (
         <div className="mt-5 flex flex-col gap-3">
           {edit !== "" && <KeptText title="Your unfinished edit" text={edit} />}

@@ -42,8 +42,8 @@ export function RoomPage() {
   return archived ? (
     <ArchivedRoom room={archived} viewerId={viewerId} editing={editing} action={<OtherRooms />} />
   ) : (
-    <BlankPage page="Room" icon={DoorClosed} title="No such room" action={<OtherRooms />}>
-      It may have been archived, or the address is wrong.
+    <BlankPage page="Room" icon={DoorClosed} title="Room not found" action={<OtherRooms />}>
+      It may have been archived, or the link is wrong.
     </BlankPage>
   );
 }
@@ -51,7 +51,7 @@ export function RoomPage() {
 function OtherRooms() {
   return (
     <Link to="/" className={buttonClass()}>
-      To the other rooms
+      Go to rooms
     </Link>
   );
 }
@@ -84,7 +84,7 @@ function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
         <Composer
           userId={viewer.id}
           lane={`room:${room.id}`}
-          label={`Write to ${room.name}`}
+          label={`Message ${room.name}`}
           onEditLast={editLast}
         />
       )}
@@ -99,7 +99,7 @@ function MutedNote({ until, reason }: { until: string; reason: string | null }) 
     <Foot look="bg-waiting-wash text-sm font-medium text-waiting">
       <MessageCircleOff className="size-5 shrink-0" aria-hidden />
       <span role="status" className="foreign">
-        {`An admin has muted you until ${shortTime(until)}${reason ? `: ${reason}` : "."} You can keep reading.`}
+        {`An admin has muted you until ${shortTime(until)}.${reason ? ` Reason: “${reason}”.` : ""} You can keep reading.`}
       </span>
     </Foot>
   );

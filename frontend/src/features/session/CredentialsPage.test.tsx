@@ -48,7 +48,7 @@ test("a name that is taken is said at the field, and the form keeps what was typ
   const problem = { title: "Conflict", status: 409, code: "username_taken", detail: "Taken.", errors };
   server.use(http.post("*/auth/register", () => HttpResponse.json(problem, { status: 409 })));
   show("/sign-up");
-  await submit("Make my account");
+  await submit("Create account");
   expect(await screen.findByText("This name is taken.")).toBeVisible();
   expect(screen.getByLabelText("Username")).toBeInvalid();
   expect(screen.getByLabelText("Username")).toHaveValue("ali");
@@ -105,7 +105,7 @@ test("where signing up takes an invitation, the link brings it and the server he
   );
   show("/sign-up", "/", "?invitation=k7mq2x");
   expect(await screen.findByLabelText("Invitation")).toHaveValue("k7mq2x");
-  await submit("Make my account");
+  await submit("Create account");
   expect(await screen.findByRole("alert")).toHaveTextContent(detail);
   expect(asked).toEqual({ username: "ali", password: "a long password", invitation: "k7mq2x" });
 });
@@ -113,7 +113,7 @@ test("where signing up takes an invitation, the link brings it and the server he
 test("where nobody can sign up, the page says so and offers no form", async () => {
   registration = "closed";
   show("/sign-up");
-  expect(await screen.findByText(/Nobody can sign up here/)).toBeVisible();
+  expect(await screen.findByText(/Sign-up is closed/)).toBeVisible();
   expect(screen.queryByLabelText("Username")).toBeNull();
   expect(screen.getByRole("link", { name: "Sign in" })).toBeVisible();
 });

@@ -20,16 +20,16 @@ interface Wording {
 
 const SIGN_IN: Wording = {
   title: "Welcome back",
-  lead: "Sign in to write, and to read what was written to you alone.",
+  lead: "Sign in to post and to read your private messages.",
   action: "Sign in",
-  other: { text: "New here?", link: "Make an account", path: "/sign-up" },
+  other: { text: "New here?", link: "Create an account", path: "/sign-up" },
 };
 
 const SIGN_UP: Wording = {
-  title: "Join the rooms",
-  lead: "A name and a password are all it takes.",
-  action: "Make my account",
-  other: { text: "Already a member?", link: "Sign in", path: "/sign-in" },
+  title: "Create your account",
+  lead: "All you need is a username and a password.",
+  action: "Create account",
+  other: { text: "Already have an account?", link: "Sign in", path: "/sign-in" },
 };
 
 /** Signing in and signing up are one form with different words. */
@@ -77,7 +77,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
         {endedBecause && <Notice tone="waiting">{endedBecause}</Notice>}
         {problem !== null && !hasFieldProblem && <Notice tone="danger">{sentence(problem)}</Notice>}
         {isClosed ? (
-          <Notice tone="waiting">Nobody can sign up here. Ask whoever runs this chat for an account.</Notice>
+          <Notice tone="waiting">Sign-up is closed. Ask an admin of this chat for an account.</Notice>
         ) : (
           <form onSubmit={submit} className="flex flex-col gap-4">
             {isNew && registration === "invite" && (
@@ -90,7 +90,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
                 required
                 value={invitation}
                 onChange={(event) => setInvitation(event.target.value)}
-                hint="The code that an admin of this chat gave you"
+                hint="The code you got from an admin of this chat"
               />
             )}
             <TextField
@@ -104,7 +104,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
               onChange={(event) => setUsername(event.target.value)}
               problem={fields.username}
               {...(isNew
-                ? { minLength: 3, maxLength: 32, hint: "3 to 32 of a–z, 0–9, dot, dash, underscore" }
+                ? { minLength: 3, maxLength: 32, hint: "3 to 32 characters: a–z, 0–9, dot, dash, underscore" }
                 : {})}
             />
             <TextField
@@ -137,7 +137,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
         <p className="mt-2 text-muted">
           or{" "}
           <Link to={back} className="font-semibold text-accent underline underline-offset-4">
-            go on reading as a guest
+            keep reading as a guest
           </Link>
         </p>
       </div>

@@ -178,7 +178,7 @@ export class SessionStore implements TokenSource {
 function endedSentence(error: unknown): string {
   return error instanceof ProblemError && error.status === 403
     ? sentence(error)
-    : "Your session has ended. Sign in to go on writing; what you typed is kept.";
+    : "Your session has ended. Sign in to keep writing; what you typed is saved.";
 }
 
 function goodToken(kept: Kept | null, refused: string | null): string | null {

@@ -27,7 +27,7 @@ export function PasswordForm() {
   return (
     <form onSubmit={submit} className="flex flex-col gap-4">
       {outcome === "done" && (
-        <Notice tone="calm">Your password is changed. Your other sessions were signed out.</Notice>
+        <Notice tone="calm">Password changed. You were signed out on your other devices.</Notice>
       )}
       {outcome instanceof Error && <Notice tone="danger">{sentence(outcome)}</Notice>}
       <TextField

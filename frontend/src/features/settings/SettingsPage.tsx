@@ -30,7 +30,7 @@ export function SettingsPage() {
               <Section title="Sessions">
                 <p className="text-muted">
                   Signed in as <b className="text-ink">{viewer.username}</b>. Drafts and unsent messages stay
-                  in this browser until you are back.
+                  in this browser until you sign in again.
                 </p>
                 <div className="flex flex-wrap gap-2">
                   <Button look="quiet" onClick={() => void session.signOut()}>
@@ -45,7 +45,7 @@ export function SettingsPage() {
             </>
           ) : (
             <Section title="Account">
-              <p className="text-muted">You are here as a guest.</p>
+              <p className="text-muted">You are browsing as a guest.</p>
               <div className="flex gap-2">
                 <Link to="/sign-in" className={buttonClass("quiet")}>
                   Sign in
@@ -65,9 +65,7 @@ export function SettingsPage() {
           onConfirm={() => session.signOutEverywhere()}
           onClose={() => setEnding(false)}
         >
-          <p>
-            Every browser and phone where you are signed in, this one too, will ask for your password again.
-          </p>
+          <p>You will have to sign in again on every device, including this one.</p>
         </ConfirmDialog>
       )}
     </section>

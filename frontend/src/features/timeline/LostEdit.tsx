@@ -29,11 +29,7 @@ export function LostEdit({ userId, roomId, messageId, onDone }: LostEditProps) {
 
   return (
     <div className="column px-3 pb-2 md:px-4">
-      <KeptText
-        title="Your unfinished edit"
-        text={text}
-        note="The message that you were editing was deleted."
-      >
+      <KeptText title="Your unfinished edit" text={text} note="The message you were editing was deleted.">
         <Button className="md:min-h-8 md:text-sm" onClick={move}>
           Move to message box
         </Button>

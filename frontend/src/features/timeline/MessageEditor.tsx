@@ -111,7 +111,7 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
         <Button look="quiet" onClick={giveUp} className="md:min-h-8 md:text-sm">
           Cancel
         </Button>
-        <span className="hidden text-xs text-muted md:inline">Enter saves, Escape cancels</span>
+        <span className="hidden text-xs text-muted md:inline">Enter to save, Esc to cancel</span>
       </div>
     </form>
   );

@@ -10,7 +10,7 @@ export function RoomBeginning({ room, isEmpty }: { room: Room; isEmpty: boolean 
       </span>
       <h2 className="text-2xl font-bold foreign">{room.name}</h2>
       <p className="mt-1 text-muted">
-        {isEmpty ? "Nobody has written here yet. The first word is free." : "This is where the room begins."}
+        {isEmpty ? "No messages yet. Be the first to write." : "This is the beginning of the room."}
       </p>
     </div>
   );

@@ -92,7 +92,7 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
     return (
       <EmptyState
         icon={CloudAlert}
-        title="These messages could not be read"
+        title="Could not load messages"
         action={<Button onClick={log.retry}>Try again</Button>}
       >
         {sentence(log.error)}
@@ -129,8 +129,8 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
             <MessageText body={deleting.body ?? ""} />
           </blockquote>
           <p>
-            Its text is deleted for everyone, at once and for good. A note that a message was deleted stays in
-            its place.
+            Its text is permanently deleted for everyone. A note that a message was deleted stays in its
+            place.
           </p>
         </ConfirmDialog>
       )}

@@ -15,7 +15,7 @@ export function UnsentNote({ unsent, actions }: { unsent: Unsent; actions: Messa
             ? "Waiting for the message above"
             : navigator.onLine
               ? "Sending…"
-              : "Kept here; sent when you are back online"}
+              : "Saved; will be sent when you are back online"}
         </span>
         {isBehind && <TakeBack unsent={unsent} actions={actions} />}
       </p>
