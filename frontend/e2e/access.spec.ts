@@ -68,7 +68,10 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-test("the keyboard alone signs in, writes, edits, deletes and leaves", async ({ api, person }) => {
+test("signing in, writing, editing, deleting and signing out work by keyboard alone", async ({
+  api,
+  person,
+}) => {
   const room = await api.room();
   const account = await api.account();
   const someone = await person();

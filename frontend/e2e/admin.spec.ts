@@ -3,7 +3,7 @@ import { expect, test } from "./person";
 
 const ADMIN = { username: "admin", password: "admin" };
 
-test("an admin's day: a room is made, renamed, archived and restored, and others see it live", async ({
+test("an admin creates, renames, archives and restores a room, and others see it live", async ({
   person,
 }) => {
   const [admin, guest] = [await person(), await person()];
@@ -37,7 +37,10 @@ test("an admin's day: a room is made, renamed, archived and restored, and others
   await expect(guest.page.getByRole("heading", { name: second, level: 1 })).toBeVisible();
 });
 
-test("a mute takes the pen away at once, with its reason, and gives it back", async ({ api, person }) => {
+test("a mute disables the composer immediately and shows its reason; unmuting enables it again", async ({
+  api,
+  person,
+}) => {
   const room = await api.room();
   const account = await api.account();
   const [admin, loud] = [await person(), await person()];
@@ -67,7 +70,7 @@ test("a mute takes the pen away at once, with its reason, and gives it back", as
   await loud.seesSent("quietly");
 });
 
-test("a ban ends the session on the open page; a promotion opens the admin's pages without a reload", async ({
+test("a ban ends the session of an open page; a promotion opens the admin pages without a reload", async ({
   api,
   person,
 }) => {
@@ -99,7 +102,7 @@ test("a ban ends the session on the open page; a promotion opens the admin's pag
   await expect(member.page.getByRole("alert")).toBeVisible();
 });
 
-test("an admin deletes what somebody else wrote", async ({ api, person }) => {
+test("an admin deletes another user's message", async ({ api, person }) => {
   const room = await api.room();
   const admin = await person();
   await admin.signsIn(ADMIN);
@@ -112,7 +115,7 @@ test("an admin deletes what somebody else wrote", async ({ api, person }) => {
   await admin.sees("This message was deleted.");
 });
 
-test("a private message to several reaches each of them alone", async ({ api, person }) => {
+test("a private message to several people reaches each one separately", async ({ api, person }) => {
   const [ali, zoe] = [await api.account(), await api.account()];
   const [admin, first, second, outsider] = [await person(), await person(), await person(), await person()];
   await first.signsIn(ali);

@@ -1,7 +1,7 @@
 import { unique } from "./api";
 import { expect, test } from "./person";
 
-test("a guest reads at once, and hears what is written", async ({ api, person }) => {
+test("a guest can read right away and sees new messages", async ({ api, person }) => {
   const room = await api.room();
   const author = await api.account();
   await api.post(author, room, "written before");
@@ -16,17 +16,14 @@ test("a guest reads at once, and hears what is written", async ({ api, person })
   await expect(guest.field).toHaveCount(0);
 });
 
-test("the bare address leads a guest into a room", async ({ person }) => {
+test("the root address takes a guest to a room", async ({ person }) => {
   const guest = await person();
   await guest.goesTo("/");
   await expect(guest.page).toHaveURL(/\/r\//);
   await guest.isLive();
 });
 
-test("signing up leads back into the same room, and the session outlives a reload", async ({
-  api,
-  person,
-}) => {
+test("signing up returns to the same room, and the session survives a reload", async ({ api, person }) => {
   const room = await api.room();
   const newcomer = await person();
   await newcomer.opens(room);
@@ -46,7 +43,7 @@ test("signing up leads back into the same room, and the session outlives a reloa
   await expect(newcomer.field).toBeVisible();
 });
 
-test("two people talk, in one order, once each", async ({ api, person }) => {
+test("two people see the same messages in the same order, each once", async ({ api, person }) => {
   const room = await api.room();
   const [ali, zoe] = [await person(), await person()];
   await ali.signsIn(await api.account());
@@ -67,7 +64,7 @@ test("two people talk, in one order, once each", async ({ api, person }) => {
   expect(await zoe.readsAll()).toEqual(kept);
 });
 
-test("an author edits and deletes, and readers see it happen", async ({ api, person }) => {
+test("readers see an author edit and delete a message live", async ({ api, person }) => {
   const room = await api.room();
   const [author, reader] = [await person(), await person()];
   await author.signsIn(await api.account());
@@ -90,7 +87,7 @@ test("an author edits and deletes, and readers see it happen", async ({ api, per
   await reader.doesNotSee("no typo");
 });
 
-test("older pages come on scrolling up, without a jump and without a gap", async ({ api, person }) => {
+test("scrolling up loads older pages without a jump or a gap", async ({ api, person }) => {
   const room = await api.room();
   const author = await api.account();
   for (let n = 1; n <= 130; n++) await api.post(author, room, `line ${n}`);
@@ -101,7 +98,10 @@ test("older pages come on scrolling up, without a jump and without a gap", async
   expect(all).toEqual(Array.from({ length: 130 }, (_, at) => `line ${at + 1}`));
 });
 
-test("news does not move a reader who looks at the past; a pill leads back", async ({ api, person }) => {
+test("new messages do not move a reader who scrolled up; a button leads back to the newest", async ({
+  api,
+  person,
+}) => {
   const room = await api.room();
   const author = await api.account();
   for (let n = 1; n <= 60; n++) await api.post(author, room, `line ${n}`);
@@ -124,7 +124,7 @@ test("news does not move a reader who looks at the past; a pill leads back", asy
   await expect(pill).toHaveCount(0);
 });
 
-test("a room elsewhere shows its unread messages until it is opened", async ({ api, person }) => {
+test("another room shows its unread count until it is opened", async ({ api, person }) => {
   const [here, there] = [await api.room(), await api.room()];
   const author = await api.account();
   const reader = await person();
@@ -139,7 +139,7 @@ test("a room elsewhere shows its unread messages until it is opened", async ({ a
   await expect(entry).not.toContainText("unread");
 });
 
-test("tabs of one browser share one stream, and the next takes over when its tab closes", async ({
+test("tabs of one browser share one stream, and another tab takes over when the leading tab closes", async ({
   api,
   person,
 }) => {
@@ -161,7 +161,7 @@ test("tabs of one browser share one stream, and the next takes over when its tab
   expect(streams.length).toBeGreaterThan(0);
 });
 
-test("long words, other scripts and markup hold", async ({ api, person }) => {
+test("long words, other scripts and markup are displayed safely", async ({ api, person }) => {
   const room = await api.room();
   const author = await api.account();
   await api.post(author, room, "w".repeat(3000));

@@ -48,7 +48,7 @@ function say(figure: string): void {
   process.stdout.write(`    ${figure}\n`);
 }
 
-test("a day on two sites, with every instance killed in the middle of it", async ({ person }) => {
+test("a day of use on two sites, with every instance killed in the middle", async ({ person }) => {
   await spendADay(person, {
     page,
     api,
@@ -59,7 +59,7 @@ test("a day on two sites, with every instance killed in the middle of it", async
   });
 });
 
-test("a stream comes through the proxy as it is written, and says so", async () => {
+test("the stream passes the proxy without delay, with the right headers", async () => {
   const [author, room] = [await api.account(), await api.room()];
   const url = `${api.url}/sse?room=${room.id}`;
   const leave = new AbortController();
@@ -91,7 +91,7 @@ test("a stream comes through the proxy as it is written, and says so", async () 
   expect(late.at(-1)).toBeLessThan(1_000);
 });
 
-test("one address shares a limit whatever it claims to be, and others do not share it", async () => {
+test("one address has one rate limit, whatever headers it sends, and does not share it with others", async () => {
   /** A sign-in from an address of this machine, with a header that claims another. */
   const signIn = (from: string, claimed: string) =>
     new Promise<number>((resolve, reject) => {
@@ -127,7 +127,7 @@ test("one address shares a limit whatever it claims to be, and others do not sha
   expect(await signIn("127.0.0.78", "127.0.0.77")).toBe(401);
 });
 
-test("both instances are replaced one after the other, and nobody is refused", async ({ person }) => {
+test("both instances are replaced one after the other without a failed request", async ({ person }) => {
   // One room that is read, and others, so that one of many posts meets a door in the moment in which it closes.
   const [room, other] = [await api.room(), await api.room()];
   const authors = await Promise.all(

@@ -13,7 +13,10 @@ async function author(api: Api, person: () => Promise<Person>): Promise<{ someon
 
 const editor = ({ page }: Person) => page.getByRole("textbox", { name: "Edit message" });
 
-test("an edit can be emptied, and saving nothing asks whether to delete", async ({ api, person }) => {
+test("an edit can be emptied, and saving an empty edit offers to delete the message", async ({
+  api,
+  person,
+}) => {
   const { someone } = await author(api, person);
   const { page } = someone;
   await someone.writes("too much said");
@@ -39,7 +42,7 @@ test("an edit can be emptied, and saving nothing asks whether to delete", async 
   await expect(someone.field).toBeFocused();
 });
 
-test("a message deleted while it is edited gives its new text back", async ({ api, person }) => {
+test("when a message is deleted during an edit, the new text is kept", async ({ api, person }) => {
   const { someone, room } = await author(api, person);
   const { page } = someone;
   await someone.writes("a first try");
@@ -58,7 +61,7 @@ test("a message deleted while it is edited gives its new text back", async ({ ap
   await expect(someone.field).toBeFocused();
 });
 
-test("a room archived while one writes or edits there shows what was typed", async ({ api, person }) => {
+test("a room archived during writing or editing still shows the unsent text", async ({ api, person }) => {
   const { someone, room } = await author(api, person);
   const { page } = someone;
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);

@@ -24,7 +24,7 @@ const excess = (page: Page) =>
     return { down: scrollHeight - window.innerHeight, across: scrollWidth - window.innerWidth };
   });
 
-test("no page is larger than the window, with 40 rooms and somebody in the last", async ({ person }) => {
+test("no page overflows the window, with 40 rooms and a reader in the last one", async ({ person }) => {
   test.setTimeout(300_000);
   const api = new Api(server.url);
   const url = server.url;

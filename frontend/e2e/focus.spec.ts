@@ -14,7 +14,7 @@ const focused = (person: Person) =>
     return element.getAttribute("aria-label") ?? label ?? element.textContent ?? element.tagName;
   });
 
-test("the first field of a dialog takes what is typed, and Enter sends it", async ({ api, person }) => {
+test("the first field of a dialog has the focus, and Enter submits it", async ({ api, person }) => {
   const account = await api.account();
   const room = await api.room();
   const admin = await person();
@@ -84,7 +84,7 @@ test("the first field of a dialog takes what is typed, and Enter sends it", asyn
   await expect(page.getByRole("searchbox", { name: "To" })).toHaveValue(account.username);
 });
 
-test("a removed element hands the focus to the composer, or to the next row", async ({ api, person }) => {
+test("when an element is removed, the composer or the next row gets the focus", async ({ api, person }) => {
   const rooms = [await api.room(), await api.room(), await api.room()] as const;
   const [room] = rooms;
   const admin = await person();
@@ -154,10 +154,7 @@ test("a removed element hands the focus to the composer, or to the next row", as
   await expect.poll(() => focused(admin)).not.toBe("BODY");
 });
 
-test("signing out, going elsewhere and being thrown out leave the focus in the page", async ({
-  api,
-  person,
-}) => {
+test("signing out, navigating and being signed out keep the focus in the page", async ({ api, person }) => {
   const room = await api.room();
   const account = await api.account();
   const someone = await person();

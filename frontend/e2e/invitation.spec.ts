@@ -4,7 +4,7 @@ import { Api } from "./api";
 import { expect, test } from "./person";
 import { Server } from "./server";
 
-test("whoever has the link joins, and the next one does not", async ({ person }) => {
+test("one person can join with a single-use link, and the next one cannot", async ({ person }) => {
   const server = await Server.start("invitation", { REGISTRATION: "invite" });
   try {
     const room = await new Api(server.url).room("Parlour");

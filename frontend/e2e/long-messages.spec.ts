@@ -69,7 +69,7 @@ for (const viewport of [
   });
 }
 
-test("a private message is folded alike, and one of twenty lines is left alone", async ({ api, person }) => {
+test("a long private message is folded too, and one of twenty lines is not", async ({ api, person }) => {
   const member = await api.account();
   const admin = await api.admin();
   const lines = (count: number, word: string) =>

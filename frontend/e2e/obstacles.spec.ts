@@ -4,7 +4,7 @@ import { expect, test } from "./person";
 
 const isPost = (route: Route) => route.request().method() === "POST";
 
-test("where the browser stores nothing, the app works and says so", async ({ api, person }) => {
+test("the app works without storage, and says so", async ({ api, person }) => {
   const room = await api.room();
   const guest = await person();
   await guest.page.addInitScript(() => {
@@ -30,7 +30,7 @@ test("where the browser stores nothing, the app works and says so", async ({ api
   await expect(guest.field).toHaveValue("");
 });
 
-test("where storage is full, typing, sending and signing in go on", async ({ api, person }) => {
+test("typing, sending and signing in work with full storage", async ({ api, person }) => {
   const room = await api.room();
   const member = await person();
   await member.page.addInitScript(() => {
@@ -50,10 +50,7 @@ test("where storage is full, typing, sending and signing in go on", async ({ api
   await member.seesSent("typed");
 });
 
-test("a part of the page that cannot be loaded now is loaded later; what is shown stays", async ({
-  api,
-  person,
-}) => {
+test("a chunk that fails to load is loaded later, and the page stays as it is", async ({ api, person }) => {
   const room = await api.room();
   await api.post(await api.account(), room, "plain");
   const reader = await person();
@@ -70,7 +67,7 @@ test("a part of the page that cannot be loaded now is loaded later; what is show
   await expect(reader.page.locator("strong", { hasText: "bold" })).toBeVisible({ timeout: 20_000 });
 });
 
-test("a page of the release before offers to reload when its parts are gone", async ({ api, person }) => {
+test("a page of the previous release offers a reload when its chunks are gone", async ({ api, person }) => {
   const room = await api.room();
   const reader = await person();
   await reader.opens(room);
@@ -93,7 +90,7 @@ test("a page of the release before offers to reload when its parts are gone", as
   await expect(reader.page.getByLabel("Password")).toBeVisible();
 });
 
-test("a message that meets a faulty gateway waits without hammering, and can be taken back", async ({
+test("a message that a faulty gateway refuses is retried with back-off, and can be taken back", async ({
   api,
   person,
 }) => {
@@ -126,7 +123,7 @@ test("a message that meets a faulty gateway waits without hammering, and can be 
   expect(await api.bodies(room)).toEqual(["behind it"]);
 });
 
-test("a proxy that holds the stream back is told of, and read around until it passes", async ({
+test("a buffering proxy is reported, and messages are polled until the stream works", async ({
   api,
   person,
   baseURL,

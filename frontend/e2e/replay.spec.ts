@@ -19,7 +19,7 @@ import { Server } from "./server";
 /** `expiring` comes at least a minute before the end, so a token of this age hears it within seconds. */
 const SHORT_TOKEN = { ACCESS_TOKEN_TTL_SECS: "64" };
 
-test("snapshot and events make the fresh snapshot, for every kind of event", async () => {
+test("snapshot plus events equals a fresh snapshot, for every kind of event", async () => {
   test.setTimeout(120_000);
   const server = await Server.start("replay", SHORT_TOKEN);
   const api = new Api(server.url);

@@ -2,7 +2,7 @@ import { Api } from "./api";
 import { expect, test } from "./person";
 import { Server } from "./server";
 
-test("kill -9 under an open page: it ends with exactly the messages of the database, in order, once each", async ({
+test("after kill -9 of the server, an open page shows exactly the messages of the database, in order, each once", async ({
   person,
 }) => {
   test.setTimeout(180_000);
@@ -42,7 +42,7 @@ test("kill -9 under an open page: it ends with exactly the messages of the datab
   }
 });
 
-test("offline is said, what is written waits, and coming back misses nothing", async ({ api, person }) => {
+test("offline is shown, unsent messages wait, and reconnecting misses nothing", async ({ api, person }) => {
   const room = await api.room();
   const other = await api.account();
   const writer = await person();
@@ -61,7 +61,7 @@ test("offline is said, what is written waits, and coming back misses nothing", a
   expect(await writer.readsAll()).toEqual(await api.bodies(room));
 });
 
-test("nothing typed is lost: drafts and unsent messages outlive a reload", async ({ api, person }) => {
+test("drafts and unsent messages survive a reload", async ({ api, person }) => {
   const room = await api.room();
   const writer = await person();
   await writer.signsIn(await api.account());
@@ -81,7 +81,7 @@ test("nothing typed is lost: drafts and unsent messages outlive a reload", async
   expect(await api.bodies(room)).toEqual(["half a thought"]);
 });
 
-test("an answer that never came makes no second message", async ({ api, person }) => {
+test("a lost response does not duplicate the message", async ({ api, person }) => {
   const room = await api.room();
   const writer = await person();
   await writer.signsIn(await api.account());
@@ -101,7 +101,7 @@ test("an answer that never came makes no second message", async ({ api, person }
   expect(await api.bodies(room)).toEqual(["once only"]);
 });
 
-test("a refused message stays, says why, and can be taken back", async ({ api, person }) => {
+test("a refused message stays with the reason, and can be taken back", async ({ api, person }) => {
   const room = await api.room();
   const account = await api.account();
   const writer = await person();
@@ -124,7 +124,7 @@ test("a refused message stays, says why, and can be taken back", async ({ api, p
   expect(await api.bodies(room)).toEqual(["unsayable"]);
 });
 
-test("a session that ended elsewhere says so, keeps the draft, and goes on after signing in", async ({
+test("when a session ends elsewhere, the page says so, keeps the draft and continues after signing in", async ({
   api,
   person,
 }) => {
@@ -146,7 +146,7 @@ test("a session that ended elsewhere says so, keeps the draft, and goes on after
   await writer.seesSent("unfinished");
 });
 
-test("a token change carries the stream over without a miss", async ({ person }) => {
+test("a token change hands the stream over without missing an event", async ({ person }) => {
   // `expiring` is said at least a minute before the end: with this, after 6 s, and again with every new token.
   const server = await Server.start("tokens", { ACCESS_TOKEN_TTL_SECS: "64" });
   try {
@@ -177,7 +177,7 @@ test("a token change carries the stream over without a miss", async ({ person })
   }
 });
 
-test("an unreachable server is a sentence, not a blank page", async ({ person }) => {
+test("an unreachable server shows an error, not a blank page", async ({ person }) => {
   const guest = await person();
   await guest.page.route(/\/rooms(\?|$)/, (route) => route.abort());
   await guest.goesTo("/");

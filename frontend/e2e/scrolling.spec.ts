@@ -31,7 +31,7 @@ function leaveAtOnce(): void {
   observer.observe(document, { childList: true, subtree: true, attributes: true });
 }
 
-test("a wheel turned while the rows are still measured is not taken back", async ({ api, person }) => {
+test("scrolling while rows are still being measured is not undone", async ({ api, person }) => {
   const room = await uneven(api);
   for (let visit = 1; visit <= 5; visit++) {
     const reader = await person();
@@ -45,7 +45,7 @@ test("a wheel turned while the rows are still measured is not taken back", async
   }
 });
 
-test("a wheel turned while news comes is not taken back", async ({ api, person }) => {
+test("scrolling while new messages arrive is not undone", async ({ api, person }) => {
   const room = await uneven(api);
   const author = await api.account();
   const reader = await person();

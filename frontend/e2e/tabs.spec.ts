@@ -1,9 +1,6 @@
 import { expect, test } from "./person";
 
-test("two tabs: whatever one writes while the other is open arrives once, in order", async ({
-  api,
-  person,
-}) => {
+test("with two tabs open, messages written in one arrive once and in order", async ({ api, person }) => {
   const room = await api.room();
   const writer = await person();
   await writer.signsIn(await api.account());
@@ -27,7 +24,7 @@ test("two tabs: whatever one writes while the other is open arrives once, in ord
   await other.sees("queued 8");
 });
 
-test("a tab that is closed leaves what it had not sent to the other one", async ({ api, person }) => {
+test("unsent messages of a closed tab are sent by the other tab", async ({ api, person }) => {
   const room = await api.room();
   const writer = await person();
   await writer.signsIn(await api.account());
@@ -44,7 +41,7 @@ test("a tab that is closed leaves what it had not sent to the other one", async 
   expect(await api.bodies(room)).toEqual(["last words"]);
 });
 
-test("two windows that type in one room never overwrite each other's draft", async ({ api, person }) => {
+test("two windows typing in one room never overwrite each other's draft", async ({ api, person }) => {
   const room = await api.room();
   const one = await person();
   await one.signsIn(await api.account());
@@ -61,7 +58,7 @@ test("two windows that type in one room never overwrite each other's draft", asy
   await expect(two.field).toHaveValue("in the second window");
 });
 
-test("at an address without locks, tabs that open and reload at once stay signed in", async ({
+test("without Web Locks, tabs that open and reload at the same time stay signed in", async ({
   api,
   person,
 }) => {
@@ -84,7 +81,7 @@ test("at an address without locks, tabs that open and reload at once stay signed
   await tabs[2]?.sees("from the first");
 });
 
-test("an event that a newer release knows breaks no tab, which offers to reload", async ({ api, person }) => {
+test("an event of a newer release breaks no tab, and a reload is offered", async ({ api, person }) => {
   const room = await api.room();
   const older = await person();
   await older.opens(room);
@@ -105,7 +102,7 @@ test("an event that a newer release knows breaks no tab, which offers to reload"
   await expect(older.page.getByText("A newer version of Gapless is available.")).toHaveCount(0);
 });
 
-test("when the leading tab is closed, another one carries on at once", async ({ api, person }) => {
+test("when the leading tab is closed, another one takes over immediately", async ({ api, person }) => {
   const room = await api.room();
   const leader = await person();
   await leader.opens(room);
@@ -117,7 +114,7 @@ test("when the leading tab is closed, another one carries on at once", async ({ 
   await expect(follower.message("after the leader")).toBeVisible({ timeout: 3_000 });
 });
 
-test("a tab that hangs while it leads is replaced within a second or two", async ({ api, person }) => {
+test("a leading tab that hangs is replaced within two seconds", async ({ api, person }) => {
   const room = await api.room();
   const leader = await person();
   await leader.opens(room);
@@ -135,7 +132,7 @@ test("a tab that hangs while it leads is replaced within a second or two", async
   await leader.sees("while the leader hangs");
 });
 
-test("a renewal that hangs in one tab does not hold up the other for long", async ({ api, person }) => {
+test("a token renewal that hangs in one tab does not block the other for long", async ({ api, person }) => {
   const room = await api.room();
   const one = await person();
   await one.signsIn(await api.account());

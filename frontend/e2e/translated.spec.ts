@@ -50,7 +50,7 @@ async function translated(someone: Person): Promise<string[]> {
 
 const isWhole = (page: Page) => expect(page.getByText("Something went wrong")).toHaveCount(0);
 
-test("a reader's page goes on under a translator", async ({ api, person }) => {
+test("a reader's page keeps working under a translator", async ({ api, person }) => {
   const [room, other] = [await api.room(), await api.room()];
   const author = await api.account();
   for (let n = 1; n <= 60; n++) await api.post(author, room, `line ${n}`);
@@ -109,7 +109,7 @@ test("a reader's page goes on under a translator", async ({ api, person }) => {
   expect(faults).toEqual([]);
 });
 
-test("a member's and an admin's pages go on under a translator", async ({ api, person }) => {
+test("a member's and an admin's pages keep working under a translator", async ({ api, person }) => {
   test.setTimeout(180_000);
   const room = await api.room();
   const member = await api.account();
@@ -226,7 +226,7 @@ test("a member's and an admin's pages go on under a translator", async ({ api, p
   expect(faults).toEqual([]);
 });
 
-test("a mute, its reason and its end are told under a translator", async ({ api, person }) => {
+test("a mute, its reason and its end are shown under a translator", async ({ api, person }) => {
   const room = await api.room();
   const account = await api.account();
   const admin = await api.admin();

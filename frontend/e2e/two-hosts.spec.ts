@@ -32,7 +32,7 @@ async function start(name: string): Promise<Hosts> {
   };
 }
 
-test("from another site: read, sign in, chat, lose the server, sign out, and an admin's day", async ({
+test("from another origin: read, sign in, chat, lose the server, sign out, and an admin's day", async ({
   person,
 }) => {
   test.setTimeout(180_000);
@@ -45,7 +45,7 @@ test("from another site: read, sign in, chat, lose the server, sign out, and an 
   }
 });
 
-test("only the listed origin is let in, on answers, errors and streams alike", async () => {
+test("only the listed origin is allowed, for responses, errors and streams", async () => {
   const { page, server, stop } = await start("origins");
   try {
     const ask = (path: string, origin: string, init: RequestInit = {}) =>

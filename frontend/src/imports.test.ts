@@ -36,12 +36,12 @@ function importsOf(path: string): string[] {
   return targets.map((target) => relative(SOURCE, resolve(SOURCE, dirname(path), target)));
 }
 
-test.each(files)("%s imports only what lies below it", (path) => {
+test.each(files)("%s imports only from lower layers", (path) => {
   expect(layerOf(path), "every file belongs to a layer").toBeGreaterThanOrEqual(0);
   expect(importsOf(path).filter((target) => layerOf(target) < layerOf(path))).toEqual([]);
 });
 
-test("no module exports another one's exports", () => {
+test("no module re-exports", () => {
   const barrels = files.filter((path) =>
     /^export (\*|\{[^}]*\}) from/m.test(readFileSync(join(SOURCE, path), "utf8")),
   );

@@ -81,7 +81,7 @@ function faultsOf(file: ts.SourceFile): string[] {
   return faults;
 }
 
-test("a text that can change, or that stands beside what comes and goes, has an element of its own", () => {
+test("text that can change, or has siblings that come and go, is in its own element", () => {
   const sources = program.getSourceFiles().filter(({ fileName }) => files.includes(fileName));
   expect(sources.length).toBe(files.length);
   expect(sources.flatMap(faultsOf)).toEqual([]);

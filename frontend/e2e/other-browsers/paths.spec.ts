@@ -97,7 +97,9 @@ for (const { name, start, needs } of BROWSERS) {
       await shows(tab, ["one", "half a thought"]);
     });
 
-    test("two tabs that write at once lose nothing; the one that stays carries on", async ({ server }) => {
+    test("two tabs that write at the same time lose nothing; the remaining tab takes over", async ({
+      server,
+    }) => {
       const room = await api.room();
       const other = await browser.openTab();
       await opens(tab, server.url, room);
@@ -123,7 +125,7 @@ for (const { name, start, needs } of BROWSERS) {
       await expect.poll(() => bodies(tab), SOON).toContain("after the other tab was closed");
     });
 
-    test("a server that is killed and started again loses nothing", async ({ server }) => {
+    test("a server that is killed and restarted loses nothing", async ({ server }) => {
       const room = await api.room();
       await opens(tab, server.url, room);
       await writes(tab, "before the cut");

@@ -17,7 +17,7 @@ test.each([
     () => HttpResponse.json({ title: "Not ready", status: 503 }, { status: 503 }),
   ],
   ["a proxy's page", () => new HttpResponse("<h1>Hello</h1>")],
-])("%s is asked again; what it said is not kept as traits", async (_, answerOf) => {
+])("%s is asked again, and its response is not cached", async (_, answerOf) => {
   let asked = 0;
   server.use(
     http.get("*/readyz", () => {

@@ -30,7 +30,7 @@ function wrapText() {
 
 const goOn = () => screen.getByRole("button", { name: "Go on" });
 
-test("a page that was changed from outside is rebuilt, and given up where that goes on", async () => {
+test("a page modified from outside is rebuilt, a limited number of times", async () => {
   render(
     <Failure>
       <Page />
@@ -46,7 +46,7 @@ test("a page that was changed from outside is rebuilt, and given up where that g
   expect(await screen.findByText("Something went wrong")).toBeVisible();
 });
 
-test("a fault of our own is not tried again", async () => {
+test("an error of the app is not retried", async () => {
   const Broken = vi.fn((): never => {
     throw new Error("ours");
   });

@@ -17,7 +17,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test("a chunk asked for offline comes when the network does, and meanwhile the page says so", async () => {
+test("a chunk requested offline loads when the network is back, and the page says so until then", async () => {
   vi.stubGlobal("fetch", vi.fn(failure));
   const load = vi.fn(failure);
   const chunk = loadChunk<unknown>(load);
@@ -31,7 +31,7 @@ test("a chunk asked for offline comes when the network does, and meanwhile the p
   expect(isNewerReleaseThere.current).toBe(false);
 });
 
-test("after a deployment a reload is offered; a server that is merely busy is asked again", async () => {
+test("after a deployment a reload is offered; a busy server is retried", async () => {
   const load = vi.fn(failure);
   vi.stubGlobal("fetch", page("/assets/index-1.js"));
   void loadChunk(load);
@@ -46,7 +46,7 @@ test("after a deployment a reload is offered; a server that is merely busy is as
   expect(isNewerReleaseThere.current).toBe(true);
 });
 
-test("an error of the chunk itself is not tried again", async () => {
+test("an error thrown by the chunk itself is not retried", async () => {
   const load = vi.fn(() => Promise.reject(new RangeError("broken")));
   await expect(loadChunk(load)).rejects.toThrow("broken");
   expect(load).toHaveBeenCalledOnce();

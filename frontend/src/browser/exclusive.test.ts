@@ -16,7 +16,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test("one after the other; the second does not wait for ever for one that hangs", async () => {
+test("runs one at a time; the second does not wait forever for one that hangs", async () => {
   const began: string[] = [];
   void exclusively("x", 5_000, (isAlone) => {
     began.push(`first ${isAlone}`);
@@ -33,7 +33,7 @@ test("one after the other; the second does not wait for ever for one that hangs"
   expect(began).toEqual(["first true", "second false"]);
 });
 
-test("an error of the work is its caller's, and the work is done once", async () => {
+test("an error of the work reaches the caller, and the work runs once", async () => {
   const work = vi.fn(() => Promise.reject(new Error("no")));
   const outcome = exclusively("x", 5_000, work).catch((error: Error) => error.message);
   await settle();
@@ -41,12 +41,12 @@ test("an error of the work is its caller's, and the work is done once", async ()
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("without locks the work is done at once", async () => {
+test("without locks the work runs immediately", async () => {
   vi.stubGlobal("navigator", {});
   expect(await exclusively("x", 5_000, async (isAlone) => isAlone)).toBe(false);
 });
 
-test("where asking for a lock is refused, the work is done all the same", async () => {
+test("when the lock request is rejected, the work still runs", async () => {
   const request = () => Promise.reject(new DOMException("denied", "SecurityError"));
   vi.stubGlobal("navigator", { locks: { request } });
   expect(await exclusively("x", 5_000, async (isAlone) => isAlone)).toBe(false);

@@ -11,7 +11,7 @@ const refuse = (method: "setItem" | "getItem" | "removeItem", error: Error) =>
     throw error;
   });
 
-test("a value that does not fit is kept in memory, and said so", async () => {
+test("a value that does not fit is kept in memory, and the trouble is reported", async () => {
   browserStorage.write("gapless.a", "stored");
   const told = vi.fn();
   const stop = storageTrouble.subscribe(told);
@@ -27,7 +27,7 @@ test("a value that does not fit is kept in memory, and said so", async () => {
   stop();
 });
 
-test("where storage is blocked, reading, writing and removing work in memory", () => {
+test("when storage is blocked, reading, writing and removing work in memory", () => {
   const storage = vi.spyOn(window, "localStorage", "get").mockImplementation(() => {
     throw new DOMException("denied", "SecurityError");
   });
@@ -41,7 +41,7 @@ test("where storage is blocked, reading, writing and removing work in memory", (
   storage.mockRestore();
 });
 
-test("what another tab could store replaces what this one could not", () => {
+test("a value stored by another tab replaces one that this tab could not store", () => {
   refuse("setItem", new DOMException("full", "QuotaExceededError")).mockImplementationOnce(() => {
     throw new DOMException("full", "QuotaExceededError");
   });

@@ -178,24 +178,24 @@ function isIgnored(event: ServerEvent): void {
 describe("apply", () => {
   test.each(Object.keys(EVENT_KINDS) as EventKind[])("%s", (kind) => CHECKS[kind]());
 
-  test("an answer may come before the events around it: the order is the room's", () => {
+  test("a response may arrive before the events around it: messages are ordered by seq", () => {
     const state = having(anEvent("message.posted", aMessage(5)), anEvent("message.posted", aMessage(4)));
     expect(shown(state).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test("a newest page read anew drops what may be stale, and keeps what came meanwhile", () => {
+  test("reloading the newest page drops stale messages and keeps those that arrived meanwhile", () => {
     const live = apply(opened(), anEvent("message.posted", aMessage(6)));
     const page = { messages: [aMessage(4), aMessage(5)], head_seq: 5 };
     expect(shown(withNewestMessages(live, "room-1", page)).map(({ seq }) => seq)).toEqual([4, 5, 6]);
   });
 
-  test("what was private to one viewer is forgotten for the next", () => {
+  test("private data of one viewer is removed for the next", () => {
     const state = having(anEvent("direct.posted", aDirect(7)));
     expect(withViewer(state, { ...ZOE, role: "user" }).conversations).toEqual({});
   });
 });
 
-test("a kind that a newer release knows changes nothing", () => {
+test("an event of an unknown kind changes nothing", () => {
   const event = { kind: "message.reactions", id: "epoch.9", data: { id: "m" } } as unknown as ServerEvent;
   const state = opened();
   expect(apply(state, event)).toBe(state);
@@ -209,19 +209,19 @@ describe("while the stream is held back", () => {
     });
   const seqs = (state: ChatState) => shown(state).map(({ seq }) => seq);
 
-  test("a page that follows on joins what is shown, each message once", () => {
+  test("a page that continues the shown messages is joined to them, each message once", () => {
     expect(seqs(polled(opened(), 3, 4, 5))).toEqual([1, 2, 3, 4, 5]);
     expect(seqs(polled(opened(), 4, 5))).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test("a page behind a gap replaces what is shown, also when our own post is beyond the gap", () => {
+  test("a page after a gap replaces the shown messages, even if our own post is beyond the gap", () => {
     expect(seqs(polled(opened(), 5, 6))).toEqual([5, 6]);
     const posted = apply(opened(), anEvent("message.posted", aMessage(9)));
     expect(seqs(polled(posted, 7, 8, 9))).toEqual([7, 8, 9]);
     expect(seqs(polled(posted, 4, 5, 6, 7, 8, 9))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test("edits and deletions in the page are taken over", () => {
+  test("edits and deletions in the page are applied", () => {
     const edited = aMessage(2, { body: "edited", edited_at: "2026-11-22T10:00:00Z" });
     const deleted = aMessage(3, { body: null as unknown as string, deleted_at: "2026-11-22T10:00:00Z" });
     const state = withPolledMessages(opened(), "room-1", { messages: [edited, deleted], head_seq: 3 });

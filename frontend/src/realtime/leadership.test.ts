@@ -18,7 +18,7 @@ function candidate() {
 const asManager = (tab: FakeTab) => tab as unknown as LockManager;
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
-test("one leads; the next follows when the first is gone, however it went", async () => {
+test("one tab leads; the next takes over when it is gone, in whatever way", async () => {
   const [first, second, third] = [candidate(), candidate(), candidate()];
   await settled();
   expect([first.log, second.log, third.log]).toEqual([["leads"], [], []]);
@@ -30,7 +30,7 @@ test("one leads; the next follows when the first is gone, however it went", asyn
   expect(third.log).toEqual(["leads"]);
 });
 
-test("a frozen leader can be deposed, learns of it, and stands again", async () => {
+test("a frozen leader can be replaced, is told, and becomes a candidate again", async () => {
   const [frozen, awake] = [candidate(), candidate()];
   await settled();
   awake.steal();
@@ -41,7 +41,7 @@ test("a frozen leader can be deposed, learns of it, and stands again", async () 
   await vi.waitFor(() => expect(frozen.log).toEqual(["leads", "lost", "leads"]));
 });
 
-test("a page whose lock is taken away does not ask for it again in the same breath", async () => {
+test("a page whose lock is taken away does not request it again in the same task", async () => {
   // Simulates WebKit with a page that is being unloaded: a page that requests the lock again at once never unloads.
   const asked: number[] = [];
   const request = (_: string, __: LockOptions, hold: () => Promise<void>) => {

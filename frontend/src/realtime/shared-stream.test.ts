@@ -94,7 +94,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test("eight tabs keep one stream, which carries what all of them look at", async () => {
+test("eight tabs share one stream, which carries the rooms of all of them", async () => {
   for (const room of ["a", "b", "c", "d", "e", "f", "a", "b"]) {
     new Tab(room);
     await settled();
@@ -104,7 +104,7 @@ test("eight tabs keep one stream, which carries what all of them look at", async
   expect(askedRooms()).toEqual(["a", "b", "c", "d", "e", "f"]);
 });
 
-test("every tab hears every event, in order", async () => {
+test("every tab receives every event, in order", async () => {
   const leader = new Tab("a");
   await settled();
   const follower = new Tab("b");
@@ -118,7 +118,7 @@ test("every tab hears every event, in order", async () => {
   expect([leader.status, follower.status]).toEqual(["live", "live"]);
 });
 
-test("a tab that joins learns where the stream stands, and who is there", async () => {
+test("a tab that joins receives the position of the stream and the presence counts", async () => {
   new Tab("a");
   await settled();
   FakeEventSource.newest.says(hello(["a"]));
@@ -130,7 +130,7 @@ test("a tab that joins learns where the stream stands, and who is there", async 
   expect(late.status).toBe("live");
 });
 
-test("when the leader dies the next resumes from the last event it heard", async () => {
+test("when the leader is gone, the next one resumes from the last event it received", async () => {
   const first = new Tab("a");
   await settled();
   const second = new Tab("b");
@@ -147,7 +147,7 @@ test("when the leader dies the next resumes from the last event it heard", async
   expect(second.heard.at(-1)?.data).not.toHaveProperty("fresh");
 });
 
-test("a closed tab's rooms leave the stream", async () => {
+test("a closed tab's rooms are removed from the stream", async () => {
   new Tab("a");
   await settled();
   const other = new Tab("b");
@@ -158,7 +158,7 @@ test("a closed tab's rooms leave the stream", async () => {
   expect(askedRooms()).toEqual(["a"]);
 });
 
-test("where tabs cannot elect, each has a stream of its own", async () => {
+test("if tabs cannot elect a leader, each has its own stream", async () => {
   vi.stubGlobal("BroadcastChannel", undefined);
   new Tab("a");
   new Tab("b");
@@ -166,7 +166,7 @@ test("where tabs cannot elect, each has a stream of its own", async () => {
   expect(FakeEventSource.opened).toHaveLength(2);
 });
 
-test("a leader that is frozen is replaced within a second by a tab on the screen, and is not listened to later", async () => {
+test("a frozen leader is replaced within a second by a visible tab, and ignored later", async () => {
   vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
   const frozen = new Tab("a");
   await settled();
@@ -188,7 +188,7 @@ test("a leader that is frozen is replaced within a second by a tab on the screen
   await vi.waitFor(() => expect(held.isClosed).toBe(true));
 });
 
-test("a leader that answers keeps the lead, however quiet its stream is", async () => {
+test("a leader that responds keeps the lead, even if its stream is quiet", async () => {
   vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
   new Tab("a");
   await settled();
@@ -197,7 +197,7 @@ test("a leader that answers keeps the lead, however quiet its stream is", async 
   expect(FakeEventSource.opened).toHaveLength(1);
 });
 
-test("a page that is left gives up the lead at once, and takes part again when it comes back", async () => {
+test("a page that is hidden gives up the lead immediately, and rejoins when it is restored", async () => {
   const [first, second] = [new Tab("a"), new Tab("b")];
   await settled();
   FakeEventSource.newest.says(hello(["a", "b"]));
@@ -211,7 +211,7 @@ test("a page that is left gives up the lead at once, and takes part again when i
   expect(FakeEventSource.newest.query.get("cursor")).toBe(first.heard.at(-1)?.id);
 });
 
-test("whatever a tab of another release says, this one goes on, and knows of a newer release", async () => {
+test("unknown messages of another release are ignored, and a newer release is reported", async () => {
   new Tab("a");
   await settled();
   const follower = new Tab("a");
@@ -250,7 +250,7 @@ test("a tab resumes after an event of an unknown kind, and before one of a known
   expect(FakeEventSource.newest.query.get("cursor")).toBe("epoch.8");
 });
 
-test("every tab is told when the stream is held back, older releases in a word that they know", async () => {
+test("every tab is told when the stream is held back, older releases with a status that they know", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const said: unknown[] = [];
   const older = new RealChannel("gapless.stream");
@@ -281,7 +281,7 @@ test.each([
         },
       ),
   ],
-])("where the browser refuses %s, each tab has a stream of its own", async (what, refuse) => {
+])("if the browser refuses %s, each tab has its own stream", async (what, refuse) => {
   refuse();
   refusesChannels = what === "channels";
   new Tab("a");

@@ -50,7 +50,7 @@ test("asks for its rooms, with token, cursor and replay limit", () => {
   });
 });
 
-test("says that a stream without a cursor begins anew, and that one with a cursor does not", () => {
+test("reports a stream without a cursor as fresh, and one with a cursor not", () => {
   stream();
   FakeEventSource.newest.says(hello());
   FakeEventSource.newest.says(hello());
@@ -61,7 +61,7 @@ test("says that a stream without a cursor begins anew, and that one with a curso
   expect(heard.at(-1)?.data).not.toHaveProperty("fresh");
 });
 
-test("hands over without a gap: the old connection speaks until the new one says hello", () => {
+test("hands over without a gap: the old connection is used until the new one says hello", () => {
   const live = stream();
   const first = FakeEventSource.newest;
   first.says(hello());
@@ -78,13 +78,13 @@ test("hands over without a gap: the old connection speaks until the new one says
   expect(kinds()).toEqual(["hello", "message.posted", "hello", "message.posted"]);
 });
 
-test("the same wish opens nothing", () => {
+test("an unchanged request opens no connection", () => {
   const live = stream();
   live.want({ rooms: ["room-1"], token: "token-1" });
   expect(FakeEventSource.opened).toHaveLength(1);
 });
 
-test("leaves a broken connection to the browser, which resumes by itself", () => {
+test("leaves reconnecting to the browser", () => {
   stream();
   FakeEventSource.newest.says(hello());
   FakeEventSource.newest.breaks();
@@ -95,7 +95,7 @@ test("leaves a broken connection to the browser, which resumes by itself", () =>
   expect(statuses).toEqual(["live", "reconnecting", "live"]);
 });
 
-test("takes silence for death after two heartbeats, and resumes from the last id", () => {
+test("considers a connection dead after two missed heartbeats, and resumes from the last id", () => {
   stream();
   const first = FakeEventSource.newest;
   first.says(hello());
@@ -110,14 +110,14 @@ test("takes silence for death after two heartbeats, and resumes from the last id
   expect(FakeEventSource.newest.query.get("cursor")).toBe(last.id);
 });
 
-test("gives up a connection that never says hello", () => {
+test("abandons a connection that never says hello", () => {
   stream();
   vi.advanceTimersByTime(31_000);
   expect(FakeEventSource.opened).toHaveLength(2);
   expect(FakeEventSource.opened[0]?.isClosed).toBe(true);
 });
 
-test("a refused stream asks for a better token, and comes back ever more slowly", () => {
+test("a refused stream asks for a new token, and retries with back-off", () => {
   vi.spyOn(Math, "random").mockReturnValue(1);
   stream();
   for (const wait of [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]) {
@@ -131,7 +131,7 @@ test("a refused stream asks for a better token, and comes back ever more slowly"
   expect(endings).toEqual(Array(7).fill("ended"));
 });
 
-test("a drain moves house at the time it is told, while the old stream still speaks", () => {
+test("after a drain event, a new connection is opened at the given time while the old one still works", () => {
   stream();
   const first = FakeEventSource.newest;
   first.says(hello());
@@ -160,7 +160,7 @@ test.each([
   expect(FakeEventSource.opened).toHaveLength(2);
 });
 
-test("expiring asks for the next token ahead of time, and keeps the stream", () => {
+test("an expiring event asks for a new token, and keeps the stream", () => {
   stream();
   FakeEventSource.newest.says(hello());
   FakeEventSource.newest.says(anEvent("expiring", { expires_at: "2026-11-22T12:00:00Z" }));
@@ -168,7 +168,7 @@ test("expiring asks for the next token ahead of time, and keeps the stream", () 
   expect(FakeEventSource.newest.isClosed).toBe(false);
 });
 
-test("waking trusts a stream that has just spoken, and no other", () => {
+test("waking reopens the stream unless it was active recently", () => {
   const live = stream();
   FakeEventSource.newest.says(hello());
   live.wake();
@@ -178,7 +178,7 @@ test("waking trusts a stream that has just spoken, and no other", () => {
   expect(FakeEventSource.opened).toHaveLength(2);
 });
 
-test("a stream that is held back while the server answers is said to be, until a hello comes", async () => {
+test("a stream without a hello is reported as held back while the server responds, until a hello arrives", async () => {
   stream();
   await vi.advanceTimersByTimeAsync(4_900);
   expect(statuses).toEqual([]);
@@ -196,14 +196,14 @@ test("a stream that is held back while the server answers is said to be, until a
   expect(statuses).toEqual(["held-back", "live"]);
 });
 
-test("a stream whose heartbeats are held back later is found out as well", async () => {
+test("a stream whose heartbeats are held back later is detected as well", async () => {
   stream();
   FakeEventSource.newest.says(hello());
   await vi.advanceTimersByTimeAsync(45_000);
   expect(statuses).toEqual(["live", "reconnecting", "held-back"]);
 });
 
-test("a server that is away altogether is not taken for one behind a proxy", async () => {
+test("an unreachable server is not mistaken for one behind a proxy", async () => {
   isServerThere = false;
   stream();
   await vi.advanceTimersByTimeAsync(14_000);
@@ -216,7 +216,7 @@ test("a server that is away altogether is not taken for one behind a proxy", asy
   expect(statuses).toEqual(["held-back", "reconnecting"]);
 });
 
-test("a frame that only a newer release can read changes nothing, and what it told is read anew", () => {
+test("a frame that only a newer release can read changes nothing, and causes a reload by REST", () => {
   stream();
   FakeEventSource.newest.says(hello());
   const says = (kind: string, data: unknown) =>

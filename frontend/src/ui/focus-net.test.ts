@@ -31,7 +31,7 @@ const LIST = `
     <ul><li><a href="#1" id="first"></a></li><li><button id="second"></button></li><li><b></b></li></ul>
   </main>`;
 
-test("an action that is done hands the focus to the composer", async () => {
+test("after an action, the composer gets the focus", async () => {
   show(ROOM);
   at("#edit").focus();
   at("#edit").remove();
@@ -39,7 +39,7 @@ test("an action that is done hands the focus to the composer", async () => {
   expect(at("textarea")).toHaveFocus();
 });
 
-test("on a touch screen no keyboard comes up by itself", async () => {
+test("on a touch screen, no keyboard opens by itself", async () => {
   show(ROOM, false);
   at("#edit").focus();
   at("#edit").remove();
@@ -47,7 +47,7 @@ test("on a touch screen no keyboard comes up by itself", async () => {
   expect(at("main")).toHaveFocus();
 });
 
-test("a row that is scrolled out of the page leaves the focus in the log", async () => {
+test("when a row is scrolled out, the focus stays in the log", async () => {
   show(ROOM);
   at("#edit").focus();
   at("article").remove();
@@ -55,7 +55,7 @@ test("a row that is scrolled out of the page leaves the focus in the log", async
   expect(at("[role=log]")).toHaveFocus();
 });
 
-test("a row that is gone hands the focus to the next row, or to the one before", async () => {
+test("when a row is removed, the next or previous row gets the focus", async () => {
   show(LIST);
   at("#first").focus();
   at("li").remove();
@@ -66,7 +66,7 @@ test("a row that is gone hands the focus to the next row, or to the one before",
   expect(at("main")).toHaveFocus();
 });
 
-test("a dialog whose opener is gone hands the focus on from there", async () => {
+test("when the opener of a dialog is gone, the focus moves on from its place", async () => {
   show(LIST);
   at("#first").focus();
   at("main").insertAdjacentHTML("beforeend", "<dialog open><button id='yes'></button></dialog>");
@@ -78,7 +78,7 @@ test("a dialog whose opener is gone hands the focus on from there", async () => 
   expect(at("#second")).toHaveFocus();
 });
 
-test("a reader who clicks beside everything is left alone", async () => {
+test("a click on empty space does not move the focus", async () => {
   show(ROOM);
   at("#edit").focus();
   at("#edit").blur();

@@ -7,7 +7,7 @@ import { isComposing } from "./keys";
 const key = (isComposing: boolean, keyCode: number) =>
   ({ nativeEvent: { isComposing }, keyCode }) as unknown as KeyboardEvent;
 
-test("a key of an input method is known in every browser", () => {
+test("keys of an input method are recognised in every browser", () => {
   expect(isComposing(key(true, 229))).toBe(true); // Chromium and Firefox, while composing
   expect(isComposing(key(false, 229))).toBe(true); // Safari, for the key that ends the composition
   expect(isComposing(key(false, 13))).toBe(false);
@@ -21,6 +21,6 @@ const handlers = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filt
     /key === "(Enter|Escape)"/.test(readFileSync(join(SOURCE, path), "utf8")),
 );
 
-test.each(handlers)("%s leaves the keys of an input method alone", (path) => {
+test.each(handlers)("%s ignores keys of an input method", (path) => {
   expect(readFileSync(join(SOURCE, path), "utf8")).toMatch(/isComposing\(event\)/);
 });

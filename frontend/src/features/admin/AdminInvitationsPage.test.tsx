@@ -56,7 +56,7 @@ function show() {
   );
 }
 
-test("each invitation says what it is good for, or why for nothing", async () => {
+test("each invitation says how many uses are left, or why it is invalid", async () => {
   invitations = [
     invitation({ is_valid: true }),
     invitation({ revoked_at: "2026-11-23T12:00:00Z" }),
@@ -96,7 +96,7 @@ test("a new invitation shows its link once", async () => {
   expect(screen.queryByText(/k7mq2x/)).toBeNull();
 });
 
-test("revoking asks first, and then the invitation lets nobody in", async () => {
+test("revoking asks for confirmation, then the invitation is invalid", async () => {
   const only = invitation({ is_valid: true });
   invitations = [only];
   server.use(
@@ -114,7 +114,7 @@ test("revoking asks first, and then the invitation lets nobody in", async () => 
 test.each<[Registration, RegExp]>([
   ["open", /Anyone can sign up/],
   ["closed", /Invitations do not work/],
-])("where signing up is %s, the page says what an invitation is worth", async (mode, words) => {
+])("when sign-up is %s, the page says what invitations are for", async (mode, words) => {
   registration = mode;
   show();
   expect(await screen.findByText(words)).toBeVisible();

@@ -51,7 +51,7 @@ async function askToErase() {
   expect(screen.getByRole("dialog", { name: "Permanently erase zoe?" })).toBeVisible();
 }
 
-test("whoever is erased leaves the list", async () => {
+test("an erased user disappears from the list", async () => {
   await askToErase();
   await userEvent.click(screen.getByRole("button", { name: "Erase" }));
   await waitFor(() => expect(screen.queryByText("zoe")).toBeNull());
@@ -59,7 +59,7 @@ test("whoever is erased leaves the list", async () => {
   expect(erased).toEqual([ZOE.id]);
 });
 
-test("nobody is erased by a question", async () => {
+test("cancelling the dialog erases nobody", async () => {
   await askToErase();
   await userEvent.click(screen.getByRole("button", { name: "Cancel" }));
   expect(screen.queryByRole("dialog")).toBeNull();
@@ -67,7 +67,7 @@ test("nobody is erased by a question", async () => {
   expect(erased).toEqual([]);
 });
 
-test("a refusal is said, and the question stays", async () => {
+test("a refusal is shown, and the dialog stays open", async () => {
   const problem = {
     title: "Forbidden",
     status: 403,
@@ -81,7 +81,7 @@ test("a refusal is said, and the question stays", async () => {
   expect(screen.getByRole("dialog")).toBeVisible();
 });
 
-test("nobody is offered to erase themselves", async () => {
+test("admins cannot erase themselves", async () => {
   await askToErase();
   expect(screen.queryByRole("button", { name: "Actions for ali" })).toBeNull();
 });

@@ -20,14 +20,14 @@ function show(onEditLast = () => {}) {
   return render(<Composer userId="ali" lane={LANE} label="Message General" onEditLast={onEditLast} />);
 }
 
-test("Enter sends what is left after trimming, Shift+Enter breaks the line", async () => {
+test("Enter sends the trimmed text, Shift+Enter adds a line break", async () => {
   show();
   await userEvent.type(field(), "  one{Shift>}{Enter}{/Shift}two  {Enter}");
   expect(sent()).toEqual(["one\ntwo"]);
   expect(field()).toHaveValue("");
 });
 
-test("nothing but space is not sent", async () => {
+test("whitespace is not sent", async () => {
   show();
   await userEvent.type(field(), "   {Enter}");
   expect(sent()).toEqual([]);
@@ -38,7 +38,7 @@ test.each([
   ["Chromium and Firefox", { isComposing: true, keyCode: 229 }],
   // Safari ends the composition first, so that only the key code identifies the key.
   ["Safari", { isComposing: false, keyCode: 229 }],
-])("an Enter that chooses a candidate of an input method does not send, in %s", async (_, key) => {
+])("Enter that confirms an input method candidate does not send, in %s", async (_, key) => {
   show();
   await userEvent.type(field(), "かんじ");
   field().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, ...key }));
@@ -47,7 +47,7 @@ test.each([
   expect(sent()).toEqual(["かんじ"]);
 });
 
-test("what is typed is kept per person, with every keystroke", async () => {
+test("the draft is saved per person on every keystroke", async () => {
   const { unmount } = show();
   await userEvent.type(field(), "half a tho");
   unmount();
@@ -56,7 +56,7 @@ test("what is typed is kept per person, with every keystroke", async () => {
   expect(localStorage.getItem("gapless.draft.zoe.room:1")).toBeNull();
 });
 
-test("too much is counted and held back, in characters as people count them", async () => {
+test("text over the limit is counted by user-perceived characters and cannot be sent", async () => {
   localStorage.setItem("gapless.draft.ali.room:1", "🎉".repeat(4_000));
   const { unmount } = show();
   expect(screen.getByText("4000 / 4000")).toBeInTheDocument();

@@ -20,7 +20,7 @@ beforeEach(() => {
   vi.spyOn(Date, "now").mockImplementation(() => ++now);
 });
 
-test("two windows that type in one place never overwrite each other", async () => {
+test("two windows typing in one place never overwrite each other", async () => {
   const [one, two] = [await aWindow(), await aWindow()];
   one.writeDraft("ali", "room:1", "first window");
   two.writeDraft("ali", "room:1", "second window");
@@ -32,7 +32,7 @@ test("two windows that type in one place never overwrite each other", async () =
   expect(two.readDraft("ali", "room:1"), "a sent text does not come back from elsewhere").toBe("");
 });
 
-test("a window opened later begins with the newest text, whichever window it is from", async () => {
+test("a window opened later starts with the newest text of any window", async () => {
   const one = await aWindow();
   one.writeDraft("ali", "room:1", "half a thought");
   const later = await aWindow();
@@ -41,7 +41,7 @@ test("a window opened later begins with the newest text, whichever window it is 
   expect(later.readDraft("ali", "room:11")).toBe("");
 });
 
-test("a text sent from the window that took it up is not offered again", async () => {
+test("a draft that was sent from another window is not offered again", async () => {
   (await aWindow()).writeDraft("ali", "room:1", "of a closed window");
   const later = await aWindow();
   later.writeDraft("ali", "room:1", "of a closed window!");
@@ -50,7 +50,7 @@ test("a text sent from the window that took it up is not offered again", async (
   expect(last.readDraft("ali", "room:1")).toBe("");
 });
 
-test("what was typed while another window sent the beginning of it stays", async () => {
+test("text typed while another window sent an earlier version is kept", async () => {
   const one = await aWindow();
   one.writeDraft("ali", "room:1", "half");
   const [key = ""] = keys();
@@ -67,7 +67,7 @@ test("what was typed while another window sent the beginning of it stays", async
   expect(one.readDraft("ali", "room:1"), "now all of it was sent").toBe("");
 });
 
-test("the draft of an older release is taken up, and gone once it was sent", async () => {
+test("a draft of an older release is taken over, and removed once sent", async () => {
   localStorage.setItem("gapless.draft.ali.room:1", "from before");
   const now = await aWindow();
   expect(now.readDraft("ali", "room:1")).toBe("from before");
@@ -76,7 +76,7 @@ test("the draft of an older release is taken up, and gone once it was sent", asy
   expect(localStorage.getItem("gapless.draft.ali.room:1")).toBeNull();
 });
 
-test("a reload keeps the window's own text; a duplicated tab does not share it", async () => {
+test("a reload keeps the window's own draft; a duplicated tab does not share it", async () => {
   const one = await aWindow();
   one.writeDraft("ali", "room:1", "mine");
   (await aWindow()).writeDraft("ali", "room:1", "of another window");
@@ -87,7 +87,7 @@ test("a reload keeps the window's own text; a duplicated tab does not share it",
   expect(sessionStorage.getItem("gapless.window")).not.toBeNull();
 });
 
-test("empty records go with their window", async () => {
+test("empty records are removed with their window", async () => {
   const one = await aWindow();
   one.writeDraft("ali", "room:1", "sent");
   one.writeDraft("ali", "room:1", "");

@@ -54,7 +54,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("sends one at a time, in order, each lane by itself", async () => {
+test("sends one message at a time, in order, per lane", async () => {
   outbox.send(ROOM, "one");
   outbox.send(ROOM, "two");
   outbox.send("room:2", "elsewhere");
@@ -66,7 +66,7 @@ test("sends one at a time, in order, each lane by itself", async () => {
   expect(outbox.in(ROOM).map(({ body }) => body)).toEqual(["two"]);
 });
 
-test("what is temporary is tried again, as the same message, when the server asked for it", async () => {
+test("a temporary failure is retried with the same client_id, when the server asked for it", async () => {
   outbox.send(ROOM, "one");
   outbox.send(ROOM, "two");
   await settle();
@@ -79,7 +79,7 @@ test("what is temporary is tried again, as the same message, when the server ask
   expect(server.bodies).toEqual(["one", "one"]);
 });
 
-test("coming back online tries at once", async () => {
+test("coming back online retries immediately", async () => {
   outbox.send(ROOM, "one");
   await settle();
   server.last.refuse(503, 600);
@@ -91,7 +91,7 @@ test("coming back online tries at once", async () => {
   expect(server.requests).toHaveLength(2);
 });
 
-test("a refusal stays with its reason, and does not hold up what follows", async () => {
+test("a refused message stays with its reason, and does not block the next ones", async () => {
   outbox.send(ROOM, "bad");
   outbox.send(ROOM, "good");
   await settle();
@@ -111,7 +111,7 @@ test("a refusal stays with its reason, and does not hold up what follows", async
   expect(outbox.in(ROOM)).toEqual([]);
 });
 
-test("a reload loses nothing: the next outbox of the same person sends what is left", async () => {
+test("after a reload, the next outbox of the same person sends the rest", async () => {
   outbox.send(ROOM, "before the crash");
   await settle();
   const [before] = outbox.in(ROOM);
@@ -125,7 +125,7 @@ test("a reload loses nothing: the next outbox of the same person sends what is l
   reloaded.pause();
 });
 
-test("the end of a session stops sending and keeps everything", async () => {
+test("when the session ends, sending stops and everything is kept", async () => {
   outbox.send(ROOM, "one");
   await settle();
   server.last.refuse(401);
@@ -137,7 +137,7 @@ test("the end of a session stops sending and keeps everything", async () => {
   expect(server.requests).toHaveLength(2);
 });
 
-test("what the stream has told of needs no answer any more", async () => {
+test("a message that arrived by the stream needs no response", async () => {
   outbox.send(ROOM, "one");
   await settle();
   outbox.remove(server.last.unsent.clientId);
@@ -147,7 +147,7 @@ test("what the stream has told of needs no answer any more", async () => {
   expect(server.requests).toHaveLength(1);
 });
 
-test.each([0, 0.2])("a `Retry-After` of %s is not a licence to hammer", async (retryAfterSecs) => {
+test.each([0, 0.2])("a `Retry-After` of %s does not cause rapid retries", async (retryAfterSecs) => {
   outbox.send(ROOM, "one");
   await settle();
   for (let n = 0; n < 60; n++) {
@@ -158,7 +158,7 @@ test.each([0, 0.2])("a `Retry-After` of %s is not a licence to hammer", async (r
   expect(server.requests.length).toBeLessThanOrEqual(4);
 });
 
-test("what cannot be sent now says why, can be taken back, and what follows waits in order", async () => {
+test("a message that cannot be sent says why and can be taken back; later ones wait in order", async () => {
   outbox.send(ROOM, "one");
   outbox.send(ROOM, "two");
   outbox.send("room:2", "elsewhere");
@@ -190,7 +190,7 @@ test("a message taken back while it is being sent is not sent again", async () =
   expect(outbox.in(ROOM)).toEqual([]);
 });
 
-test("the reader's wish to try now comes before the wait that the server asked for", async () => {
+test("'Try now' overrides the wait that the server asked for", async () => {
   outbox.send(ROOM, "one");
   await settle();
   server.last.refuse(503, 600);
@@ -200,7 +200,7 @@ test("the reader's wish to try now comes before the wait that the server asked f
   expect(server.requests).toHaveLength(2);
 });
 
-test("two tabs never undo each other's messages, however late each sees what the other stored", async () => {
+test("two tabs never remove each other's messages, even with stale storage", async () => {
   const stored = localStorage;
   // Another tab with an outdated view of the storage, as in browsers that run tabs in separate processes.
   const late = new Map<string, string>();
@@ -222,7 +222,7 @@ test("two tabs never undo each other's messages, however late each sees what the
   ).toEqual(["here 1", "here 2", "here 3", "there 1", "there 2", "there 3"]);
 });
 
-test("a message of a tab that was closed is sent by one that stays", async () => {
+test("a message of a closed tab is sent by another tab", async () => {
   const closed = new Outbox("ali", server.deliver);
   closed.send(ROOM, "last words");
   const key = Object.keys(localStorage).find((name) => name.startsWith("gapless.outbox.ali."));
@@ -232,7 +232,7 @@ test("a message of a tab that was closed is sent by one that stays", async () =>
   expect(server.bodies).toEqual(["last words"]);
 });
 
-test("messages that an older release stored are taken over, before and while this one runs", async () => {
+test("messages stored by an older release are taken over, at start and later", async () => {
   const former = (clientId: string, body: string) => ({
     clientId,
     lane: ROOM,
@@ -257,7 +257,7 @@ test("messages that an older release stored are taken over, before and while thi
   zoe.pause();
 });
 
-test("the order is that of writing, also where the clock is set back", () => {
+test("messages are sent in the order they were written, even if the clock is set back", () => {
   outbox.pause();
   outbox.send(ROOM, "one");
   vi.setSystemTime(Date.now() - 3_600_000);
@@ -265,7 +265,7 @@ test("the order is that of writing, also where the clock is set back", () => {
   expect(outbox.in(ROOM).map(({ body }) => body)).toEqual(["one", "two"]);
 });
 
-test("where nothing can be stored, messages are sent all the same", async () => {
+test("without storage, messages are still sent", async () => {
   vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
     throw new DOMException("full", "QuotaExceededError");
   });

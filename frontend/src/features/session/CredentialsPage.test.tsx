@@ -43,7 +43,7 @@ async function submit(button: string) {
   await userEvent.click(screen.getByRole("button", { name: button }));
 }
 
-test("a name that is taken is said at the field, and the form keeps what was typed", async () => {
+test("a taken name is reported at the field, and the form keeps its values", async () => {
   const errors = [{ field: "username", message: "This name is taken." }];
   const problem = { title: "Conflict", status: 409, code: "username_taken", detail: "Taken.", errors };
   server.use(http.post("*/auth/register", () => HttpResponse.json(problem, { status: 409 })));
@@ -54,7 +54,7 @@ test("a name that is taken is said at the field, and the form keeps what was typ
   expect(screen.getByLabelText("Username")).toHaveValue("ali");
 });
 
-test("a refusal without a field is an alert", async () => {
+test("an error without a field is shown as an alert", async () => {
   const problem = {
     title: "Unauthorized",
     status: 401,
@@ -67,7 +67,7 @@ test("a refusal without a field is an alert", async () => {
   expect(await screen.findByRole("alert")).toHaveTextContent("Name or password is wrong.");
 });
 
-test("demo accounts are told of only where the server says that they exist", async () => {
+test("demo accounts are shown only if the server has them", async () => {
   show("/sign-in");
   await userEvent.click(screen.getByLabelText("Username"));
   expect(screen.queryByText(/This is a demo/)).toBeNull();
@@ -79,7 +79,7 @@ test("demo accounts are told of only where the server says that they exist", asy
 test.each([
   ["/r/room-1", "back in the room"],
   ["//elsewhere.example", "at the beginning"],
-])("signing in from %s leads %s", async (from, place) => {
+])("after signing in from %s, the page is %s", async (from, place) => {
   const user = { id: "user-ali", username: "ali", role: "user" };
   const granted = { access_token: "a", token_type: "Bearer", expires_in: 900, refresh_token: "r", user };
   server.use(
@@ -92,7 +92,7 @@ test.each([
   await session.signOut();
 });
 
-test("where signing up takes an invitation, the link brings it and the server hears of it", async () => {
+test("when sign-up needs an invitation, the code comes from the link and is sent to the server", async () => {
   registration = "invite";
   let asked: unknown;
   const detail = "This invitation is not good, or not any more.";
@@ -110,7 +110,7 @@ test("where signing up takes an invitation, the link brings it and the server he
   expect(asked).toEqual({ username: "ali", password: "a long password", invitation: "k7mq2x" });
 });
 
-test("where nobody can sign up, the page says so and offers no form", async () => {
+test("when sign-up is closed, the page says so and shows no form", async () => {
   registration = "closed";
   show("/sign-up");
   expect(await screen.findByText(/Sign-up is closed/)).toBeVisible();

@@ -55,7 +55,7 @@ async function signedIn(): Promise<SessionStore> {
   return session;
 }
 
-test("a refused access token is renewed once, however many requests it held up", async () => {
+test("a refused access token is renewed once for all waiting requests", async () => {
   const session = await signedIn();
   valid = "revoked meanwhile";
   const answers = await Promise.all([answer(getMe()), answer(getMe()), answer(getMe())]);
@@ -64,7 +64,7 @@ test("a refused access token is renewed once, however many requests it held up",
   expect(session.view.user).toEqual(ALI);
 });
 
-test("neither a reload nor another tab spends a refresh token while the access token is good", async () => {
+test("neither a reload nor another tab uses a refresh token while the access token is valid", async () => {
   await signedIn();
   const reloaded = new SessionStore();
   expect(await reloaded.accessToken()).toBe("access-1");
@@ -74,14 +74,14 @@ test("neither a reload nor another tab spends a refresh token while the access t
   expect(spent).toEqual([]);
 });
 
-test("after a tab of an older release renewed the session, its refresh token is spent", async () => {
+test("after a tab of an older release renewed the session, its refresh token is used", async () => {
   const session = await signedIn();
   localStorage.setItem("gapless.session", JSON.stringify({ refresh_token: "refresh-1", user: ALI }));
   expect(await session.accessToken()).toBe("access-2");
   expect(spent).toEqual(["refresh-1"]);
 });
 
-test("a spent refresh token ends the session, and says so", async () => {
+test("a spent refresh token ends the session, and a notice says so", async () => {
   const session = await signedIn();
   spent.push("refresh-1");
   expect(await session.replaceToken("access-1")).toBeNull();
@@ -90,14 +90,14 @@ test("a spent refresh token ends the session, and says so", async () => {
   expect(localStorage.getItem("gapless.session")).toBeNull();
 });
 
-test("a server that is away ends nothing", async () => {
+test("an unreachable server does not end the session", async () => {
   const session = await signedIn();
   server.use(http.post("*/auth/refresh", () => HttpResponse.error()));
   await expect(session.replaceToken("access-1")).rejects.toThrow(/cannot be reached/);
   expect(session.view.user).toEqual(ALI);
 });
 
-test("signing out forgets the session even when the server cannot be told", async () => {
+test("signing out forgets the session even if the server cannot be reached", async () => {
   const session = await signedIn();
   server.use(http.post("*/auth/logout", () => HttpResponse.error()));
   await session.signOut();
@@ -105,7 +105,7 @@ test("signing out forgets the session even when the server cannot be told", asyn
   expect(await session.accessToken()).toBeNull();
 });
 
-test("two sessions in a row never mix: the access token belongs to its user", async () => {
+test("two sessions in a row never mix: each access token belongs to its user", async () => {
   await signedIn();
   localStorage.setItem(
     "gapless.session",
@@ -116,7 +116,7 @@ test("two sessions in a row never mix: the access token belongs to its user", as
   expect(await other.accessToken()).not.toBe("access-1");
 });
 
-test("three tabs without locks that renew at once all stay signed in", async () => {
+test("three tabs without locks that renew at the same time all stay signed in", async () => {
   const tabs = [await signedIn(), new SessionStore(), new SessionStore()];
   // The first tab spends the token, the others are refused: the token they used is no longer the newest.
   const tokens = await Promise.all(tabs.map((tab) => tab.replaceToken("access-1")));
@@ -125,7 +125,7 @@ test("three tabs without locks that renew at once all stay signed in", async () 
   expect(spent).toEqual(["refresh-1"]);
 });
 
-test("a renewal that hangs is given up and tried once more", async () => {
+test("a renewal that hangs is abandoned and retried once", async () => {
   const session = await signedIn();
   const patience = new AbortController();
   let asked = 0;
@@ -146,14 +146,14 @@ test.each([
   ["a proxy's error page", () => new HttpResponse("<h1>Forbidden</h1>", { status: 403 })],
   ["a network's sign-in page", () => new HttpResponse("<h1>Welcome</h1>", { status: 200 })],
   ["a proxy without a route", () => new HttpResponse(null, { status: 404 })],
-])("%s ends nothing", async (_, answerOf) => {
+])("%s does not end the session", async (_, answerOf) => {
   const session = await signedIn();
   server.use(http.post("*/auth/refresh", answerOf));
   await expect(session.replaceToken("access-1")).rejects.toMatchObject({ isTemporary: true });
   expect(session.view.user).toEqual(ALI);
 });
 
-test("the answer to a renewal is dropped when somebody else signed in meanwhile", async () => {
+test("the response to a renewal is dropped if another user signed in meanwhile", async () => {
   const session = await signedIn();
   const zoe = JSON.stringify({ refresh_token: "zoe's", user: { ...ALI, id: "user-zoe", username: "zoe" } });
   server.use(
@@ -167,7 +167,7 @@ test("the answer to a renewal is dropped when somebody else signed in meanwhile"
   expect(localStorage.getItem("gapless.session")).toBe(zoe);
 });
 
-test("a request of one user is never sent as another who signed in while it waited", async () => {
+test("a waiting request of one user is never sent as another who signed in meanwhile", async () => {
   const session = await signedIn();
   const seen: (string | null)[] = [];
   server.use(

@@ -31,7 +31,7 @@ function edit() {
   return { ...calls, unmount };
 }
 
-test("the new text replaces the message, once", async () => {
+test("saving replaces the message once", async () => {
   const { onDone } = edit();
   expect(field()).toHaveFocus();
   await userEvent.clear(field());
@@ -40,7 +40,7 @@ test("the new text replaces the message, once", async () => {
   expect(saved).toEqual(["after"]);
 });
 
-test("the field can be emptied, and saving nothing is a question for whoever shows it", async () => {
+test("the field can be emptied, and saving it empty asks the parent", async () => {
   const { onDone, onEmptied } = edit();
   await userEvent.clear(field());
   expect(field()).toHaveValue("");
@@ -50,7 +50,7 @@ test("the field can be emptied, and saving nothing is a question for whoever sho
   expect(saved).toEqual([]);
 });
 
-test("the new text outlives the field, unless it is given up", async () => {
+test("the new text is kept when the field is unmounted, unless it is cancelled", async () => {
   const first = edit();
   await userEvent.type(field(), " and more");
   first.unmount();
@@ -66,7 +66,7 @@ test("the new text outlives the field, unless it is given up", async () => {
 test.each([
   ["Chromium and Firefox", { isComposing: true, keyCode: 229 }],
   ["Safari", { isComposing: false, keyCode: 229 }],
-])("keys of an input method neither save nor give up, in %s", async (_, key) => {
+])("keys of an input method neither save nor cancel, in %s", async (_, key) => {
   const { onDone } = edit();
   await userEvent.type(field(), "かんじ");
   fireEvent.keyDown(field(), { key: "Enter", ...key });

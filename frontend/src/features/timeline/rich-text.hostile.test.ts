@@ -76,7 +76,7 @@ function isHarmless(element: Element): boolean {
   );
 }
 
-test("no text becomes anything but the eight tags, and no link leads to a script", () => {
+test("text produces only the eight allowed tags, and no script links", () => {
   fc.assert(
     fc.property(markdown, (body) => {
       expect(parsed(richText(body)).filter((element) => !isHarmless(element))).toEqual([]);
@@ -96,6 +96,6 @@ test.each([
   "\\".repeat(4_000),
   "https://".repeat(500),
   "_a_ ".repeat(1_000),
-])("the longest message of one kind of piece is formatted at once (%#)", (body) => {
+])("the longest message of one repeated token is formatted quickly (%#)", (body) => {
   expect(richText(body).length).toBeGreaterThan(0);
 });

@@ -35,7 +35,7 @@ test.each([
   "    four spaces",
   "[a]: b",
   "|a|b|\n|-|-|",
-])("%j stays as it was typed", (body) => {
+])("%j is shown as typed", (body) => {
   const text = document.createElement("div");
   text.innerHTML = richText(body).replaceAll("<br>", "\n");
   expect(text.textContent?.trim()).toBe(body.trim());

@@ -6,7 +6,7 @@ const at = (key: string, writtenAt: string, authorId = "ali") => ({ key, authorI
 const outline = (rows: ReturnType<typeof timelineRows>) =>
   rows.map((row) => (row.kind === "message" ? `${row.key}${row.isFirstOfRun ? " first" : ""}` : row.kind));
 
-test("one author within five minutes reads as one run", () => {
+test("messages of one author within five minutes form a run", () => {
   const rows = timelineRows([
     at("a", "2026-11-22T09:00:00"),
     at("b", "2026-11-22T09:04:59"),
@@ -16,12 +16,12 @@ test("one author within five minutes reads as one run", () => {
   expect(outline(rows)).toEqual(["day", "a first", "b", "c first", "d first"]);
 });
 
-test("a day begins at the reader's midnight, and begins a run", () => {
+test("a day starts at the reader's midnight and starts a run", () => {
   const rows = timelineRows([at("a", "2026-11-21T23:59:30"), at("b", "2026-11-22T00:00:30")]);
   expect(outline(rows)).toEqual(["day", "a first", "day", "b first"]);
 });
 
-test("the line above what is new stands once, and begins a run", () => {
+test("the line above new messages appears once and starts a run", () => {
   const rows = timelineRows(
     ["a", "b", "c"].map((key) => at(key, "2026-11-22T09:00:00")),
     ({ key }) => key !== "a",
@@ -29,7 +29,7 @@ test("the line above what is new stands once, and begins a run", () => {
   expect(outline(rows)).toEqual(["day", "a first", "new", "b first", "c"]);
 });
 
-test("days have names while they are near", () => {
+test("recent days are named", () => {
   const now = new Date("2026-11-22T12:00:00");
   expect(dayName(new Date("2026-11-22T00:00:00"), now)).toBe("Today");
   expect(dayName(new Date("2026-11-21T23:59:00"), now)).toBe("Yesterday");

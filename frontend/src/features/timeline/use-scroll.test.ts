@@ -75,7 +75,7 @@ function reader(count: number, newIndex?: number) {
 }
 
 describe("a reader at the end", () => {
-  it("stays there when rows come, and when they turn out taller than they were taken for", () => {
+  it("stays there when rows are added and when they turn out taller than estimated", () => {
     const { log, grow, measure, atEnd } = reader(100);
     expect(log.scrollTop).toBe(100 * ROW - VIEWPORT);
     for (const count of [140, 180, 220]) {
@@ -86,7 +86,7 @@ describe("a reader at the end", () => {
     }
   });
 
-  it("leaves it by going up, and is back by coming down to it", () => {
+  it("leaves it by scrolling up and returns by scrolling down to it", () => {
     const { log, grow, scrollTo, atEnd } = reader(100);
     scrollTo(2_000);
     expect(atEnd()).toBe(false);
@@ -98,7 +98,7 @@ describe("a reader at the end", () => {
     expect(atEnd()).toBe(true);
   });
 
-  it("is let go by the wheel itself, before the list has told that it moved", () => {
+  it("is released by the wheel event, before the list reports a scroll", () => {
     const { log, hook, measure } = reader(100);
     act(() => hook.result.current.onLeave());
     log.scrollTop -= 300;
@@ -109,8 +109,8 @@ describe("a reader at the end", () => {
   });
 });
 
-describe("a reader who comes back to what is new", () => {
-  it("is kept at the line while the rows are measured, until they scroll", () => {
+describe("a reader who returns to unread messages", () => {
+  it("stays at the line while rows are measured, until they scroll", () => {
     const { log, hook, measure } = reader(100, 60);
     expect(log.scrollTop).toBe(60 * ROW - 72);
     log.scrollTop = 0;

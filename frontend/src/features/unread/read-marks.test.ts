@@ -3,13 +3,13 @@ import { markRead, readMarks } from "./read-marks";
 
 const KEY = "gapless.read.ali";
 
-test("marks move forward, never back", () => {
+test("marks only move forward", () => {
   markRead("ali", { "room:1": 5 });
   markRead("ali", { "room:1": 3, "room:2": 1 });
   expect(readMarks("ali")).toEqual({ "room:1": 5, "room:2": 1 });
 });
 
-test("another window that had not seen a mark cannot undo it", () => {
+test("a window that has not seen a mark cannot undo it", () => {
   markRead("ali", { "room:1": 9 });
   const newValue = JSON.stringify({ "room:1": 4, "room:3": 7 });
   localStorage.setItem(KEY, newValue);
