@@ -15,15 +15,13 @@ use crate::auth::session::Successors;
 use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, SigningKey};
-use crate::event::Event;
-use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::mutant::{self, Mutant};
 use crate::readiness::Readiness;
-use crate::realtime::log::{Call, Log};
+use crate::realtime::log::{self, Log};
 use crate::realtime::replay::READS_AT_ONCE;
-use crate::realtime::writer::{Commit, CommitError, NewMessage, Publish, Writer};
+use crate::realtime::writer::Writer;
 use crate::realtime::{Others, Realtime};
 use crate::session_cleaning::Cleaning;
 use crate::store::embedded::EmbeddedPostgres;
@@ -40,9 +38,6 @@ const REPLAY_CONNECTIONS: u32 = READS_AT_ONCE;
 
 /// Connections beside those for requests (`DB_POOL_SIZE`).
 pub(crate) const OWN_CONNECTIONS: u32 = CORE_CONNECTIONS + REPLAY_CONNECTIONS;
-
-/// How long the log is waited for; longer than the database lets a statement run.
-const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often sessions are forgotten whose tokens are all expired, and such tokens removed.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
@@ -109,19 +104,20 @@ impl App {
         let lifecycle = Lifecycle::default();
         let replay_db = access.connect(REPLAY_CONNECTIONS);
         let core = access.with(mutant::connections).connect(CORE_CONNECTIONS);
-        let log = log(core.clone(), replay_db.clone(), clock.clone(), config.access_token_ttl);
+        let log = Log::Database(log::Database {
+            db: core.clone(),
+            replay_db: replay_db.clone(),
+            clock: clock.clone(),
+            remember_ended: config.access_token_ttl + FORGET_EVERY,
+        });
         let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
         let keys = keys.map(SigningKey::as_bytes).collect();
         let others = config.redis_connection.as_ref().map(|redis| Others { redis, keys });
-        let realtime = Realtime::start(log, config.ring_bytes, others, &lifecycle.tasks, &lifecycle.stop)
+        let realtime = Realtime::start(log.clone(), config.ring_bytes, others, &lifecycle.tasks, &lifecycle.stop)
             .await
             .context("The real-time half cannot start")?;
-        let publish: Publish = {
-            let realtime = realtime.clone();
-            Arc::new(move |events, trace| realtime.publish(events, trace))
-        };
-        let commit = commit(core.clone(), Arc::clone(&publish));
-        let writer = Writer::spawn(config.write_queue, commit, publish, &lifecycle.tasks, lifecycle.stop.clone());
+        let (tasks, stop) = (&lifecycle.tasks, lifecycle.stop.clone());
+        let writer = Writer::spawn(config.write_queue, log, realtime.clone(), tasks, stop);
         let tokens = Tokens::new(
             &config.jwt_signing_key,
             &config.jwt_previous_keys,
@@ -180,57 +176,6 @@ impl App {
         self.lifecycle.tasks.spawn(sweep);
         self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(telemetry::keep_up_metrics()));
     }
-}
-
-/// Binds the real-time half to the database.
-fn log(db: Db, replay_db: Db, clock: Clock, token_ttl: Duration) -> Log {
-    let read_from = |db: Db| -> Call<(Pos, Pos), Vec<Event>> {
-        Arc::new(move |(after, upto)| {
-            let db = db.clone();
-            Box::pin(async move { in_time(store::log::read(&db, after, upto)).await })
-        })
-    };
-    Log {
-        read: read_from(db.clone()),
-        replay: read_from(replay_db),
-        head: {
-            let db = db.clone();
-            Arc::new(move |passed: Pos| {
-                let db = db.clone();
-                Box::pin(async move { in_time(store::log::head_and_landmark(&db, passed)).await })
-            })
-        },
-        snapshot: Arc::new(move |abandon: Option<Arc<str>>| {
-            let db = db.clone();
-            let ended_since = clock.now() - token_ttl - FORGET_EVERY;
-            Box::pin(async move { in_time(store::log::snapshot(&db, ended_since, abandon.as_deref())).await })
-        }),
-    }
-}
-
-async fn in_time<T>(query: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
-    Ok(tokio::time::timeout(LOG_PATIENCE, query).await.context("the database did not answer in time")??)
-}
-
-/// Binds the writer to the database.
-fn commit(db: Db, publish: Publish) -> Commit {
-    Arc::new(move |batch: Arc<[NewMessage]>| {
-        let (db, publish) = (db.clone(), Arc::clone(&publish));
-        Box::pin(async move {
-            let appended = if mutant::is(Mutant::PublishBeforeCommit) {
-                mutant::publish_then_commit(&db, &batch, &publish).await
-            } else {
-                store::log::append_messages(&db, &batch).await
-            };
-            appended.map_err(|error| {
-                if store::is_outage(&error) {
-                    CommitError::Outage(error.into())
-                } else {
-                    CommitError::Refused(error.into())
-                }
-            })
-        })
-    })
 }
 
 /// The database that the settings name, or a private one.

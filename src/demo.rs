@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::auth::password::Passwords;
 use crate::event::{Author, Role};
 use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
-use crate::realtime::writer::NewMessage;
+use crate::post::NewMessage;
 use crate::store::{self, Db};
 
 /// Name, password and role of each account.

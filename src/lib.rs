@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod post;
 
 pub mod store;
 

@@ -11,9 +11,8 @@ use time::OffsetDateTime;
 
 use crate::event::Event;
 use crate::id::Pos;
-use crate::realtime::writer::{self, NewMessage, Outcome, Publish};
+use crate::post::{NewMessage, Outcome};
 use crate::store::{self, Db};
-use crate::telemetry::trace::Trace;
 
 #[cfg(all(feature = "mutants", not(debug_assertions)))]
 compile_error!("a release does not carry seeded bugs: build without the feature `mutants`");
@@ -88,10 +87,14 @@ pub fn believe(found: Vec<Event>, after: Pos, upto: Pos) -> Vec<Event> {
 ///
 /// # Errors
 /// As [`store::log::append_messages`].
-pub async fn publish_then_commit(db: &Db, batch: &[NewMessage], publish: &Publish) -> sqlx::Result<Vec<Outcome>> {
+pub async fn publish_then_commit(
+    db: &Db,
+    batch: &[NewMessage],
+    publish: impl FnOnce(&[Outcome]),
+) -> sqlx::Result<Vec<Outcome>> {
     let mut transaction = db.begin().await?;
     let outcomes = store::log::append_messages(&mut *transaction, batch).await?;
-    publish(outcomes.iter().filter_map(writer::accepted).collect(), Trace::default());
+    publish(&outcomes);
     // The commit of a busy disk.
     tokio::time::sleep(Duration::from_millis(20)).await;
     transaction.commit().await?;

@@ -45,11 +45,12 @@ use self::backplane::seal::Seal;
 use self::backplane::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox, InstanceId};
 use self::cursor::Cursor;
 use self::feed::Feed;
-use self::log::{Log, Snapshot};
+use self::log::Log;
 use self::replay::{READS_AT_ONCE, Replay, Share};
 use self::turns::Turns;
 use crate::event::{Event, Online, Role};
 use crate::id::{Pos, RoomId, SessionClaim, UserId};
+use crate::store::log::Snapshot;
 use crate::telemetry::trace::{Span, Trace};
 
 /// News waiting for the applier. Full means that it lags; what is dropped then it reads from the log.
@@ -124,8 +125,9 @@ impl Shared {
         *self.replay.write().expect("nothing panics while it holds the replay") =
             Arc::new(Replay::new(log.clone(), Arc::clone(&snapshot.epoch), self.replay_turns.clone()));
         self.epoch.send_replace(Arc::clone(&snapshot.epoch));
-        self.feed().restart(snapshot.epoch, snapshot.head, snapshot.directory);
-        self.applied.send_replace(snapshot.head);
+        let (epoch, head) = (Arc::clone(&snapshot.epoch), snapshot.head);
+        self.feed().restart(epoch, head, snapshot.into());
+        self.applied.send_replace(head);
     }
 }
 
@@ -141,10 +143,11 @@ impl Realtime {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let Snapshot { epoch, head, directory, chat } = (log.snapshot)(None).await?;
+        let snapshot = log.snapshot(None).await?;
+        let (epoch, head, chat) = (Arc::clone(&snapshot.epoch), snapshot.head, Arc::clone(&snapshot.chat));
         let replay_turns = Turns::new(READS_AT_ONCE as usize);
         let replay = RwLock::new(Arc::new(Replay::new(log.clone(), Arc::clone(&epoch), replay_turns.clone())));
-        let feed = Mutex::new(Feed::new(Arc::clone(&epoch), head, directory, ring_bytes));
+        let feed = Mutex::new(Feed::new(Arc::clone(&epoch), head, snapshot.into(), ring_bytes));
         let (applied, epoch) = (watch::Sender::new(head), watch::Sender::new(epoch));
         let hints = Arc::new(Hints::default());
         let (backplane, inbox) = match others {

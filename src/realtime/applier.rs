@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::backplane::{Backplane, Hints};
 use super::gate::{Gate, Want};
-use super::log::{Head, Log};
+use super::log::Log;
 use super::sample::Sample;
 use crate::event::Event;
 use crate::id::Pos;
 use crate::mutant::{self, Mutant};
 use crate::store::events;
+use crate::store::log::Head;
 use crate::telemetry::trace::{Awaited, Span, Trace};
 
 /// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
@@ -78,7 +79,7 @@ pub async fn watch_head(
     while let Some(is_hinted) = stop.run_until_cancelled(pause()).await {
         metrics::counter!("gapless_log_looks_total", "by" => if is_hinted { "hint" } else { "tick" }).increment(1);
         let applied = shared.feed().applied();
-        match (log.head)(applied).await {
+        match log.head(applied).await {
             // A full channel has newer news than this.
             Ok(head) => drop(news.try_send(News::Head(head))),
             Err(error) => {
@@ -231,7 +232,7 @@ impl Applier {
         while let Want::Read { after, upto } = self.gate.want(Instant::now()) {
             let upto = Pos(upto.0.min(after.0 + READ_MOST));
             metrics::counter!("gapless_catch_up_reads_total").increment(1);
-            match (self.log.read)((after, upto)).await {
+            match self.log.read(after, upto).await {
                 Ok(events) if mutant::is(Mutant::CursorBySequence) => {
                     self.offer(mutant::believe(events, after, upto));
                     self.apply_ready();
@@ -255,7 +256,7 @@ impl Applier {
     }
 
     async fn look_at_head(&mut self) {
-        match (self.log.head)(self.gate.passed()).await {
+        match self.log.head(self.gate.passed()).await {
             Ok(head) if self.continues(&head) => self.gate.trust_head(head.pos, Instant::now()),
             Ok(head) => self.restart(head).await,
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
@@ -282,7 +283,7 @@ impl Applier {
             old_epoch = %old, new_epoch = %found.epoch, applied = %self.gate.passed(), head = %found.pos,
             "the database's history is not the one known here; every stream is reset"
         );
-        match (self.log.snapshot)(same_name.then_some(old)).await {
+        match self.log.snapshot(same_name.then_some(&*old)).await {
             Ok(snapshot) => {
                 metrics::counter!("gapless_epoch_changes_total").increment(1);
                 self.hole = None;

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::event::{Effect, Event, GenerationEnd};
 use crate::id::{RoomId, Seq, SessionClaim, SessionId, UserId};
+use crate::store::log::Snapshot;
 
 /// What is known of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,20 @@ pub struct Directory {
     pub ended_sessions: HashMap<SessionId, OffsetDateTime>,
     /// Users all of whose sessions ended within that time, regardless of their number.
     pub ended_generations: HashMap<UserId, (GenerationEnd, OffsetDateTime)>,
+}
+
+impl From<Snapshot> for Directory {
+    fn from(snapshot: Snapshot) -> Self {
+        let rooms = snapshot.rooms.into_iter();
+        let generations = snapshot.ended_generations.into_iter();
+        Self {
+            rooms: rooms.map(|(id, is_archived, head_seq)| (id, RoomState { is_archived, head_seq })).collect(),
+            admins: snapshot.admins.into_iter().collect(),
+            banned: snapshot.banned.into_iter().collect(),
+            ended_sessions: snapshot.ended_sessions.into_iter().collect(),
+            ended_generations: generations.map(|(user, end, at)| (user, (end, at))).collect(),
+        }
+    }
 }
 
 impl Directory {

@@ -1,58 +1,127 @@
-//! What the real-time half needs of the log, without knowing what keeps it.
+//! The log as the core uses it: read, append to, and wait for no longer than callers can.
 //!
-//! The composition root binds it to [`crate::store::log`]; tests bind it to a list in memory.
+//! SQL is in [`crate::store::log`]. Unit tests replace the database by a log in memory.
 
-use std::pin::Pin;
+#[cfg(test)]
 use std::sync::Arc;
+use std::time::Duration;
 
-use time::OffsetDateTime;
+use anyhow::Context as _;
 
-use super::directory::Directory;
+use crate::clock::Clock;
 use crate::event::Event;
 use crate::id::Pos;
+use crate::post::{NewMessage, Outcome};
+use crate::store::log::{Head, Snapshot};
+use crate::store::{self, Db};
 
-/// A future with its type forgotten, so that a function returning one can be kept in a struct.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+#[cfg(test)]
+pub mod memory;
 
-/// The log as one moment shows it.
-#[derive(Debug)]
-pub struct Snapshot {
-    pub epoch: Arc<str>,
-    pub head: Pos,
-    pub directory: Directory,
-    /// Names this chat, whatever becomes of its history.
-    pub chat: Arc<str>,
-}
+/// Time limit of a read; longer than the database lets a statement run.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The name of the history and how far it has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    pub epoch: Arc<str>,
-    pub pos: Pos,
-    /// The position that was asked about, and when the event there was committed. Two histories may share a name
-    /// and positions, when a copy took over that lacked the newest and has grown since; they share no moment.
-    pub landmark: Option<(Pos, OffsetDateTime)>,
-}
-
-/// An asynchronous query with a time limit.
-pub type Call<A, T> = Arc<dyn Fn(A) -> BoxFuture<anyhow::Result<T>> + Send + Sync>;
-
-/// Four queries to the log's storage. An error means "not now": every caller retries.
+/// The log's storage; a handle, cheap to clone. An error means "not now": every caller retries.
 #[derive(Clone)]
-pub struct Log {
-    /// The events in `(after, ..=upto]`, in order, without a gap.
-    pub read: Call<(Pos, Pos), Vec<Event>>,
-    /// Reads for resuming readers: shares no connections with posts or `read`.
-    pub replay: Call<(Pos, Pos), Vec<Event>>,
-    /// How far the log has come, and when the event at this position was committed.
-    pub head: Call<Pos, Head>,
-    /// Everything that is known by heart. Given the epoch of a history that was found to have lost
-    /// positions, begins another one first.
-    pub snapshot: Call<Option<Arc<str>>, Snapshot>,
+pub enum Log {
+    Database(Database),
+    #[cfg(test)]
+    Memory(Arc<memory::Memory>),
+}
+
+/// The log in PostgreSQL.
+#[derive(Clone)]
+pub struct Database {
+    /// For posts and the applier.
+    pub db: Db,
+    /// For resuming readers: shares no connections with `db`.
+    pub replay_db: Db,
+    pub clock: Clock,
+    /// How long the end of a session is remembered: until the last access token of it has expired.
+    pub remember_ended: Duration,
+}
+
+/// A commit failed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// The database was away or too slow; the batch may or may not be committed. Trying again is safe.
+    Outage(anyhow::Error),
+    /// The database refused the batch as a whole, because of one of its rows.
+    Refused(anyhow::Error),
+}
+
+impl From<sqlx::Error> for CommitError {
+    fn from(error: sqlx::Error) -> Self {
+        if store::is_outage(&error) { Self::Outage(error.into()) } else { Self::Refused(error.into()) }
+    }
 }
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Log").finish_non_exhaustive()
     }
+}
+
+impl Log {
+    /// Returns the events in `(after, ..=upto]`, in order, without a gap.
+    pub async fn read(&self, after: Pos, upto: Pos) -> anyhow::Result<Vec<Event>> {
+        match self {
+            Self::Database(log) => in_time(store::log::read(&log.db, after, upto)).await,
+            #[cfg(test)]
+            Self::Memory(log) => log.read(after, upto).await,
+        }
+    }
+
+    /// Reads for resuming readers, like [`read`](Self::read).
+    pub async fn replay(&self, after: Pos, upto: Pos) -> anyhow::Result<Vec<Event>> {
+        match self {
+            Self::Database(log) => in_time(store::log::read(&log.replay_db, after, upto)).await,
+            #[cfg(test)]
+            Self::Memory(log) => log.read(after, upto).await,
+        }
+    }
+
+    /// Returns the log's head, and when the event at `passed` was committed.
+    pub async fn head(&self, passed: Pos) -> anyhow::Result<Head> {
+        match self {
+            Self::Database(log) => in_time(store::log::head_and_landmark(&log.db, passed)).await,
+            #[cfg(test)]
+            Self::Memory(log) => Ok(log.head()),
+        }
+    }
+
+    /// Returns the state that an instance keeps in memory. Given the epoch of a history that was found to have lost
+    /// positions, begins another one first.
+    pub async fn snapshot(&self, abandon: Option<&str>) -> anyhow::Result<Snapshot> {
+        match self {
+            Self::Database(log) => {
+                let ended_since = log.clock.now() - log.remember_ended;
+                in_time(store::log::snapshot(&log.db, ended_since, abandon)).await
+            }
+            #[cfg(test)]
+            Self::Memory(log) => Ok(log.snapshot()),
+        }
+    }
+
+    /// Commits a batch: an outcome for each, in the same order.
+    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome>, CommitError> {
+        match self {
+            Self::Database(log) => Ok(store::log::append_messages(&log.db, batch).await?),
+            #[cfg(test)]
+            Self::Memory(log) => log.append(batch).await,
+        }
+    }
+
+    /// Returns the database, if there is one.
+    pub const fn database(&self) -> Option<&Db> {
+        match self {
+            Self::Database(log) => Some(&log.db),
+            #[cfg(test)]
+            Self::Memory(_) => None,
+        }
+    }
+}
+
+async fn in_time<T>(query: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
+    Ok(tokio::time::timeout(PATIENCE, query).await.context("the database did not answer in time")??)
 }

@@ -124,7 +124,7 @@ impl Replay {
         tokio::time::sleep_until(rested_at).await;
         metrics::counter!("gapless_replay_reads_total").increment(1);
         let began = Instant::now();
-        let events = (self.log.replay)((span.after, span.upto)).await;
+        let events = self.log.replay(span.after, span.upto).await;
         let took = began.elapsed();
         {
             let mut rested_at = self.rested_at();
@@ -178,13 +178,12 @@ impl Replay {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use uuid::Uuid;
 
     use super::*;
     use crate::event::{Author, Event, Message};
     use crate::id::{ClientId, RoomId, Seq, UserId};
+    use crate::realtime::log::memory::Memory;
     use crate::store::events;
 
     fn deletion(message: u128) -> HashMap<MessageId, OffsetDateTime> {
@@ -207,27 +206,18 @@ mod tests {
         events::messages::posted(&message)
     }
 
-    fn replay_counting(reads: &Arc<AtomicUsize>) -> Replay {
-        let reads = Arc::clone(reads);
-        let log = Log {
-            read: Arc::new(|_| unreachable!("replay has reads of its own")),
-            replay: Arc::new(move |(after, upto)| {
-                reads.fetch_add(1, Ordering::SeqCst);
-                Box::pin(async move {
-                    tokio::task::yield_now().await;
-                    Ok((after.0 + 1..=upto.0).map(message).collect())
-                })
-            }),
-            head: Arc::new(|_| unreachable!("replay asks only for events")),
-            snapshot: Arc::new(|_| unreachable!("replay asks only for events")),
-        };
-        Replay::new(log, "e".into(), Turns::new(READS_AT_ONCE as usize))
+    fn replay(log: &Arc<Memory>) -> Replay {
+        Replay::new(Log::Memory(Arc::clone(log)), "e".into(), Turns::new(READS_AT_ONCE as usize))
+    }
+
+    fn log() -> Arc<Memory> {
+        Arc::new(Memory { event_at: Some(message), ..Memory::default() })
     }
 
     #[tokio::test]
     async fn a_crowd_shares_one_read() {
-        let reads = Arc::new(AtomicUsize::new(0));
-        let replay = Arc::new(replay_counting(&reads));
+        let log = log();
+        let replay = Arc::new(replay(&log));
         let crowd: Vec<_> = (0..100)
             .map(|n| {
                 let replay = Arc::clone(&replay);
@@ -238,30 +228,30 @@ mod tests {
             let entries = reader.await.unwrap().unwrap();
             assert_eq!((entries[0].pos, entries[entries.len() - 1].pos), (Pos(513), Pos(1024)));
         }
-        assert_eq!(reads.load(Ordering::SeqCst), 1);
+        assert_eq!(log.reads.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
     async fn what_is_kept_is_bounded_by_bytes() {
-        let reads = Arc::new(AtomicUsize::new(0));
-        let replay = replay_counting(&reads);
+        let log = log();
+        let replay = replay(&log);
         for (after, expected) in [(0, 1), (0, 1), (512, 2), (512, 2), (0, 3)] {
             replay.read(Share(0), Pos(after), Pos(5000), Pos(5000)).await.unwrap();
-            assert_eq!(reads.load(Ordering::SeqCst), expected, "after {after}");
+            assert_eq!(log.reads.load(Ordering::SeqCst), expected, "after {after}");
         }
         assert!(replay.lock().iter().map(|(_, read)| read.bytes.load(Ordering::Relaxed)).sum::<usize>() <= MOST_BYTES);
     }
 
     #[tokio::test]
     async fn a_deleted_body_is_read_again() {
-        let reads = Arc::new(AtomicUsize::new(0));
-        let replay = replay_counting(&reads);
+        let log = log();
+        let replay = replay(&log);
         replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();
         replay.forget_bodies(&deletion(1000));
         replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();
-        assert_eq!(reads.load(Ordering::SeqCst), 1, "another message's deletion changes nothing");
+        assert_eq!(log.reads.load(Ordering::SeqCst), 1, "another message's deletion changes nothing");
         replay.forget_bodies(&deletion(50));
         replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();
-        assert_eq!(reads.load(Ordering::SeqCst), 2);
+        assert_eq!(log.reads.load(Ordering::SeqCst), 2);
     }
 }

@@ -212,32 +212,19 @@ mod tests {
     use super::*;
     use crate::event::{Effect, Event};
     use crate::id::{SessionId, UserId};
-    use crate::realtime::directory::Directory;
-    use crate::realtime::log::{Head, Log, Snapshot};
+    use crate::realtime::log::Log;
+    use crate::realtime::log::memory::Memory;
     use crate::realtime::topic::Interest;
     use crate::telemetry::trace::Trace;
 
     const HEAD: Pos = Pos(1_000);
 
-    /// A log that says where it stands and never shows what is in it.
-    fn hanging_log() -> Log {
-        Log {
-            read: Arc::new(|_| Box::pin(std::future::pending())),
-            replay: Arc::new(|_| Box::pin(std::future::pending())),
-            head: Arc::new(|_| Box::pin(async { Ok(Head { epoch: "e".into(), pos: HEAD, landmark: None }) })),
-            snapshot: Arc::new(|_| {
-                Box::pin(async {
-                    let directory = Directory::default();
-                    Ok(Snapshot { epoch: "e".into(), head: HEAD, directory, chat: "c".into() })
-                })
-            }),
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_right_ends_while_what_was_missed_cannot_be_read() {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let realtime = Realtime::start(hanging_log(), 1_000, None, &tasks, &stop).await.unwrap();
+        // A log whose reads never return.
+        let log = Log::Memory(Arc::new(Memory { head: HEAD, ..Memory::default() }));
+        let realtime = Realtime::start(log, 1_000, None, &tasks, &stop).await.unwrap();
         let (user, session) = (UserId::new(), SessionId::new());
         let ask = Ask {
             interest: Interest::new(Vec::new(), Some(user)),

@@ -14,10 +14,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::log::BoxFuture;
-use crate::event::{Author, Event, Message};
-use crate::id::{ClientId, MessageId, RoomId};
+use super::Realtime;
+use super::log::{CommitError, Log};
+use crate::event::Event;
+use crate::id::ClientId;
 use crate::mutant::{self, Mutant};
+use crate::post::{NewMessage, Outcome, WriteError};
 use crate::store::events;
 use crate::telemetry::posts;
 use crate::telemetry::trace::{Span, Trace};
@@ -35,56 +37,6 @@ const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// Pause before a failed commit is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-
-/// What an author submits.
-#[derive(Debug, Clone)]
-pub struct NewMessage {
-    /// Made by the server for this attempt; a retry by the client has another.
-    pub id: MessageId,
-    pub room_id: RoomId,
-    pub author: Author,
-    pub client_id: ClientId,
-    pub body: Arc<str>,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Committed now.
-    Accepted(Message),
-    /// Committed before, under the same `client_id`: this is how it stands now.
-    Duplicate(Message),
-    /// The `client_id` was used for something else.
-    Conflict,
-    UnknownRoom,
-    Archived,
-    Banned,
-    Muted,
-    UnknownUser,
-}
-
-/// Why nothing can be said about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
-    #[error("the queue of posts is full")]
-    Full,
-    #[error("the database did not answer in time")]
-    Unavailable,
-}
-
-/// Why a commit failed.
-#[derive(Debug)]
-pub enum CommitError {
-    /// The database was away or too slow; the batch may or may not be committed. Trying again is safe.
-    Outage(anyhow::Error),
-    /// The database refused the batch as a whole, because of one of its rows.
-    Refused(anyhow::Error),
-}
-
-/// Commits a batch: an outcome for each, in the same order.
-pub type Commit = Arc<dyn Fn(Arc<[NewMessage]>) -> BoxFuture<Result<Vec<Outcome>, CommitError>> + Send + Sync>;
-/// Told of what was committed, and in which trace; must not wait.
-pub type Publish = Arc<dyn Fn(Vec<Event>, Trace) + Send + Sync>;
 
 struct Submit {
     message: NewMessage,
@@ -110,15 +62,9 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the task that writes. After `stop` it takes nothing new, commits what is queued, and ends.
-    pub fn spawn(
-        capacity: usize,
-        commit: Commit,
-        publish: Publish,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn spawn(capacity: usize, log: Log, realtime: Realtime, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let (queue, submits) = mpsc::channel(capacity);
-        tasks.spawn(write(submits, commit, publish, tasks.clone(), stop));
+        tasks.spawn(write(submits, log, realtime, tasks.clone(), stop));
         Self { queue }
     }
 
@@ -151,8 +97,8 @@ impl Writer {
 
 async fn write(
     mut submits: mpsc::Receiver<Submit>,
-    commit: Commit,
-    publish: Publish,
+    log: Log,
+    realtime: Realtime,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -181,20 +127,20 @@ async fn write(
         if batch.is_empty() {
             continue;
         }
-        let (commit, publish) = (Arc::clone(&commit), Arc::clone(&publish));
+        let (log, realtime) = (log.clone(), realtime.clone());
         tasks.spawn(async move {
             let began = Instant::now();
             let span = Span::of_batch(batch.iter().map(|submit| (submit.trace, submit.queued_at())));
             let (messages, answers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|submit| (submit.message, submit.answer)).unzip();
             metrics::histogram!("gapless_writer_batch_size").record(u32::try_from(messages.len()).unwrap_or(u32::MAX));
-            let outcomes = commit_patiently(&commit, messages.into()).await;
+            let outcomes = commit_patiently(&log, &realtime, &messages).await;
             drop(permit);
             metrics::histogram!("gapless_writer_commit_seconds").record(began.elapsed());
             posts::count(&outcomes);
             let trace = span.trace();
             span.end();
-            publish(outcomes.iter().flatten().filter_map(accepted).collect(), trace);
+            realtime.publish(outcomes.iter().flatten().filter_map(accepted).collect(), trace);
             for (outcome, answer) in outcomes.into_iter().zip(answers) {
                 // Nobody listens when the client hung up; the message stands all the same.
                 answer.send(outcome).ok();
@@ -203,18 +149,18 @@ async fn write(
     }
 }
 
-/// What a commit has added to the log.
-pub fn accepted(outcome: &Outcome) -> Option<Event> {
+/// The event that a commit has added to the log.
+fn accepted(outcome: &Outcome) -> Option<Event> {
     let Outcome::Accepted(message) = outcome else { return None };
     Some(events::messages::posted(message))
 }
 
 /// Tries until the patience ends. A row that the database refuses fails alone.
-async fn commit_patiently(commit: &Commit, batch: Arc<[NewMessage]>) -> Vec<Result<Outcome, WriteError>> {
+async fn commit_patiently(log: &Log, realtime: &Realtime, batch: &[NewMessage]) -> Vec<Result<Outcome, WriteError>> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut is_first = true;
     loop {
-        match tokio::time::timeout_at(deadline, commit(Arc::clone(&batch))).await {
+        match tokio::time::timeout_at(deadline, commit(log, realtime, batch)).await {
             Ok(Ok(outcomes)) => {
                 debug_assert_eq!(outcomes.len(), batch.len(), "every row gets its outcome");
                 // An attempt whose answer was lost did commit when the second finds the very same id.
@@ -223,8 +169,9 @@ async fn commit_patiently(commit: &Commit, batch: Arc<[NewMessage]>) -> Vec<Resu
             Ok(Err(CommitError::Refused(error))) if batch.len() > 1 => {
                 tracing::warn!(error = format!("{error:#}"), "the database refused a batch; its posts go one by one");
                 let mut outcomes = Vec::with_capacity(batch.len());
-                for message in batch.iter() {
-                    outcomes.extend(Box::pin(commit_patiently(commit, [message.clone()].into())).await);
+                for message in batch {
+                    let alone = std::slice::from_ref(message);
+                    outcomes.extend(Box::pin(commit_patiently(log, realtime, alone)).await);
                 }
                 return outcomes;
             }
@@ -244,6 +191,18 @@ async fn commit_patiently(commit: &Commit, batch: Arc<[NewMessage]>) -> Vec<Resu
             Err(_) => tracing::warn!(posts = batch.len(), "the database did not commit in time"),
         }
         return batch.iter().map(|_| Err(WriteError::Unavailable)).collect();
+    }
+}
+
+async fn commit(log: &Log, realtime: &Realtime, batch: &[NewMessage]) -> Result<Vec<Outcome>, CommitError> {
+    match log.database().filter(|_| mutant::is(Mutant::PublishBeforeCommit)) {
+        None => log.append(batch).await,
+        Some(db) => {
+            let publish = |outcomes: &[Outcome]| {
+                realtime.publish(outcomes.iter().filter_map(accepted).collect(), Trace::default());
+            };
+            Ok(mutant::publish_then_commit(db, batch, publish).await?)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::event::Message;
 use crate::extract::{Json, Path, Query};
 use crate::id::{ClientId, MessageId, RoomId, Seq};
 use crate::input::{Limit, MessageBody, Natural, not_empty};
-use crate::realtime::writer::{NewMessage, Outcome, WriteError};
+use crate::post::{NewMessage, Outcome, WriteError};
 use crate::store;
 use crate::store::messages::{Changed, Outcome as ChangeOutcome, Range};
 

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::event::{Author, Effect, Role};
     use crate::id::{ClientId, MessageId, RoomId};
-    use crate::realtime::writer::NewMessage;
+    use crate::post::NewMessage;
     use crate::store::users::{self, Outcome};
     use crate::store::{direct_messages, log, rooms};
 

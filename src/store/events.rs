@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::event::{Author, Effect};
     use crate::id::ClientId;
-    use crate::realtime::writer::{NewMessage, Outcome};
+    use crate::post::{NewMessage, Outcome};
     use crate::store::direct_messages::{Appended, NewDirectMessage, append};
     use crate::store::{log, rooms};
 

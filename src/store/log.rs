@@ -8,9 +8,32 @@ use time::OffsetDateTime;
 use super::{Db, events};
 use crate::event::{Event, GenerationEnd, Message};
 use crate::id::{ClientId, Fingerprint, Generation, MessageId, Pos, RoomId, Seq, SessionId, UserId};
-use crate::realtime::directory::{Directory, RoomState};
-use crate::realtime::log::{Head, Snapshot};
-use crate::realtime::writer::{NewMessage, Outcome};
+use crate::post::{NewMessage, Outcome};
+
+/// The state that an instance keeps in memory, at one position.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub epoch: Arc<str>,
+    pub head: Pos,
+    /// Names this chat, whatever becomes of its history.
+    pub chat: Arc<str>,
+    /// Each room: whether it is archived, and the `seq` of its newest message.
+    pub rooms: Vec<(RoomId, bool, Seq)>,
+    pub admins: Vec<UserId>,
+    pub banned: Vec<UserId>,
+    pub ended_sessions: Vec<(SessionId, OffsetDateTime)>,
+    pub ended_generations: Vec<(UserId, GenerationEnd, OffsetDateTime)>,
+}
+
+/// The name of the history and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub epoch: Arc<str>,
+    pub pos: Pos,
+    /// The position that was asked about, and when the event there was committed. Two histories may share a name
+    /// and positions, when a copy took over that lacked the newest and has grown since; they share no moment.
+    pub landmark: Option<(Pos, OffsetDateTime)>,
+}
 
 #[derive(FromRow)]
 struct Appended {
@@ -170,17 +193,19 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
             .fetch_all(&mut *transaction)
             .await?;
     transaction.commit().await?;
-    let directory = Directory {
-        rooms: rooms.into_iter().map(|(id, is_archived, head_seq)| (id, RoomState { is_archived, head_seq })).collect(),
+    Ok(Snapshot {
+        epoch: epoch.into(),
+        head,
+        chat: chat.into(),
+        rooms,
         admins: users.iter().filter(|(_, is_admin, _)| *is_admin).map(|(id, ..)| *id).collect(),
         banned: users.iter().filter(|(.., is_banned)| *is_banned).map(|(id, ..)| *id).collect(),
-        ended_sessions: ended.into_iter().collect(),
+        ended_sessions: ended,
         ended_generations: generations
             .into_iter()
-            .map(|(user, generation, except, at)| (user, (GenerationEnd { generation, except }, at)))
+            .map(|(user, generation, except, at)| (user, GenerationEnd { generation, except }, at))
             .collect(),
-    };
-    Ok(Snapshot { epoch: epoch.into(), head, directory, chat: chat.into() })
+    })
 }
 
 /// The events in `(after, ..=upto]`, in order. See [`events::read`].

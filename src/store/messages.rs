@@ -171,7 +171,7 @@ impl From<MessageRow> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::realtime::writer::{NewMessage, Outcome as Posted};
+    use crate::post::{NewMessage, Outcome as Posted};
     use crate::store::log::append_messages;
 
     /// A room in which `ali` said "1", "2", "3" and so on.

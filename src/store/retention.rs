@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::event::{Author, Effect, Event, Role};
     use crate::id::{ClientId, MessageId, UserId};
-    use crate::realtime::writer::NewMessage;
+    use crate::post::NewMessage;
     use crate::store::{audit, log, messages, rooms, users};
 
     /// A room in which an admin said so many things, the first of them so many days ago.

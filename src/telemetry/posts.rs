@@ -1,6 +1,6 @@
 //! What became of posts, counted once for each batch.
 
-use crate::realtime::writer::{Outcome, WriteError};
+use crate::post::{Outcome, WriteError};
 
 /// What a post came to.
 type Answer = Result<Outcome, WriteError>;

@@ -7,7 +7,7 @@ use gapless::clock::Clock;
 use gapless::config::Config;
 use gapless::event::{Author, Role, Room};
 use gapless::id::{ClientId, MessageId, SessionId, UserId};
-use gapless::realtime::writer::NewMessage;
+use gapless::post::NewMessage;
 use gapless::store::{self, Db};
 use gapless::{App, routes, server, telemetry};
 use time::OffsetDateTime;

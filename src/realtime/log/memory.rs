@@ -1,0 +1,93 @@
+//! A log in memory for unit tests, which commits, hangs, fails and refuses as a test asks.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+
+use super::CommitError;
+use crate::event::{Event, Message};
+use crate::id::{Pos, Seq};
+use crate::post::{NewMessage, Outcome};
+use crate::store::log::{Head, Snapshot};
+
+/// See the [module](self).
+#[derive(Default)]
+pub struct Memory {
+    pub head: Pos,
+    /// Makes the event at a position. `None`: reads never return.
+    pub event_at: Option<fn(i64) -> Event>,
+    pub reads: AtomicUsize,
+    pub commits: Commits,
+    /// The size of each batch that was to be committed.
+    pub batches: Mutex<Vec<usize>>,
+}
+
+/// Behaviour of commits.
+#[derive(Default)]
+pub enum Commits {
+    #[default]
+    Hang,
+    /// Each takes a permit.
+    Wait(Semaphore),
+    /// The first is committed but answered by an error.
+    LoseFirstAnswer,
+    /// A batch with this body is refused.
+    Refuse(&'static str),
+}
+
+impl Memory {
+    pub async fn read(&self, after: Pos, upto: Pos) -> anyhow::Result<Vec<Event>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        match self.event_at {
+            Some(event_at) => Ok((after.0 + 1..=upto.0).map(event_at).collect()),
+            None => std::future::pending().await,
+        }
+    }
+
+    pub fn head(&self) -> Head {
+        Head { epoch: "e".into(), pos: self.head, landmark: None }
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { epoch: "e".into(), head: self.head, chat: "c".into(), ..Snapshot::default() }
+    }
+
+    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome>, CommitError> {
+        let is_first = {
+            let mut batches = self.batches.lock().unwrap();
+            batches.push(batch.len());
+            batches.len() == 1
+        };
+        match &self.commits {
+            Commits::Hang => std::future::pending().await,
+            Commits::Wait(permits) => permits.acquire().await.unwrap().forget(),
+            Commits::LoseFirstAnswer if is_first => {
+                return Err(CommitError::Outage(anyhow::anyhow!("connection reset")));
+            }
+            Commits::LoseFirstAnswer => return Ok(batch.iter().map(committed).map(Outcome::Duplicate).collect()),
+            Commits::Refuse(body) if batch.iter().any(|new| &*new.body == *body) => {
+                return Err(CommitError::Refused(anyhow::anyhow!("no")));
+            }
+            Commits::Refuse(_) => {}
+        }
+        Ok(batch.iter().map(committed).map(Outcome::Accepted).collect())
+    }
+}
+
+fn committed(new: &NewMessage) -> Message {
+    Message {
+        id: new.id,
+        room_id: new.room_id,
+        pos: Pos(1),
+        seq: Seq(1),
+        client_id: new.client_id,
+        author: new.author.clone(),
+        body: Some(new.body.clone()),
+        created_at: OffsetDateTime::UNIX_EPOCH,
+        edited_at: None,
+        deleted_at: None,
+    }
+}
