@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::extract::FromRef;
 use secrecy::ExposeSecret as _;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::auth::Auth;
 use crate::auth::password::Passwords;
-use crate::auth::session::Successors;
-use crate::auth::token::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, SigningKey};
 use crate::lifecycle::Lifecycle;
@@ -27,7 +27,7 @@ use crate::session_cleaning::Cleaning;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Access, Db, Turn};
 use crate::sweep::Sweep;
-use crate::{demo, sweep, telemetry};
+use crate::{demo, telemetry};
 
 /// Connections reserved for posts and the log, so that a flood of other requests delays neither: one for each commit in
 /// flight, one for the applier's reads of the log and one for checks of its head.
@@ -56,10 +56,9 @@ pub struct Parts {
     pub replay_db: Db,
     pub realtime: Realtime,
     pub writer: Writer,
-    pub tokens: Tokens,
-    pub successors: Successors,
+    pub auth: Arc<Auth>,
     pub passwords: Passwords,
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     pub sweep: Sweep,
     pub readiness: Readiness,
     pub clock: Clock,
@@ -71,6 +70,18 @@ impl Deref for App {
 
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+impl FromRef<App> for Arc<Auth> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.auth)
+    }
+}
+
+impl FromRef<App> for Arc<Limits> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.limits)
     }
 }
 
@@ -118,15 +129,9 @@ impl App {
             .context("The real-time half cannot start")?;
         let (tasks, stop) = (&lifecycle.tasks, lifecycle.stop.clone());
         let writer = Writer::spawn(config.write_queue, log, realtime.clone(), tasks, stop);
-        let tokens = Tokens::new(
-            &config.jwt_signing_key,
-            &config.jwt_previous_keys,
-            &config.jwt_issuer,
-            &config.jwt_audience,
-            config.access_token_ttl,
-        );
-        let successors = Successors::new(&config.jwt_signing_key, &config.jwt_previous_keys);
-        let limits = Limits::new(&config);
+        let limits = Arc::new(Limits::new(&config));
+        let auth = Arc::new(Auth::new(&config, realtime.clone(), Arc::clone(&limits), clock.clone()));
+        let sweep = Sweep::new(db.clone(), realtime.clone(), config.retention_days);
         let app = Self(Arc::new(Parts {
             config,
             db,
@@ -134,11 +139,10 @@ impl App {
             replay_db,
             realtime,
             writer,
-            tokens,
-            successors,
+            auth,
             passwords,
             limits,
-            sweep: Sweep::default(),
+            sweep,
             readiness: Readiness::default(),
             clock,
             lifecycle,
@@ -167,12 +171,12 @@ impl App {
                 tick.tick().await;
                 let forgotten = app.clock.now() - app.config.access_token_ttl - FORGET_EVERY;
                 app.realtime.forget_sessions_before(forgotten);
-                if let Err(error) = cleaning.remove_old(&app, forgotten).await {
+                if let Err(error) = cleaning.remove_old(&app.db, app.clock.now(), forgotten).await {
                     tracing::warn!(%error, "removing old sessions failed; retrying in 60 s");
                 }
             }
         }));
-        let sweep = self.lifecycle.stop.clone().run_until_cancelled_owned(sweep::run(self.clone()));
+        let sweep = self.lifecycle.stop.clone().run_until_cancelled_owned(self.sweep.clone().run());
         self.lifecycle.tasks.spawn(sweep);
         self.lifecycle.tasks.spawn(self.lifecycle.stop.clone().run_until_cancelled_owned(telemetry::keep_up_metrics()));
     }

@@ -10,16 +10,23 @@ pub mod session;
 pub mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use time::OffsetDateTime;
 
-use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Author, Role};
 use crate::id::{SessionClaim, UserId};
+use crate::limits::Limits;
+use crate::realtime::Realtime;
+
+use session::Successors;
+use token::Tokens;
 
 /// Somebody who showed a token that holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +74,25 @@ pub struct SignedIn(pub Caller);
 /// An admin.
 pub struct AsAdmin(pub Caller);
 
-impl App {
+/// Everything that issues and verifies tokens. Handlers get it from their state.
+pub struct Auth {
+    pub tokens: Tokens,
+    pub successors: Successors,
+    refresh_token_ttl: Duration,
+    realtime: Realtime,
+    limits: Arc<Limits>,
+    clock: Clock,
+}
+
+impl Auth {
+    /// Uses the keys and lifetimes of the settings.
+    pub fn new(config: &Config, realtime: Realtime, limits: Arc<Limits>, clock: Clock) -> Self {
+        let (key, previous) = (&config.jwt_signing_key, &config.jwt_previous_keys);
+        let tokens = Tokens::new(key, previous, &config.jwt_issuer, &config.jwt_audience, config.access_token_ttl);
+        let (successors, refresh_token_ttl) = (Successors::new(key, previous), config.refresh_token_ttl);
+        Self { tokens, successors, refresh_token_ttl, realtime, limits, clock }
+    }
+
     /// Whom this access token speaks for, if it still may.
     ///
     /// # Errors
@@ -87,31 +112,41 @@ impl App {
     }
 }
 
-impl FromRequestParts<App> for Anyone {
+impl<S: Send + Sync> FromRequestParts<S> for Anyone
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let auth = <Arc<Auth>>::from_ref(state);
         let Some(token) = bearer_token(&parts.headers)? else { return Ok(Self(None)) };
-        let caller = app.authenticate(token)?;
-        app.limits.admit_user(caller.id)?;
+        let caller = auth.authenticate(token)?;
+        auth.limits.admit_user(caller.id)?;
         Ok(Self(Some(caller)))
     }
 }
 
-impl FromRequestParts<App> for SignedIn {
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let Anyone(caller) = Anyone::from_request_parts(parts, app).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Anyone(caller) = Anyone::from_request_parts(parts, state).await?;
         caller.map(Self).ok_or(Error::Unauthenticated)
     }
 }
 
-impl FromRequestParts<App> for AsAdmin {
+impl<S: Send + Sync> FromRequestParts<S> for AsAdmin
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let SignedIn(caller) = SignedIn::from_request_parts(parts, app).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let SignedIn(caller) = SignedIn::from_request_parts(parts, state).await?;
         caller.admin().map(Self)
     }
 }

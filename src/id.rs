@@ -54,6 +54,8 @@ uuid_id! {
     MessageId;
     /// Chosen by the client for one submit; repeated in each retry of it.
     ClientId;
+    /// One run of one instance.
+    InstanceId;
 }
 
 /// Generation of an account's session: ending all sessions begins the next generation. The first is 0.

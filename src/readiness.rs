@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::app::App;
-use crate::store;
+use crate::realtime::Realtime;
+use crate::store::{self, Db};
 
 /// Maximum age of a cached result.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -22,21 +22,21 @@ pub struct Readiness {
 
 impl Readiness {
     /// True if the database answers and every change in the log has been applied here.
-    pub async fn of(&self, app: &App) -> bool {
+    pub async fn check(&self, db: &Db, realtime: &Realtime) -> bool {
         let mut last = self.last.lock().await;
         if let Some((at, is_ready)) = *last
             && at.elapsed() < FRESH_FOR
         {
             return is_ready;
         }
-        let is_ready = tokio::time::timeout(PATIENCE, is_ready(app)).await.unwrap_or(false);
+        let is_ready = tokio::time::timeout(PATIENCE, is_ready(db, realtime)).await.unwrap_or(false);
         *last = Some((Instant::now(), is_ready));
         is_ready
     }
 }
 
-async fn is_ready(app: &App) -> bool {
+async fn is_ready(db: &Db, realtime: &Realtime) -> bool {
     metrics::counter!("gapless_readiness_probes_total").increment(1);
-    let Ok(head) = store::log::head(&app.db).await else { return false };
-    app.realtime.hears(head.pos).await
+    let Ok(head) = store::log::head(db).await else { return false };
+    realtime.hears(head.pos).await
 }

@@ -42,14 +42,14 @@ use secrecy::SecretString;
 use self::applier::News;
 use self::backplane::redis::Joining;
 use self::backplane::seal::Seal;
-use self::backplane::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox, InstanceId};
+use self::backplane::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox};
 use self::cursor::Cursor;
 use self::feed::Feed;
 use self::log::Log;
 use self::replay::{READS_AT_ONCE, Replay, Share};
 use self::turns::Turns;
 use crate::event::{Event, Online, Role};
-use crate::id::{Pos, RoomId, SessionClaim, UserId};
+use crate::id::{InstanceId, Pos, RoomId, SessionClaim, UserId};
 use crate::store::log::Snapshot;
 use crate::telemetry::trace::{Span, Trace};
 
@@ -73,9 +73,9 @@ pub struct Realtime {
     backplane: Backplane,
 }
 
-/// How it fares at one moment.
+/// Gauges of the real-time half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Vitals {
+pub struct Gauges {
     pub streams: usize,
     pub active_rooms: usize,
     pub archived_rooms: usize,
@@ -314,11 +314,11 @@ impl Realtime {
         self.shared.feed().forget_sessions_before(cutoff);
     }
 
-    /// What there is to say of it to whoever watches.
-    pub fn vitals(&self) -> Vitals {
+    /// Samples the gauges of the real-time half.
+    pub fn gauges(&self) -> Gauges {
         let feed = self.shared.feed();
         let archived_rooms = feed.directory.rooms.values().filter(|room| room.is_archived).count();
-        Vitals {
+        Gauges {
             streams: feed.hub.len(),
             active_rooms: feed.directory.rooms.len() - archived_rooms,
             archived_rooms,

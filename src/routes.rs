@@ -25,9 +25,6 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::Error;
 
-#[cfg(feature = "otlp")]
-pub(crate) use edge::known as known_method;
-
 /// Every address of the API but the stream's. A request from elsewhere than a health check counts
 /// against its address's share.
 fn api() -> OpenApiRouter<App> {

@@ -10,7 +10,6 @@
 mod framing;
 mod intake;
 mod lent_body;
-pub mod liveness;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -37,6 +36,7 @@ use tower::Service as _;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::liveness;
 use crate::stream::{OpenStream, Stream};
 
 use intake::{Intake, Progress, Timeouts};

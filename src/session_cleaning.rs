@@ -10,9 +10,8 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::id::SessionId;
-use crate::store::sessions;
+use crate::store::{Db, sessions};
 
 /// Rows or sessions per batch.
 const BATCH: i32 = 500;
@@ -28,21 +27,21 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
-    /// Deletes all expired rows. `forgotten`: access tokens of sessions that ended before this time have expired.
+    /// Deletes all rows that have expired at `now`. `forgotten`: access tokens of sessions that ended before this time have expired.
     ///
     /// # Errors
     /// When the database is away. The rest is deleted by a later run.
-    pub async fn remove_old(&mut self, app: &App, forgotten: OffsetDateTime) -> sqlx::Result<()> {
-        while sessions::remove_expired_tokens(&app.db, app.clock.now(), BATCH).await? > 0 {
+    pub async fn remove_old(&mut self, db: &Db, now: OffsetDateTime, forgotten: OffsetDateTime) -> sqlx::Result<()> {
+        while sessions::remove_expired_tokens(db, now, BATCH).await? > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        while sessions::remove_ended(&app.db, forgotten, BATCH).await? > 0 {
+        while sessions::remove_ended(db, forgotten, BATCH).await? > 0 {
             tokio::time::sleep(PAUSE).await;
         }
         if self.walked_at.is_none_or(|walked_at| walked_at.elapsed() >= WALK_EVERY) {
             let mut next = Some(SessionId(Uuid::nil()));
             while let Some(after) = next {
-                next = sessions::remove_dead(&app.db, after, forgotten, BATCH).await?;
+                next = sessions::remove_dead(db, after, forgotten, BATCH).await?;
                 tokio::time::sleep(PAUSE).await;
             }
             self.walked_at = Some(Instant::now());

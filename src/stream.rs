@@ -19,9 +19,9 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::lifecycle::Lifecycle;
 use crate::limits::StreamPlace;
+use crate::liveness::stall_timeout;
 use crate::realtime::frame::{self, ByeReason};
 use crate::realtime::subscription::{Step, Subscription};
-use crate::server::liveness::stall_timeout;
 
 /// Buffers of one `writev`; the system takes 1,024, and beyond 64 nothing is gained.
 const MOST_SLICES: usize = 64;
@@ -99,7 +99,7 @@ impl Stream {
 enum Ended {
     /// Ended by the server, which sends `bye`.
     Bye(ByeReason),
-    /// The client closed it, or the kernel found no peer: see [`crate::server::liveness`].
+    /// The client closed it, or the kernel found no peer: see [`crate::liveness`].
     Gone,
     /// The client is connected but does not read.
     Slow,

@@ -6,14 +6,14 @@
 
 pub mod catalogue;
 pub mod posts;
-mod process;
+pub mod process;
 mod recorder;
 pub mod refusals;
 pub mod trace;
-pub mod vitals;
 
 use std::io::IsTerminal as _;
 
+use axum::http::Method;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -35,4 +35,18 @@ pub fn start_log(format: LogFormat) {
         LogFormat::Text => registry.with(lines.with_target(false)).try_init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
+}
+
+/// Methods are free text of any length; metric labels and log fields must not be.
+pub fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }

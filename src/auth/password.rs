@@ -102,11 +102,6 @@ impl Passwords {
         .await?
     }
 
-    /// Whether a text is a hash that [`verify`](Self::verify) can check a password against.
-    pub fn is_hash(text: &str) -> bool {
-        PasswordHash::new(text).is_ok()
-    }
-
     /// # Cancellation
     /// Dropped while waiting, it gives its place back and nothing has run. Dropped while at work, the work runs to
     /// completion and keeps its worker until then, so the limit holds.

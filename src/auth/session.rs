@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use super::Auth;
 use crate::config::SigningKey;
 use crate::event::User;
 use crate::id::{SessionClaim, SessionId};
@@ -149,10 +149,10 @@ impl NextToken {
     }
 }
 
-impl App {
+impl Auth {
     /// Creates the first refresh token of a session, with the configured lifetime.
     pub fn next_token(&self) -> NextToken {
-        NextToken::new(self.clock.now(), self.config.refresh_token_ttl)
+        NextToken::new(self.clock.now(), self.refresh_token_ttl)
     }
 
     /// Creates a new successor of this refresh token.
@@ -161,7 +161,7 @@ impl App {
         let key = self.successors.keys.first().expect("there is a signing key");
         let token = successor(key, spent, &nonce);
         let digest = RefreshToken::digest_of(&token.0);
-        NextSuccessor { token, nonce, digest, made_at: now, expires_at: now + self.config.refresh_token_ttl }
+        NextSuccessor { token, nonce, digest, made_at: now, expires_at: now + self.refresh_token_ttl }
     }
 
     /// Builds the tokens for the holder of a new session.

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::request::Parts;
 
-use crate::app::App;
+use super::Limits;
 use crate::realtime::replay::Share;
 
 /// The address of a caller. A household or a single server is given a whole IPv6 /64 to choose addresses
@@ -33,14 +34,18 @@ impl Address {
 
 /// The peer of the connection that the request came on; where that is a trusted proxy, whom it came for. Requests
 /// without one (made within the program) share the unspecified address.
-impl FromRequestParts<App> for Address {
+impl<S: Sync> FromRequestParts<S> for Address
+where
+    Arc<Limits>: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
             return Ok(Self(Ipv6Addr::UNSPECIFIED.into()));
         };
-        let proxy = app.config.trusted_proxy.as_ref();
+        let limits = <Arc<Limits>>::from_ref(state);
+        let proxy = limits.trusted_proxy.as_ref();
         Ok(proxy.map_or(peer.ip(), |proxy| proxy.client(peer.ip(), &parts.headers)).into())
     }
 }

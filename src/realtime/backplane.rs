@@ -15,24 +15,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
-use uuid::Uuid;
 
 use super::presence::Report;
 use crate::event::Event;
-use crate::id::Pos;
+use crate::id::{InstanceId, Pos};
 use crate::telemetry::trace::Trace;
-
-/// Names one run of one instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct InstanceId(pub Uuid);
-
-impl InstanceId {
-    #[expect(clippy::new_without_default, reason = "every call gives another value")]
-    pub fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
-}
 
 /// What instances tell each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

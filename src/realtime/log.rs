@@ -96,7 +96,8 @@ impl Log {
         match self {
             Self::Database(log) => {
                 let ended_since = log.clock.now() - log.remember_ended;
-                in_time(store::log::snapshot(&log.db, ended_since, abandon)).await
+                // Boxed: it is called once, and would make the futures of all its callers large.
+                Box::pin(in_time(store::log::snapshot(&log.db, ended_since, abandon))).await
             }
             #[cfg(test)]
             Self::Memory(log) => Ok(log.snapshot()),

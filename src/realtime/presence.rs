@@ -13,9 +13,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 pub use self::report::{Report, RoomReport};
-use super::backplane::InstanceId;
 use crate::event::Online;
-use crate::id::{RoomId, UserId};
+use crate::id::{InstanceId, RoomId, UserId};
 
 /// A room's readers hear of its count at most this often.
 pub const ROOM_PACE: Duration = Duration::from_secs(1);

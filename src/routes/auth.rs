@@ -103,7 +103,7 @@ async fn make_account(
 ) -> Result<Session> {
     let password_hash = app.passwords.hash_for(address, password.into_secret()).await?;
     let user = User { id: UserId::new(), username: Arc::clone(username), role: Role::User };
-    let (id, next) = (SessionId::new(), app.next_token());
+    let (id, next) = (SessionId::new(), app.auth.next_token());
     let opening = next.opening(id);
     let registered = match invitation {
         None => users::register(&app.db, user.id, username, &password_hash, opening).await.map(|()| true),
@@ -114,7 +114,7 @@ async fn make_account(
     }
     // The first session of an account is of its first generation.
     let session = SessionClaim { id, generation: Some(Generation::default()) };
-    Ok(app.session(session, user, next))
+    Ok(app.auth.session(session, user, next))
 }
 
 /// What lets a newcomer in: nothing where everybody may sign up, else an invitation that stands. It is asked for
@@ -183,7 +183,7 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
         return Err(banned());
     }
 
-    let (id, next) = (SessionId::new(), app.next_token());
+    let (id, next) = (SessionId::new(), app.auth.next_token());
     let session = sessions::open(&app.db, known.user.id, &known.password_hash, next.opening(id)).await?;
     let session = session.ok_or(Error::WrongCredentials)?;
     match sessions::end_surplus(&app.db, known.user.id).await {
@@ -191,7 +191,7 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
         // The next sign-in ends them.
         Err(error) => tracing::warn!(%error, user = %known.user.id, "surplus sessions were not ended"),
     }
-    Ok(Json(app.session(session, known.user, next)))
+    Ok(Json(app.auth.session(session, known.user, next)))
 }
 
 /// Exchange a refresh token for a new session pair.
@@ -215,18 +215,18 @@ pub async fn refresh(
     let shown = RefreshToken::digest_of(spent);
     let mut replaces = false;
     for _ in 0..REFRESH_ATTEMPTS {
-        let next = app.next_successor(spent);
+        let next = app.auth.next_successor(spent);
         let now = next.made_at;
         match sessions::rotate(&app.db, &shown, now, next.offer(replaces)).await? {
             Rotation::Done { session, user, nonce, digest } => {
-                let token = next.with_digest(&digest).or_else(|| app.successors.find(spent, &nonce, &digest));
+                let token = next.with_digest(&digest).or_else(|| app.auth.successors.find(spent, &nonce, &digest));
                 let Some(token) = token else {
                     // Derived with a key that this instance does not have (yet or any more).
                     replaces = true;
                     continue;
                 };
                 app.limits.remember(&user.username, address);
-                return Ok(Json(app.session_with(session, user, &token, now)));
+                return Ok(Json(app.auth.session_with(session, user, &token, now)));
             }
             Rotation::Raced => {}
             Rotation::Invalid => return Err(Error::InvalidRefreshToken),

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::error::{Cause, Error};
 use crate::extract::Deadline;
 use crate::limits::Address;
+use crate::telemetry;
 use crate::telemetry::refusals::{self, Line};
 
 /// How long a caller waits at most for an answer to what has arrived: longer than the limits within (a post's
@@ -50,7 +51,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let path = path.as_ref().map_or("other", MatchedPath::as_str);
     let id = Uuid::now_v7();
     // At a level of its own below the line's, so that a request pays for it only where somebody asked to see it.
-    let method = known(&method);
+    let method = telemetry::known_method(&method);
     let span = tracing::debug_span!("request", %id, method, path);
 
     let mut response = next.run(request).instrument(span).await;
@@ -79,20 +80,6 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let id = HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value");
     response.headers_mut().insert(REQUEST_ID, id);
     response
-}
-
-/// Methods are free text of any length; metric labels and log fields must not be.
-pub(crate) fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }
 
 /// What every call of the API passes: it counts against its address before anything else is done for it (a

@@ -15,7 +15,7 @@ use crate::auth::bearer_token;
 use crate::config::{Config, Registration};
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
-use crate::telemetry;
+use crate::{gauges, telemetry};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
@@ -47,7 +47,7 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     if app.is_draining() {
         return Err(Error::unavailable());
     }
-    if !app.readiness.of(&app).await {
+    if !app.readiness.check(&app.db, &app.realtime).await {
         return Err(Error::unavailable());
     }
     Ok(Json(Readiness {
@@ -77,7 +77,7 @@ pub fn metrics_alone(app: App) -> Router {
 }
 
 fn rendered_metrics(app: &App) -> Response {
-    telemetry::vitals::note(app);
+    gauges::sample(app);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render_metrics()).into_response()
 }
 

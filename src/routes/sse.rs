@@ -118,7 +118,7 @@ pub async fn open_stream(
 /// The query is for those who cannot send a header; where both name a caller, the header counts.
 fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Option<Caller>> {
     let token = bearer_token(headers)?.or(in_query);
-    token.map(|token| app.authenticate(token)).transpose()
+    token.map(|token| app.auth.authenticate(token)).transpose()
 }
 
 /// Returns the start cursor. The URL keeps the `cursor` of the first connection; a browser or polyfill that reconnects

@@ -16,7 +16,6 @@ use crate::extract::{Json, Path, Query};
 use crate::id::UserId;
 use crate::input::{Limit, Reason, SearchText};
 use crate::store::users::{self, Account, Outcome};
-use crate::sweep;
 
 /// A user with the restrictions that are in force.
 #[derive(Serialize, ToSchema)]
@@ -281,7 +280,7 @@ pub async fn erase_user(
 ) -> Result<StatusCode> {
     let outcome = users::erase(&app.db, user, admin.id).await?;
     obeyed(&app, outcome).await?;
-    sweep::forget_now(&app, user).await;
+    app.sweep.forget_now(user).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,8 +6,8 @@ use std::fs;
 /// Ticks of a second in `/proc/self/stat`: `USER_HZ`, which Linux keeps at 100 for programs whatever its own clock does.
 const TICKS: u64 = 100;
 
-/// Looks, and notes what it sees.
-pub fn note() {
+/// Samples them.
+pub fn sample() {
     if let Some(kib) = field("/proc/self/status", "VmRSS:") {
         metrics::gauge!("process_resident_memory_bytes").set(kib * 1024.0);
     }
@@ -15,7 +15,7 @@ pub fn note() {
         metrics::gauge!("process_max_fds").set(most);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        metrics::gauge!("process_open_fds").set(super::vitals::number(open.count()));
+        metrics::gauge!("process_open_fds").set(u32::try_from(open.count()).unwrap_or(u32::MAX));
     }
     if let Some(ticks) = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_ticks(&stat)) {
         metrics::counter!("process_cpu_seconds_total").absolute(ticks / TICKS);

@@ -45,7 +45,7 @@ async fn token_of_the_oldest(chat: &Chat, user: &User) -> Guest {
         sqlx::query_as(oldest).bind(user.id).fetch_one(&chat.db()).await.expect("a session");
     let app = &chat.first.app;
     let claim = SessionClaim { id, generation: Some(generation) };
-    chat.guest().with_token(&app.tokens.issue(user.id, user.name.as_str().into(), claim, chat.clock.now()))
+    chat.guest().with_token(&app.auth.tokens.issue(user.id, user.name.as_str().into(), claim, chat.clock.now()))
 }
 
 fn at(guest: &Guest, instance: &Instance) -> Guest {
@@ -136,7 +136,7 @@ async fn tokens_of_the_release_before_end_with_their_session() {
         .unwrap();
     let app = &chat.first.app;
     // A token without a generation.
-    let token = app.tokens.issue(alice.id, "alice".into(), session, chat.clock.now());
+    let token = app.auth.tokens.issue(alice.id, "alice".into(), session, chat.clock.now());
     let older = chat.guest().with_token(&token);
     older.get("/users/me").await.is(200);
     alice.tell("/auth/logout-all").await.is(204);

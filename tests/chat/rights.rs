@@ -157,7 +157,12 @@ async fn in_the_state_of(kind: &str, person: &User, admin: &User, chat: &Chat) -
             let app = &chat.first.app;
             let then = chat.clock.now() - chat.config.access_token_ttl;
             let session = gapless::id::SessionId::new();
-            return chat.guest().with_token(&app.tokens.issue(person.id, person.name.as_str().into(), session, then));
+            return chat.guest().with_token(&app.auth.tokens.issue(
+                person.id,
+                person.name.as_str().into(),
+                session,
+                then,
+            ));
         }
         "muted" => admin.mute(person, 3_600).await,
         "banned" => admin.ban(person).await,

@@ -124,8 +124,8 @@ async fn rooms_that_do_not_exist_are_neither_counted_nor_told() {
     let missing = stream.hello["missing"].as_array().expect("a list");
     assert_eq!(missing.len(), 99);
     watch.expect_online(room.id, 0, 2).await;
-    let vitals = chat.first.app.realtime.vitals();
-    assert_eq!(vitals.rooms_with_readers, 1);
+    let gauges = chat.first.app.realtime.gauges();
+    assert_eq!(gauges.rooms_with_readers, 1);
 
     // Existing rooms are counted, archived or not.
     let admin = chat.founder().await;

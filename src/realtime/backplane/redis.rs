@@ -22,8 +22,9 @@ use tokio_util::task::TaskTracker;
 
 use self::complaints::Complaints;
 use super::seal::{self, Opened, Seal};
-use super::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox, InstanceId};
+use super::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox};
 use crate::clock::Clock;
+use crate::id::InstanceId;
 use crate::telemetry::trace::Trace;
 
 /// Bulletins waiting to be sent. Full means that Redis is away or hangs; the others read the log.

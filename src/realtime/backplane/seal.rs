@@ -18,8 +18,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 use time::{Duration, OffsetDateTime};
 
-use super::{Bulletin, Envelope, InstanceId};
-use crate::id::Pos;
+use super::{Bulletin, Envelope};
+use crate::id::{InstanceId, Pos};
 
 /// Maximum length of a publication. A longer batch is announced by its head and read from the log.
 pub const MOST_BYTES: usize = 1 << 20;

@@ -187,7 +187,7 @@ async fn keep_request(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.as_deref().unwrap_or("other");
     let Some(keeper) = KEEPER.get().filter(|_| !UNTOLD.contains(&path)) else { return next.run(request).await };
-    let method = crate::routes::known_method(request.method());
+    let method = crate::telemetry::known_method(request.method());
     let span = SpanBuilder::from_name(format!("{method} {path}")).with_kind(SpanKind::Server).with_attributes([
         KeyValue::new("http.request.method", method.to_owned()),
         KeyValue::new("http.route", path.to_owned()),

@@ -91,10 +91,10 @@ impl Chat {
     /// What signing in does once the password was found right.
     async fn sign_in(&self, user: gapless::event::User) -> User {
         let (app, id) = (&self.first.app, SessionId::new());
-        let next = app.next_token();
+        let next = app.auth.next_token();
         let opened = store::sessions::open(&app.db, user.id, &self.password_hash, next.opening(id)).await;
         let session = opened.expect("the sessions' table").expect("everybody has the same password");
-        let Session { access_token, refresh_token, user, .. } = app.session(session, user, next);
+        let Session { access_token, refresh_token, user, .. } = app.auth.session(session, user, next);
         User::with_tokens(self.guest(), user.id, &user.username, &access_token, refresh_token)
     }
 

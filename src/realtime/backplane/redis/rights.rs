@@ -8,8 +8,9 @@ use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use super::super::seal::{self, Seal};
-use super::super::{Bulletin, Envelope, InstanceId};
+use super::super::{Bulletin, Envelope};
 use crate::clock::Clock;
+use crate::id::InstanceId;
 
 /// Timeout for receiving our own publication.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,16 +1,16 @@
-//! What is looked at rather than counted: how full the queues are, who is connected, what the process takes. It is
-//! looked at when somebody asks, so that nobody pays for it in between.
+//! Gauges, sampled when `/metrics` is requested, so that they cost nothing in between: queue lengths, pools, streams, and
+//! the memory and CPU of the process.
 
 use tokio::runtime::Handle;
 
-use super::process;
 use crate::app::App;
 use crate::id::Pos;
 use crate::store::Db;
+use crate::telemetry::process;
 
-/// Looks at everything, and notes it.
-pub fn note(app: &App) {
-    let realtime = app.realtime.vitals();
+/// Samples all gauges.
+pub fn sample(app: &App) {
+    let realtime = app.realtime.gauges();
     metrics::gauge!("gapless_streams").set(number(realtime.streams));
     metrics::gauge!("gapless_rooms", "state" => "active").set(number(realtime.active_rooms));
     metrics::gauge!("gapless_rooms", "state" => "archived").set(number(realtime.archived_rooms));
@@ -28,7 +28,7 @@ pub fn note(app: &App) {
         metrics::gauge!("gapless_tokio_tasks").set(number(runtime.metrics().num_alive_tasks()));
         metrics::gauge!("gapless_tokio_queue_length").set(number(runtime.metrics().global_queue_depth()));
     }
-    process::note();
+    process::sample();
 }
 
 fn note_pool(pool: &'static str, db: &Db) {
@@ -44,6 +44,6 @@ fn position(pos: Pos) -> f64 {
 }
 
 /// A count as a gauge takes it.
-pub(super) fn number(count: usize) -> f64 {
+fn number(count: usize) -> f64 {
     u32::try_from(count).unwrap_or(u32::MAX).into()
 }
