@@ -37,12 +37,8 @@ mod table;
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-const USAGE: &str = "\
-cargo bench --bench load -- [--shape NAME]... [--seconds N] [--streams N]
-  --shape NAME   run only this shape (may be repeated): one-at-a-time, one-room, many-rooms, idle, posts,
-                 light, resume, instances, behind
-  --seconds N    length of each measured phase; default 15
-  --streams N    how many streams `many-rooms`, `idle` and `resume` hold; default 10000";
+/// Read by `cargo xtask bench --help` too.
+const USAGE: &str = include_str!("usage.txt");
 
 /// What the run was asked for.
 pub struct Options {
@@ -73,7 +69,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
             "--seconds" => options.seconds = value()?.parse().context("--seconds takes a number")?,
             "--streams" => options.streams = value()?.parse().context("--streams takes a number")?,
             "--help" | "-h" => {
-                println!("{USAGE}");
+                print!("{USAGE}");
                 std::process::exit(0);
             }
             other => bail!("unknown argument {other}\n{USAGE}"),

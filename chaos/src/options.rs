@@ -10,25 +10,8 @@ use uuid::Uuid;
 
 use crate::drill::Drill;
 
-pub const USAGE: &str = "\
-Usage: chaos [--seconds N] [--seed S] [--rate N] [--mutant M | --mutants] [--plan] [--judge D]
-       chaos --drill NAME [--streams N] [--lid-secs N] [--mutant M] [--json]
-
-  --seconds N   how long faults are injected under load (60)
-  --seed S      the schedule of faults; the same seed, the same schedule (by chance)
-  --rate N      posts a second that all authors together try (150)
-  --mutant M    run a server with this seeded bug, with the faults that should show it
-  --mutants     each of them, one after the other; fails unless all are caught
-  --plan        print the schedule and do nothing else
-  --judge D     judge again what a run has left in its directory
-  --drill NAME  one question instead, answered by figures and held against goals: rolling-restart, storm,
-                revocation, capacity, presence, network
-  --streams N   how many streams a drill holds (its own number)
-  --lid-secs N  how long the drill `network` keeps a laptop's lid closed (600)
-  --json        print the figures of a drill as JSON
-  --server P    the program to run
-  --dir D       where history, logs and report go
-";
+/// Read by `cargo xtask chaos --help` too.
+pub const USAGE: &str = include_str!("usage.txt");
 
 /// See the [module](self).
 #[derive(Debug, Clone)]

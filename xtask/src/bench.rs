@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: the load benchmark, with whatever arguments it takes.
 
+use std::ffi::OsString;
+
 use crate::{database, process, scratch, step, tools};
 
-pub fn bench(mut args: lexopt::Parser) -> anyhow::Result<()> {
+pub fn bench(args: &[OsString]) -> anyhow::Result<()> {
     let mut command = process::cargo();
-    command.args(["bench", "--bench", "load", "--"]).args(args.raw_args()?);
+    command.args(["bench", "--bench", "load", "--"]).args(args);
     if database::is_private() {
         // The server under test keeps its data elsewhere, but finds PostgreSQL where every command does.
         command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);

@@ -8,8 +8,7 @@ use crate::{database, process, root, scratch, step, tools};
 /// What `cargo xtask test` runs: a minute, whose schedule is another one each time.
 const IN_TESTS: [&str; 2] = ["--seconds", "60"];
 
-pub fn chaos(mut args: lexopt::Parser) -> anyhow::Result<()> {
-    let mut args: Vec<OsString> = args.raw_args()?.collect();
+pub fn chaos(mut args: Vec<OsString>) -> anyhow::Result<()> {
     let is_release = args.iter().any(|arg| arg == "--release");
     args.retain(|arg| arg != "--release");
     process::run(&mut prepare(args, is_release)?)

@@ -7,7 +7,12 @@ use std::time::{Duration, SystemTime};
 use crate::process::Running;
 use crate::{frontend, interrupt, root, run, step};
 
-pub use crate::run::Options;
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The port of the server
+    #[arg(long, env, default_value_t = run::DEFAULT_PORT, value_parser = run::port())]
+    port: u16,
+}
 
 /// How often the sources are looked at: a few hundred files, so cheap enough.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);

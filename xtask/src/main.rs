@@ -33,36 +33,63 @@ mod embedded {
     pub mod postmaster;
 }
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use lexopt::prelude::*;
+use anyhow::Context;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::test::Tally;
 
-const COMMANDS: &str = "\
-Usage: cargo xtask <command>
+/// The commands of this repository
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Task>,
+}
 
-  run [--port N] [--release] [--no-open] [-- ARGS]
-                   build everything and open the chat in the browser
-  test [FILTER]    check everything; with a filter, only the tests whose names contain it
-  test --pooled [FILTER]
-                   the tests of the whole chat, through PgBouncer in each mode
-  dev [--port N]   server and front end, both rebuilt on change
-  bench [ARGS]     the load benchmark; `bench -- --help` lists its own arguments
-  chaos [ARGS]     three instances with everything around them breaking; `chaos --help` lists its own arguments
-  openapi          regenerate frontend/openapi.json and the client made from it
-  lint-deploy      check the workflows, images and platform files
-  rehearse [--server PATH]
-                   run the steps of both Dockerfiles, start what they make as compose.yaml says, and use it in a browser
-  database         run the private PostgreSQL alone and print its address
-  fmt              format Rust and the front end
-";
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build everything and open the chat in the browser
+    Run(run::Options),
+    /// Wait for the server that `run` starts, and open the browser
+    #[command(hide = true)]
+    Announce(run::Announcement),
+    /// Check everything, or run the tests whose names contain FILTER
+    Test(test::Options),
+    /// Run the server and the front end, and rebuild both when a file changes
+    Dev(dev::Options),
+    /// Run the load benchmark
+    #[command(override_help = include_str!("../../benches/load/usage.txt"))]
+    Bench(Passed),
+    /// Run three instances while everything around them fails
+    #[command(override_help = include_str!("../../chaos/src/usage.txt"))]
+    Chaos(Passed),
+    /// Regenerate frontend/openapi.json and the client made from it
+    Openapi,
+    /// Check the workflows, images and platform files
+    LintDeploy,
+    /// Run both Dockerfiles and compose.yaml without a container engine, and test the result in a browser
+    Rehearse(rehearse::Options),
+    /// Run the private PostgreSQL and print its address
+    Database,
+    /// Format Rust and the front end
+    Fmt,
+}
+
+/// Arguments for the program that a command builds and runs.
+#[derive(Debug, clap::Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
 
 fn main() -> ExitCode {
+    let cli = Cli::parse();
     interrupt::listen();
-    match command() {
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::came() => ExitCode::from(130),
         Err(error) => {
@@ -73,29 +100,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn command() -> anyhow::Result<()> {
-    let mut args = lexopt::Parser::from_env();
-    let command = match args.next()? {
-        None | Some(Short('h') | Long("help")) => {
-            print!("{COMMANDS}");
-            return Ok(());
+impl Cli {
+    fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            None => Ok(Self::command().print_help()?),
+            Some(Task::Run(options)) => run::run(&options),
+            Some(Task::Announce(announcement)) => {
+                run::announce(&announcement);
+                Ok(())
+            }
+            Some(Task::Test(options)) => test::test(&options),
+            Some(Task::Dev(options)) => dev::dev(&options),
+            Some(Task::Bench(Passed { args })) => bench::bench(&args),
+            Some(Task::Chaos(Passed { args })) => chaos::chaos(args),
+            Some(Task::Openapi) => generated::regenerate(),
+            Some(Task::LintDeploy) => lint_deploy::check().map(drop),
+            Some(Task::Rehearse(options)) => rehearse::rehearse(&options).and_then(Tally::all_passed),
+            Some(Task::Database) => database::serve(),
+            Some(Task::Fmt) => fmt(),
         }
-        Some(Value(command)) => command.string()?,
-        Some(other) => return Err(other.unexpected().into()),
-    };
-    match command.as_str() {
-        "run" => run::run(&run::Options::parse(args)?),
-        "announce" => run::announce(args),
-        "test" => test::test(&test::Options::parse(args)?),
-        "dev" => dev::dev(&dev::Options::parse(args)?),
-        "bench" => bench::bench(args),
-        "chaos" => chaos::chaos(args),
-        "openapi" => generated::regenerate(),
-        "lint-deploy" => lint_deploy::check().map(drop),
-        "rehearse" => rehearse::rehearse(&rehearse::Options::parse(args)?).and_then(Tally::all_passed),
-        "database" => database::serve(),
-        "fmt" => fmt(),
-        unknown => bail!("there is no command `{unknown}`; `cargo xtask` alone lists them all"),
     }
 }
 
@@ -115,4 +138,33 @@ fn scratch(name: &str) -> anyhow::Result<PathBuf> {
     let dir = root().join("target").join(name);
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_help() {
+        Cli::command().debug_assert();
+        let names: Vec<_> = Cli::command().get_subcommands().map(|task| task.get_name().to_owned()).collect();
+        assert!(names.len() > 10, "{names:?}");
+        for words in names.iter().map(|name| vec![name.as_str()]).chain([vec![]]) {
+            let words = ["cargo xtask"].into_iter().chain(words).chain(["--help"]);
+            let help = Cli::try_parse_from(words).expect_err("help is printed instead of running a command");
+            assert_eq!((help.kind(), help.exit_code()), (ErrorKind::DisplayHelp, 0), "{help}");
+            assert!(help.to_string().contains("Usage:"), "{help}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_passed_on_as_they_are() {
+        for words in [&["chaos", "--seed", "7", "--help"][..], &["chaos", "--", "--seed", "7", "--help"]] {
+            let cli = Cli::try_parse_from(["cargo xtask"].iter().chain(words)).unwrap();
+            let Some(Task::Chaos(Passed { args })) = cli.command else { panic!("{cli:?}") };
+            assert_eq!(args, ["--seed", "7", "--help"]);
+        }
+    }
 }

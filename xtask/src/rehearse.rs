@@ -18,7 +18,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use lexopt::prelude::*;
 
 use crate::process::Running;
 use crate::test::{Scratch, Tally, counted_by_playwright, free_port, start_redis};
@@ -31,23 +30,11 @@ use image::{Build, Image};
 const START: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);
 
-#[derive(Default)]
+#[derive(Debug, clap::Args)]
 pub struct Options {
-    /// A server that is built already, in place of the release build, which costs minutes.
+    /// Use this server instead of building one for release, which takes minutes
+    #[arg(long, value_name = "PATH", value_parser = |path: &str| std::path::absolute(path))]
     server: Option<PathBuf>,
-}
-
-impl Options {
-    pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
-        let mut options = Self::default();
-        while let Some(arg) = args.next()? {
-            match arg {
-                Long("server") => options.server = Some(std::path::absolute(args.value()?)?),
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        Ok(options)
-    }
 }
 
 /// The part of `cargo xtask test`: everything but the release build, where this machine can do it.

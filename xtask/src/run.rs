@@ -4,6 +4,7 @@
 //! server itself, with nothing in between that could leave it behind. A second small process waits until the server
 //! answers, says so, and opens the browser.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -13,53 +14,42 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use lexopt::prelude::*;
+use clap::builder::RangedI64ValueParser;
 
 use crate::{database, frontend, interrupt, process, root, step};
 
-const DEFAULT_PORT: u16 = 8080;
+pub const DEFAULT_PORT: u16 = 8080;
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
+#[derive(Debug, clap::Args)]
 pub struct Options {
+    /// The port of the server
+    #[arg(long, env, default_value_t = DEFAULT_PORT, value_parser = port())]
     pub port: u16,
+    /// Build for release
+    #[arg(long)]
     release: bool,
-    browser: bool,
-    server_args: Vec<std::ffi::OsString>,
+    /// Do not open the browser
+    #[arg(long)]
+    no_open: bool,
+    /// Arguments for the server
+    #[arg(trailing_var_arg = true)]
+    server_args: Vec<OsString>,
 }
 
-impl Options {
-    pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
-        let mut options = Self {
-            port: match std::env::var("PORT") {
-                Ok(port) => parse_port(&port)?,
-                Err(_) => DEFAULT_PORT,
-            },
-            release: false,
-            browser: true,
-            server_args: Vec::new(),
-        };
-        while let Some(arg) = args.next()? {
-            match arg {
-                Long("port") => options.port = parse_port(&args.value()?.string()?)?,
-                Long("release") => options.release = true,
-                Long("no-open") => options.browser = false,
-                Value(first) => {
-                    options.server_args.push(first);
-                    options.server_args.extend(args.raw_args()?);
-                }
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        Ok(options)
-    }
+/// What the hidden command behind [`run`] is told.
+#[derive(Debug, clap::Args)]
+pub struct Announcement {
+    port: u16,
+    address: String,
+    #[arg(long)]
+    open: bool,
 }
 
-fn parse_port(said: &str) -> anyhow::Result<u16> {
-    match said.parse() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => bail!("`{said}` is not a port: name a number from 1 to 65535"),
-    }
+/// Port 0 would be another one each time.
+pub fn port() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..)
 }
 
 pub fn run(options: &Options) -> anyhow::Result<()> {
@@ -74,7 +64,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
     Command::new(std::env::current_exe().context("cannot find this program")?)
         .args(["announce", &options.port.to_string(), &address])
-        .args(options.browser.then_some("--open"))
+        .args((!options.no_open).then_some("--open"))
         .stdin(Stdio::null())
         .spawn()
         .context("cannot run this program again")?;
@@ -129,24 +119,12 @@ fn reason(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// The hidden command behind [`run`]: `announce <port> <address> [--open]`.
-pub fn announce(mut args: lexopt::Parser) -> anyhow::Result<()> {
-    let (mut values, mut open) = (Vec::new(), false);
-    while let Some(arg) = args.next()? {
-        match arg {
-            Long("open") => open = true,
-            Value(value) => values.push(value.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let [port, address] = values.as_slice() else {
-        bail!("`announce` is for `run` alone");
-    };
-    let port = port.parse()?;
+/// The hidden command behind [`run`].
+pub fn announce(&Announcement { port, ref address, open }: &Announcement) {
     let server = rustix::process::getppid();
     let ready = loop {
         if interrupt::came() || rustix::process::getppid() != server {
-            return Ok(());
+            return;
         }
         if let Some(ready) = answer_of(port, "/readyz").filter(|answer| answer.starts_with("HTTP/1.1 200")) {
             break ready;
@@ -162,7 +140,6 @@ pub fn announce(mut args: lexopt::Parser) -> anyhow::Result<()> {
     if open {
         open_browser(address);
     }
-    Ok(())
 }
 
 /// Everything that the server answers to a GET of `path`, if it answers at all.

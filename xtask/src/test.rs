@@ -11,7 +11,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
-use lexopt::prelude::*;
 
 use crate::{
     chaos, database, frontend, generated, interrupt, lint_deploy, process, rehearse, run, schemathesis, step, tools,
@@ -21,23 +20,13 @@ use services::Services;
 pub use services::{Scratch, free_port, start_redis};
 pub use tally::{Tally, plain_text};
 
+#[derive(Debug, clap::Args)]
 pub struct Options {
+    /// Run only the tests whose names contain this
     filter: Option<String>,
+    /// Run the tests of the whole chat through a connection pooler (`PgBouncer`), once in each mode
+    #[arg(long = "pooled")]
     is_pooled: bool,
-}
-
-impl Options {
-    pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Self> {
-        let (mut filter, mut is_pooled) = (None, false);
-        while let Some(arg) = args.next()? {
-            match arg {
-                Value(words) if filter.is_none() => filter = Some(words.string()?),
-                Long("pooled") => is_pooled = true,
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        Ok(Self { filter, is_pooled })
-    }
 }
 
 pub fn test(options: &Options) -> anyhow::Result<()> {
