@@ -17,7 +17,6 @@ use crate::clock::Clock;
 use crate::config::{Config, SigningKey};
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
-use crate::mutant::{self, Mutant};
 use crate::readiness::Readiness;
 use crate::realtime::log::{self, Log};
 use crate::realtime::replay::READS_AT_ONCE;
@@ -95,9 +94,6 @@ impl App {
         let turn = database.prepare().await?;
         let access = database.access().await?;
         let db = access.connect(config.db_pool_size);
-        if mutant::is(Mutant::CursorBySequence) {
-            mutant::number_by_sequence(&db).await?;
-        }
         if !config.demo_mode {
             store::assert_durable(&db).await?;
         }
@@ -114,7 +110,7 @@ impl App {
 
         let lifecycle = Lifecycle::default();
         let replay_db = access.connect(REPLAY_CONNECTIONS);
-        let core = access.with(mutant::connections).connect(CORE_CONNECTIONS);
+        let core = access.connect(CORE_CONNECTIONS);
         let log = Log::Database(log::Database {
             db: core.clone(),
             replay_db: replay_db.clone(),

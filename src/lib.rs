@@ -16,7 +16,6 @@ pub mod telemetry;
 
 pub mod store;
 
-pub mod mutant;
 pub mod realtime;
 
 pub mod error;

@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("events", &["event", "input", "post"]),
     ("settings", &["config", "telemetry"]),
     ("store", &["store"]),
-    ("core", &["mutant", "realtime"]),
+    ("core", &["realtime"]),
     ("limits", &["error", "limits"]),
     ("auth", &["auth"]),
     ("app", &["app", "demo", "lifecycle", "readiness", "session_cleaning", "sweep"]),

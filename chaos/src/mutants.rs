@@ -1,4 +1,4 @@
-//! The seeded bugs that a server built for it can have, and the faults that should show each.
+//! The seeded bugs (`chaos/mutants`), and the faults that reveal each.
 //!
 //! A run that finds nothing proves something only if it would have found something: each mutant is a mistake that a
 //! chat like this one could really make, and the run must catch all of them.
@@ -9,6 +9,7 @@ use crate::schedule::FaultKind;
 
 #[derive(Debug)]
 pub struct Mutant {
+    /// Of its patch, too.
     pub name: &'static str,
     /// What brings it to light.
     pub kinds: &'static [FaultKind],
@@ -68,5 +69,42 @@ impl Mutant {
     /// Whether what fell is what this bug brings about.
     pub fn is_caught_by(&self, fell: &[&str]) -> bool {
         self.shows.iter().any(|name| fell.contains(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The choice between the bugs, which every copy needs.
+    const CHOICE: &str = "choice";
+
+    #[test]
+    fn every_bug_has_a_patch() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("mutants");
+        let files = dir.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let patches: BTreeSet<String> =
+            files.filter_map(|file| Some(file.strip_suffix(".patch")?.to_owned())).collect();
+        let names = MUTANTS.iter().map(|mutant| mutant.name).chain([CHOICE]);
+        assert_eq!(patches, names.map(str::to_owned).collect());
+    }
+
+    #[test]
+    fn patches_still_apply() {
+        for name in MUTANTS.iter().map(|mutant| mutant.name).chain([CHOICE]) {
+            let patch = format!("chaos/mutants/{name}.patch");
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+            let mut git = Command::new("git");
+            let checked = git.args(["apply", "--check", "--recount", &patch]).current_dir(root).output().unwrap();
+            let complaint = String::from_utf8_lossy(&checked.stderr);
+            assert!(
+                checked.status.success(),
+                "{patch} does not apply any more; chaos/mutants/README.md says how to refresh it:\n{complaint}"
+            );
+        }
     }
 }

@@ -20,7 +20,6 @@ use super::log::Log;
 use super::sample::Sample;
 use crate::event::Event;
 use crate::id::Pos;
-use crate::mutant::{self, Mutant};
 use crate::store::events;
 use crate::store::log::Head;
 use crate::telemetry::trace::{Awaited, Span, Trace};
@@ -233,10 +232,6 @@ impl Applier {
             let upto = Pos(upto.0.min(after.0 + READ_MOST));
             metrics::counter!("gapless_catch_up_reads_total").increment(1);
             match self.log.read(after, upto).await {
-                Ok(events) if mutant::is(Mutant::CursorBySequence) => {
-                    self.offer(mutant::believe(events, after, upto));
-                    self.apply_ready();
-                }
                 Ok(events) if events.last().is_some_and(|event| event.pos == upto) => {
                     self.offer(events);
                     self.apply_ready();

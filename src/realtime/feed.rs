@@ -26,7 +26,6 @@ use super::sample::Sample;
 use super::topic::Interest;
 use crate::event::{Audience, Effect, Event, Online};
 use crate::id::{MessageId, Pos, RoomId, SessionClaim};
-use crate::mutant::{self, Mutant};
 
 /// Frames handed out in one pull: as much as one write takes, so that a resuming crowd shares the lock fairly.
 const PULL_BYTES: usize = 64 * 1024;
@@ -312,7 +311,7 @@ impl Feed {
         if let Some(reason) = mailbox.closed() {
             return Pull::Bye(reason);
         }
-        if from == self.applied || mutant::is(Mutant::ReadThenRegister) && from >= filter.registered_at {
+        if from == self.applied {
             mailbox.go_live();
             let rooms = filter.interest.rooms().iter().filter(|room| self.directory.active_room(**room).is_some());
             let counts = rooms.map(|&room| frame::presence(room, self.presence.online(room))).collect();

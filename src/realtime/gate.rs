@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use crate::event::Event;
 use crate::id::Pos;
-use crate::mutant::{self, Mutant};
 
 /// How long a gap may be news that is merely late. Batches of two writers pass each other by less than a
 /// commit; what takes longer is lost, and reading it costs one query.
@@ -59,12 +58,6 @@ impl Gate {
             return;
         }
         self.saw_head(event.pos, now);
-        if mutant::is(Mutant::NoGapCheck) {
-            let nothing = mutant::nothing(self.passed, event.pos.previous(), event.at);
-            for none in nothing {
-                self.early.entry(none.pos).or_insert(none);
-            }
-        }
         if self.early.len() < MOST_EARLY || event.pos == self.passed.next() {
             self.early.insert(event.pos, event);
         }

@@ -13,7 +13,6 @@ use super::sample::Sample;
 use super::topic::Interest;
 use crate::event::{Audience, Online};
 use crate::id::{Pos, RoomId, SessionClaim, UserId};
-use crate::mutant::{self, Mutant};
 
 /// Names a subscriber for as long as it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,7 +157,7 @@ impl Hub {
 
     /// Ends those streams of a user whose session matches.
     pub fn revoke(&self, user: UserId, is_meant: impl Fn(Option<SessionClaim>) -> bool) {
-        let Some(listeners) = self.by_user.get(&user).filter(|_| !mutant::is(Mutant::NoRevocation)) else { return };
+        let Some(listeners) = self.by_user.get(&user) else { return };
         for (id, mailbox) in listeners {
             let session = self.subscribers.get(id).and_then(|subscriber| subscriber.session);
             if is_meant(session) {

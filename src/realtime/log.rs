@@ -112,15 +112,6 @@ impl Log {
             Self::Memory(log) => log.append(batch).await,
         }
     }
-
-    /// Returns the database, if there is one.
-    pub const fn database(&self) -> Option<&Db> {
-        match self {
-            Self::Database(log) => Some(&log.db),
-            #[cfg(test)]
-            Self::Memory(_) => None,
-        }
-    }
 }
 
 async fn in_time<T>(query: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {

@@ -2,7 +2,6 @@
 
 use crate::event::Audience;
 use crate::id::{RoomId, UserId};
-use crate::mutant::{self, Mutant};
 
 /// What one stream asked to hear, and as whom. The replay filter: live delivery finds readers by index,
 /// and must find exactly those for whom [`hears`](Self::hears) is true.
@@ -39,7 +38,6 @@ impl Interest {
     pub fn hears(&self, audience: Audience) -> bool {
         match audience {
             Audience::Room(room) => self.has_room(room),
-            Audience::Pair(..) if mutant::is(Mutant::DmFilterOff) => true,
             Audience::Pair(sender, recipient) => self.user.is_some_and(|user| user == sender || user == recipient),
             Audience::User(user) => self.user == Some(user),
             Audience::Everyone => true,

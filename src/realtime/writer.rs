@@ -17,8 +17,6 @@ use tokio_util::task::TaskTracker;
 use super::Realtime;
 use super::log::{CommitError, Log};
 use crate::event::Event;
-use crate::id::ClientId;
-use crate::mutant::{self, Mutant};
 use crate::post::{NewMessage, Outcome, WriteError};
 use crate::store::events;
 use crate::telemetry::posts;
@@ -75,10 +73,7 @@ impl Writer {
     ///
     /// # Cancellation
     /// Once this was polled the message is in the queue and will be tried, whole, whoever still listens.
-    pub async fn post(&self, mut message: NewMessage) -> Result<Outcome, WriteError> {
-        if mutant::is(Mutant::NoDedupe) {
-            message.client_id = ClientId::new();
-        }
+    pub async fn post(&self, message: NewMessage) -> Result<Outcome, WriteError> {
         let (answer, outcome) = oneshot::channel();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         self.queue.try_send(Submit { message, answer, deadline, trace: Trace::current() }).map_err(|_| {
@@ -134,7 +129,7 @@ async fn write(
             let (messages, answers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|submit| (submit.message, submit.answer)).unzip();
             metrics::histogram!("gapless_writer_batch_size").record(u32::try_from(messages.len()).unwrap_or(u32::MAX));
-            let outcomes = commit_patiently(&log, &realtime, &messages).await;
+            let outcomes = commit_patiently(&log, &messages).await;
             drop(permit);
             metrics::histogram!("gapless_writer_commit_seconds").record(began.elapsed());
             posts::count(&outcomes);
@@ -156,11 +151,11 @@ fn accepted(outcome: &Outcome) -> Option<Event> {
 }
 
 /// Tries until the patience ends. A row that the database refuses fails alone.
-async fn commit_patiently(log: &Log, realtime: &Realtime, batch: &[NewMessage]) -> Vec<Result<Outcome, WriteError>> {
+async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome, WriteError>> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut is_first = true;
     loop {
-        match tokio::time::timeout_at(deadline, commit(log, realtime, batch)).await {
+        match tokio::time::timeout_at(deadline, log.append(batch)).await {
             Ok(Ok(outcomes)) => {
                 debug_assert_eq!(outcomes.len(), batch.len(), "every row gets its outcome");
                 // An attempt whose answer was lost did commit when the second finds the very same id.
@@ -171,7 +166,7 @@ async fn commit_patiently(log: &Log, realtime: &Realtime, batch: &[NewMessage]) 
                 let mut outcomes = Vec::with_capacity(batch.len());
                 for message in batch {
                     let alone = std::slice::from_ref(message);
-                    outcomes.extend(Box::pin(commit_patiently(log, realtime, alone)).await);
+                    outcomes.extend(Box::pin(commit_patiently(log, alone)).await);
                 }
                 return outcomes;
             }
@@ -191,18 +186,6 @@ async fn commit_patiently(log: &Log, realtime: &Realtime, batch: &[NewMessage]) 
             Err(_) => tracing::warn!(posts = batch.len(), "the database did not commit in time"),
         }
         return batch.iter().map(|_| Err(WriteError::Unavailable)).collect();
-    }
-}
-
-async fn commit(log: &Log, realtime: &Realtime, batch: &[NewMessage]) -> Result<Vec<Outcome>, CommitError> {
-    match log.database().filter(|_| mutant::is(Mutant::PublishBeforeCommit)) {
-        None => log.append(batch).await,
-        Some(db) => {
-            let publish = |outcomes: &[Outcome]| {
-                realtime.publish(outcomes.iter().filter_map(accepted).collect(), Trace::default());
-            };
-            Ok(mutant::publish_then_commit(db, batch, publish).await?)
-        }
     }
 }
 

@@ -84,12 +84,6 @@ impl Access {
     pub fn connect(&self, size: u32) -> Db {
         Db::open(self.options.clone(), self.route, size)
     }
-
-    /// Returns the same access with changed connection options.
-    #[must_use]
-    pub fn with(&self, change: impl FnOnce(PgConnectOptions) -> PgConnectOptions) -> Self {
-        Self { options: change(self.options.clone()), route: self.route }
-    }
 }
 
 /// Options that poolers accept: `extra_float_digits`, which sqlx would send, is for PostgreSQL 11 and older.

@@ -1,5 +1,7 @@
 //! `cargo xtask chaos`: three instances with everything around them breaking; see `docs/RELIABILITY.md`.
 
+mod mutated;
+
 use std::ffi::OsString;
 use std::process::Command;
 
@@ -24,17 +26,16 @@ fn prepare(args: Vec<OsString>, is_release: bool) -> anyhow::Result<Command> {
     let mut build = process::cargo();
     // Together, so that both are built from the same dependencies.
     build.args(["build", "--package", "gapless", "--package", "gapless-chaos"]);
-    if args.iter().any(|arg| arg == "--mutant" || arg == "--mutants") {
-        build.args(["--features", "gapless/mutants"]);
-    }
     if is_release {
         build.arg("--release");
     }
     step::step("build the server and the chaos around it", || process::run(&mut build))?;
     tools::redis()?;
+    let is_mutated = args.iter().any(|arg| arg == "--mutant" || arg == "--mutants");
     let programs = root().join("target").join(if is_release { "release" } else { "debug" });
+    let server = if is_mutated { mutated::build(is_release)? } else { programs.join("gapless") };
     let mut command = Command::new(programs.join("chaos"));
-    command.args(args).arg("--server").arg(programs.join("gapless")).arg("--dir").arg(scratch("chaos")?);
+    command.args(args).arg("--server").arg(server).arg("--dir").arg(scratch("chaos")?);
     command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);
     Ok(command)
 }

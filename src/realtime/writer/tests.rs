@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::event::Author;
-use crate::id::{MessageId, Pos, RoomId, UserId};
+
+use crate::id::{ClientId, MessageId, Pos, RoomId, UserId};
 use crate::realtime::log::memory::{Commits, Memory};
 
 fn new_message(body: &str) -> NewMessage {
@@ -98,8 +99,8 @@ async fn the_wait_behind_a_batch_that_hangs_counts() {
 
 #[tokio::test]
 async fn a_bad_row_fails_alone() {
-    let Bench { log, realtime, .. } = bench(1, Commits::Refuse("bad")).await;
+    let Bench { log, .. } = bench(1, Commits::Refuse("bad")).await;
     let batch = ["good", "bad", "fine"].map(new_message);
-    let outcomes = commit_patiently(&Log::Memory(log), &realtime, &batch).await;
+    let outcomes = commit_patiently(&Log::Memory(log), &batch).await;
     assert!(matches!(outcomes[..], [Ok(Outcome::Accepted(_)), Err(_), Ok(Outcome::Accepted(_))]));
 }
