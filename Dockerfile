@@ -9,8 +9,9 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY xtask/Cargo.toml xtask/
 COPY chaos/Cargo.toml chaos/
-RUN mkdir -p src/bin xtask/src chaos/src benches/load tests \
-    && touch src/lib.rs tests/shuttle.rs \
+COPY client/Cargo.toml client/
+RUN mkdir -p src/bin xtask/src chaos/src client/src benches/load tests \
+    && touch src/lib.rs client/src/lib.rs tests/shuttle.rs \
     && for main in src/main.rs src/bin/shuttle.rs xtask/src/main.rs chaos/src/main.rs benches/micro.rs benches/load/main.rs; do \
          echo 'fn main() {}' > "$main"; \
        done \

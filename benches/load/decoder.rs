@@ -1,19 +1,12 @@
-//! Bytes of one streaming answer to frames: an HTTP/1.1 head, chunks, and server-sent events within them.
+//! Bytes of one streaming answer to frames: an HTTP/1.1 head, chunks, and the events within them.
 //!
+//! The frames are those of every other test; the head and the chunks are read here, by mio and without a task or a buffer for each
+//! stream, because the readers share the processor with the server that they measure.
 //! Nothing is kept but an unfinished tail, so that ten thousand idle streams cost this process little.
 
 use anyhow::{Context, bail};
-use memchr::{memchr, memmem};
-
-/// One server-sent event, as far as the benchmark needs it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Frame<'a> {
-    pub event: &'a [u8],
-    pub id: Option<&'a [u8]>,
-    pub data: &'a [u8],
-    /// All of it, without the blank line at its end.
-    pub raw: &'a [u8],
-}
+use gapless_client::frame::{self, Frame};
+use memchr::memmem;
 
 #[derive(Default)]
 pub struct Decoder {
@@ -136,35 +129,9 @@ fn split_frames(
 /// Gives every complete frame to `follow` and answers how many bytes they took.
 fn frames(data: &[u8], follow: &mut impl FnMut(&Frame) -> anyhow::Result<()>) -> anyhow::Result<usize> {
     let mut used = 0;
-    loop {
-        let (frame, length) = parse_frame(&data[used..]);
-        if length == 0 {
-            return Ok(used);
-        }
+    while let Some((frame, length)) = frame::parse(&data[used..])? {
         used += length;
-        if !frame.event.is_empty() {
-            follow(&frame)?;
-        }
+        follow(&frame)?;
     }
-}
-
-/// The first frame and its length with the blank line; length 0 when it is not complete.
-fn parse_frame(data: &[u8]) -> (Frame<'_>, usize) {
-    let mut frame = Frame::default();
-    let mut at = 0;
-    while let Some(length) = memchr(b'\n', &data[at..]) {
-        let line = &data[at..at + length];
-        at += length + 1;
-        if line.is_empty() {
-            frame.raw = &data[..at - 1];
-            return (frame, at);
-        }
-        match line {
-            [b'd', b'a', b't', b'a', b':', value @ ..] => frame.data = value.trim_ascii_start(),
-            [b'i', b'd', b':', value @ ..] => frame.id = Some(value.trim_ascii_start()),
-            [b'e', b'v', b'e', b'n', b't', b':', value @ ..] => frame.event = value.trim_ascii_start(),
-            _ => {}
-        }
-    }
-    (frame, 0)
+    Ok(used)
 }

@@ -3,8 +3,8 @@
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-use crate::decoder::Frame;
 use crate::frame;
+use gapless_client::frame::Frame;
 
 /// The place of one reader in the log and in its room.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::decoder::Frame;
+use gapless_client::frame::Frame;
 
 /// Written by the server, taken apart at the three numbers that differ from message to message.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gapless_client::http::{Answer, Body, Connection, Request, ask_over};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -16,7 +17,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::history::{Deed, Record};
-use crate::http::{Answer, Body, Connection, Request};
 use crate::schedule::INSTANCES;
 use crate::stage::{PATIENCE, Person, Phase, Stage, Token};
 
@@ -254,17 +254,7 @@ async fn attempt(
     let began = stage.history.now();
     let request = submit.request(&token.access);
     let address = stage.cluster.instances[instance].posts.address;
-    let asking = async {
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => Connection::open(address).await?,
-        };
-        let answer = connection.ask(&request).await?;
-        if !connection.is_over {
-            *kept = Some(connection);
-        }
-        std::io::Result::Ok(answer)
-    };
+    let asking = ask_over(kept, address, &request);
     let answer = tokio::time::timeout(PATIENCE, asking).await.ok().and_then(Result::ok);
     let numbers = answer.as_ref().filter(|answer| answer.is_success()).and_then(|answer| answer.json::<Numbers>().ok());
     stage.history.record(Record::Answer {

@@ -5,10 +5,9 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use gapless_client::http::EventStream;
 use serde::Deserialize;
 use uuid::Uuid;
-
-use crate::http::EventStream;
 
 /// Two heartbeats and five seconds without data mean that the stream is dead, as in the app.
 const SILENCE: Duration = Duration::from_secs(35);

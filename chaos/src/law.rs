@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gapless_client::http::{Body, Request};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -13,7 +14,6 @@ use uuid::Uuid;
 
 use crate::authors::marks_in;
 use crate::history::{Record, Ruling};
-use crate::http::{Body, Request};
 use crate::schedule::INSTANCES;
 use crate::stage::{DEPUTIES, Person, Phase, Stage, Token};
 

@@ -18,7 +18,6 @@ pub mod injector;
 pub mod proxy;
 
 pub mod history;
-pub mod http;
 pub mod stage;
 
 pub mod authors;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use gapless_client::frame::Event;
+use gapless_client::http::{EventStream, Refused};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -15,7 +17,6 @@ use uuid::Uuid;
 
 use crate::authors::marks_in;
 use crate::history::{Record, fingerprint};
-use crate::http::{EventStream, Refused, StreamEvent};
 use crate::proxy::end_by_reset;
 use crate::schedule::INSTANCES;
 use crate::stage::{Person, Phase, Stage, Token};
@@ -291,11 +292,11 @@ impl Reader {
     }
 
     /// Writes down what came.
-    fn hear(&mut self, conn: u32, event: StreamEvent) -> ControlFlow<()> {
+    fn hear(&mut self, conn: u32, event: Event) -> ControlFlow<()> {
         let stage = Arc::clone(&self.stage);
         let history = &stage.history;
         let at = history.now();
-        let StreamEvent { name, id, data, retry } = event;
+        let Event { name, id, data, retry } = event;
         self.retry = retry.map_or(self.retry, Duration::from_millis);
         self.look_for_mail(&name, &data);
         let cursor = id.clone().unwrap_or_default();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use gapless_client::http::{EventStream, Request, ask};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,7 +18,6 @@ use crate::checker::truth::Truth;
 use crate::checker::{self, Findings};
 use crate::cluster::{Cluster, Terms};
 use crate::history::{History, Record};
-use crate::http::{EventStream, Request, ask};
 use crate::readers::{Kind, Reader, audience};
 use crate::schedule::{FaultKind, plan};
 use crate::stage::{Cast, Phase, Stage};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gapless_client::http::{Answer, Request, ask};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom as _;
@@ -19,7 +20,6 @@ use uuid::Uuid;
 
 use crate::cluster::Cluster;
 use crate::history::{History, Micros};
-use crate::http::{Answer, Request, ask};
 use crate::injector::Weather;
 use crate::schedule::INSTANCES;
 

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use anyhow::{Context, bail};
+use gapless_client::frame::Frame;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Socket, Type};
 
 use super::{Command, Findings, Ticket};
-use crate::decoder::{Decoder, Frame};
+use crate::decoder::Decoder;
 use crate::follower::{Follower, Heard};
 use crate::ledger::{self, Ledger};
 

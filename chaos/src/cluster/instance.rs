@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::bail;
+use gapless_client::http::{Request, ask};
 use rustix::process::Signal;
 
 use super::process::{Child, cpu_of, descriptors_of, status_of};
 use super::{Place, Postgres, Redis, Terms};
-use crate::http::{Request, ask};
 use crate::proxy::{Link, Upstream};
 
 /// The first start makes the schema; on a busy machine that takes a while.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use gapless_client::http::EventStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,7 +20,6 @@ use super::load::set_stage;
 use super::post::post;
 use super::sheet::Goal;
 use super::{Course, Sheet};
-use crate::http::EventStream;
 use crate::run::close;
 use crate::schedule::INSTANCES;
 use crate::stage::{Cast, Phase, Stage};

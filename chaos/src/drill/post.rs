@@ -1,11 +1,11 @@
 //! A message like any other, written down like any other, from somebody who does not try again.
 
+use gapless_client::http::{Connection, Request, ask_over};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::history::{Deed, Record};
-use crate::http::{Connection, Request};
 use crate::stage::{PATIENCE, Person, Stage};
 
 #[derive(Deserialize)]
@@ -33,17 +33,7 @@ pub async fn post(
     let began = history.now();
     let user = author.id;
     history.record(Record::Submit { at: began, submit, deed: Deed::Post, user, target: room, client_id, body });
-    let asking = async {
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => Connection::open(stage.cluster.instances[on].posts.address).await?,
-        };
-        let answer = connection.ask(&request).await?;
-        if !connection.is_over {
-            *kept = Some(connection);
-        }
-        std::io::Result::Ok(answer)
-    };
+    let asking = ask_over(kept, stage.cluster.instances[on].posts.address, &request);
     let answer = tokio::time::timeout(PATIENCE, asking).await.ok().and_then(Result::ok);
     let numbers = answer.as_ref().filter(|answer| answer.is_success()).and_then(|answer| answer.json::<Numbers>().ok());
     let status = answer.as_ref().map_or(0, |answer| answer.status);

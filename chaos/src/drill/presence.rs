@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gapless_client::http::EventStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -16,7 +17,6 @@ use super::load::{SETTINGS, set_stage};
 use super::sheet::Goal;
 use super::{Course, Sheet};
 use crate::cluster::Instance;
-use crate::http::EventStream;
 use crate::run::close;
 use crate::schedule::INSTANCES;
 use crate::stage::{Cast, Phase, Stage};

@@ -2,6 +2,7 @@
 
 use gapless::event::{DirectMessage, Message, Room};
 use gapless::id::RoomId;
+use gapless_client::frame::{Event, Frame, Frames};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -74,7 +75,13 @@ impl Opening {
     pub async fn connect(&self) -> Stream {
         let response = self.request(Method::GET).await;
         assert_eq!(response.status(), 200, "GET /sse {:?}", self.query);
-        Stream { response, hello: Value::Null, cursor: String::new(), waiting: Vec::new(), transcript: String::new() }
+        Stream {
+            response,
+            hello: Value::Null,
+            cursor: String::new(),
+            frames: Frames::default(),
+            transcript: String::new(),
+        }
     }
 
     /// Opens it and hears its `hello`.
@@ -98,6 +105,12 @@ pub struct Heard {
 }
 
 impl Heard {
+    pub fn of(frame: Frame<'_>) -> Self {
+        let Event { name, id, data, retry } = frame.to_event().unwrap_or_else(|error| panic!("{error}"));
+        let json = |data: &str| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"));
+        Self { name, id, retry, data: if data.is_empty() { Value::Null } else { json(&data) } }
+    }
+
     /// Its data as one of the wire's types.
     #[track_caller]
     pub fn body<T: DeserializeOwned>(&self) -> T {
@@ -125,7 +138,7 @@ pub struct Stream {
     pub hello: Value,
     /// The newest `id` heard: where a browser would resume.
     pub cursor: String,
-    waiting: Vec<u8>,
+    frames: Frames,
     /// Everything that came, as it came.
     pub transcript: String,
 }
@@ -134,18 +147,17 @@ impl Stream {
     /// The next event of any kind; `None` where the stream has ended or was cut.
     pub async fn next_or_end(&mut self) -> Option<Heard> {
         loop {
-            if let Some(end) = self.waiting.windows(2).position(|two| two == b"\n\n") {
-                let block: Vec<u8> = self.waiting.drain(..end + 2).collect();
-                let block = String::from_utf8(block).expect("a stream is UTF-8");
-                self.transcript.push_str(&block);
-                let heard = parse(&block);
+            if let Some(frame) = self.frames.next_frame().unwrap_or_else(|error| panic!("{error}")) {
+                self.transcript += str::from_utf8(frame.raw).expect("a stream is UTF-8");
+                self.transcript.push('\n');
+                let heard = Heard::of(frame);
                 self.cursor = heard.id.clone().unwrap_or_else(|| std::mem::take(&mut self.cursor));
                 return Some(heard);
             }
             let Ok(more) = tokio::time::timeout(DEADLINE, self.response.chunk()).await else {
                 panic!("nothing came for {DEADLINE:?}. What had come:\n{}", self.transcript);
             };
-            self.waiting.extend_from_slice(&more.ok().flatten()?);
+            self.frames.buffer().extend_from_slice(&more.ok().flatten()?);
         }
     }
 
@@ -227,21 +239,4 @@ impl Stream {
             }
         }
     }
-}
-
-/// One block of an event stream (WHATWG HTML, section 9.2.6), of which the chat writes a part: one line for
-/// each field, each field once.
-pub(super) fn parse(block: &str) -> Heard {
-    let mut heard = Heard { name: String::new(), id: None, retry: None, data: Value::Null };
-    for line in block.trim_end_matches('\n').split('\n') {
-        let (field, value) = line.split_once(": ").unwrap_or_else(|| panic!("no field: {line:?} in {block:?}"));
-        match field {
-            "event" => value.clone_into(&mut heard.name),
-            "id" => heard.id = Some(value.to_owned()),
-            "retry" => heard.retry = Some(value.parse().expect("retry is a number")),
-            "data" => heard.data = serde_json::from_str(value).unwrap_or_else(|error| panic!("{error}: {value}")),
-            other => panic!("an unknown field {other}: {block:?}"),
-        }
-    }
-    heard
 }

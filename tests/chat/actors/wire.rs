@@ -4,17 +4,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use gapless_client::frame::Frames;
+use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::Guest;
-use super::stream::{Heard, parse};
+use super::stream::Heard;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Wire {
     pub socket: TcpStream,
-    waiting: Vec<u8>,
+    frames: Frames,
     /// Bytes that came, the answer's head included.
     pub received: usize,
 }
@@ -33,7 +35,7 @@ impl Wire {
 
     fn on(socket: TcpStream) -> Self {
         socket.set_nodelay(true).ok();
-        Self { socket, waiting: Vec::new(), received: 0 }
+        Self { socket, frames: Frames::default(), received: 0 }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -62,7 +64,15 @@ impl Wire {
 
     /// The status and the head of an answer.
     pub async fn head(&mut self) -> io::Result<(u16, String)> {
-        let head = self.until(b"\r\n\r\n").await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let end = loop {
+            if let Some(end) = memmem::find(self.frames.buffer(), b"\r\n\r\n") {
+                break end + 4;
+            }
+            if self.more().await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        };
+        let head = self.frames.buffer().drain(..end).collect();
         let head = String::from_utf8(head).map_err(io::Error::other)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         Ok((status, head))
@@ -72,19 +82,25 @@ impl Wire {
     pub async fn answer(&mut self) -> io::Result<(u16, String)> {
         let (status, head) = self.head().await?;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
-        while self.waiting.len() < length {
+        while self.frames.buffer().len() < length {
             if self.more().await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        self.waiting.drain(..length);
+        self.frames.buffer().drain(..length);
         Ok((status, head))
     }
 
     /// The next event; `None` where the stream has ended, be it in the midst of one.
     pub async fn next(&mut self) -> io::Result<Option<Heard>> {
-        let block = self.until(b"\n\n").await?;
-        Ok(block.map(|block| parse(std::str::from_utf8(&block).expect("a stream is UTF-8"))))
+        loop {
+            if let Some(frame) = self.frames.next_frame().map_err(io::Error::other)? {
+                return Ok(Some(Heard::of(frame)));
+            }
+            if self.more().await? == 0 {
+                return Ok(None);
+            }
+        }
     }
 
     /// Whether the other side ends the connection within `patience`; what it says until then is let pass.
@@ -96,24 +112,11 @@ impl Wire {
     /// All that comes until the other side ends the connection; `None` where it does not within `patience`.
     pub async fn all_within(&mut self, patience: Duration) -> Option<String> {
         let has_ended = self.ends_within(patience).await;
-        has_ended.then(|| String::from_utf8_lossy(&self.waiting).into_owned())
-    }
-
-    async fn until(&mut self, mark: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let mut searched = 0;
-        loop {
-            if let Some(found) = self.waiting[searched..].windows(mark.len()).position(|window| window == mark) {
-                return Ok(Some(self.waiting.drain(..searched + found + mark.len()).collect()));
-            }
-            searched = self.waiting.len().saturating_sub(mark.len() - 1);
-            if self.more().await? == 0 {
-                return Ok(None);
-            }
-        }
+        has_ended.then(|| String::from_utf8_lossy(self.frames.buffer()).into_owned())
     }
 
     async fn more(&mut self) -> io::Result<usize> {
-        let read = self.socket.read_buf(&mut self.waiting).await?;
+        let read = self.socket.read_buf(self.frames.buffer()).await?;
         self.received += read;
         Ok(read)
     }

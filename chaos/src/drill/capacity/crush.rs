@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use gapless_client::http::{Connection, EventStream, Request, ask};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::super::post::post;
-use crate::http::{Connection, EventStream, Request, ask};
 use crate::schedule::INSTANCES;
 use crate::stage::{PASSWORD, Stage};
 

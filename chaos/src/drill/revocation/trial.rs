@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use gapless_client::http::{Body, EventStream, Request};
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::super::post::post;
 use crate::history::Micros;
-use crate::http::{Body, EventStream, Request};
 use crate::schedule::INSTANCES;
 use crate::stage::{PASSWORD, Person, Stage, Token};
 
