@@ -4,7 +4,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::event::Author;
-
 use crate::id::{ClientId, MessageId, Pos, RoomId, UserId};
 use crate::realtime::log::memory::{Commits, Memory};
 
