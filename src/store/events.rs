@@ -17,6 +17,9 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use sqlx::FromRow;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use super::Db;
 use crate::event::{Audience, Event};
@@ -28,8 +31,21 @@ pub struct Kind {
     /// As in `log_kind`.
     pub name: &'static str,
     pub audit: Audit,
+    /// `None` if no client ever hears it.
+    pub told: Option<Description>,
     /// Removes the body of a deleted message from what was told. `None` for kinds that carry none.
     pub redact: Option<Redact>,
+}
+
+/// What the API document says of the events of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Description {
+    /// `event:` on the stream.
+    pub name: &'static str,
+    /// A sentence.
+    pub about: &'static str,
+    /// The schema of `data:`, and those that it refers to.
+    pub data: fn() -> Vec<(String, RefOr<Schema>)>,
 }
 
 /// Whether the audit trail shows a kind.
@@ -46,7 +62,16 @@ pub type Redact = fn(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawVa
 
 impl Kind {
     const fn new(name: &'static str, audit: Audit) -> Self {
-        Self { name, audit, redact: None }
+        Self { name, audit, told: None, redact: None }
+    }
+
+    const fn telling<T: ToSchema>(self, about: &'static str) -> Self {
+        let name = self.name;
+        self.telling_as::<T>(name, about)
+    }
+
+    const fn telling_as<T: ToSchema>(self, name: &'static str, about: &'static str) -> Self {
+        Self { told: Some(Description { name, about, data: schemas::<T> }), ..self }
     }
 
     const fn redacted_by(self, redact: Redact) -> Self {
@@ -54,8 +79,25 @@ impl Kind {
     }
 }
 
+fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    schemas
+}
+
 /// All kinds that this release knows.
 const KINDS: [&[Kind]; 4] = [messages::KINDS, direct_messages::KINDS, rooms::KINDS, users::KINDS];
+
+/// Descriptions of what clients hear, each name once.
+pub fn descriptions() -> Vec<Description> {
+    let mut described: Vec<Description> = Vec::new();
+    for told in kinds().filter_map(|kind| kind.told) {
+        if described.iter().all(|other| other.name != told.name) {
+            described.push(told);
+        }
+    }
+    described
+}
 
 fn kinds() -> impl Iterator<Item = &'static Kind> {
     KINDS.into_iter().flatten()

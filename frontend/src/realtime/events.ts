@@ -41,6 +41,13 @@ export interface DataTypes {
 /** Every kind: the type of its `data`, and whether its frame carries an `id:`. */
 export const EVENT_KINDS = {
   hello: { data: "HelloData", hasId: true },
+  presence: { data: "PresenceData", hasId: false },
+  lobby: { data: "LobbyData", hasId: false },
+  heartbeat: { data: "HeartbeatData", hasId: true },
+  expiring: { data: "ExpiringData", hasId: false },
+  reset: { data: "ResetData", hasId: true },
+  drain: { data: "DrainData", hasId: false },
+  bye: { data: "ByeData", hasId: false },
   "message.posted": { data: "Message", hasId: true },
   "message.edited": { data: "Message", hasId: true },
   "message.deleted": { data: "MessageDeletedData", hasId: true },
@@ -50,15 +57,9 @@ export const EVENT_KINDS = {
   "room.archived": { data: "Room", hasId: true },
   "room.restored": { data: "Room", hasId: true },
   "room.retention_set": { data: "Room", hasId: true },
+  "room.topic_set": { data: "Room", hasId: true },
   "user.changed": { data: "Standing", hasId: true },
   "user.erased": { data: "Author", hasId: true },
-  presence: { data: "PresenceData", hasId: false },
-  lobby: { data: "LobbyData", hasId: false },
-  heartbeat: { data: "HeartbeatData", hasId: true },
-  expiring: { data: "ExpiringData", hasId: false },
-  reset: { data: "ResetData", hasId: true },
-  drain: { data: "DrainData", hasId: false },
-  bye: { data: "ByeData", hasId: false },
 } as const satisfies {
   [Kind in EventKind]: { data: keyof DataTypes; hasId: boolean };
 };

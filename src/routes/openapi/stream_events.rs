@@ -1,15 +1,17 @@
 //! The events of `GET /sse` in the document: one schema for each kind, and their union.
 //!
 //! Only the document uses these types; the frames are encoded elsewhere. `tests/chat/stream_events.rs` checks frames
-//! of every kind against these schemas. The front end's `events.ts` is generated from them. To add an event, add a variant.
+//! of every kind against these schemas. The front end's `events.ts` is generated from them. Kinds of the log describe
+//! themselves in [`crate::store::events`]; those of the stream alone are variants here.
 
 use time::OffsetDateTime;
-use utoipa::openapi::schema::{Discriminator, Schema};
+use utoipa::openapi::schema::{Discriminator, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Components, Ref, RefOr};
 use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
-use crate::event::{Author, DirectMessage, Message, Room, Standing, User};
+use crate::event::User;
+use crate::store::events::{self, Description};
 
 /// An event of the stream. `kind` and `id` are the fields `event:` and `id:` of a server-sent event, and `data` is the
 /// JSON of its field `data:`. Kinds without an `id` do not move the position of the stream. Later releases add kinds and
@@ -21,39 +23,6 @@ enum StreamEvent {
     /// The first event of every stream: where it starts and what it carries.
     #[serde(rename = "hello")]
     Hello { id: EventId, data: HelloData },
-    /// A message was posted.
-    #[serde(rename = "message.posted")]
-    MessagePosted { id: EventId, data: Message },
-    /// A message was edited.
-    #[serde(rename = "message.edited")]
-    MessageEdited { id: EventId, data: Message },
-    /// A message was deleted.
-    #[serde(rename = "message.deleted")]
-    MessageDeleted { id: EventId, data: MessageDeletedData },
-    /// A direct message was sent; only its sender and recipient hear it.
-    #[serde(rename = "direct.posted")]
-    DirectPosted { id: EventId, data: DirectMessage },
-    /// A room was created.
-    #[serde(rename = "room.created")]
-    RoomCreated { id: EventId, data: Room },
-    /// A room was renamed.
-    #[serde(rename = "room.renamed")]
-    RoomRenamed { id: EventId, data: Room },
-    /// A room was archived.
-    #[serde(rename = "room.archived")]
-    RoomArchived { id: EventId, data: Room },
-    /// An archived room was restored.
-    #[serde(rename = "room.restored")]
-    RoomRestored { id: EventId, data: Room },
-    /// The retention period of a room was changed.
-    #[serde(rename = "room.retention_set")]
-    RoomRetentionSet { id: EventId, data: Room },
-    /// The caller's own role or mute was changed.
-    #[serde(rename = "user.changed")]
-    UserChanged { id: EventId, data: Standing },
-    /// A user was erased. `username` is the placeholder that replaces their name.
-    #[serde(rename = "user.erased")]
-    UserErased { id: EventId, data: Author },
     /// The online counts of a room that the stream carries.
     #[serde(rename = "presence")]
     Presence { data: PresenceData },
@@ -105,16 +74,6 @@ struct RoomHead {
     id: Uuid,
     /// `seq` of the newest message; 0 in a room without any.
     head_seq: i64,
-}
-
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct MessageDeletedData {
-    id: Uuid,
-    room_id: Uuid,
-    seq: i64,
-    /// Position of the deletion.
-    pos: i64,
 }
 
 #[derive(ToSchema)]
@@ -193,6 +152,11 @@ pub(super) fn describe(components: &mut Components) {
     components.schemas.extend(schemas);
 
     let RefOr::T(Schema::OneOf(mut union)) = StreamEvent::schema() else { unreachable!("an enum is a `oneOf`") };
+    for told in events::descriptions() {
+        let schemas = (told.data)();
+        union.items.push(durable(told, &schemas[0].0).into());
+        components.schemas.extend(schemas);
+    }
     let mut discriminator = Discriminator::new("kind");
     // A discriminator counts only for variants that have a name.
     for variant in &mut union.items {
@@ -204,6 +168,19 @@ pub(super) fn describe(components: &mut Components) {
     }
     union.discriminator = Some(discriminator);
     components.schemas.insert("StreamEvent".to_owned(), Schema::OneOf(union).into());
+}
+
+/// The variant of an event of the log.
+fn durable(told: Description, data: &str) -> Schema {
+    ObjectBuilder::new()
+        .description(Some(told.about))
+        .property("id", Ref::from_schema_name("EventId"))
+        .property("data", Ref::from_schema_name(data))
+        .property("kind", ObjectBuilder::new().schema_type(Type::String).enum_values(Some([told.name])))
+        .required("id")
+        .required("data")
+        .required("kind")
+        .into()
 }
 
 /// Returns the only value that the variant's `kind` can have.

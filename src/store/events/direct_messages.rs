@@ -10,7 +10,8 @@ use crate::id::MessageId;
 use crate::store::Db;
 use crate::store::direct_messages::DirectMessageRow;
 
-const POSTED: Kind = Kind::new("direct.posted", Audit::No);
+const POSTED: Kind = Kind::new("direct.posted", Audit::No)
+    .telling::<DirectMessage>("A direct message was sent; only its sender and recipient hear it.");
 
 pub const KINDS: &[Kind] = &[POSTED];
 

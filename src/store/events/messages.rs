@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use super::{Audit, Kind, Of, ids};
 use crate::event::{Audience, Effect, Event, Message};
@@ -12,19 +13,23 @@ use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::Db;
 use crate::store::messages::MessageRow;
 
-const POSTED: Kind = Kind::new("message.posted", Audit::No).redacted_by(without_body);
-const EDITED: Kind = Kind::new("message.edited", Audit::No).redacted_by(without_body);
+const POSTED: Kind =
+    Kind::new("message.posted", Audit::No).telling::<Message>("A message was posted.").redacted_by(without_body);
+const EDITED: Kind =
+    Kind::new("message.edited", Audit::No).telling::<Message>("A message was edited.").redacted_by(without_body);
 /// A deletion by age or with the author is logged without an actor, and not audited.
-const DELETED: Kind = Kind::new("message.deleted", Audit::ToOthers);
+const DELETED: Kind = Kind::new("message.deleted", Audit::ToOthers).telling::<Deleted>("A message was deleted.");
 
 pub const KINDS: &[Kind] = &[POSTED, EDITED, DELETED];
 
 /// `data` of `message.deleted`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageDeletedData)]
 struct Deleted {
     id: MessageId,
     room_id: RoomId,
     seq: Seq,
+    /// Position of the deletion.
     pos: Pos,
 }
 

@@ -9,12 +9,12 @@ use crate::store::Db;
 use crate::store::rooms::RoomRow;
 
 pub const KINDS: &[Kind] = &[
-    Kind::new("room.created", Audit::Yes),
-    Kind::new("room.renamed", Audit::Yes),
-    Kind::new("room.archived", Audit::Yes),
-    Kind::new("room.restored", Audit::Yes),
-    Kind::new("room.retention_set", Audit::Yes),
-    Kind::new("room.topic_set", Audit::Yes),
+    Kind::new("room.created", Audit::Yes).telling::<Room>("A room was created."),
+    Kind::new("room.renamed", Audit::Yes).telling::<Room>("A room was renamed."),
+    Kind::new("room.archived", Audit::Yes).telling::<Room>("A room was archived."),
+    Kind::new("room.restored", Audit::Yes).telling::<Room>("An archived room was restored."),
+    Kind::new("room.retention_set", Audit::Yes).telling::<Room>("The retention period of a room was changed."),
+    Kind::new("room.topic_set", Audit::Yes).telling::<Room>("The topic of a room was changed."),
 ];
 
 /// Returns whether the room is archived after an event of this kind; `None` if the kind does not change that.

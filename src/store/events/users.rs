@@ -12,17 +12,22 @@ use crate::id::{SessionId, UserId};
 use crate::store::Db;
 
 pub const KINDS: &[Kind] = &[
-    Kind::new("user.role_set", Audit::Yes),
-    Kind::new("user.muted", Audit::Yes),
-    Kind::new("user.unmuted", Audit::Yes),
-    Kind::new("user.banned", Audit::Yes),
-    Kind::new("user.unbanned", Audit::Yes),
-    Kind::new("user.erased", Audit::Yes),
+    rights("user.role_set"),
+    rights("user.muted"),
+    rights("user.unmuted"),
+    rights("user.banned"),
+    rights("user.unbanned"),
+    Kind::new("user.erased", Audit::Yes)
+        .telling::<Author>("A user was erased. `username` is the placeholder that replaces their name."),
     Kind::new("sessions.ended", Audit::Yes),
 ];
 
 /// Name of the event that tells users of their own rights.
 const CHANGED: &str = "user.changed";
+
+const fn rights(name: &'static str) -> Kind {
+    Kind::new(name, Audit::Yes).telling_as::<Standing>(CHANGED, "The caller's own role or mute was changed.")
+}
 
 #[derive(FromRow)]
 struct UserRow {

@@ -323,14 +323,17 @@ export type Message = {
  */
 export type MessageBody = string;
 
+/**
+ * `data` of `message.deleted`.
+ */
 export type MessageDeletedData = {
-    id: string;
+    id: MessageId;
     /**
      * Position of the deletion.
      */
-    pos: number;
-    room_id: string;
-    seq: number;
+    pos: Pos;
+    room_id: RoomId;
+    seq: Seq;
 };
 
 /**
@@ -556,6 +559,10 @@ export type Room = {
      * Days after which a message is deleted by itself; 0 keeps for ever, `null` as the server is set.
      */
     retention_days: number | null;
+    /**
+     * What it is about; empty where nobody said.
+     */
+    topic: string;
 };
 
 /**
@@ -628,6 +635,20 @@ export type RoomRetentionSetEvent = {
     kind: 'room.retention_set';
 };
 
+/**
+ * One line of at most 250 characters; empty for nothing.
+ */
+export type RoomTopic = string;
+
+/**
+ * The topic of a room was changed.
+ */
+export type RoomTopicSetEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.topic_set';
+};
+
 export type Rooms = {
     /**
      * A stream opened with it misses no change of a room after this list.
@@ -696,6 +717,20 @@ export type Standing = {
 export type StreamEvent = ({
     kind: 'hello';
 } & HelloEvent) | ({
+    kind: 'presence';
+} & PresenceEvent) | ({
+    kind: 'lobby';
+} & LobbyEvent) | ({
+    kind: 'heartbeat';
+} & HeartbeatEvent) | ({
+    kind: 'expiring';
+} & ExpiringEvent) | ({
+    kind: 'reset';
+} & ResetEvent) | ({
+    kind: 'drain';
+} & DrainEvent) | ({
+    kind: 'bye';
+} & ByeEvent) | ({
     kind: 'message.posted';
 } & MessagePostedEvent) | ({
     kind: 'message.edited';
@@ -714,29 +749,24 @@ export type StreamEvent = ({
 } & RoomRestoredEvent) | ({
     kind: 'room.retention_set';
 } & RoomRetentionSetEvent) | ({
+    kind: 'room.topic_set';
+} & RoomTopicSetEvent) | ({
     kind: 'user.changed';
 } & UserChangedEvent) | ({
     kind: 'user.erased';
-} & UserErasedEvent) | ({
-    kind: 'presence';
-} & PresenceEvent) | ({
-    kind: 'lobby';
-} & LobbyEvent) | ({
-    kind: 'heartbeat';
-} & HeartbeatEvent) | ({
-    kind: 'expiring';
-} & ExpiringEvent) | ({
-    kind: 'reset';
-} & ResetEvent) | ({
-    kind: 'drain';
-} & DrainEvent) | ({
-    kind: 'bye';
-} & ByeEvent);
+} & UserErasedEvent);
 
 /**
  * How the access token is shown: RFC 6750.
  */
 export type TokenType = 'Bearer';
+
+/**
+ * What a room is about.
+ */
+export type Topic = {
+    topic: RoomTopic;
+};
 
 /**
  * An account as everybody may see it.
@@ -2119,6 +2149,69 @@ export type SetRetentionResponses = {
 };
 
 export type SetRetentionResponse = SetRetentionResponses[keyof SetRetentionResponses];
+
+export type SetTopicData = {
+    body: Topic;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/topic';
+};
+
+export type SetTopicErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SetTopicError = SetTopicErrors[keyof SetTopicErrors];
+
+export type SetTopicResponses = {
+    /**
+     * done
+     */
+    200: Room;
+};
+
+export type SetTopicResponse = SetTopicResponses[keyof SetTopicResponses];
 
 export type OpenStreamData = {
     body?: never;
