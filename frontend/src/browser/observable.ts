@@ -1,7 +1,9 @@
+import { Listeners } from "./listeners";
+
 /** A value outside of React that components can subscribe to. */
 export class Observable<T> {
   #current: T;
-  #listeners = new Set<() => void>();
+  #listeners = new Listeners();
 
   constructor(first: T) {
     this.#current = first;
@@ -15,13 +17,8 @@ export class Observable<T> {
   set(next: T): void {
     if (next === this.#current) return;
     this.#current = next;
-    queueMicrotask(() => {
-      for (const listener of [...this.#listeners]) listener();
-    });
+    queueMicrotask(() => this.#listeners.notify());
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly subscribe = this.#listeners.subscribe;
 }

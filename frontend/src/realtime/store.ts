@@ -2,6 +2,7 @@
 
 import { useSyncExternalStore } from "react";
 import type { DirectMessage, Message } from "../api/gen/types.gen";
+import { Listeners } from "../browser/listeners";
 import { apply, withDirect, withPosted } from "./apply";
 import type { ServerEvent } from "./server-event";
 import { withoutHole } from "./snapshots";
@@ -12,7 +13,7 @@ const FRAME_MS = 16;
 
 export class ChatStore {
   #state = EMPTY_STATE;
-  #listeners = new Set<() => void>();
+  #listeners = new Listeners();
   #notifiedAt = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
 
@@ -20,10 +21,7 @@ export class ChatStore {
     return this.#state;
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly subscribe = this.#listeners.subscribe;
 
   readonly update = (change: (state: ChatState) => ChatState): void => {
     const next = change(this.#state);
@@ -57,7 +55,7 @@ export class ChatStore {
   #tell(): void {
     this.#pending = undefined;
     this.#notifiedAt = Date.now();
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 }
 

@@ -3,6 +3,7 @@
 // text shows the newest draft of the others, and copies it with the first keystroke.
 
 import { useSyncExternalStore } from "react";
+import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
 import { windowId } from "../../browser/window-id";
 
@@ -20,7 +21,7 @@ interface Draft {
   from?: { key: string; text: string };
 }
 
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 /** Records written by this window, in their written form. */
 const written = new Map<string, Draft>();
 
@@ -41,18 +42,12 @@ export function writeDraft(userId: string, place: DraftPlace, text: string): voi
   if (text === "" && from && readRecord(from.key)?.text === from.text) browserStorage.remove(from.key);
   written.set(key, draft);
   browserStorage.write(key, JSON.stringify(draft));
-  tellListeners();
+  listeners.notify();
 }
 
 /** Subscribes to the text typed here and, until then, in other windows. */
 export function useDraft(userId: string, place: DraftPlace): [string, (text: string) => void] {
-  const text = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => readDraft(userId, place),
-  );
+  const text = useSyncExternalStore(listeners.subscribe, () => readDraft(userId, place));
   return [text, (next) => writeDraft(userId, place, next)];
 }
 
@@ -76,10 +71,6 @@ function readRecord(key: string): Draft | null {
   return typeof draft?.text === "string" ? { ...draft, text: draft.text, at: draft.at ?? 0 } : null;
 }
 
-function tellListeners(): void {
-  for (const listener of [...listeners]) listener();
-}
-
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (key !== null && !key.startsWith("gapless.draft.")) return;
   const mine = key === null ? undefined : written.get(key);
@@ -89,7 +80,7 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
     if (sent === mine.text) written.delete(key);
     else browserStorage.write(key, JSON.stringify(mine));
   }
-  tellListeners();
+  listeners.notify();
 });
 
 // Empty records are only needed while the window is open.

@@ -4,6 +4,7 @@
 
 import { ProblemError } from "../../api/problem";
 import { exclusively } from "../../browser/exclusive";
+import { Listeners } from "../../browser/listeners";
 import { newClientId } from "./client-id";
 import type { Lane } from "./drafts";
 import { OutboxRecords, type Unsent } from "./outbox-records";
@@ -23,7 +24,7 @@ const OTHERS_FOLLOW_WITHOUT_LOCKS_MS = 5_000;
 export class Outbox {
   #items: readonly Unsent[];
   #byLane = new Map<Lane, readonly Unsent[]>();
-  #listeners = new Set<() => void>();
+  #listeners = new Listeners();
   #draining = new Set<Lane>();
   /** Functions that end the wait of a lane for its next attempt. */
   #wakers = new Map<Lane, () => void>();
@@ -64,10 +65,7 @@ export class Outbox {
     for (const wake of [...this.#wakers.values()]) wake();
   };
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly subscribe = this.#listeners.subscribe;
 
   /** The unsent messages of a lane, oldest first; the same array while nothing changed. */
   in(lane: Lane): readonly Unsent[] {
@@ -216,7 +214,7 @@ export class Outbox {
   #show(): void {
     this.#items = this.#records.all();
     this.#byLane.clear();
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 }
 

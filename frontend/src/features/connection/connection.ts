@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 import { apiAddress } from "../../api/address";
 import { getMe, listRooms } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
+import { Listeners } from "../../browser/listeners";
 import { isNewerReleaseThere } from "../../browser/release";
 import type { ServerEvent } from "../../realtime/server-event";
 import { SharedStream } from "../../realtime/shared-stream";
@@ -27,7 +28,7 @@ export type ShownStatus = ConnectionStatus | "caught-up";
 
 class LiveConnection {
   #status: ShownStatus = "connecting";
-  #listeners = new Set<() => void>();
+  #listeners = new Listeners();
   #rooms: readonly string[] = [];
   #token: string | null = null;
   #calm: ReturnType<typeof setTimeout> | undefined;
@@ -55,10 +56,7 @@ class LiveConnection {
     return this.#status;
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly subscribe = this.#listeners.subscribe;
 
   /** Opens the stream with the current session; fetches the token first, so that a member is not treated as a guest. */
   async start(): Promise<void> {
@@ -150,7 +148,7 @@ class LiveConnection {
 
   #show(status: ShownStatus): void {
     this.#status = status;
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 }
 

@@ -7,6 +7,7 @@ import { login, logout, logoutAll, refresh, register } from "../../api/gen/sdk.g
 import type { Session, User } from "../../api/gen/types.gen";
 import { answer, ProblemError, sentence } from "../../api/problem";
 import { exclusively } from "../../browser/exclusive";
+import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
 
 const KEPT = "gapless.session";
@@ -41,7 +42,7 @@ export interface SessionView {
 export class SessionStore implements TokenSource {
   #view: SessionView = { user: readKept()?.user ?? null, endedBecause: null };
   #renewal: Promise<string | null> | null = null;
-  #listeners = new Set<() => void>();
+  #listeners = new Listeners();
 
   constructor() {
     window.addEventListener("storage", ({ key }) => {
@@ -53,10 +54,7 @@ export class SessionStore implements TokenSource {
     return this.#view;
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
+  readonly subscribe = this.#listeners.subscribe;
 
   async signIn(username: string, password: string): Promise<void> {
     this.#begin(await answer(login({ body: { username, password } })));
@@ -171,7 +169,7 @@ export class SessionStore implements TokenSource {
 
   #show(view: SessionView): void {
     this.#view = view;
-    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.notify();
   }
 }
 

@@ -1,12 +1,13 @@
 // Light, dark, or as the system says. `public/theme.js` applies the same choice before the first paint.
 
 import { useSyncExternalStore } from "react";
+import { Listeners } from "../../browser/listeners";
 import { browserStorage } from "../../browser/storage";
 
 export type Theme = "system" | "light" | "dark";
 
 const KEY = "gapless.theme";
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 
 function readTheme(): Theme {
   const kept = browserStorage.read(KEY);
@@ -16,7 +17,7 @@ function readTheme(): Theme {
 function apply(theme: Theme): void {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  for (const listener of [...listeners]) listener();
+  listeners.notify();
 }
 
 export function chooseTheme(theme: Theme): void {
@@ -26,10 +27,7 @@ export function chooseTheme(theme: Theme): void {
 }
 
 export function useTheme(): Theme {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  }, readTheme);
+  return useSyncExternalStore(listeners.subscribe, readTheme);
 }
 
 window.addEventListener("storage", ({ key }) => key === KEY && apply(readTheme()));

@@ -1,12 +1,13 @@
 // How far each room and conversation was read here, per person (guests too), in this browser.
 
 import { useSyncExternalStore } from "react";
+import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
 
 /** `room:<id>` to the last read `seq`, `direct:<user id>` to the last read `pos`. */
 type Marks = Readonly<Record<string, number>>;
 
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 /** Marks read in this window, by key: a window that has not seen them yet may overwrite the stored marks. */
 const readHere = new Map<string, Marks>();
 const cache = new Map<string, { text: string | null; marks: Marks }>();
@@ -32,7 +33,7 @@ export function markRead(userId: string | undefined, read: Marks): void {
   const key = keyOf(userId);
   readHere.set(key, { ...readHere.get(key), ...Object.fromEntries(news) });
   browserStorage.write(key, JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
-  for (const listener of [...listeners]) listener();
+  listeners.notify();
 }
 
 export function useReadMarks(userId: string | undefined): Marks {
@@ -40,10 +41,10 @@ export function useReadMarks(userId: string | undefined): Marks {
 }
 
 function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
+  const unsubscribe = listeners.subscribe(listener);
   window.addEventListener("storage", listener);
   return () => {
-    listeners.delete(listener);
+    unsubscribe();
     window.removeEventListener("storage", listener);
   };
 }
@@ -55,5 +56,5 @@ window.addEventListener("storage", ({ key, newValue }) => {
   const lost = Object.entries(here).filter(([place, to]) => to > (stored[place] ?? -1));
   if (lost.length === 0) return;
   browserStorage.write(key, JSON.stringify({ ...stored, ...Object.fromEntries(lost) }));
-  for (const listener of [...listeners]) listener();
+  listeners.notify();
 });
