@@ -1,4 +1,4 @@
-// Reached by keyboard alone, understood by a screen reader, readable in both themes.
+// Accessibility: keyboard access, names for screen readers, contrast in both themes.
 
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Person, test } from "./person";

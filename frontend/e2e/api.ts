@@ -1,4 +1,4 @@
-// What tests prepare by REST, so that each can own its people and rooms.
+// Creates accounts, rooms and messages by REST, so that each test has its own.
 
 export interface Account {
   id: string;

@@ -10,7 +10,7 @@ export function findChromium(): string | undefined {
     try {
       return execFileSync("which", [name], { encoding: "utf8" }).trim();
     } catch {
-      // Not this one.
+      // Not installed under this name.
     }
   }
   return undefined;

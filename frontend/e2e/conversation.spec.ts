@@ -11,7 +11,7 @@ test("a guest can read right away and sees new messages", async ({ api, person }
   await guest.sees("written before");
   await api.post(author, room, "written while open");
   await guest.sees("written while open");
-  // Whoever watches a message come needs no line above it.
+  // No line above a message that arrives while the reader is looking.
   await expect(guest.log.getByText("New", { exact: true })).toHaveCount(0);
   await expect(guest.field).toHaveCount(0);
 });
@@ -36,7 +36,7 @@ test("signing up returns to the same room, and the session survives a reload", a
 
   await newcomer.writes("hello, I am new");
   await newcomer.seesSent("hello, I am new");
-  // Twice in a row: a refresh token must not be spent by a reload.
+  // Twice in a row: a reload must not use up a refresh token.
   await newcomer.page.reload();
   await newcomer.page.reload();
   await newcomer.sees("hello, I am new");
@@ -112,7 +112,7 @@ test("new messages do not move a reader who scrolled up; a button leads back to 
   await reader.page.mouse.wheel(0, -900);
   await expect(reader.page.getByRole("button", { name: "Jump to newest" })).toBeVisible();
 
-  await reader.page.waitForTimeout(500); // The wheel's smooth scrolling ends.
+  await reader.page.waitForTimeout(500); // Wait for smooth scrolling to end.
   const before = await reader.log.evaluate((log) => log.scrollTop);
   await api.post(author, room, "news one");
   await api.post(author, room, "news two");

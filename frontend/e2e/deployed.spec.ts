@@ -1,5 +1,5 @@
-// A whole deployment: several instances behind a proxy, the app on a host of its own, Redis and PostgreSQL. `cargo xtask
-// rehearse` starts one from the two Dockerfiles and compose.yaml, and says where it is and which processes it is made of.
+// A complete deployment: several instances behind a proxy, the app on its own host, Redis and PostgreSQL. `cargo xtask
+// rehearse` starts one from the two Dockerfiles and compose.yaml, and passes its addresses and process groups.
 
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
@@ -14,7 +14,7 @@ const site = new URL(process.env.GAPLESS_API_URL ?? "http://api.localhost");
 // Not every resolver knows the names below localhost that browsers know.
 const api = new Api(`http://127.0.0.1:${site.port}`);
 
-// They take instances away, so one after the other.
+// These tests stop instances, so they run one after the other.
 test.describe.configure({ mode: "serial" });
 test.setTimeout(180_000);
 
@@ -30,7 +30,7 @@ function signal(instance: string, name: NodeJS.Signals): number {
   return id;
 }
 
-/** Whether the instance that had this process group has ended and another took its place. */
+/** Returns whether the instance with this process group has ended and was replaced. */
 async function isReplaced(instance: string, former: number): Promise<void> {
   await expect.poll(() => group(instance), { timeout: 60_000 }).not.toBe(former);
 }
@@ -92,10 +92,10 @@ test("the stream passes the proxy without delay, with the right headers", async 
 });
 
 test("one address has one rate limit, whatever headers it sends, and does not share it with others", async () => {
-  /** A sign-in from an address of this machine, with a header that claims another. */
+  /** Signs in from one address of this machine with a header that claims another one. */
   const signIn = (from: string, claimed: string) =>
     new Promise<number>((resolve, reject) => {
-      // Another name each time: one account's own limit is lower.
+      // A different account each time: the limit per account is lower.
       const wrong = JSON.stringify({ username: unique("nobody"), password: "not the password" });
       const headers = {
         "Content-Type": "application/json",
@@ -114,8 +114,8 @@ test("one address has one rate limit, whatever headers it sends, and does not sh
         .end(wrong);
     });
 
-  // Each of the two instances counts thirty a minute for one address, so the first rounds are within the limit, and some later one
-  // is not, on a slow machine too: a round spends more than a second gives back.
+  // Each of the two instances allows thirty a minute per address, so the first rounds are within the limit and a later
+  // one is not. This holds on a slow machine too: a round uses more than is refilled in a second.
   let statuses: number[] = [];
   for (let round = 1; round <= 40 && !statuses.includes(429); round += 1) {
     const attempts = Array.from({ length: 8 }, (_, place) => signIn("127.0.0.77", `203.0.${round}.${place}`));
@@ -123,12 +123,12 @@ test("one address has one rate limit, whatever headers it sends, and does not sh
     if (round <= 3) expect(statuses).toEqual(Array(8).fill(401));
   }
   expect(statuses).toContain(429);
-  // Without the proxy's word on who is calling, everybody would be the proxy.
+  // If the proxy's header were ignored, all clients would share the proxy's address.
   expect(await signIn("127.0.0.78", "127.0.0.77")).toBe(401);
 });
 
 test("both instances are replaced one after the other without a failed request", async ({ person }) => {
-  // One room that is read, and others, so that one of many posts meets a door in the moment in which it closes.
+  // One room that is read, and others, so that some of many posts arrive just when an instance stops.
   const [room, other] = [await api.room(), await api.room()];
   const authors = await Promise.all(
     ["first", "second", "third", "fourth"].map((name) => api.account(unique(name))),
@@ -153,7 +153,7 @@ test("both instances are replaced one after the other without a failed request",
     const former = signal(instance, "SIGTERM");
     await isReplaced(instance, former);
     await isReady();
-    // The proxy looks once a second, and has to see the new one before the other leaves.
+    // The proxy checks once a second, and must see the new instance before the other one stops.
     await new Promise((resolve) => setTimeout(resolve, 4_000));
   }
   writing = false;
@@ -165,7 +165,7 @@ test("both instances are replaced one after the other without a failed request",
   const last = unique("the last");
   await api.post(authors[0] as Account, room, last);
   await reader.sees(last);
-  // The newest page of each room, of 200 at most.
+  // The newest page of each room, up to 200 messages.
   const kept = new Set([...(await api.bodies(room)), ...(await api.bodies(other))]);
   expect(written.slice(-150).filter((body) => !kept.has(body))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// Where not everybody may sign up: from an admin's page to a newcomer's first message.
+// Sign-up by invitation: from the admin page to the first message of a new user.
 
 import { Api } from "./api";
 import { expect, test } from "./person";

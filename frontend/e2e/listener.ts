@@ -12,11 +12,11 @@ export class Listener {
     const listener = new Listener();
     const response = await fetch(url, { signal: listener.#end.signal });
     if (!response.ok || !response.body) throw new Error(`The stream was refused with ${response.status}.`);
-    void listener.#read(response.body).catch(() => {}); // Closing ends the reading with an error.
+    void listener.#read(response.body).catch(() => {}); // Closing the stream rejects the read.
     return listener;
   }
 
-  /** Resolves once an event from `from` on satisfies `wanted`. */
+  /** Resolves once an event at index `from` or later satisfies `wanted`. */
   async hears(wanted: (event: ServerEvent) => boolean, from = 0): Promise<ServerEvent> {
     for (;;) {
       const event = this.events.slice(from).find(wanted);

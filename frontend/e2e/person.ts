@@ -1,4 +1,4 @@
-// Somebody at a browser. Tests read as what people do and see.
+// A person at a browser. Tests are written in terms of what people do and see.
 
 import {
   type Browser,
@@ -41,7 +41,7 @@ export class Person {
     await this.page.getByLabel("Username").fill(username);
     await this.page.getByLabel("Password").fill(password);
     await this.page.getByRole("button", { name: "Sign in" }).click();
-    // Wherever that leads: the pages of guests alone are left.
+    // Wait until the page is left; the next one depends on where the person came from.
     await expect(this.page).not.toHaveURL(/sign-in/);
     await this.isLive();
   }
@@ -75,7 +75,7 @@ export class Person {
     return this.page.getByRole("log");
   }
 
-  /** Every message of the timeline in order, however long: the list keeps only what is on the screen. */
+  /** Collects all messages of the timeline in order by scrolling: the list renders only visible rows. */
   async readsAll(): Promise<string[]> {
     const seen = new Map<string, string>();
     const collect = async () => {
@@ -111,7 +111,7 @@ export class Person {
 
 interface Fixtures {
   api: Api;
-  /** A person in a browser of their own, a guest until they sign in. */
+  /** A person in a separate browser context, a guest until they sign in. */
   person(options?: { url?: string }): Promise<Person>;
 }
 

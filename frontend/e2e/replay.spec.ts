@@ -1,4 +1,4 @@
-// Snapshot + events = fresh snapshot: whatever happens, following the stream leads to what reading anew would show.
+// Snapshot + events = fresh snapshot: following the stream gives the same state as reading everything again.
 
 import { apply } from "../src/realtime/apply";
 import { EVENT_KINDS, type EventKind } from "../src/realtime/events";
@@ -16,7 +16,7 @@ import { Listener } from "./listener";
 import { expect, test } from "./person";
 import { Server } from "./server";
 
-/** `expiring` comes at least a minute before the end, so a token of this age hears it within seconds. */
+/** `expiring` is sent at least a minute before the end, so a stream with this token lifetime gets it within seconds. */
 const SHORT_TOKEN = { ACCESS_TOKEN_TTL_SECS: "64" };
 
 test("snapshot plus events equals a fresh snapshot, for every kind of event", async () => {
@@ -40,7 +40,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   const compared = new Set<EventKind>();
   let applied = 0;
 
-  /** Acts, follows the stream to the event that tells of it, and compares with reading everything anew. */
+  /** Performs an action, follows the stream to its event, and compares with a fresh snapshot. */
   const follows = async (kind: EventKind, act: () => Promise<unknown>) => {
     const from = stream.events.length;
     await act();
@@ -72,12 +72,12 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   await follows("room.retention_set", () => api.send("PUT", `/rooms/${room.id}/retention`, days, admin));
   const leaver = await api.account();
   await follows("message.posted", () => api.post(leaver, room, "soon gone"));
-  // Two events: the name goes first, then what was said.
+  // Two events: first the user is renamed, then their messages are deleted.
   await follows("message.deleted", () => api.send("DELETE", `/users/${leaver.id}`, undefined, admin));
   const mute = { seconds: 600, reason: "a test" };
   await follows("user.changed", () => api.send("POST", `/users/${reader.id}/mute`, mute, admin));
 
-  // What tells of the connection, of who is there, or that nothing happened, changes none of that.
+  // Events about the connection or presence, and heartbeats, change nothing in the compared state.
   const guest = await Listener.open(`${server.url}/sse?room=${room.id}`);
   await stream.hears(({ kind, data }) => kind === "presence" && (data as { guests: number }).guests === 1);
   const elsewhere = await Listener.open(`${server.url}/sse?room=${other.id}`);
@@ -98,7 +98,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });
 
-/** Everything that the reader can read, read anew. */
+/** Reads everything that the reader can access. */
 async function snapshot(api: Api, reader: Account, room: Room, admin: Account): Promise<ChatState> {
   const get = (path: string) => api.send("GET", path, undefined, reader);
   let state = withOpenRoom(withViewer(EMPTY_STATE, await get("/users/me")), room.id);
@@ -112,7 +112,7 @@ async function snapshot(api: Api, reader: Account, room: Room, admin: Account): 
     : withDirects(state, author, { messages, isComplete: true, isOlder: false });
 }
 
-/** What a screen shows of it, except who is online, which is never the same twice. */
+/** The part of the state that screens show, except online counts, which vary. */
 function shownOf({ viewer, rooms, logs, conversations }: ChatState) {
   const { muted_until, mute_reason, role } = viewer ?? {};
   const bare = Object.values(rooms ?? {}).map(({ online, ...room }) => room);

@@ -20,7 +20,7 @@ test("after kill -9 of the server, an open page shows exactly the messages of th
       await writer.writes(`life ${life}, before the cut`);
       await reader.sees(`life ${life}, before the cut`);
       await server.kill();
-      // Written into the dark: it waits here, in order, and goes out by itself.
+      // Written without a server: the messages wait in order and are sent automatically.
       await writer.writes(`life ${life}, first in the dark`);
       await writer.writes(`life ${life}, second in the dark`);
       await expect(reader.page.getByTestId("connection")).toHaveAttribute(
@@ -147,7 +147,7 @@ test("when a session ends elsewhere, the page says so, keeps the draft and conti
 });
 
 test("a token change hands the stream over without missing an event", async ({ person }) => {
-  // `expiring` is said at least a minute before the end: with this, after 6 s, and again with every new token.
+  // `expiring` is sent at least a minute before the end: with this lifetime after 6 s, and again with every new token.
   const server = await Server.start("tokens", { ACCESS_TOKEN_TTL_SECS: "64" });
   try {
     const api = new Api(server.url);

@@ -1,4 +1,4 @@
-// Takes a picture of every screen, for people to look at: `e2e/screenshots/<desktop|phone>-<light|dark>/`.
+// Takes a screenshot of every screen, to be reviewed by people: `e2e/screenshots/<desktop|phone>-<light|dark>/`.
 
 import type { Api, Room } from "./api";
 import { expect, type Person, test } from "./person";
@@ -6,7 +6,7 @@ import { expect, type Person, test } from "./person";
 const ADMIN = { username: "admin", password: "admin" };
 const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
-/** A room that looks lived in. */
+/** Creates a room with a realistic conversation. */
 async function livedIn(api: Api): Promise<Room> {
   const room = await api.room(`Garden ${Math.random().toString(36).slice(2, 5)}`);
   const [mara, otto, ines] = [

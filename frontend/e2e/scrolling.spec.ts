@@ -1,4 +1,4 @@
-// A reader who scrolls up is not pulled back, whatever the list is doing at that moment.
+// A reader who scrolls up is not pulled back down, whatever the list is doing at that moment.
 
 import type { Api, Room } from "./api";
 import { expect, test } from "./person";

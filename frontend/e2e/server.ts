@@ -1,4 +1,4 @@
-// A server of a test's own, to be killed and started again.
+// A separate server for one test, which can be killed and restarted.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -26,7 +26,7 @@ export class Server {
     return server;
   }
 
-  /** On the same port and data, as after a crash. */
+  /** Restarts on the same port and data, as after a crash. */
   async startAgain(): Promise<void> {
     const settings = {
       PORT: String(this.port),
@@ -47,7 +47,7 @@ export class Server {
     }
   }
 
-  /** As a power cut would: no farewell, nothing flushed. */
+  /** Kills the server without warning, like a power cut: nothing is flushed. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
@@ -72,7 +72,7 @@ export class Server {
   }
 }
 
-/** Below the ports that the system hands out for outgoing connections, one of which might be taken meanwhile. */
+/** Below the range of ephemeral ports, from which the system might take one meanwhile. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);

@@ -1,4 +1,4 @@
-// What people do on two hosts, whoever runs them: told once, for a server of the test's own and for a whole deployment.
+// A day of use with the app and the API on two hosts. Shared by the tests of a local server and of a deployment.
 
 import type { Api } from "./api";
 import { unique } from "./api";
@@ -7,11 +7,11 @@ import { expect, type Person } from "./person";
 const ADMIN = { username: "admin", password: "admin" };
 
 interface Hosts {
-  /** Where people go. */
+  /** Address of the app. */
   page: string;
-  /** How the test itself reaches the API. */
+  /** The API, as called by the test itself. */
   api: Api;
-  /** Takes every server away, and back. */
+  /** Stops every server, and starts them again. */
   lose(): Promise<void>;
   find(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function spendADay(
   await find();
   await writer.seesSent("while it was away");
   await guest.sees("while it was away");
-  // What a proxy says for servers that are away comes without the API's headers, which a browser reports as CORS.
+  // A proxy's error response for unreachable servers lacks the API's headers, which a browser reports as a CORS error.
   refused.length = 0;
 
   await writer.page.reload();

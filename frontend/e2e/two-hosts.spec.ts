@@ -1,5 +1,5 @@
-// The app and its API on two hosts, which to a browser are two sites, as they are deployed: the app's own static server,
-// its content security policy on, the API's address from /config.js, and nothing between them but exact origins.
+// The app and its API on two hosts, which are two sites to a browser, as in a deployment: the app's own static server
+// with its content security policy, the API's address from /config.js, and CORS for exact origins.
 
 import { Api } from "./api";
 import { expect, test } from "./person";
@@ -8,9 +8,9 @@ import { spendADay } from "./story";
 import { findCaddy, Web } from "./web";
 
 interface Hosts {
-  /** Where people go. */
+  /** Address of the app. */
   page: string;
-  /** Where their pages call; from here it is reached by number. */
+  /** The API as the pages call it; the test uses its IP address. */
   server: Server;
   stop(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 
-/** Where Caddy is, if it is installed. */
+/** Returns the path of Caddy, if it is installed. */
 export function findCaddy(): string | undefined {
   if (process.env.CADDY_PATH) return process.env.CADDY_PATH;
   try {

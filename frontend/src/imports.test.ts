@@ -1,10 +1,10 @@
-// Imports run one way: an architecture that nobody checks is a wish.
+// Checks that imports go only from upper layers to lower ones.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
-/** From top to bottom: a file may import from its own layer and from those below. */
+/** Layers from top to bottom: a file may import from its own layer and lower ones. */
 const LAYERS = [
   "main.tsx",
   "app",

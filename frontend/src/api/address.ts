@@ -1,4 +1,4 @@
-// Where the API lives. Decided at run time, so that one build serves every deployment.
+// The address of the API, decided at run time so that one build works in every deployment.
 
 declare global {
   interface Window {

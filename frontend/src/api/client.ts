@@ -7,13 +7,13 @@ import { client } from "./gen/client.gen";
 export interface TokenSource {
   /** User of the tokens; null for a guest. */
   readonly userId: string | null;
-  /** A token good for the next request, or null for a guest. */
+  /** A token that is valid for the next request, or null for a guest. */
   accessToken(): Promise<string | null>;
   /** A token newer than `refused`, or null when the session is over. */
   replaceToken(refused: string): Promise<string | null>;
 }
 
-/** A request that hangs longer than this is given up; whatever matters is sent again under the same id. */
+/** Timeout of a request. Messages are retried with the same `client_id`. */
 const PATIENCE_MS = 20_000;
 
 /** Header that names the user of a request; read and removed here, never sent. */
@@ -33,7 +33,7 @@ export function connectClient(tokens: TokenSource): void {
 
 /** Sends with the access token; on a 401 renews it and sends once more. */
 async function authorizedFetch(tokens: TokenSource, request: Request): Promise<Response> {
-  // Signing in and refreshing speak for themselves: their 401 is the answer, not a stale token.
+  // For signing in and refreshing, a 401 is the final answer and does not mean a stale token.
   if (/\/auth\/(login|register|refresh)$/.test(new URL(request.url).pathname)) return send(request);
 
   const user = request.headers.get(AS_USER);

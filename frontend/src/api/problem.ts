@@ -1,13 +1,13 @@
-// What the server says when it refuses, as an exception that screens can show.
+// The server's error responses as an exception that screens can show.
 
 import type { Problem } from "./gen/types.gen";
 
-/** A refusal, with the server's own sentence, or ours where no answer came at all. */
+/** An error response with the server's sentence, or with ours if there was no response. */
 export class ProblemError extends Error {
   readonly status: number;
   readonly code: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** From `Retry-After`, in seconds; null where the server named none. */
+  /** From `Retry-After`, in seconds; null if the server did not send it. */
   readonly retryAfterSecs: number | null;
 
   constructor(problem: Partial<Problem>, response?: Response) {
@@ -20,7 +20,7 @@ export class ProblemError extends Error {
     this.retryAfterSecs = Number.isFinite(retryAfter) ? retryAfter : null;
   }
 
-  /** Nobody answered, or the answer was "not now": the same request may succeed later, unchanged. */
+  /** True if there was no response or a temporary error: the same request may succeed later. */
   get isTemporary(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
@@ -32,7 +32,7 @@ interface Outcome<T> {
   response?: Response;
 }
 
-/** The answer of a generated call, or a `ProblemError`; never anything else. */
+/** Returns the data of a generated call, or throws a `ProblemError`; never anything else. */
 export async function answer<T>(call: Promise<Outcome<T>>): Promise<T> {
   const { data, error, response } = await call.catch((): Outcome<T> => ({}));
   if (response?.ok) return data as T;
@@ -50,7 +50,7 @@ export async function answer<T>(call: Promise<Outcome<T>>): Promise<T> {
   );
 }
 
-/** A sentence for a person, whatever was thrown. */
+/** Returns a sentence for a person, whatever was thrown. */
 export function sentence(error: unknown): string {
   return error instanceof Error ? error.message : "Something went wrong.";
 }

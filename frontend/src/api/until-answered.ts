@@ -3,12 +3,12 @@ import { ProblemError } from "./problem";
 const LONGEST_WAIT_MS = 10_000;
 /** Upper limit for `Retry-After`. */
 const LONGEST_ASKED_MS = 60_000;
-/** After this many failures in a row a screen says so, while the asking goes on. */
+/** Number of consecutive failures after which a screen reports the problem; retries continue. */
 const PATIENCE = 2;
 
 /**
- * For snapshots that the stream carries on: until one is read, what is shown may lack something, so the asking ends
- * only with an answer or a definite refusal. Options for a query.
+ * Query options for snapshots that the stream then keeps up to date. Until one is read the screen may be incomplete, so
+ * retries end only with a response or a permanent error.
  */
 export const untilAnswered = {
   retry: (_failures: number, error: Error) => error instanceof ProblemError && error.isTemporary,
@@ -20,7 +20,7 @@ export const untilAnswered = {
   },
 };
 
-/** What to tell the reader about such a query, if anything. */
+/** Returns the error of such a query that should be shown, if any. */
 export function troubleOf(query: {
   failureCount: number;
   failureReason: Error | null;

@@ -5,18 +5,18 @@ import { ProblemError } from "./problem";
 import { untilAnswered } from "./until-answered";
 
 interface ServerTraits {
-  /** Demo accounts exist. */
+  /** True if demo accounts exist. */
   demo?: boolean;
   /** True if members may reply to an admin's direct message. */
   dm_replies?: boolean;
-  /** Who may make an account. */
+  /** Who can create an account. */
   registration?: Registration;
 }
 
 /** Timeout of a request, and the interval of retries. */
 const PATIENCE_MS = 10_000;
 
-/** What the server says about its own set-up; everything is absent until it has answered. */
+/** The server's configuration; all fields are absent until it has responded. */
 export function useServerTraits(): ServerTraits {
   const { data } = useQuery({
     queryKey: ["traits"],

@@ -13,7 +13,7 @@ import { Failure } from "./Failure";
 import { HomePage } from "./HomePage";
 import { Shell } from "./Shell";
 
-// A guest who reads needs none of these; each comes when it is gone to.
+// Pages that a reading guest does not need; each is loaded on first use.
 const CredentialsPage = lazy(() =>
   loadChunk(() => import("../features/session/CredentialsPage")).then((module) => ({
     default: module.CredentialsPage,
@@ -60,12 +60,12 @@ const SettingsPage = lazy(() =>
   })),
 );
 
-/** A refusal stays a refusal; only what may be different next time is asked again. */
+/** Permanent errors are not retried; temporary ones are. */
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
       retry: (failures, error) => failures < 3 && !(error instanceof ProblemError && !error.isTemporary),
-      // `navigator.onLine` is a guess, and waiting on it would show a skeleton where a sentence belongs.
+      // `navigator.onLine` is unreliable, and waiting for it would show a skeleton instead of an error.
       networkMode: "always",
       refetchOnWindowFocus: false,
     },

@@ -10,7 +10,7 @@ import { PageHeader } from "../ui/PageHeader";
 import { useTitle } from "../ui/use-title";
 import { lastRoom } from "./last-room";
 
-/** Nobody should have to choose before reading: the address alone leads into a room. */
+/** Redirects to the last room, or the first one, so that nobody has to choose before reading. */
 export function HomePage() {
   const rooms = useRooms();
   const { error, refetch } = useRoomsSnapshot();

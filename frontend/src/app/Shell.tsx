@@ -16,7 +16,7 @@ import { NavigationButton } from "../ui/PageHeader";
 import { useRememberRoom } from "./last-room";
 import { Sidebar } from "./Sidebar";
 
-/** The frame around every screen: the list of rooms beside it, or behind a button where the screen is narrow. */
+/** The layout of every screen: the sidebar beside it, or behind a button on narrow screens. */
 export function Shell() {
   const roomId = useMatch("/r/:roomId")?.params.roomId;
   const isWide = useIsWide();
@@ -84,7 +84,7 @@ function OpenDrawer({ onOpen }: { onOpen(): void }) {
 /** A modal `<dialog>`, so that focus stays inside and Escape closes. */
 function Drawer({ onClose }: { onClose(): void }) {
   const ref = useRef<HTMLDialogElement>(null);
-  // A layout effect: it closes the dialog while it is still in the page, and only then does the focus go back.
+  // A layout effect closes the dialog while it is still in the page; only then is the focus restored.
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
@@ -104,7 +104,7 @@ function Drawer({ onClose }: { onClose(): void }) {
   );
 }
 
-/** Why the session ended, when it was not the reader's own doing. */
+/** Says why the session ended, unless the reader signed out. */
 function SessionNotice() {
   const { endedBecause } = useSession();
   const { pathname } = useLocation();

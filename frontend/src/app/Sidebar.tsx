@@ -12,7 +12,7 @@ import { SidebarFooter } from "./SidebarFooter";
 const ENTRY =
   "group flex min-h-11 items-center gap-2.5 rounded-xl px-3 text-muted transition-colors hover:bg-raised hover:text-ink aria-[current=page]:bg-raised aria-[current=page]:font-semibold aria-[current=page]:text-ink aria-[current=page]:shadow-low md:min-h-9.5";
 
-/** How many conversations are listed here; all of them stand on their own page. */
+/** Number of conversations listed here; a separate page lists all of them. */
 const LISTED_CONVERSATIONS = 6;
 
 export function Sidebar() {

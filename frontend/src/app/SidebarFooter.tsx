@@ -6,7 +6,7 @@ import { Avatar } from "../ui/Avatar";
 import { buttonClass } from "../ui/Button";
 import { Menu } from "../ui/Menu";
 
-/** Who is reading: a member with a menu, or a guest with an invitation. */
+/** The signed-in user with a menu, or links to sign in and sign up for a guest. */
 export function SidebarFooter() {
   const viewer = useViewer();
   const navigate = useNavigate();

@@ -8,7 +8,7 @@ export function lastRoom(): string | null {
   return browserStorage.read(KEY);
 }
 
-/** Remembers the open room, so that coming back comes back to it. */
+/** Remembers the open room, to return to it on the next visit. */
 export function useRememberRoom(): void {
   const roomId = useMatch("/r/:roomId")?.params.roomId;
   useEffect(() => {

@@ -1,4 +1,4 @@
-// Work that only one tab at a time should do, if the browser supports locks. No tab waits for ever: another one may be
+// Work that only one tab at a time should do, if the browser supports locks. No tab waits forever: another one may be
 // frozen while it holds the lock, or may wait for a response that never arrives.
 
 /**

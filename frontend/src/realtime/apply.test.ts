@@ -67,7 +67,7 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(bodies(state)).toEqual(["body 1", null, "body 3"]);
     const late = anEvent("message.edited", aMessage(2, { body: "back?", edited_at: "2026-11-22T12:00:00Z" }));
     expect(bodies(apply(state, late))).toEqual(["body 1", null, "body 3"]);
-    // The deletion may come before the page that still has the body.
+    // The deletion may arrive before a page that still contains the body.
     const early = having(
       anEvent("message.deleted", { id: "message-0", room_id: "room-1", seq: 0, pos: 111 }),
     );
@@ -127,7 +127,7 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     );
     expect(shown(state).map(({ author }) => author)).toEqual([ALI, ALI, ALI, left]);
     expect(state.conversations).toEqual({});
-    // What was on its way when it happened brings nothing back.
+    // Responses that were on their way do not bring anything back.
     const late = withConversations(state, [{ user: { ...ZOE, role: "admin" }, last_message: aDirect(7) }]);
     expect(late.conversations).toEqual({});
     const page = { messages: [aDirect(7)], isComplete: true, isOlder: false };

@@ -48,14 +48,14 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "expiring":
     case "drain":
     case "bye":
-      return state; // They speak to the connection, not about the chat.
+      return state; // These concern the connection, not the chat.
     default:
       event satisfies never;
-      return state; // Of a newer release, by way of another tab: it changes nothing that this one knows.
+      return state; // An event of a newer release, from another tab: ignored.
   }
 }
 
-/** Begins coverage for every room that the stream has newly taken up, and ends it for those it let go. */
+/** Starts coverage of rooms that the stream newly carries, and ends that of rooms it no longer carries. */
 function withHello(state: ChatState, hello: Hello): ChatState {
   const before = hello.fresh ? { ...state.coverage, lobby: 0, directs: 0, rooms: {} } : state.coverage;
   let { count } = before;
@@ -78,7 +78,7 @@ function withHello(state: ChatState, hello: Hello): ChatState {
   return { ...state, viewer, rooms, missing: hello.missing, coverage };
 }
 
-/** Starts every coverage anew: something was skipped, and only fresh snapshots can tell what. */
+/** Restarts all coverage: events were skipped, so every snapshot has to be loaded again. */
 function renewedCoverage(coverage: Coverage): Coverage {
   let { count } = coverage;
   const renew = (since: number) => (since === 0 ? 0 : ++count);
@@ -90,7 +90,7 @@ function renewedCoverage(coverage: Coverage): Coverage {
   return { ...renewed, count };
 }
 
-/** A message newly posted, from the stream or as the answer to a post; whichever comes first. */
+/** Adds a new message, from the stream or from the response to a post, whichever comes first. */
 export function withPosted(state: ChatState, message: TimelineMessage): ChatState {
   const room = state.rooms?.[message.room_id];
   const known =
@@ -100,7 +100,7 @@ export function withPosted(state: ChatState, message: TimelineMessage): ChatStat
   return withLog(known, message.room_id, (log) => mergeMessages(log, [message]));
 }
 
-/** A message with a newer body, from the stream or as the answer to an edit. */
+/** Applies an edit, from the stream or from the response to it. */
 export function withEdited(state: ChatState, message: TimelineMessage): ChatState {
   return withLog(state, message.room_id, (log) => mergeMessages(log, [message]));
 }
@@ -109,7 +109,7 @@ export function withDeleted(state: ChatState, { id, room_id }: { id: string; roo
   return withLog(state, room_id, (log) => buryMessage(log, id));
 }
 
-/** Rooms that were never opened here have no log, and need none. */
+/** Changes the log of a room; rooms that were never opened here have none. */
 function withLog(state: ChatState, roomId: string, change: (log: RoomLog) => RoomLog): ChatState {
   const log = state.logs[roomId];
   return log ? { ...state, logs: { ...state.logs, [roomId]: change(log) } } : state;
@@ -117,7 +117,7 @@ function withLog(state: ChatState, roomId: string, change: (log: RoomLog) => Roo
 
 export function withDirect(state: ChatState, message: DirectMessage): ChatState {
   const viewerId = state.viewer?.id;
-  // Another tab's stream may still speak for whoever was signed in before.
+  // Another tab's stream may still belong to the previous user.
   if (!viewerId || (message.sender.id !== viewerId && message.recipient.id !== viewerId)) return state;
   const user = peerOf(message, viewerId);
   if (state.erased.has(user.id)) return state;
@@ -129,7 +129,7 @@ export function withDirect(state: ChatState, message: DirectMessage): ChatState 
 function withActiveRoom(state: ChatState, room: Room): ChatState {
   const known = state.rooms?.[room.id];
   const { [room.id]: _, ...archived } = state.archived;
-  // A frame is the same for every reader, so its counts are from when it was made; presence knows better.
+  // The counts in a frame date from its creation; presence events are newer.
   const merged = known
     ? { ...room, online: known.online, head_seq: Math.max(known.head_seq, room.head_seq) }
     : room;
@@ -152,14 +152,14 @@ function withArchivedRoom(state: ChatState, room: Room): ChatState {
   };
 }
 
-/** A room may be archived when this is said of it; then it stays so. */
+/** The room may be archived; it then stays archived. */
 function withRetention(state: ChatState, room: Room): ChatState {
   return room.is_archived ? { ...state, roomsVersion: state.roomsVersion + 1 } : withActiveRoom(state, room);
 }
 
 /**
- * Whatever we show of somebody who was erased is under the name that is left, and our conversation is gone. What
- * they posted is deleted message by message, and said so.
+ * Replaces the name of an erased user and removes the conversation with them. Their messages are deleted by separate
+ * events.
  */
 function withErased(state: ChatState, user: Author): ChatState {
   const renamed = (log: RoomLog): RoomLog => ({

@@ -1,4 +1,4 @@
-// Elects one tab of this browser by a Web Lock: the holder leads, and its end, however abrupt, passes the lead on.
+// Elects one tab of this browser with a Web Lock: the holder leads, and when it is gone, the next one takes over.
 
 /** Web Locks exist in secure contexts only; at a plain-HTTP address other than localhost there are none. */
 export function electionLocks(): LockManager | null {
@@ -13,7 +13,7 @@ const PAUSE_MS = 100;
 
 /**
  * Waits to lead, then calls `onLead`; calls `onLost` if another tab takes the lead by force, and waits again.
- * With `steal` it does not wait: for a leader that is frozen and so neither speaks nor dies.
+ * `steal` takes the lead without waiting, from a leader that is frozen.
  */
 export function campaign(locks: LockManager, name: string, leader: { onLead(): void; onLost(): void }) {
   let waiting = new AbortController();
@@ -74,7 +74,7 @@ export function holdWhileAlive(locks: LockManager, name: string, onHeld: () => v
   return { release: () => release() };
 }
 
-/** Calls `onGone` once the holder of `name` lives no more. */
+/** Calls `onGone` once the holder of `name` is gone. */
 export function whenGone(locks: LockManager, name: string, onGone: () => void): void {
   locks.request(name, { mode: "shared" }, onGone).catch(() => {});
 }

@@ -1,21 +1,21 @@
-// Joins two accounts of the same messages. Order of arrival never matters: merging is idempotent, and a newer
-// version always wins over an older one, so a snapshot and the events around it may meet in any order.
+// Merges messages from different sources. The order of arrival does not matter: merging is idempotent, and a newer
+// version always wins, so a snapshot and the events around it may arrive in any order.
 
 import type { DirectMessage } from "../api/gen/types.gen";
 import type { RoomLog, TimelineMessage } from "./state";
 
-/** The newer of two versions of one message. A deletion is final; otherwise the later edit wins. */
+/** Returns the newer of two versions of a message. A deletion is final; otherwise the later edit wins. */
 export function newerMessage(a: TimelineMessage, b: TimelineMessage): TimelineMessage {
   if (a.isDeleted !== b.isDeleted) return a.isDeleted ? a : b;
   return Date.parse(b.edited_at ?? b.created_at) >= Date.parse(a.edited_at ?? a.created_at) ? b : a;
 }
 
-/** The log with `page` (ascending by `seq`) merged in. */
+/** Merges `page` (ascending by `seq`) into the log. */
 export function mergeMessages(log: RoomLog, page: readonly TimelineMessage[]): RoomLog {
   if (page.length === 0) return log;
   const arriving = page.map((message) => (log.tombstones.has(message.id) ? buried(message) : message));
 
-  // Nearly every call appends one message at the end: no need to walk the log for that.
+  // Fast path: nearly every call appends one message at the end.
   const last = log.messages.at(-1);
   const first = arriving[0];
   if (first && (!last || first.seq > last.seq)) return { ...log, messages: [...log.messages, ...arriving] };
@@ -28,7 +28,7 @@ export function mergeMessages(log: RoomLog, page: readonly TimelineMessage[]): R
   return { ...log, messages: [...bySeq.values()].sort((a, b) => a.seq - b.seq) };
 }
 
-/** The log after the message `id` was deleted, whether or not it was read before. */
+/** Deletes the message `id` in the log, even if it has not been loaded yet. */
 export function buryMessage(log: RoomLog, id: string): RoomLog {
   return {
     ...log,
@@ -41,7 +41,7 @@ function buried(message: TimelineMessage): TimelineMessage {
   return { ...message, body: null, isDeleted: true };
 }
 
-/** Direct messages are never edited, so each `pos` says everything. */
+/** Direct messages are never edited, so `pos` identifies a version. */
 export function mergeDirects(
   known: readonly DirectMessage[],
   page: readonly DirectMessage[],

@@ -5,7 +5,7 @@ import { aMessage, anEvent, hello } from "../testing/wire";
 import type { ServerEvent } from "./server-event";
 import { SharedStream } from "./shared-stream";
 
-/** Enough turns of the event loop for locks and channels, and for nothing else. */
+/** Waits for enough turns of the event loop to settle locks and channels. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 let locks: FakeLocks;
@@ -34,7 +34,7 @@ function otherReleaseSays(...notes: unknown[]): void {
   setTimeout(() => channel.close(), 10);
 }
 
-/** One tab of a browser, with what its stream told it. */
+/** One tab of a browser, and the events that it received. */
 class Tab {
   readonly locks: FakeTab = locks.tab();
   readonly heard: ServerEvent[] = [];
@@ -72,7 +72,7 @@ class Tab {
     Object.assign(channel ?? {}, { onmessage: null, postMessage: () => {} });
   }
 
-  /** As when it is closed or crashes: it says nothing, and its locks fall. */
+  /** Simulates closing or crashing: the tab sends nothing, and its locks are released. */
   dies(): void {
     this.shared.stop();
     locks.kill(this.locks);

@@ -1,6 +1,6 @@
 // One stream for all tabs of a browser. Over HTTP/1.1 a browser opens six connections per host, so the seventh tab
-// with a stream of its own would hang. The leading tab holds the stream and passes every event on; where tabs cannot
-// elect a leader, each leads itself.
+// with its own stream would hang. The leading tab holds the stream and forwards every event; if tabs cannot elect a
+// leader, each has its own stream.
 
 import { campaign, electionLocks, holdWhileAlive, whenGone } from "./leadership";
 import { fromWire, type Note, toWire, type Unreadable } from "./notes";
@@ -34,13 +34,13 @@ export class SharedStream {
   #stream: ChatStream | null = null;
   #status: ConnectionStatus = "connecting";
   #token: string | null = null;
-  /** What each tab looks at; only the leader keeps others' entries. */
+  /** Open rooms of each tab; only the leader has the entries of others. */
   #wanted = new Map<string, readonly string[]>();
   #cursor: string | null = null;
   #hello: EventOf<"hello"> | null = null;
-  /** The last presence of each room, for tabs that join after it was said. */
+  /** The last presence of each room, for tabs that join later. */
   #presence = new Map<string, EventOf<"presence">>();
-  /** The leading tab, as far as it has announced itself. A deposed leader may keep sending for a moment. */
+  /** The leading tab, once it has announced itself. A replaced leader may keep sending for a moment. */
   #leader: string | null = null;
   #pings: ReturnType<typeof setInterval> | undefined;
   #unanswered = 0;
@@ -55,7 +55,7 @@ export class SharedStream {
     this.#join();
   }
 
-  /** This tab looks at other rooms now, or the session has another token. */
+  /** Sets the open rooms of this tab and the token of the session. */
   want(rooms: readonly string[], token: string | null): void {
     this.#token = token;
     this.#wanted.set(this.#tab, rooms);
@@ -137,7 +137,7 @@ export class SharedStream {
     this.#post({ kind: "who", from });
   }
 
-  /** Another tab took the lead while this one slept. */
+  /** Called when another tab took the lead while this one was frozen. */
   #follow(): void {
     this.#stream?.close();
     this.#stream = null;
@@ -170,7 +170,7 @@ export class SharedStream {
     if (note.kind === "want" || note.kind === "ping" || note.kind === "wake") return;
     if (note.kind === "who") this.#leader = note.from ?? null;
     this.#leader ??= note.from ?? null;
-    // Sent by a tab that does not know yet that it was deposed.
+    // Sent by a former leader that does not know yet that it was replaced.
     if (note.from && note.from !== this.#leader) return;
     this.#unanswered = 0;
     switch (note.kind) {
@@ -193,7 +193,7 @@ export class SharedStream {
     }
   }
 
-  /** Takes a tab's rooms into the stream; if they are there already, tells it where the stream stands. */
+  /** Adds a tab's rooms to the stream, and sends the tab the state of the stream. */
   #welcome(tab: string, rooms: readonly string[]): void {
     if (this.#locks && !this.#wanted.has(tab)) {
       whenGone(this.#locks, `gapless.tab.${tab}`, () => {
@@ -203,7 +203,7 @@ export class SharedStream {
     }
     this.#wanted.set(tab, rooms);
     this.#reopen();
-    // The last hello begins the tab's coverage of what the stream carries; the next will add what it does not yet.
+    // The last hello starts the tab's coverage of what the stream carries; the next one adds the rest.
     const events = this.#hello ? [this.#hello, ...this.#presence.values()] : [];
     this.#post({ kind: "welcome", from: this.#tab, tab, status: this.#status, events });
   }

@@ -1,20 +1,20 @@
-// What was read by REST, joined to what the stream has said meanwhile. Pure, like `apply`.
+// Joins snapshots loaded by REST to the events that arrived meanwhile. Pure, like `apply`.
 
 import type { Conversation as ConversationSummary, DirectMessage, Message, Room } from "../api/gen/types.gen";
 import { mergeDirects, mergeMessages } from "./merge";
 import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage, type Viewer } from "./state";
 
-/** How many rooms that are no longer open keep their messages, so that going back is instant. */
+/** Number of closed rooms whose messages are kept, so that reopening them is instant. */
 const KEPT_LOGS = 8;
 
-/** Makes a log for a room that is about to be shown. */
+/** Creates a log for a room that is about to be shown. */
 export function withOpenRoom(state: ChatState, roomId: string): ChatState {
   const { [roomId]: log = EMPTY_LOG, ...others } = state.logs;
   const kept = Object.entries(others).slice(-(KEPT_LOGS - 1));
   return { ...state, logs: { ...Object.fromEntries(kept), [roomId]: log } };
 }
 
-/** The list of active rooms, unless the stream has changed it since `version`. */
+/** Sets the list of active rooms, unless the stream has changed it since `version`. */
 export function withRooms(state: ChatState, rooms: readonly Room[], version: number): ChatState {
   if (state.rooms && state.roomsVersion !== version) return state;
   const merged = rooms.map((room) => {
@@ -24,7 +24,7 @@ export function withRooms(state: ChatState, rooms: readonly Room[], version: num
   return { ...state, rooms: Object.fromEntries(merged) };
 }
 
-/** The newest page of a room. Older ones read before are let go: what happened to them meanwhile is unknown. */
+/** Sets the newest page of a room. Older messages are dropped, since changes to them may have been missed. */
 export function withNewestMessages(
   state: ChatState,
   roomId: string,
@@ -68,7 +68,7 @@ function unbrokenEnd(from: number, messages: readonly { seq: number }[]): number
   return end;
 }
 
-/** The page before what is shown. */
+/** Adds the page before the shown messages. */
 export function withOlderMessages(state: ChatState, roomId: string, messages: readonly Message[]): ChatState {
   const log = state.logs[roomId];
   if (!log) return state;
@@ -81,8 +81,8 @@ export function withOlderMessages(state: ChatState, roomId: string, messages: re
 }
 
 /**
- * A room's `seq` has no gap, so a message heard without its predecessor means that one was missed. It should never
- * happen; where it does, the room is read again instead of shown with a hole.
+ * A room's `seq` has no gaps, so a message without its predecessor means that one was missed. This should never happen;
+ * if it does, the room is loaded again instead of being shown with a gap.
  */
 export function withoutHole(state: ChatState, { room_id, seq }: { room_id: string; seq: number }): ChatState {
   const log = state.logs[room_id];
@@ -105,7 +105,7 @@ export function withConversations(state: ChatState, summaries: readonly Conversa
   return { ...state, conversations, areConversationsLoaded: true };
 }
 
-/** A page of one conversation; shorter than was asked for means that nothing is older. */
+/** Adds a page of one conversation; a page shorter than requested is the oldest one. */
 export function withDirects(
   state: ChatState,
   user: { id: string; username: string },
@@ -127,7 +127,7 @@ export function withDirects(
   return { ...state, conversations: { ...state.conversations, [user.id]: conversation } };
 }
 
-/** Somebody signed in or out: what was private to the last viewer is forgotten. */
+/** Sets the viewer after signing in or out, and drops private data of the previous one. */
 export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
   if (state.viewer?.id === viewer?.id) return { ...state, viewer: viewer && { ...state.viewer, ...viewer } };
   const { conversations, areConversationsLoaded } = EMPTY_STATE;

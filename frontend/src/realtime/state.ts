@@ -1,23 +1,23 @@
-// What this browser knows. Immutable: `apply` and the snapshots make the next state from the last.
+// The chat state of this tab. Immutable: `apply` and the snapshots derive the next state from the last.
 
 import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
 
-/** A message as it is shown. Of a deletion only the fact is kept: the event does not tell its time. */
+/** A message as it is shown. Only the fact of a deletion is kept, since the event lacks its time. */
 export type TimelineMessage = Omit<Message, "body" | "deleted_at"> & {
   body: string | null;
   isDeleted: boolean;
 };
 
-/** Whoever is signed in, with the mute in force; what is not known yet is absent. */
+/** The signed-in user with their current mute; fields not loaded yet are absent. */
 export type Viewer = User & { muted_until?: string | null; mute_reason?: string | null };
 
-/** What is known of one room's messages. */
+/** The loaded messages of one room. */
 export interface RoomLog {
-  /** Ascending by `seq`, each `seq` once. May hold strays older than `from`, heard before their page was read. */
+  /** Ascending by `seq`, each `seq` once. May contain messages older than `from`, received before their page. */
   messages: readonly TimelineMessage[];
-  /** The `seq` from which `messages` has no gap; null until the first page came. */
+  /** The `seq` from which `messages` has no gap; null until the first page is loaded. */
   from: number | null;
-  /** Deleted before their message was read: a page that was on its way must not bring the body back. */
+  /** Ids deleted before their message was loaded: a page on its way must not bring the body back. */
   tombstones: ReadonlySet<string>;
 }
 
@@ -25,16 +25,16 @@ export interface Conversation {
   user: Author;
   /** Ascending by `pos`. */
   messages: readonly DirectMessage[];
-  /** Whether a page was read, so that `messages` is more than what came by the stream. */
+  /** True once a page is loaded, so that `messages` is more than what the stream sent. */
   isLoaded: boolean;
-  /** Whether the first message of all is among `messages`. */
+  /** True if `messages` contains the first message of the conversation. */
   isComplete: boolean;
 }
 
 /**
- * Since when the stream has carried a thing without a gap, as a number that grows with every new beginning;
- * 0 means not at all. A snapshot asked for under one number and the events since make the whole truth;
- * when the number changes, the snapshot has to be read again.
+ * For each topic, identifies the period in which the stream has carried it without a gap: a number that grows with
+ * every restart, 0 for not at all. A snapshot requested under one number is complete together with the events since;
+ * when the number changes, the snapshot has to be loaded again.
  */
 export interface Coverage {
   count: number;
@@ -45,17 +45,17 @@ export interface Coverage {
 
 export interface ChatState {
   viewer: Viewer | null;
-  /** Active rooms; null until the first list came. */
+  /** Active rooms; null until the first list is loaded. */
   rooms: Readonly<Record<string, Room>> | null;
-  /** Grows with every `room.*` event, so that a list read before one is not taken for newer. */
+  /** Grows with every `room.*` event, so that a list requested before one does not overwrite it. */
   roomsVersion: number;
-  /** Rooms seen being archived while this page was open. */
+  /** Rooms archived while this page was open. */
   archived: Readonly<Record<string, Room>>;
-  /** Rooms asked of the stream and refused: unknown, or archived earlier. */
+  /** Rooms requested from the stream but unknown or already archived. */
   missing: readonly string[];
   logs: Readonly<Record<string, RoomLog>>;
   conversations: Readonly<Record<string, Conversation>>;
-  /** Who was erased while this page was open: a list that was on its way must not bring a conversation back. */
+  /** Users erased while this page was open: a list on its way must not bring a conversation back. */
   erased: ReadonlySet<string>;
   areConversationsLoaded: boolean;
   coverage: Coverage;
@@ -81,7 +81,7 @@ export function timelineMessage({ deleted_at, ...message }: Message): TimelineMe
   return { ...message, body: isDeleted ? null : (message.body ?? null), isDeleted };
 }
 
-/** The gap-free part of a log, which is all that may be shown. */
+/** Returns the part of a log without gaps; only that may be shown. */
 export function shownMessages(log: RoomLog): readonly TimelineMessage[] {
   const { from } = log;
   if (from === null) return [];
@@ -89,7 +89,7 @@ export function shownMessages(log: RoomLog): readonly TimelineMessage[] {
   return first <= 0 ? (first === 0 ? log.messages : []) : log.messages.slice(first);
 }
 
-/** The other person of a direct message. */
+/** Returns the other person of a direct message. */
 export function peerOf(message: DirectMessage, viewerId: string): Author {
   return message.sender.id === viewerId ? message.recipient : message.sender;
 }

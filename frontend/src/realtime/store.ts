@@ -1,4 +1,4 @@
-// Holds the one `ChatState` of this tab and tells React when it changed.
+// Holds the `ChatState` of this tab and notifies React of changes.
 
 import { useSyncExternalStore } from "react";
 import type { DirectMessage, Message } from "../api/gen/types.gen";
@@ -8,7 +8,7 @@ import type { ServerEvent } from "./server-event";
 import { withoutHole } from "./snapshots";
 import { type ChatState, EMPTY_STATE, timelineMessage } from "./state";
 
-/** A replay may bring hundreds of events at once; screens follow at most this often. */
+/** Minimum interval between notifications: a replay may bring hundreds of events at once. */
 const FRAME_MS = 16;
 
 export class ChatStore {
@@ -30,7 +30,7 @@ export class ChatStore {
     this.#notify();
   };
 
-  /** What the stream said. */
+  /** Applies an event of the stream. */
   readonly hear = (event: ServerEvent): void => {
     this.update((state) => {
       const next = apply(state, event);
@@ -38,7 +38,7 @@ export class ChatStore {
     });
   };
 
-  /** The answer to our own post, which may come before the stream tells of it or after. */
+  /** Applies the response to our own post, which may arrive before or after its event. */
   readonly acknowledge = (message: Message | DirectMessage): void => {
     this.update((state) =>
       "room_id" in message ? withPosted(state, timelineMessage(message)) : withDirect(state, message),
@@ -61,7 +61,7 @@ export class ChatStore {
 
 export const chat = new ChatStore();
 
-/** A part of what is known. `select` must answer the same object while nothing it reads has changed. */
+/** Selects a part of the state. `select` must return the same object while its inputs are unchanged. */
 export function useChat<T>(select: (state: ChatState) => T): T {
   return useSyncExternalStore(chat.subscribe, () => select(chat.state));
 }

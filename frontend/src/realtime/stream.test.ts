@@ -72,7 +72,7 @@ test("hands over without a gap: the old connection is used until the new one say
   expect(first.isClosed).toBe(false);
   second.says(hello(["room-1", "room-2"]));
   expect(first.isClosed).toBe(true);
-  // The new one resumed from before `meanwhile`, so it repeats it.
+  // The new connection resumed before `meanwhile`, so it repeats it.
   second.says(meanwhile);
   second.says(anEvent("message.posted", aMessage(2)));
   expect(kinds()).toEqual(["hello", "message.posted", "hello", "message.posted"]);

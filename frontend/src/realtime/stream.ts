@@ -1,5 +1,5 @@
-// One unbroken stream made of many connections: opens, watches, resumes from the last position, hands over to a
-// successor without a gap. Knows nothing of rooms' contents or of React.
+// One continuous stream over many connections: opens, monitors, resumes from the last position, and hands over to a new
+// connection without a gap. Does not know the contents of rooms, or React.
 
 import { EVENT_KINDS, type EventKind } from "./events";
 import { isAboutStream, parseEvent, type ServerEvent } from "./server-event";
@@ -12,12 +12,12 @@ export interface StreamRequest {
   token: string | null;
 }
 
-/** What the stream needs from the world around it. */
+/** Dependencies and callbacks of the stream. */
 export interface StreamPorts {
   openSource(query: URLSearchParams): EventSource;
   onEvent(event: ServerEvent): void;
   onStatus(status: ConnectionStatus): void;
-  /** The token is about to end, has ended, or was refused. A newer one comes back by `want`. */
+  /** The token is about to expire, has expired, or was refused. A newer one is passed to `want`. */
   onTokenEnding(why: "expiring" | "ended" | "revoked"): void;
   /** The server or another tab sent something that only a newer release can read. */
   onUnknownEvent(): void;
@@ -25,7 +25,7 @@ export interface StreamPorts {
   isServerThere(): Promise<boolean>;
 }
 
-/** Longer gaps than this many events are cheaper to read as a fresh page than to replay. */
+/** Beyond this many missed events, loading a fresh page is cheaper than replaying them. */
 const REPLAY_LIMIT = 500;
 /**
  * Time after which a connection without a hello is abandoned: TCP, TLS and the request take 10 s at a round trip of 2.4
@@ -34,13 +34,13 @@ const REPLAY_LIMIT = 500;
 const HELLO_TIMEOUT_MS = 30_000;
 /** Time without a hello after which a server that answers other requests is assumed to be behind a buffering proxy. */
 const HELD_BACK_AFTER_MS = 5_000;
-/** Added to two heartbeats before silence counts as death: a busy phone may be late. */
+/** Added to two heartbeat intervals before a silent connection is considered dead: a busy phone may be late. */
 const WATCHDOG_SLACK_MS = 5_000;
 const FIRST_RETRY_MS = 500;
 /** Minimum delay, even if the server requests a shorter one. */
 const SHORTEST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 15_000;
-/** Two connections overlap for a moment while one hands over; this many ids tell their repeats apart. */
+/** Number of remembered ids, to drop duplicates while two connections overlap during a handover. */
 const REMEMBERED_IDS = 2_000;
 
 class Connection {
@@ -66,9 +66,9 @@ class Connection {
 export class ChatStream {
   #request: StreamRequest;
   #cursor: string | null;
-  /** The connection that speaks now. */
+  /** The active connection. */
   #current: Connection | null = null;
-  /** Its successor, until it says hello. */
+  /** The connection that will replace it once it receives its hello. */
   #next: Connection | null = null;
   #heartbeatMs = 15_000;
   #heardAt = 0;
@@ -87,7 +87,7 @@ export class ChatStream {
     this.#open();
   }
 
-  /** Asks for other rooms, or speaks with another token, from where the stream stands. */
+  /** Changes the rooms or the token, and continues from the current position. */
   want(request: StreamRequest): void {
     const isSame =
       request.token === this.#request.token && request.rooms.join() === this.#request.rooms.join();
@@ -96,13 +96,13 @@ export class ChatStream {
     this.#open();
   }
 
-  /** The network or the page came back: trust nothing that has been silent for long. */
+  /** Called when the network or the page is back: reopens a stream that has been silent for long. */
   wake(): void {
     const isSilent = Date.now() - this.#heardAt > this.#heartbeatMs * 1.5;
     if (this.#status !== "live" || isSilent) this.#open();
   }
 
-  /** The browser says that there is no network. An event that comes nevertheless proves it wrong. */
+  /** Called when the browser reports no network. An event that arrives nevertheless proves it wrong. */
   sleep(): void {
     this.#setStatus("offline");
   }
@@ -144,7 +144,7 @@ export class ChatStream {
       this.ports.onEvent({ kind: "reset", id: null, data: { reason: "unknown_cursor" } });
   }
 
-  /** No hello yet: the server is down, or a proxy waits for the end of the endless response. */
+  /** No hello yet: either the server is down, or a proxy buffers the endless response. */
   async #suspect(connection: Connection): Promise<void> {
     const isThere = await this.ports.isServerThere();
     if (connection !== this.#next || this.#current !== null || this.#status === "offline") return;
@@ -170,7 +170,7 @@ export class ChatStream {
     if (event.kind === "bye") this.#onBye(connection, event.data.reason);
   }
 
-  /** The successor speaks: from here on the predecessor is not needed. */
+  /** The new connection works, so the old one is closed. */
   #onHello(connection: Connection, heartbeatMs: number): void {
     this.#heartbeatMs = heartbeatMs;
     this.#failures = 0;
@@ -191,13 +191,13 @@ export class ChatStream {
 
   #onError(connection: Connection): void {
     if (connection !== this.#current && connection !== this.#next) return;
-    // While it is CONNECTING the browser resumes by itself, with `Last-Event-ID`; the watchdog bounds its patience.
+    // In state CONNECTING the browser resumes by itself, with `Last-Event-ID`; the watchdog limits the time.
     if (connection.source.readyState !== EventSource.CLOSED) {
       if (connection === this.#current) this.#setStatus("reconnecting");
       return;
     }
     this.#drop(connection);
-    // CLOSED means an HTTP status, and a script cannot see which; a stale token is the likeliest.
+    // CLOSED means an HTTP error whose status scripts cannot see; most likely the token is stale.
     if (this.#request.token !== null) this.ports.onTokenEnding("ended");
     this.#openLater();
   }
@@ -218,7 +218,7 @@ export class ChatStream {
     }, ms);
   }
 
-  /** Full jitter: after a server's restart its clients must not return all at once. */
+  /** Uses jitter: after a restart of the server, clients must not reconnect all at once. */
   #openLater(): void {
     const ceiling = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures++);
     this.#openIn(ceiling / 4 + Math.random() * ceiling * 0.75);
@@ -240,7 +240,7 @@ export class ChatStream {
     return false;
   }
 
-  /** Until the first hello there is nothing to reconnect to; the word for that is "connecting". */
+  /** Before the first hello, the status stays "connecting" instead of "reconnecting". */
   #setStatus(status: ConnectionStatus): void {
     if (status === "reconnecting" && !navigator.onLine) status = "offline";
     if (status === "reconnecting" && this.#status === "connecting") return;

@@ -1,6 +1,6 @@
 import type { ServerEvent } from "../realtime/server-event";
 
-/** An `EventSource` whose server is the test. */
+/** An `EventSource` controlled by the test. */
 export class FakeEventSource extends EventTarget {
   static opened: FakeEventSource[] = [];
 
@@ -22,13 +22,13 @@ export class FakeEventSource extends EventTarget {
     this.dispatchEvent(new MessageEvent(kind, { data: JSON.stringify(data), lastEventId: id ?? "" }));
   }
 
-  /** The connection broke; the browser is trying again by itself. */
+  /** Simulates a broken connection that the browser retries by itself. */
   breaks(): void {
     this.readyState = EventSource.CONNECTING;
     this.dispatchEvent(new Event("error"));
   }
 
-  /** The server answered with an HTTP error: a browser gives up for good. */
+  /** Simulates an HTTP error, after which a browser does not retry. */
   isRefused(): void {
     this.readyState = EventSource.CLOSED;
     this.dispatchEvent(new Event("error"));
@@ -43,5 +43,5 @@ export class FakeEventSource extends EventTarget {
   }
 }
 
-// jsdom knows no `EventSource`; the constants are all that the code asks of it.
+// jsdom has no `EventSource`; the code needs only its constants.
 Object.assign(globalThis, { EventSource: { CONNECTING: 0, OPEN: 1, CLOSED: 2 } });

@@ -1,5 +1,5 @@
-// Web Locks for tests: one queue per name, exclusive, with `steal`. Each tab of a test gets a handle of its own,
-// so that a tab can die and free what it held.
+// Web Locks for tests: one queue per name, exclusive, with `steal`. Each tab of a test gets its own handle,
+// so that a tab can crash and release its locks.
 
 interface Waiting {
   tab: FakeTab;
@@ -50,7 +50,7 @@ export class FakeLocks {
     });
   }
 
-  /** As when a tab crashes: nothing runs there any more. */
+  /** Simulates a crash of the tab: none of its callbacks run anymore. */
   kill(tab: FakeTab): void {
     for (const [name, queue] of this.#queues)
       this.#queues.set(

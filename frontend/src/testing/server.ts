@@ -1,4 +1,4 @@
-// The API as a test imagines it. Requests that a test does not expect fail it.
+// A mock of the API. Unexpected requests fail the test.
 
 import { setupServer } from "msw/node";
 import { afterAll, afterEach, beforeAll } from "vitest";

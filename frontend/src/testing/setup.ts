@@ -2,7 +2,7 @@ import "@testing-library/jest-dom/vitest";
 import { cleanup } from "@testing-library/react";
 import { afterEach, beforeEach } from "vitest";
 
-// jsdom knows the element and not what it can do.
+// jsdom has the element but not its methods.
 HTMLDialogElement.prototype.showModal ??= function showModal() {
   this.open = true;
 };

@@ -1,4 +1,4 @@
-// Things as the server sends them, for tests.
+// Test data in the format of the server.
 
 import type { Author, DirectMessage, Message, Room } from "../api/gen/types.gen";
 import type { EventKind } from "../realtime/events";

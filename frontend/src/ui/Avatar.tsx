@@ -1,4 +1,4 @@
-// A person's colour comes from the name, so that it is the same for everyone and in every place.
+// A person's colour is derived from the name, so that it is the same for everyone everywhere.
 
 const HUES = [25, 55, 95, 145, 195, 235, 275, 345];
 

@@ -2,7 +2,7 @@ import type { ComponentProps } from "react";
 import { EmptyState } from "./EmptyState";
 import { PageHeader } from "./PageHeader";
 
-/** A page with nothing to show but a sentence; the header keeps the way out within reach on a phone. */
+/** A page with only a message; the header keeps the navigation within reach on phones. */
 export function BlankPage({ page, ...rest }: { page: string } & ComponentProps<typeof EmptyState>) {
   return (
     <>

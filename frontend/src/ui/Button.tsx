@@ -14,7 +14,7 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   isBusy?: boolean;
 }
 
-/** The look of a button, for links that act like one. */
+/** Classes of a button, for links that look like one. */
 export function buttonClass(look: Look = "solid"): string {
   return `inline-flex min-h-11 md:min-h-10 items-center justify-center gap-2 rounded-xl px-4 font-semibold whitespace-nowrap transition-colors disabled:opacity-55 aria-disabled:opacity-55 ${LOOKS[look]}`;
 }
@@ -34,7 +34,7 @@ export function Button({ look = "solid", isBusy = false, className = "", onClick
 }
 
 interface IconButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
-  /** Read aloud, and shown on hover. */
+  /** Accessible name, also shown on hover. */
   label: string;
   children: ReactNode;
 }

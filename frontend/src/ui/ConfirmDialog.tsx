@@ -6,7 +6,7 @@ import { Notice } from "./Notice";
 
 interface ConfirmDialogProps {
   title: string;
-  /** What will happen, and whether it can be undone. */
+  /** Explains what will happen, and whether it can be undone. */
   children: ReactNode;
   action: string;
   look?: "danger" | "solid";

@@ -9,13 +9,13 @@ interface DialogProps {
   children: ReactNode;
 }
 
-/** A modal dialog. The browser's own `<dialog>` keeps the focus inside and gives it back afterwards. */
+/** A modal dialog. The `<dialog>` element keeps the focus inside and restores it afterwards. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const titleId = useId();
 
-  // A layout effect: it closes the dialog while it is still in the page, and only then does the focus go back.
+  // A layout effect closes the dialog while it is still in the page; only then is the focus restored.
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();

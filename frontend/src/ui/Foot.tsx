@@ -5,7 +5,7 @@ interface FootProps {
   children: ReactNode;
 }
 
-/** What stands where a message would be typed, when none can be. */
+/** Shown in place of the composer when writing is not possible. */
 export function Foot({ look, children }: FootProps) {
   return (
     <div className="column p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-4">

@@ -1,4 +1,4 @@
-/** The mark: a ring that closes on a point of light, drawn in the accent of the theme. */
+/** The logo: a ring that ends in a dot, in the accent colour of the theme. */
 export function Logo({ className = "size-8" }: { className?: string }) {
   return (
     <svg viewBox="0 0 32 32" className={className} aria-hidden="true">

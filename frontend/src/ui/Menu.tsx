@@ -11,17 +11,17 @@ export interface MenuItem {
 
 interface MenuProps {
   label: string;
-  /** What the button shows. */
+  /** Content of the button. */
   children: ReactNode;
   items: readonly MenuItem[];
   buttonClassName?: string;
 }
 
-/** What a menu needs below its button; with less, it opens upwards. */
+/** Space that a menu needs below its button; with less, it opens upwards. */
 const TALLEST_ENTRY_PX = 44;
 const SLACK_PX = 32;
 
-/** A button that opens a list of actions; arrows move, Escape closes and gives the focus back. */
+/** A button that opens a list of actions; arrow keys move, Escape closes and restores the focus. */
 export function Menu({ label, children, items, buttonClassName = "" }: MenuProps) {
   const [isOpen, setOpen] = useState(false);
   const [isAbove, setAbove] = useState(false);

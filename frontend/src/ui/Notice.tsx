@@ -13,7 +13,7 @@ interface NoticeProps {
   action?: ReactNode;
 }
 
-/** A sentence that matters now, with something to do about it. */
+/** An important message, with an optional action. */
 export function Notice({ tone, children, action }: NoticeProps) {
   const Icon = tone === "calm" ? Info : CircleAlert;
   return (

@@ -1,4 +1,4 @@
-// Times as people say them, in the reader's language and zone.
+// Formats times for people, in the reader's language and time zone.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const dayAndMonth = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
@@ -13,7 +13,7 @@ export const clockTime = (iso: string) => clock.format(new Date(iso));
 export const fullTime = (iso: string) => full.format(new Date(iso));
 export const shortTime = (iso: string) => short.format(new Date(iso));
 
-/** "Today", "Yesterday", "Friday, 20 November", or with the year where it is another. */
+/** "Today", "Yesterday", "Friday, 20 November", with the year if it is not the current one. */
 export function dayName(date: Date, now = new Date()): string {
   const midnight = (day: Date) => new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime();
   const daysAgo = Math.round((midnight(now) - midnight(date)) / DAY_MS);
@@ -21,7 +21,7 @@ export function dayName(date: Date, now = new Date()): string {
   return date.getFullYear() === now.getFullYear() ? dayAndMonth.format(date) : dayMonthYear.format(date);
 }
 
-/** The time today, the day otherwise: for lists, where room is scarce. */
+/** The time if it is today, the date otherwise; for lists with little space. */
 export function briefTime(iso: string, now = new Date()): string {
   const date = new Date(iso);
   return date.toDateString() === now.toDateString() ? clock.format(date) : dayName(date, now);

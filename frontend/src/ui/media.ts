@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** From this width on, the list of rooms stands beside the room. Tailwind's `md`. */
+/** From this width on, the sidebar is always visible. Tailwind's `md`. */
 const WIDE = "(min-width: 48rem)";
 
 export function useIsWide(): boolean {

@@ -12,7 +12,7 @@ import { AdminPage } from "./AdminPage";
 
 const PAGE = 50;
 
-/** Who changed what, newest first. */
+/** The audit trail, newest first. */
 export function AdminAuditPage() {
   const trail = useInfiniteQuery({
     queryKey: ["audit"],
@@ -70,7 +70,7 @@ const VERBS: Readonly<Record<string, string>> = {
   "sessions.ended": "ended the sessions of",
 };
 
-/** One change as a sentence; an unknown kind still tells who, what and whom. */
+/** Describes a change as a sentence; unknown kinds are described by their name. */
 function told({ kind, actor, room, user, detail }: AuditEntry): string {
   const verb = VERBS[kind] ?? kind.replace(/[._]/g, " ");
   const whom = user?.username ?? (room ? `“${room.name}”` : "");

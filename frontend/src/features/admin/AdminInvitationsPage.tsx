@@ -15,7 +15,7 @@ import { InvitationDialog } from "./InvitationDialog";
 
 type Task = { kind: "make" } | { kind: "revoke"; invitation: Invitation };
 
-/** Who may come in where not everybody may. */
+/** Lists invitations, and creates and revokes them. */
 export function AdminInvitationsPage() {
   const [task, setTask] = useState<Task | null>(null);
   const { registration } = useServerTraits();
@@ -81,7 +81,7 @@ export function AdminInvitationsPage() {
   );
 }
 
-/** What an invitation is good for, or why it is good for nothing. */
+/** Says how many uses an invitation has left, or why it is invalid. */
 function standing(invitation: Invitation): string {
   const { max_uses, uses, expires_at, revoked_at, is_valid } = invitation;
   const used = `${uses} of ${max_uses} used`;

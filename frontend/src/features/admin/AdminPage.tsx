@@ -12,7 +12,7 @@ interface AdminPageProps {
   children: ReactNode;
 }
 
-/** The frame of every admin screen. The server decides who may; this only spares others a useless page. */
+/** The layout of every admin screen. The server enforces the rights; others just see a note here. */
 export function AdminPage({ title, aside, children }: AdminPageProps) {
   const viewer = useViewer();
   useTitle(title);

@@ -37,7 +37,7 @@ beforeEach(() => {
   );
 });
 
-/** Opens the page, and the question whether Zoe is to be erased. */
+/** Opens the page and the dialog for erasing Zoe. */
 async function askToErase() {
   render(
     <QueryClientProvider client={new QueryClient()}>

@@ -17,7 +17,7 @@ interface InvitationDialogProps {
   onClose(): void;
 }
 
-/** Makes an invitation and shows its link, this once: the server keeps no more than a digest of the code. */
+/** Creates an invitation and shows its link once: the server stores only a digest of the code. */
 export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
   const [uses, setUses] = useState("1");
   const [seconds, setSeconds] = useState(604_800);
@@ -99,7 +99,7 @@ function InvitationLink({ link, onClose }: { link: string; onClose(): void }) {
           hint="It is shown only once. Anyone who has it can join."
         />
         <div className="flex justify-end gap-2">
-          {/* Only a page from a safe origin may write to the clipboard; elsewhere the field is there to copy from. */}
+          {/* Only secure contexts can write to the clipboard; elsewhere the field can be copied by hand. */}
           {navigator.clipboard && (
             <Button
               look="quiet"

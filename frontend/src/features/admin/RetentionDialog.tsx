@@ -5,7 +5,7 @@ import { answer } from "../../api/problem";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { INPUT_CLASS } from "../../ui/TextField";
 
-/** What the select calls the server's own setting; a number is days. */
+/** Value of the option for the server's default; the others are numbers of days. */
 const AS_SERVER = "server";
 const CHOICES = [0, 1, 7, 30, 90, 365];
 
@@ -19,11 +19,11 @@ function periodName(days: number): string {
   return days === 1 ? "1 day" : `${days} days`;
 }
 
-/** Asks how long a room keeps its messages. */
+/** Sets how long a room keeps its messages. */
 export function RetentionDialog({ room, onClose }: { room: Room; onClose(): void }) {
   const [choice, setChoice] = useState(String(room.retention_days ?? AS_SERVER));
   const days = choice === AS_SERVER ? null : Number(choice);
-  // Another program may have chosen a number of its own.
+  // Another client may have set a different number.
   const choices = [...new Set([...CHOICES, ...(room.retention_days === null ? [] : [room.retention_days])])];
   return (
     <ConfirmDialog

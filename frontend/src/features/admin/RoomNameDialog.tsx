@@ -7,7 +7,7 @@ import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { TextField } from "../../ui/TextField";
 
-/** Names a new room, or an old one anew. */
+/** Creates or renames a room. */
 export function RoomNameDialog({ room, onClose }: { room?: Room; onClose(): void }) {
   const navigate = useNavigate();
   const [name, setName] = useState(room?.name ?? "");

@@ -40,7 +40,7 @@ interface Wording {
   call(): Promise<unknown>;
 }
 
-/** Says what an act of moderation means, asks what it needs to know, and does it. */
+/** Explains a moderation action, asks for its parameters and runs it. */
 export function UserDialog({ task: { kind, user }, onDone, onClose }: UserDialogProps) {
   const [reason, setReason] = useState("");
   const [seconds, setSeconds] = useState(3_600);

@@ -23,7 +23,7 @@ interface UserRowProps {
   onTask(kind: UserTask["kind"]): void;
 }
 
-/** One person, with what an admin may do about them. */
+/** One person, with a menu of moderation actions. */
 export function UserRow({ user, onTask }: UserRowProps) {
   const isSelf = useViewer()?.id === user.id;
   const navigate = useNavigate();

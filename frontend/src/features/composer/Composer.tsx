@@ -5,18 +5,18 @@ import { hasKeyboard } from "../../ui/media";
 import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
 
-/** The server's limit, counted as it counts: in characters, not in UTF-16 units. */
+/** The server's limit, in characters (code points), not UTF-16 units. */
 const LONGEST_MESSAGE = 4_000;
-/** The counter appears when it begins to matter. */
+/** The counter is shown above this length. */
 const COUNT_FROM = 3_500;
 
 interface ComposerProps {
   userId: string;
   lane: Lane;
-  /** Read aloud as the field's name, and shown while it is empty. */
+  /** Accessible name of the field, also its placeholder. */
   label: string;
   isPrivate?: boolean;
-  /** ArrowUp in the empty field. */
+  /** Called on ArrowUp in the empty field. */
   onEditLast?(): void;
 }
 
@@ -28,7 +28,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   const length = [...body].length;
   const isTooLong = length > LONGEST_MESSAGE;
 
-  // A touch keyboard must not jump up by itself; with a real one, typing is what people came for.
+  // Do not open a touch keyboard uninvited; with a hardware keyboard, focus the field right away.
   useEffect(() => {
     if (hasKeyboard()) field.current?.focus({ preventScroll: true });
   }, []);

@@ -29,7 +29,7 @@ async function deliver(userId: string, { clientId, lane, body }: Unsent, signal:
   const message = await posted.catch((error: unknown) => {
     const isRefusedWhileSignedIn =
       error instanceof ProblemError && error.status === 401 && session.userId === userId;
-    // A 401 in a session that is still valid is a fault in between, not the end of the session.
+    // A 401 in a session that is still valid comes from a proxy or a race, and does not end the session.
     throw isRefusedWhileSignedIn ? new ProblemError({ status: 0, detail: error.message }) : error;
   });
   chat.acknowledge(message);

@@ -7,10 +7,10 @@ import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
 import { windowId } from "../../browser/window-id";
 
-/** Where a message goes: a room, or one person. */
+/** Destination of a message: a room or one person. */
 export type Lane = `room:${string}` | `direct:${string}`;
 
-/** Where something is typed: a new message, or the edit of one. */
+/** What is being typed: a new message, or the edit of one. */
 export type DraftPlace = Lane | `edit:${string}`;
 
 interface Draft {

@@ -6,7 +6,7 @@ import type { Unsent } from "./outbox-records";
 
 const ROOM: Lane = "room:1";
 
-/** A server whose answers the test gives, one request at a time. */
+/** A server whose responses the test gives, one request at a time. */
 class Server {
   requests: { unsent: Unsent; answer(): void; refuse(status: number, retryAfterSecs?: number): void }[] = [];
 

@@ -32,7 +32,7 @@ export class Outbox {
   #isPaused = true;
   readonly #records: OutboxRecords;
 
-  /** `deliver` posts one message and answers when the server has acknowledged it. */
+  /** `deliver` posts one message and resolves when the server has acknowledged it. */
   constructor(
     private readonly userId: string,
     private readonly deliver: (unsent: Unsent, signal: AbortSignal) => Promise<void>,
@@ -42,7 +42,7 @@ export class Outbox {
     this.#items = this.#records.all();
   }
 
-  /** Starts sending whatever is waiting, and whatever comes. */
+  /** Starts sending waiting and new messages. */
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
@@ -52,7 +52,7 @@ export class Outbox {
     this.#drainAll();
   }
 
-  /** Stops sending; what is unsent stays kept. */
+  /** Stops sending; unsent messages are kept. */
   pause(): void {
     this.#isPaused = true;
     window.removeEventListener("storage", this.#onStorage);
@@ -60,7 +60,7 @@ export class Outbox {
     this.wake();
   }
 
-  /** Tries again now instead of when the wait is over. */
+  /** Retries now instead of waiting for the next attempt. */
   readonly wake = (): void => {
     for (const wake of [...this.#wakers.values()]) wake();
   };

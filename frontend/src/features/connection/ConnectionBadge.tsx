@@ -13,7 +13,7 @@ const SAYS: Record<ShownStatus, { text: string; look: string; dot: string }> = {
   offline: { text: "Offline", look: "text-waiting bg-waiting-wash", dot: "border-2 border-waiting" },
 };
 
-/** How the connection fares, in a word. */
+/** The state of the connection in one word. */
 export function ConnectionBadge() {
   const status = useConnection();
   const { text, look, dot } = SAYS[status];

@@ -2,7 +2,7 @@ import { CloudOff, Hourglass, type LucideIcon, RefreshCw } from "lucide-react";
 import { useEffect, useState } from "react";
 import { type ShownStatus, useConnection } from "./connection";
 
-/** A hiccup shorter than this is not worth a sentence; the badge tells of it at once. */
+/** Shorter interruptions show only in the badge, not in the banner. */
 const SPEAK_AFTER_MS = 2_500;
 
 const SAYS: Partial<Record<ShownStatus, { icon: LucideIcon; text: string; afterMs: number }>> = {

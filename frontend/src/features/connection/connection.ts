@@ -1,4 +1,4 @@
-// Joins the shared stream to the session and to what is known, and tells how the connection fares.
+// Connects the shared stream to the session and the chat state, and reports the state of the connection.
 
 import { useSyncExternalStore } from "react";
 import { apiAddress } from "../../api/address";
@@ -14,9 +14,9 @@ import type { ConnectionStatus, StreamPorts } from "../../realtime/stream";
 import { outboxOf } from "../composer/current-outbox";
 import { session } from "../session/session";
 
-/** How long "caught up" stays after a reconnect. */
+/** Duration of the "caught up" status after a reconnect. */
 const CAUGHT_UP_MS = 3_000;
-/** A session that cannot be renewed just now (no network, server away) is tried again after this. */
+/** Retry interval for renewing the session while the server cannot be reached. */
 const RENEW_AGAIN_MS = 5_000;
 
 /** Maximum wait for a token renewal before the stream starts as a guest. */
@@ -76,7 +76,7 @@ class LiveConnection {
     this.#stream.start();
   }
 
-  /** The rooms on the screen. Asking for a room counts as being in it, so only these are asked for. */
+  /** Sets the rooms on the screen. Requesting a room counts as being present in it, so only these are requested. */
   look(rooms: readonly string[]): void {
     this.#rooms = rooms;
     this.#stream.want(rooms, this.#token);
@@ -111,7 +111,7 @@ class LiveConnection {
     if (this.#userId) outboxOf(this.#userId).resume();
   }
 
-  /** Without a token now, a member's stream is a guest's for a while; it becomes the member's as soon as one comes. */
+  /** Without a token, a member's stream is opened as a guest; it is reopened as the member when a token arrives. */
   async #takeToken(): Promise<void> {
     try {
       this.#token = await session.accessToken();
@@ -120,11 +120,11 @@ class LiveConnection {
     }
   }
 
-  /** Gets a newer token; the session then reports itself, and the stream carries on with it. */
+  /** Gets a newer token; the session notifies its subscribers, and the stream continues with it. */
   async #renew(why: "expiring" | "ended" | "revoked"): Promise<void> {
     if (this.#token === null) return;
     try {
-      // "Ended" may be a proxy's mood as well as the token's: a request tells, and renews the token if need be.
+      // "Ended" may also be caused by a proxy. A request finds out, and renews the token if necessary.
       if (why === "ended") await answer(getMe());
       else await session.replaceToken(this.#token);
       this.#onSession();

@@ -29,7 +29,7 @@ export function ConversationPage() {
   const { userId = "" } = useParams();
   const viewer = useViewer();
   const known = useChat((state) => state.conversations[userId]?.user);
-  // Whoever was just picked from a list has a name before the conversation has a message.
+  // A person just picked from a list has a name even if the conversation has no messages yet.
   const picked: unknown = useLocation().state?.username;
   const username = known?.username ?? (typeof picked === "string" ? picked : "Private conversation");
   const peer = useMemo(() => ({ id: userId, username }), [userId, username]);
@@ -103,7 +103,7 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
   );
 }
 
-/** A direct message stays as it was sent. */
+/** Direct messages cannot be edited or deleted. */
 function directActions(viewer: User): MessageActions {
   return {
     canEdit: () => false,

@@ -13,7 +13,7 @@ import { TextField } from "../../ui/TextField";
 interface PeoplePickerProps {
   chosen: readonly Author[];
   onChange(people: readonly Author[]): void;
-  /** Nobody writes to themselves. */
+  /** Excluded from the results: nobody writes to themselves. */
   except: string;
 }
 
@@ -39,7 +39,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
         onChange={(event) => setQuery(event.target.value)}
         autoFocus={hasKeyboard()}
         onKeyDown={(event) => {
-          // Enter would submit the form; during a composition it only ends a word.
+          // Enter must not submit the form; during a composition it only confirms a word.
           if (event.key === "Enter" && !isComposing(event)) event.preventDefault();
         }}
       />

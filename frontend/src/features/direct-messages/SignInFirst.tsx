@@ -3,7 +3,7 @@ import { Link, useLocation } from "react-router";
 import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
 
-/** A guest followed an address that is for members. */
+/** Shown to guests who open a page for members. */
 export function SignInFirst() {
   const { pathname } = useLocation();
   return (

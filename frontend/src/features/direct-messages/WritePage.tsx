@@ -12,7 +12,7 @@ import { useDraft } from "../composer/drafts";
 import { useViewer } from "../session/use-session";
 import { PeoplePicker } from "./PeoplePicker";
 
-/** An admin writes to one person or to several; each gets a message of their own. */
+/** Sends a private message to one or more people, as separate messages. */
 export function WritePage() {
   const viewer = useViewer();
   useTitle("New private message");

@@ -13,7 +13,7 @@ import { useReadMarks } from "../unread/read-marks";
 
 const PAGE = 50;
 
-/** Keeps the list of conversations true. Mounted once, by the shell. */
+/** Keeps the list of conversations up to date. Mounted once, by the shell. */
 export function useConversationsSnapshot(): void {
   const viewerId = useViewer()?.id;
   const coverage = useChat((state) => state.coverage.directs);
@@ -33,7 +33,7 @@ export function useConversationsSnapshot(): void {
   });
 }
 
-/** Conversations, the one last written in first; null until the list came. */
+/** Conversations, most recent first; null until the list is loaded. */
 export function useConversations(): Conversation[] | null {
   const conversations = useChat((state) => state.conversations);
   const isLoaded = useChat((state) => state.areConversationsLoaded);
@@ -46,7 +46,7 @@ export function useConversations(): Conversation[] | null {
 
 const newestPos = ({ messages }: Conversation) => messages.at(-1)?.pos ?? 0;
 
-/** The people whose last message this viewer has not read here. */
+/** People whose last message is unread in this browser. */
 export function useUnreadPeers(): ReadonlySet<string> {
   const viewerId = useViewer()?.id;
   const marks = useReadMarks(viewerId);
@@ -60,7 +60,7 @@ export function useUnreadPeers(): ReadonlySet<string> {
   }, [conversations, marks, viewerId]);
 }
 
-/** One conversation, read by page and carried on by the stream. */
+/** One conversation, loaded by page and kept up to date by the stream. */
 export function useConversation(peer: Author) {
   const conversation = useChat((state) => state.conversations[peer.id]);
   const coverage = useChat((state) => state.coverage.directs);
@@ -92,7 +92,7 @@ export function useConversation(peer: Author) {
     isBusy.current = true;
     setLoadingOlder(true);
     read(first)
-      .catch(() => {}) // Scrolling up again tries again.
+      .catch(() => {}) // Scrolling up again retries.
       .finally(() => {
         isBusy.current = false;
         setLoadingOlder(false);

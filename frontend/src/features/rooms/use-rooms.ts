@@ -7,12 +7,12 @@ import { withRooms } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
 import { useReadingInterval } from "../connection/connection";
 
-/** The stream tells of rooms and counts, but of messages only in the open room: the others' heads are asked for. */
+/** The stream reports messages only of the open room, so the `head_seq` of other rooms is polled. */
 const HEADS_EVERY_MS = 15_000;
 
 const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
-/** Keeps the list of active rooms true. Mounted once, by the shell. */
+/** Keeps the list of active rooms up to date. Mounted once, by the shell. */
 export function useRoomsSnapshot() {
   const coverage = useChat((state) => state.coverage.lobby);
   const interval = useReadingInterval();
@@ -29,7 +29,7 @@ export function useRoomsSnapshot() {
   });
 }
 
-/** Active rooms by name; null until the first list came. */
+/** Active rooms by name; null until the first list is loaded. */
 export function useRooms(): Room[] | null {
   const rooms = useChat((state) => state.rooms);
   return useMemo(() => rooms && Object.values(rooms).sort((a, b) => byName.compare(a.name, b.name)), [rooms]);

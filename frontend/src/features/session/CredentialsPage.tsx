@@ -32,7 +32,7 @@ const SIGN_UP: Wording = {
   other: { text: "Already have an account?", link: "Sign in", path: "/sign-in" },
 };
 
-/** Signing in and signing up are one form with different words. */
+/** Sign-in and sign-up use the same form with different texts. */
 export function CredentialsPage({ isNew }: { isNew: boolean }) {
   const words = isNew ? SIGN_UP : SIGN_IN;
   const back = useReturnPath();
@@ -145,7 +145,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
   );
 }
 
-/** Demo accounts exist only where the server says so. */
+/** Shown only if the server has demo accounts. */
 function DemoHint() {
   if (!useServerTraits().demo) return null;
   return (

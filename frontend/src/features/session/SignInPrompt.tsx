@@ -2,7 +2,7 @@ import { Link, useLocation } from "react-router";
 import { buttonClass } from "../../ui/Button";
 import { Foot } from "../../ui/Foot";
 
-/** Where a member would type, a guest is invited in; afterwards this room is open again. */
+/** Replaces the composer for guests; after signing in, the same room is open again. */
 export function SignInPrompt({ roomName }: { roomName: string }) {
   const { pathname } = useLocation();
   const back = { from: pathname };

@@ -12,7 +12,7 @@ const ALI = { id: "user-ali", username: "ali", role: "user" as const };
 let spent: string[];
 let valid: string;
 
-/** A server that rotates: each refresh token is good once, and only the newest access token is taken. */
+/** A server with token rotation: each refresh token works once, and only the newest access token is accepted. */
 beforeEach(() => {
   spent = [];
   valid = "access-0";

@@ -12,7 +12,7 @@ import { browserStorage, readJson } from "../../browser/storage";
 
 const KEPT = "gapless.session";
 const LOCK = "gapless.session";
-/** A token is renewed this long before its end, so that none runs out on its way to the server. */
+/** A token is renewed this long before it expires, so that none expires on its way to the server. */
 const RENEW_BEFORE_SECS = 30;
 /** Maximum wait for another tab's renewal; a tab that is frozen or hangs must not block this one. */
 const LOCK_PATIENCE_MS = 5_000;
@@ -35,7 +35,7 @@ interface Kept {
 
 export interface SessionView {
   user: User | null;
-  /** Why the last session ended, when it was not the user's own doing. */
+  /** Why the last session ended, unless the user signed out. */
   endedBecause: string | null;
 }
 
@@ -60,13 +60,13 @@ export class SessionStore implements TokenSource {
     this.#begin(await answer(login({ body: { username, password } })));
   }
 
-  /** Makes an account; `invitation` is empty where none is asked for. */
+  /** Creates an account; `invitation` is empty if none is needed. */
   async signUp(username: string, password: string, invitation = ""): Promise<void> {
     const shown = invitation === "" ? {} : { invitation };
     this.#begin(await answer(register({ body: { username, password, ...shown } })));
   }
 
-  /** Tells the server, then forgets the session here whether or not the server could be told. */
+  /** Tells the server, then forgets the session here, even if the server could not be reached. */
   async signOut(): Promise<void> {
     const kept = readKept();
     if (kept) await answer(logout({ body: { refresh_token: kept.refresh_token } })).catch(() => {});
@@ -91,7 +91,7 @@ export class SessionStore implements TokenSource {
     return this.#renew(refused);
   }
 
-  /** The server said that this user changed: a role, mostly. */
+  /** Called when the server reports a change of this user, such as a new role. */
   noteUser(user: User): void {
     const kept = readKept();
     if (!kept || kept.user.id !== user.id || JSON.stringify(kept.user) === JSON.stringify(user)) return;
@@ -103,7 +103,7 @@ export class SessionStore implements TokenSource {
     this.#show({ ...this.#view, endedBecause: null });
   }
 
-  /** Requests of this tab that wait for a token wait for the same one; the lock is for the other tabs. */
+  /** All waiting requests of this tab share one renewal; the lock is for other tabs. */
   #renew(refused: string | null): Promise<string | null> {
     this.#renewal ??= exclusively(LOCK, LOCK_PATIENCE_MS, (isAlone) => this.#spend(refused, isAlone)).finally(
       () => {

@@ -6,7 +6,7 @@ export function useSession(): SessionView {
   return useSyncExternalStore(session.subscribe, () => session.view);
 }
 
-/** Who is signed in, with role and mute as the stream last told them; null for a guest. */
+/** The signed-in user, with the latest role and mute from the stream; null for a guest. */
 export function useViewer() {
   return useChat((state) => state.viewer);
 }

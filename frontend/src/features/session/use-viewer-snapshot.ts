@@ -5,7 +5,7 @@ import { untilAnswered } from "../../api/until-answered";
 import { withViewer } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
 
-/** Keeps role and mute of whoever is signed in true: read once, then carried on by `user.changed`. */
+/** Keeps the role and mute of the signed-in user up to date: loaded once, then updated by `user.changed`. */
 export function useViewerSnapshot(): void {
   const viewerId = useChat((state) => state.viewer?.id);
   const coverage = useChat((state) => state.coverage.directs);

@@ -2,7 +2,7 @@ import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "re
 
 /** Messages with more lines than this are folded, to slightly fewer: a single hidden line is not worth a button. */
 const TALLEST_LINES = 20;
-/** Shorter texts are never that tall, however narrow the screen. */
+/** Shorter texts never reach that height, even on narrow screens. */
 const SHORTEST_TALL = { characters: 240, lines: 12 };
 
 /** The unfolded messages of a timeline; a row that is scrolled out of the page and back keeps its state. */

@@ -6,7 +6,7 @@ interface JumpButtonProps {
   onJump(): void;
 }
 
-/** Back to the newest message, telling how many came meanwhile, to the ear as well. */
+/** Jumps to the newest message, and shows and announces the number of new ones. */
 export function JumpButton({ isShown, unseen, onJump }: JumpButtonProps) {
   const label = unseen === 0 ? "Jump to newest" : unseen === 1 ? "1 new message" : `${unseen} new messages`;
   const look =

@@ -27,7 +27,7 @@ export function KeptText({ title, text, note, children }: KeptTextProps) {
       </div>
       <div className="flex flex-wrap gap-2">
         {children}
-        {/* Only a page from a safe origin may write to the clipboard; elsewhere the text is there to copy from. */}
+        {/* Only secure contexts can write to the clipboard; elsewhere the text can be copied by hand. */}
         {navigator.clipboard && (
           <Button
             look="quiet"

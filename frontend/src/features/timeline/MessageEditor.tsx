@@ -17,7 +17,7 @@ interface MessageEditorProps {
   onEmptied(): void;
 }
 
-/** Edits a message in its place. What was typed is kept until it is saved or given up. */
+/** Edits a message in place. The typed text is kept until it is saved or cancelled. */
 export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: MessageEditorProps) {
   const place = `edit:${messageId}` as const;
   const [text, setText] = useState(() => readDraft(userId, place) || body);

@@ -9,7 +9,7 @@ import { Fold, type Folding } from "./Fold";
 import { MessageText } from "./MessageText";
 import { UnsentNote } from "./UnsentNote";
 
-/** What the reader may do with messages here; what is absent is not offered. */
+/** Actions that the reader may take on messages; absent ones are not shown. */
 export interface MessageActions {
   canEdit(entry: Entry): boolean;
   canDelete(entry: Entry): boolean;
@@ -18,7 +18,7 @@ export interface MessageActions {
   retry(unsent: Unsent): void;
   /** Moves an unsent message from the timeline back to the composer. */
   takeBack(unsent: Unsent): void;
-  /** What stands in a message's place while it is edited. */
+  /** Rendered in place of a message while it is edited. */
   editor(entry: Entry): ReactElement | null;
 }
 
@@ -36,7 +36,7 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, foldin
   const isWaiting = entry.unsent !== null;
   return (
     <article
-      // Focus by touch reveals the actions where there is no pointer to hover with.
+      // On touch screens, which cannot hover, focus reveals the actions.
       tabIndex={-1}
       aria-label={`${entry.author.username}, ${clockTime(entry.writtenAt)}`}
       data-thread={isWaiting ? "pending" : undefined}

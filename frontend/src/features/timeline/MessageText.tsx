@@ -4,14 +4,14 @@ import { loadChunk } from "../../browser/chunks";
 let richText: ((body: string) => string) | null = null;
 let loading: Promise<void> | null = null;
 
-/** Nothing in it that the formatter would change: no need to load or run it. */
+/** Matches text that the formatter would not change, so that it need not be loaded. */
 const isPlain = (body: string) => !/[*_`~[\]<>&\\]|https?:|www\.|@|\n/.test(body);
 
-/** Nothing but a few emoji: shown large, as they are meant. */
+/** Matches text of only a few emoji, which is shown large. */
 const isEmojiOnly = (body: string) =>
   /^(?:\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\u200d|\ufe0f)*\s?){1,6}$/u.test(body);
 
-/** What somebody wrote, formatted; plain until the formatter is there. */
+/** A formatted message text; plain until the formatter is loaded. */
 export function MessageText({ body }: { body: string }) {
   const [isReady, setReady] = useState(richText !== null);
   const needsFormat = !isPlain(body);
@@ -25,7 +25,7 @@ export function MessageText({ body }: { body: string }) {
     void loading
       .then(() => isHere && setReady(true))
       .catch(() => {
-        loading = null; // Plain text stays readable; the next message tries again.
+        loading = null; // Plain text is readable; the next message retries.
       });
     return () => {
       isHere = false;

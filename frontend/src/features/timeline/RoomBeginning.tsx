@@ -1,7 +1,7 @@
 import { Hash } from "lucide-react";
 import type { Room } from "../../api/gen/types.gen";
 
-/** Stands above the first message of a room, or alone where there is none yet. */
+/** Shown above the first message of a room, or alone in an empty room. */
 export function RoomBeginning({ room, isEmpty }: { room: Room; isEmpty: boolean }) {
   return (
     <div className="px-5 pt-10 pb-4">

@@ -28,14 +28,14 @@ interface RoomTimelineProps {
   onEdit(messageId: string | null): void;
 }
 
-/** The timeline of one public room, with what its reader may do there. */
+/** The timeline of one public room, with the actions of its reader. */
 export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
   const viewer = useViewer();
   const log = useRoomLog(room.id);
   const unsent = useUnsent(viewer?.id, `room:${room.id}`);
   const [deleting, setDeleting] = useState<Entry | null>(null);
   const viewerId = viewer?.id;
-  // Where the reader had got to on the way in; the line stays there while the room is open.
+  // The read mark when the room was opened; the line stays there while the room is open.
   const [readUpTo] = useState(() => readMarks(viewerId)[`room:${room.id}`] ?? null);
 
   const entries = useMemo(

@@ -9,11 +9,11 @@ import { DayRow, NewRow, TimelineSkeleton } from "./separators";
 import { useNews } from "./use-news";
 import { useScroll } from "./use-scroll";
 
-/** Pressed on the log itself, these scroll towards the past. */
+/** Keys that scroll up when pressed on the log itself. */
 const LEAVING_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
 
 interface TimelineProps {
-  /** What the log is called by a screen reader. */
+  /** Accessible name of the log. */
   label: string;
   entries: readonly Entry[];
   viewerId: string | undefined;
@@ -21,9 +21,9 @@ interface TimelineProps {
   isLoadingOlder: boolean;
   hasOlder: boolean;
   loadOlder(): void;
-  /** Messages after this place are marked as new. */
+  /** Messages after this position are marked as new. */
   readUpTo: number | null;
-  /** The reader has seen everything up to this place. */
+  /** Called when the reader has seen everything up to this position. */
   onRead(order: number): void;
   actions: MessageActions;
   /** The message that is being edited, if any: it is scrolled into view, and stays in the page. */
@@ -159,7 +159,7 @@ function TimelineRow({ row, actions, folding, viewerId, isLast }: TimelineRowPro
 
 const idOf = (row: Row<Entry>) => (row.kind === "message" ? row.message.confirmed?.id : undefined);
 
-/** Whoever writes wants to see it arrive. */
+/** Scrolls to the end after sending, so that the author sees the message. */
 function useScrollToOwn(entries: readonly Entry[], toEnd: () => void): void {
   const newest = entries.at(-1);
   const sending = newest?.unsent ? newest.key : null;
@@ -170,7 +170,7 @@ function useScrollToOwn(entries: readonly Entry[], toEnd: () => void): void {
   }, [sending, toEnd]);
 }
 
-/** Whether somebody can be looking: a page in the background reads nothing. */
+/** Returns whether the page is visible: a page in the background reads nothing. */
 function useIsWatched(): boolean {
   const [isWatched, setWatched] = useState(() => document.visibilityState === "visible");
   useEffect(() => {

@@ -1,4 +1,4 @@
-// One shape for everything a timeline shows: public or private, confirmed or still on its way.
+// One type for all messages of a timeline: public or private, confirmed or unsent.
 
 import type { Author, DirectMessage, User } from "../../api/gen/types.gen";
 import type { TimelineMessage } from "../../realtime/state";
@@ -10,7 +10,7 @@ export interface Entry extends RowMessage {
   body: string | null;
   isDeleted: boolean;
   isEdited: boolean;
-  /** The message's id and place (`seq` in a room, `pos` in a conversation); null until the server confirmed it. */
+  /** The message's id and position (`seq` in a room, `pos` in a conversation); null until the server confirmed it. */
   confirmed: { id: string; order: number } | null;
   /** Set while unsent. */
   unsent: Unsent | null;
@@ -47,7 +47,7 @@ export function directEntry(message: DirectMessage): Entry {
   };
 }
 
-/** The unsent messages that `confirmed` does not already show, after all that it does. */
+/** Appends the unsent messages that `confirmed` does not contain yet. */
 export function withUnsent(
   confirmed: readonly Entry[],
   unsent: readonly Unsent[],

@@ -1,4 +1,4 @@
-// Message text to HTML: links, line breaks, bold, emphasis, code. A chunk of its own, loaded when first needed.
+// Converts message text to HTML: links, line breaks, bold, emphasis, code. A separate chunk, loaded on first use.
 
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
@@ -6,7 +6,7 @@ import { Marked } from "marked";
 const escapeHtml = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-/** Chat is not a document: no headings, lists, tables, quotes or images, and HTML is text like any other. */
+/** No headings, lists, tables, quotes or images, and HTML is shown as text. */
 const marked = new Marked({
   gfm: true,
   breaks: true,
@@ -23,7 +23,7 @@ const marked = new Marked({
   renderer: {
     html: ({ text }) => escapeHtml(text),
     image: ({ raw }) => escapeHtml(raw),
-    // A link to nowhere stays as it was typed; `false` leaves every other one to marked.
+    // A link without a target is shown as typed; `false` leaves all others to marked.
     link: ({ href, raw }) => href.trim() === "" && escapeHtml(raw),
   },
 });

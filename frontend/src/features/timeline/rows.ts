@@ -1,8 +1,8 @@
-// Turns messages into the rows of a timeline: days, runs of one author, the line above what is new. Pure.
+// Turns messages into the rows of a timeline: days, runs of one author, the line above new messages. Pure.
 
-/** What a row needs to know of a message, public or private, confirmed or on its way. */
+/** The fields of a message that a row needs: public or private, confirmed or unsent. */
 export interface RowMessage {
-  /** Stable from the first keystroke's send to the confirmed message, so that a row never blinks. */
+  /** Stable from sending to the confirmed message, so that the row is not rendered anew. */
   key: string;
   authorId: string;
   writtenAt: string;
@@ -13,7 +13,7 @@ export type Row<Message extends RowMessage> =
   | { kind: "new"; key: string }
   | { kind: "message"; key: string; message: Message; isFirstOfRun: boolean };
 
-/** Messages of one author closer together than this read as one. */
+/** Messages of one author closer together than this form a run. */
 const RUN_MS = 5 * 60_000;
 
 export function timelineRows<Message extends RowMessage>(
@@ -51,7 +51,7 @@ function isSameDay(a: Date, b: Date): boolean {
   return dayKey(a) === dayKey(b);
 }
 
-/** The calendar day where the reader is, not in UTC. */
+/** The calendar day in the reader's time zone. */
 function dayKey(date: Date): string {
   return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
 }

@@ -5,16 +5,16 @@ interface NewsOptions {
   entries: readonly Entry[];
   viewerId: string | undefined;
   isLoaded: boolean;
-  /** The reader is looking at the newest message. */
+  /** True while the newest message is visible. */
   isFollowing: boolean;
   lastOrder: number;
-  /** How far the reader had got on the way in. */
+  /** The read mark when the timeline was opened. */
   readUpTo: number | null;
 }
 
 /**
- * Which messages count as new, and how many wait below. Whoever watches a message come needs no line above it: the
- * line marks where the reader had got to on the way in, and later the place where they last looked away.
+ * Returns which messages count as new, and how many are below the visible part. Messages that arrive while the reader
+ * is looking get no line: the line marks the read position at opening, later the position where the reader last left.
  */
 export function useNews({ entries, viewerId, isLoaded, isFollowing, lastOrder, readUpTo }: NewsOptions) {
   const [line, setLine] = useState<number | null>(null);
@@ -28,7 +28,7 @@ export function useNews({ entries, viewerId, isLoaded, isFollowing, lastOrder, r
   if (wasFollowing !== isFollowing) {
     setWasFollowing(isFollowing);
     if (!isFollowing && line === Number.POSITIVE_INFINITY) setLine(lastOrder);
-    // Back before anything came: the place is no border of anything.
+    // The reader returned before anything arrived: no line is needed.
     if (isFollowing && line === lastOrder) setLine(Number.POSITIVE_INFINITY);
   }
   if (isFollowing && seen !== lastOrder) setSeen(lastOrder);

@@ -27,7 +27,7 @@ export interface RoomLogView {
   loadOlder(): void;
 }
 
-/** The messages of one room: read by page, then carried on by the stream. */
+/** The messages of one room: loaded by page, then kept up to date by the stream. */
 export function useRoomLog(roomId: string): RoomLogView {
   const log = useChat((state) => state.logs[roomId]);
   const coverage = useChat((state) => state.coverage.rooms[roomId] ?? 0);
@@ -36,7 +36,7 @@ export function useRoomLog(roomId: string): RoomLogView {
   useEffect(() => chat.update((state) => withOpenRoom(state, roomId)), [roomId]);
 
   const interval = useReadingInterval();
-  // A page read before the stream took the room up is shown at once, then read again: `coverage` changes.
+  // A page loaded before the stream covers the room is shown immediately and loaded again when `coverage` changes.
   const newest = useQuery({
     queryKey: ["messages", roomId, coverage],
     queryFn: async () => {
@@ -61,7 +61,7 @@ export function useRoomLog(roomId: string): RoomLogView {
     setLoadingOlder(true);
     answer(listMessages({ query: { room_id: roomId, before: from, limit: PAGE } }))
       .then((page) => chat.update((state) => withOlderMessages(state, roomId, page.messages)))
-      .catch(() => {}) // Scrolling up again tries again; the badge tells of the connection.
+      .catch(() => {}) // Scrolling up again retries; the badge shows the connection.
       .finally(() => {
         isBusy.current = false;
         setLoadingOlder(false);

@@ -7,7 +7,7 @@ import { useScroll } from "./use-scroll";
 const VIEWPORT = 500;
 const ROW = 50;
 
-/** A list of rows of one height, and the reader in front of it. */
+/** A list of rows of equal height, and its reader. */
 function reader(count: number, newIndex?: number) {
   let resized = () => {};
   vi.stubGlobal(

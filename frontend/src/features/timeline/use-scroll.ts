@@ -2,11 +2,11 @@ import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from 
 import type { VirtualizerHandle } from "virtua";
 import type { Row, RowMessage } from "./rows";
 
-/** Nearer to the end than this counts as being there. */
+/** Within this distance, the reader counts as being at the end. */
 const END_SLACK_PX = 48;
 /** Time for which a row that was scrolled to is kept in place, while the rows around it are measured. */
 const PIN_MS = 500;
-/** Older pages are asked for before the reader reaches the top. */
+/** Distance from the top at which the next older page is requested. */
 const OLDER_AHEAD_PX = 600;
 /** Space above the line that marks unread messages. */
 const ABOVE_NEW_PX = 72;
@@ -23,7 +23,7 @@ export interface TimelineScroll {
   /** The scroll container, and its content. */
   container: RefObject<HTMLDivElement | null>;
   content: RefObject<HTMLDivElement | null>;
-  /** True for the render in which older rows came: the list then keeps its place from the end. */
+  /** True for the render that adds older rows: the list then keeps its distance from the end. */
   isPrepend: boolean;
   toEnd(): void;
   /** Scrolls a row into view if necessary, and leaves the end unless it is the last row. */
@@ -31,7 +31,7 @@ export interface TimelineScroll {
   onScroll(): void;
   /** Called when the reader scrolls, in any direction. */
   onInput(): void;
-  /** The reader turns away from the end: by wheel, by touch, by key. */
+  /** Called when the reader scrolls up from the end by wheel, touch or key. */
   onLeave(): void;
 }
 
@@ -143,7 +143,7 @@ export function useScroll<Message extends RowMessage>({
     keep();
   }, [count, isLoaded, newIndex, keep, pinTo]);
 
-  // A page shorter than the screen cannot be scrolled, so it has to ask by itself.
+  // A page shorter than the screen cannot be scrolled, so older messages are requested without scrolling.
   useEffect(() => {
     if (isLoaded && count > 0) onScroll();
   }, [isLoaded, count, onScroll]);
@@ -163,7 +163,7 @@ export function useScroll<Message extends RowMessage>({
   const onInput = useCallback(() => {
     pin.current = null;
   }, []);
-  // A scroll event tells only afterwards; by then a message that came meanwhile would have pulled the reader back.
+  // A scroll event comes too late: a message arriving before it would pull the reader back down.
   const onLeave = useCallback(() => {
     pin.current = null;
     sticks.current = false;

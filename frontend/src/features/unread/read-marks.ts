@@ -1,4 +1,4 @@
-// How far each room and conversation was read here, per person (guests too), in this browser.
+// Read marks of rooms and conversations in this browser, per user (guests too).
 
 import { useSyncExternalStore } from "react";
 import { Listeners } from "../../browser/listeners";
@@ -25,7 +25,7 @@ export function readMarks(userId: string | undefined): Marks {
   return marks;
 }
 
-/** Moves marks forward, never back. */
+/** Moves marks forward only. */
 export function markRead(userId: string | undefined, read: Marks): void {
   const marks = readMarks(userId);
   const news = Object.entries(read).filter(([place, to]) => to > (marks[place] ?? -1));

@@ -4,8 +4,8 @@ import { useViewer } from "../session/use-session";
 import { markRead, readMarks, useReadMarks } from "./read-marks";
 
 /**
- * Unread messages by room. A room seen for the first time counts as read up to now: a newcomer's page full of
- * numbers would say nothing.
+ * Unread messages by room. A room seen for the first time counts as read, so that a new user does not see large numbers
+ * everywhere.
  */
 export function useUnread(rooms: Room[] | null): Readonly<Record<string, number>> {
   const viewerId = useViewer()?.id;
