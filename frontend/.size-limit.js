@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-// Everything that a first visit loads before it can show a room: what the page itself names.
+// The initial JavaScript: all scripts that the page itself references.
 const page = readFileSync("dist/index.html", "utf8");
 const scripts = [...page.matchAll(/(?:src|href)="\/(assets\/[^"]+\.js)"/g)].map(([, path]) => `dist/${path}`);
 

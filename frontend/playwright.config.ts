@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { defineConfig } from "@playwright/test";
 import { findChromium } from "./e2e/chromium";
 
-// A deployment that runs already, told by `cargo xtask rehearse`: then no server is started here.
+// Set by `cargo xtask rehearse` for a running deployment; then no server is started here.
 const deployed = Boolean(process.env.GAPLESS_API_URL);
 
 const port = Number(process.env.GAPLESS_E2E_PORT ?? 18080);
-// The workers read this file again: what the first reading chose must be theirs too.
+// Workers load this file again and must use the same port.
 process.env.GAPLESS_E2E_PORT = String(port);
 process.env.GAPLESS_BIN ??= "../target/debug/gapless";
 if (!process.env.GAPLESS_E2E_DATA) {
   process.env.GAPLESS_E2E_DATA = mkdtempSync(join(tmpdir(), "gapless-e2e-"));
-  // A server started by root runs its database as another user, who has to get in.
+  // A server started by root runs its database as another user, who needs access.
   chmodSync(process.env.GAPLESS_E2E_DATA, 0o755);
 }
 
@@ -23,7 +23,7 @@ export default defineConfig({
   timeout: 120_000,
   expect: { timeout: 10_000 },
   workers: 2,
-  // On a machine shared with others a browser may starve for seconds; a second failure is ours. Both are printed.
+  // On a shared machine a browser may get no CPU for seconds; a second failure is real. Both are printed.
   retries: process.env.CI ? 1 : 0,
   forbidOnly: Boolean(process.env.CI),
   reporter: [["list"]],
@@ -38,7 +38,7 @@ export default defineConfig({
     launchOptions: { executablePath: findChromium() },
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
-    // Traces would double the time of every test; `--trace on` brings them back for one that is looked into.
+    // Traces would double the time of every test; enable them for one test with `--trace on`.
     screenshot: "only-on-failure",
   },
   webServer: deployed
