@@ -10,18 +10,20 @@ COPY .cargo .cargo
 COPY xtask/Cargo.toml xtask/
 COPY chaos/Cargo.toml chaos/
 COPY client/Cargo.toml client/
-RUN mkdir -p src/bin xtask/src chaos/src client/src benches/load tests \
-    && touch src/lib.rs client/src/lib.rs tests/shuttle.rs \
+COPY embedded-postgres/Cargo.toml embedded-postgres/
+RUN mkdir -p src/bin xtask/src chaos/src client/src embedded-postgres/src benches/load tests \
+    && touch src/lib.rs client/src/lib.rs embedded-postgres/src/lib.rs tests/shuttle.rs \
     && for main in src/main.rs src/bin/shuttle.rs xtask/src/main.rs chaos/src/main.rs benches/micro.rs benches/load/main.rs; do \
          echo 'fn main() {}' > "$main"; \
        done \
     && cargo build --release --locked --package gapless --bin gapless
 
+COPY embedded-postgres embedded-postgres
 COPY src src
 COPY migrations migrations
 ARG GAPLESS_COMMIT
 # Cargo compares times, and a copied file keeps the time of its checkout.
-RUN touch src/lib.rs src/main.rs \
+RUN touch embedded-postgres/src/lib.rs src/lib.rs src/main.rs \
     && GAPLESS_COMMIT="${GAPLESS_COMMIT:-unknown}" cargo build --release --locked --package gapless --bin gapless \
     && strip target/release/gapless \
     && mkdir data

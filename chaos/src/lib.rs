@@ -33,13 +33,3 @@ pub mod run;
 
 pub mod drill;
 pub mod laptop;
-
-#[path = "../../src/store/embedded"]
-pub mod embedded {
-    pub mod account;
-    pub mod binaries;
-    pub mod cluster;
-    pub mod error;
-    pub mod home;
-    pub mod postmaster;
-}

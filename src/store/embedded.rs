@@ -1,30 +1,15 @@
-//! The private PostgreSQL that runs where no `DATABASE_URL` is set: a real one, with fsync on, found on
-//! the machine, reached over a Unix socket that only this program can open, and gone when it is gone.
-//!
-//! It knows nothing of the schema. The parts below are plain synchronous code without this crate's other
-//! modules, because `cargo xtask` compiles them in as well: tests and newcomers get their database in one
-//! and the same way. Read on in [`cluster`], which tells the whole story of a start. Why no library does
-//! this is in `docs/adr/0004-embedded-postgres.md`.
-
-mod account;
-mod binaries;
-mod cluster;
-mod error;
-mod home;
-mod postmaster;
-#[cfg(test)]
-mod tests;
+//! The private PostgreSQL that runs where no `DATABASE_URL` is set: [`embedded_postgres`] for asynchronous callers.
 
 use std::path::Path;
 
-use cluster::{Cluster, Options};
-pub use error::EmbeddedError;
+use embedded_postgres::cluster::{Cluster, Options};
+pub use embedded_postgres::error::EmbeddedError;
 use tracing::info;
 
 /// A running private PostgreSQL.
 ///
 /// Dropping it stops the database as [`stop`](Self::stop) does, but blocks the thread meanwhile. A
-/// `kill -9` of this program stops the database too: see [`postmaster`].
+/// `kill -9` of this program stops the database too: see [`embedded_postgres::postmaster`].
 pub struct EmbeddedPostgres {
     cluster: Cluster,
 }

@@ -7,12 +7,12 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context;
+use embedded_postgres::account::Account;
+use embedded_postgres::binaries::Places;
+use embedded_postgres::cluster::{Cluster, Options};
+use embedded_postgres::error::EmbeddedError;
+use embedded_postgres::home::Home;
 
-use crate::embedded::account::Account;
-use crate::embedded::binaries::Places;
-use crate::embedded::cluster::{Cluster, Options};
-use crate::embedded::error::EmbeddedError;
-use crate::embedded::home::Home;
 use crate::test::free_port;
 use crate::{frontend, interrupt, process, root, step};
 

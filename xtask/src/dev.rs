@@ -18,7 +18,7 @@ pub struct Options {
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What the server is built from.
-const SOURCES: [&str; 2] = ["src", "migrations"];
+const SOURCES: [&str; 3] = ["src", "migrations", "embedded-postgres/src"];
 
 pub fn dev(options: &Options) -> anyhow::Result<()> {
     run::check_port(options.port)?;

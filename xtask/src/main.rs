@@ -22,17 +22,6 @@ mod step;
 mod test;
 mod tools;
 
-/// The server's own way of running a private PostgreSQL, compiled in here too: there is one way, and it is tested.
-#[path = "../../src/store/embedded"]
-mod embedded {
-    pub mod account;
-    pub mod binaries;
-    pub mod cluster;
-    pub mod error;
-    pub mod home;
-    pub mod postmaster;
-}
-
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

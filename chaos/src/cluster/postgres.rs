@@ -5,12 +5,12 @@ use std::process::{Command, Stdio};
 use std::str::FromStr as _;
 
 use anyhow::Context as _;
+use embedded_postgres::cluster::{Cluster, Options};
 use rustix::process::Signal;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Executor as _};
 
 use super::process::{children, send};
-use crate::embedded::cluster::{Cluster, Options};
 use crate::proxy::Upstream;
 
 /// See the [module](self).

@@ -8,9 +8,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use embedded_postgres::account::Account;
 
 use super::services::{Scratch, free_port};
-use crate::embedded::account::Account;
 use crate::process::Running;
 use crate::tools::{self, Bouncer};
 

@@ -10,8 +10,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use embedded_postgres::cluster::Cluster;
 
-use crate::embedded::cluster::Cluster;
 use crate::process::Running;
 use crate::{database, step, tools};
 

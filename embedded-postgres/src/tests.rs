@@ -14,11 +14,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use super::account::Account;
-use super::binaries::Places;
-use super::cluster::{Cluster, Options};
-use super::error::EmbeddedError;
-use super::postmaster::{PidFile, wait_until};
+use crate::account::Account;
+use crate::binaries::Places;
+use crate::cluster::{Cluster, Options};
+use crate::error::EmbeddedError;
+use crate::postmaster::{PidFile, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -206,7 +206,7 @@ fn an_ordinary_user_needs_nothing_of_root() {
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
     let data = dir.path().join("data");
-    let test = "store::embedded::tests::child_starts_twice";
+    let test = "tests::child_starts_twice";
     let output = Command::new(program)
         .args(["--exact", test, "--include-ignored", "--nocapture"])
         .env(DIRECTORY, &data)
@@ -310,7 +310,7 @@ fn again(name: &str, dir: &Path, script: &str) -> Command {
     command
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("store::embedded::tests::{name}"), "--include-ignored", "--nocapture"])
+        .args(["--exact", &format!("tests::{name}"), "--include-ignored", "--nocapture"])
         .env(DIRECTORY, dir);
     command
 }

@@ -8,11 +8,11 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::account::Account;
-use super::binaries::{Binaries, Places};
-use super::error::EmbeddedError;
-use super::home::{Home, make_private};
-use super::postmaster::{Guarded, PidFile, take_over, wait_until};
+use crate::account::Account;
+use crate::binaries::{Binaries, Places};
+use crate::error::EmbeddedError;
+use crate::home::{Home, make_private};
+use crate::postmaster::{Guarded, PidFile, take_over, wait_until};
 
 /// The database's user and name. Whoever may enter the socket's directory is trusted.
 const USER: &str = "gapless";

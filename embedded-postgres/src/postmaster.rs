@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use super::account::Account;
+use crate::account::Account;
 
 /// How often files and processes are looked at while something is awaited.
 const POLL: Duration = Duration::from_millis(5);

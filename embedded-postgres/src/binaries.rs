@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::account::Account;
-use super::error::EmbeddedError;
+use crate::account::Account;
+use crate::error::EmbeddedError;
 
 /// The oldest major version whose SQL and settings this program relies on.
 const OLDEST_MAJOR: u32 = 15;

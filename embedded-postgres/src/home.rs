@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::account::Account;
-use super::error::EmbeddedError;
+use crate::account::Account;
+use crate::error::EmbeddedError;
 
 /// Where root keeps data that the database's account could not reach otherwise.
 const SHARED_STATE: &str = "/var/lib/gapless";

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::error::EmbeddedError;
+use crate::error::EmbeddedError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
