@@ -1,5 +1,5 @@
 // A complete deployment: several instances behind a proxy, the app on its own host, Redis and PostgreSQL. `cargo xtask
-// rehearse` starts one from the two Dockerfiles and compose.yaml, and passes its addresses and process groups.
+// rehearse` starts the services of compose.yaml, and passes their addresses and processes.
 
 import { readFileSync } from "node:fs";
 import { request } from "node:http";

@@ -128,16 +128,19 @@ fn files(dir: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Cargo reads the manifest of every member, so an image that lacks one cannot build any.
+/// Cargo reads the manifest of every member, so an image that lacks one cannot build any. Found here before CI builds one.
 fn image_sees_every_manifest() -> anyhow::Result<()> {
     let metadata = process::read(process::cargo().args(["tree", "--workspace", "--depth", "0", "--prefix", "none"]))?;
     let members = metadata.lines().filter_map(|line| line.split_once('(')?.1.strip_suffix(')'));
     let dockerfile = fs::read_to_string(root().join("Dockerfile")).context("Dockerfile")?;
+    let sent = fs::read_to_string(root().join(".dockerignore")).context(".dockerignore")?;
     for dir in members.filter_map(|dir| Path::new(dir).strip_prefix(root()).ok()).map(Path::display) {
         let dir = dir.to_string();
         if !dir.is_empty() && !dockerfile.contains(&format!("COPY {dir}/Cargo.toml {dir}/")) {
             bail!("the Dockerfile does not copy {dir}/Cargo.toml");
         }
+        let keeps = |path: &str| sent.lines().any(|line| line.strip_prefix('!') == Some(path));
+        ensure!(dir.is_empty() || keeps(&dir) || keeps(&format!("{dir}/Cargo.toml")), ".dockerignore leaves out {dir}");
     }
     Ok(())
 }

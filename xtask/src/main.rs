@@ -60,7 +60,7 @@ enum Task {
     Openapi,
     /// Check the workflows, images and platform files
     LintDeploy,
-    /// Run both Dockerfiles and compose.yaml without a container engine, and test the result in a browser
+    /// Start the services of compose.yaml without a container engine, and test them in a browser
     Rehearse(rehearse::Options),
     /// Run the private PostgreSQL and print its address
     Database,

@@ -27,14 +27,6 @@ pub fn cargo() -> Command {
     cargo
 }
 
-/// A line for the shell, in which `cargo` means what it means to a person.
-pub fn shell(line: &str) -> Command {
-    let mut shell = Command::new("sh");
-    forget_this_package(&mut shell);
-    shell.args(["-c", line]);
-    shell
-}
-
 fn forget_this_package(command: &mut Command) {
     const OF_THIS_PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
     for (name, _) in std::env::vars() {

@@ -1,72 +1,47 @@
-//! `cargo xtask rehearse`: a deployment where there is no container engine. Both Dockerfiles' steps are run as they stand in
-//! empty directories; what they make is started as `compose.yaml` says, two instances behind its proxy and the app beside
-//! them; and people use it in a real browser, from another site than the API's.
+//! `cargo xtask rehearse`: the services of `compose.yaml` as processes: two instances behind its proxy, the app beside them, and
+//! people in a real browser, on another site than the API's.
 //!
-//! What it cannot show: the real base images, whose place this machine's toolchains and libraries take, and an engine's network.
+//! The CI job `images` builds the images and starts the same services, but stops none; this finds the faults of replacing one instance
+//! after the other under load, of killing all of them under an open page, and of commands run beside a new release.
 
 mod compose;
-mod container;
-mod context;
-mod dockerfile;
-mod image;
+mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use crate::process::Running;
 use crate::test::{Scratch, Tally, counted_by_playwright, free_port, start_redis};
-use crate::{database, frontend, interrupt, process, root, run, scratch, step, tools};
-use compose::Service;
+use crate::{database, frontend, interrupt, root, run, step, tools};
 pub use compose::services;
-use container::{Container, Kept};
-use image::{Build, Image};
+use program::{Kept, Program};
 
 const START: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Use this server instead of building one for release, which takes minutes
-    #[arg(long, value_name = "PATH", value_parser = |path: &str| std::path::absolute(path))]
-    server: Option<PathBuf>,
+    /// Build the server for release, which takes minutes
+    #[arg(long)]
+    release: bool,
 }
 
-/// The part of `cargo xtask test`: everything but the release build, where this machine can do it.
+/// The part of `cargo xtask test`.
 pub fn check() -> anyhow::Result<Tally> {
-    if let Some(obstacle) = obstacle() {
-        step::note(&format!("not rehearsed here: {obstacle}. The CI job `images` builds and starts both images"));
-        return Ok(Tally::default());
-    }
-    rehearse(&Options { server: Some(run::build_server(false)?) })
-}
-
-/// Why a program cannot be given a root of its own here.
-fn obstacle() -> Option<&'static str> {
-    if !cfg!(target_os = "linux") {
-        return Some("it takes Linux");
-    }
-    if !rustix::process::geteuid().is_root() {
-        return Some("only root can give a program another root");
-    }
-    let may = Command::new("unshare").args(["--mount", "--pid", "--fork", "true"]).output();
-    (!may.is_ok_and(|tried| tried.status.success())).then_some("this machine forbids namespaces")
+    rehearse(&Options { release: false })
 }
 
 pub fn rehearse(options: &Options) -> anyhow::Result<Tally> {
-    if let Some(obstacle) = obstacle() {
-        bail!("a deployment cannot be rehearsed here: {obstacle}");
-    }
-    let images = Images::build(options)?;
+    let server = run::build_server(options.release)?;
+    frontend::build()?;
     let dir = Scratch::make("gapless-rehearsal")?;
-    let deployment = step::step("start what compose.yaml names", || Deployment::start(&images, &dir))?;
+    let deployment = step::step("start what compose.yaml names", || Deployment::start(server, &dir))?;
     step::step("use it in a browser", || {
-        frontend::prepare()?;
         let mut command = frontend::npm("deployed", &[]);
         command
             .env("CHROMIUM_PATH", tools::chromium()?)
@@ -82,31 +57,6 @@ pub fn rehearse(options: &Options) -> anyhow::Result<Tally> {
         }
     })
     .inspect_err(|_| deployment.show_logs(&dir.0))
-}
-
-struct Images {
-    api: Arc<Image>,
-    web: Arc<Image>,
-}
-
-impl Images {
-    fn build(options: &Options) -> anyhow::Result<Self> {
-        let commit = process::git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-        let api = step::step("run the steps of Dockerfile", || {
-            Build {
-                context: root(),
-                dir: scratch("rehearsal")?.join("api"),
-                args: vec![("GAPLESS_COMMIT", commit.trim().to_owned())],
-                instead_of_cargo: options.server.as_deref(),
-            }
-            .run()
-        })?;
-        let web = step::step("run the steps of frontend/Dockerfile", || {
-            let dir = scratch("rehearsal")?.join("web");
-            Build { context: &frontend::dir(), dir, args: Vec::new(), instead_of_cargo: None }.run()
-        })?;
-        Ok(Self { api: Arc::new(api), web: Arc::new(web) })
-    }
 }
 
 /// Everything that runs; stopped in the order of its fields.
@@ -127,7 +77,7 @@ struct Place {
 }
 
 impl Deployment {
-    fn start(images: &Images, dir: &Scratch) -> anyhow::Result<Self> {
+    fn start(server: PathBuf, dir: &Scratch) -> anyhow::Result<Self> {
         let database = database::OverTcp::start(&dir.0.join("data"))?;
         let (redis_url, redis) = start_redis(dir)?;
         let [api_1, api_2, proxy, web] = [free_port()?, free_port()?, free_port()?, free_port()?];
@@ -145,29 +95,46 @@ impl Deployment {
         let service = |name: &str| {
             services.iter().find(|service| service.name == name).with_context(|| format!("compose.yaml has no {name}"))
         };
-        let container = |service: &Service, image: &Arc<Image>, port: u16| {
-            let mut env: Vec<_> =
-                service.env.iter().map(|(name, value)| (name.clone(), moved(value, &places))).collect();
-            env.push(("PORT".to_owned(), port.to_string()));
-            Container { image: Arc::clone(image), name: service.name.clone(), env, dir: dir.0.clone() }
+        let data = dir.0.join("api").display().to_string();
+        let instance = |name: &str, port: u16| {
+            let env = service(name)?.env.iter().map(|(name, value)| (name.clone(), moved(value, &places)));
+            let ours = [("PORT", port.to_string()), ("DATA_DIR", data.clone()), ("LOG_FORMAT", "json".to_owned())];
+            let env = env.chain(ours.map(|(name, value)| (name.to_owned(), value))).collect();
+            anyhow::Ok(Program {
+                path: server.clone(),
+                args: Vec::new(),
+                name: name.to_owned(),
+                env,
+                dir: dir.0.clone(),
+            })
         };
 
-        let first = container(service("api-1")?, &images.api, api_1);
-        let second = container(service("api-2")?, &images.api, api_2);
+        let (first, second) = (instance("api-1", api_1)?, instance("api-2", api_2)?);
         // As Fly does before it replaces a machine.
-        first.runs(&[images.api.entrypoint.clone(), release_command()?].concat())?;
-        // As an operator does from a shell: the image's program with other arguments.
-        first.runs(&[images.api.entrypoint.as_slice(), &["admin", "create", "you"].map(str::to_owned)].concat())?;
+        first.runs(&release_command()?.split_whitespace().collect::<Vec<_>>())?;
+        // As an operator does from a shell.
+        first.runs(&["admin", "create", "you"])?;
         let mut kept = Vec::new();
         for instance in [&first, &second] {
             kept.push(instance.keep_running()?);
-            until(&instance.name, || instance.is_healthy().is_ok())?;
+            until(&instance.name, || instance.runs(&["healthcheck"]).is_ok())?;
         }
         let config = service("proxy")?.config.as_ref().context("the proxy has no configuration")?;
         let proxy = start_proxy(Path::new(config), proxy, &places)?;
-        let pages = container(service("web")?, &images.web, web);
+        let mut env = service("web")?.env.clone();
+        let home = dir.0.join("web").display().to_string();
+        let files = frontend::dist().display().to_string();
+        let ours = [
+            ("PORT", web.to_string()),
+            ("SPA_ROOT", files),
+            ("XDG_DATA_HOME", home.clone()),
+            ("XDG_CONFIG_HOME", home),
+        ];
+        env.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        let config = frontend::dir().join("Caddyfile").display().to_string();
+        let args = ["run", "--adapter", "caddyfile", "--config", &config].map(str::to_owned).into();
+        let pages = Program { path: tools::caddy()?, args, name: "web".to_owned(), env, dir: dir.0.clone() };
         kept.push(pages.keep_running()?);
-        // Its own check asks by the base's shell, which is not here; this is what it asks.
         until("web", || run::answer_of(web, "/livez").is_some_and(|answer| answer.ends_with("alive")))?;
         let names = services.into_iter().map(|service| service.name).collect();
         Ok(Self { page, api, names, _services: kept, _proxy: proxy, _redis: redis, _database: database })
@@ -209,11 +176,10 @@ fn start_proxy(config: &Path, port: u16, places: &[Place]) -> anyhow::Result<Run
 }
 
 /// What `fly.toml` runs with the image of a new release before its machines start.
-fn release_command() -> anyhow::Result<Vec<String>> {
+fn release_command() -> anyhow::Result<String> {
     let fly = fs::read_to_string(root().join("fly.toml")).context("fly.toml")?;
     let line = fly.lines().find_map(|line| line.trim().strip_prefix("release_command = "));
-    let command = line.context("fly.toml has no release_command")?.trim_matches('"');
-    Ok(command.split_whitespace().map(str::to_owned).collect())
+    Ok(line.context("fly.toml has no release_command")?.trim_matches('"').to_owned())
 }
 
 fn until(name: &str, mut is_so: impl FnMut() -> bool) -> anyhow::Result<()> {

@@ -1,4 +1,6 @@
-//! `fly.toml` and `frontend/fly.toml`: no flyctl is needed to see that their figures fit one another and the program.
+//! `fly.toml` and `frontend/fly.toml`: their keys, their settings, and whether their figures fit one another and the program.
+//!
+//! No job of CI reads these files before a deployment does, and flyctl ignores what it does not know.
 
 use std::collections::BTreeMap;
 use std::fs;
