@@ -15,6 +15,7 @@ use crate::auth::Auth;
 use crate::auth::password::Passwords;
 use crate::clock::Clock;
 use crate::config::{Config, SigningKey};
+use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
 use crate::readiness::Readiness;
@@ -145,6 +146,13 @@ impl App {
         }));
         app.spawn_upkeep();
         Ok(app)
+    }
+
+    /// Waits (a second at most) until a committed change is applied here, so that its caller reads what it wrote.
+    pub async fn settled(&self, changed: Option<Pos>) {
+        if let Some(pos) = changed {
+            self.realtime.settle(pos).await;
+        }
     }
 
     /// Whether this instance is about to leave.

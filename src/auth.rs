@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::event::{Author, Role};
 use crate::id::{SessionClaim, UserId};
 use crate::limits::Limits;
+use crate::outcome::Refusal;
 use crate::realtime::Realtime;
 
 use session::Successors;
@@ -49,19 +50,9 @@ impl Caller {
     pub fn admin(self) -> Result<Self> {
         match self.role {
             Role::Admin => Ok(self),
-            Role::User => Err(not_admin()),
+            Role::User => Err(Refusal::NotAdmin.into()),
         }
     }
-}
-
-/// 403 for what only admins may do.
-pub const fn not_admin() -> Error {
-    Error::Forbidden { code: "not_admin", detail: "Only an admin may do that." }
-}
-
-/// 403 for whoever is banned.
-pub const fn banned() -> Error {
-    Error::Forbidden { code: "banned", detail: "This account is banned." }
 }
 
 /// Guests and users alike. No token makes a guest; a token that does not hold is refused rather than

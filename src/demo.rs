@@ -102,7 +102,7 @@ async fn account(db: &Db, passwords: &Passwords, username: &str, password: &str,
 /// relieved of that role.
 async fn create_room(db: &Db, id: RoomId, admin: UserId, name: &str) -> sqlx::Result<bool> {
     match store::rooms::create(db, id, admin, name).await {
-        Ok(changed) => Ok(changed.outcome == store::rooms::Outcome::Done),
+        Ok(outcome) => Ok(matches!(outcome, Ok(Some(_)))),
         Err(error) => match error.as_database_error().and_then(DatabaseError::constraint) {
             Some(store::rooms::NAME_IN_USE) => Ok(false),
             _ => Err(error),
@@ -145,8 +145,8 @@ mod tests {
         seed(&db, &passwords).await.unwrap();
         let admin = store::users::credentials_by_name(&db, ADMIN).await.unwrap().unwrap().user.id;
         let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
-        store::rooms::rename(&db, rooms[0].id, admin, "Lounge").await.unwrap();
-        store::rooms::set_archived(&db, rooms[1].id, admin, true).await.unwrap();
+        store::rooms::rename(&db, rooms[0].id, admin, "Lounge").await.unwrap().unwrap();
+        store::rooms::set_archived(&db, rooms[1].id, admin, true).await.unwrap().unwrap();
         // As after a start that ended before its last step.
         for undone in ["delete from messages where room_id = $1", "update rooms set head_seq = 0 where id = $1"] {
             sqlx::query(undone).bind(rooms[2].id).execute(&db).await.unwrap();

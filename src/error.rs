@@ -8,6 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::outcome::Refusal;
+use crate::post::WriteError;
+
 /// One field of the input and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -174,6 +177,35 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if crate::store::is_outage(&error) { Self::Outage(error) } else { Self::Internal(error.into()) }
+    }
+}
+
+impl From<WriteError> for Error {
+    fn from(_: WriteError) -> Self {
+        Self::unavailable()
+    }
+}
+
+/// The answer to a change that the database refused. Handlers that say more match the refusal first.
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let forbidden = |code, detail| Self::Forbidden { code, detail };
+        let conflict = |code, detail| Self::Conflict { code, detail };
+        match refusal {
+            Refusal::Unknown(subject) => Self::NotFound(subject),
+            Refusal::UnknownAuthor => Self::InvalidToken,
+            Refusal::ClientIdReused => Self::ClientIdReused,
+            Refusal::NotAuthor => forbidden("not_author", "Somebody else wrote this message."),
+            Refusal::NotAdmin => forbidden("not_admin", "Only an admin may do that."),
+            Refusal::NotAllowed => forbidden("not_allowed", "You may answer an admin who wrote to you first."),
+            Refusal::ToSelf => forbidden("not_allowed", "You cannot do that to yourself."),
+            Refusal::Banned => forbidden("banned", "This account is banned."),
+            Refusal::Muted => forbidden("muted", "This account is muted for a while; reading goes on."),
+            Refusal::Archived => conflict("room_archived", "This room is archived; nothing in it changes any more."),
+            Refusal::Deleted => conflict("message_deleted", "This message was deleted."),
+            Refusal::LastAdmin => conflict("last_admin", "This is the last admin; appoint another first."),
+            Refusal::ChangedMeanwhile => conflict("changed_meanwhile", "The password was changed in between."),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod version;
 
 pub mod event;
 pub mod input;
+pub mod outcome;
 pub mod post;
 
 pub mod config;

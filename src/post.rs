@@ -1,8 +1,8 @@
-//! A submitted message and its outcome: named by the store, which commits it, and by the core, which carries it.
+//! A submitted message: named by the store, which commits it, and by the core, which carries it.
 
 use std::sync::Arc;
 
-use crate::event::{Author, Message};
+use crate::event::Author;
 use crate::id::{ClientId, MessageId, RoomId};
 
 /// A message that an author submits.
@@ -14,22 +14,6 @@ pub struct NewMessage {
     pub author: Author,
     pub client_id: ClientId,
     pub body: Arc<str>,
-}
-
-/// The outcome of a submitted message.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Committed now.
-    Accepted(Message),
-    /// Committed before, under the same `client_id`: this is how it stands now.
-    Duplicate(Message),
-    /// The `client_id` was used for something else.
-    Conflict,
-    UnknownRoom,
-    Archived,
-    Banned,
-    Muted,
-    UnknownUser,
 }
 
 /// No outcome is known.

@@ -1,5 +1,4 @@
-//! What is kept: SQL by table. Knows nothing of HTTP; of the real-time half, only the plain types that it
-//! fills and empties.
+//! SQL by table. Knows nothing of HTTP or of the real-time half.
 //!
 //! Every durable change is a function of the database (see `migrations/0003_changes.sql`), called in
 //! autocommit: one round trip, one transaction. [`log`](mod@log) reads and writes the log itself;
@@ -15,7 +14,7 @@ pub mod events;
 pub mod invitations;
 pub mod log;
 pub mod messages;
-mod refusal;
+mod refused;
 pub mod retention;
 pub mod rooms;
 mod route;
@@ -30,8 +29,11 @@ use anyhow::{Context as _, bail};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 
+use crate::id::Pos;
+use crate::outcome::{Outcome, Refusal};
+
 pub use db::Db;
-pub use refusal::explain;
+pub use refused::explain;
 pub use route::{Access, Route};
 pub use schema::{MIGRATIONS, migrate};
 
@@ -40,6 +42,22 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits for one that has to recover first: supervisors give up what ends too often.
 const RECOVERY_PATIENCE: Duration = Duration::from_mins(2);
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Reads the answer of a database function that changes something. `subject`: what was to be changed.
+fn outcome((word, pos): (String, Option<Pos>), subject: &'static str) -> sqlx::Result<Outcome> {
+    match word.as_str() {
+        "done" => Ok(Ok(pos)),
+        "unchanged" => Ok(Ok(None)),
+        _ => refusal(&word, subject).map(Err),
+    }
+}
+
+fn refusal(word: &str, subject: &'static str) -> sqlx::Result<Refusal> {
+    Refusal::named(word, subject).ok_or_else(|| {
+        sqlx::Error::Protocol(format!("the database returned outcome {word:?}, which this release does not know"))
+    })
+}
+
 /// Held by the one instance that prepares the database: others that start wait for it.
 pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its connection")] PgConnection);
 

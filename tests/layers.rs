@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// From the lowest layer to the highest. `docs/ARCHITECTURE.md` has the same table.
 const LAYERS: [(&str, &[&str]); 10] = [
     ("ids", &["clock", "id", "version"]),
-    ("events", &["event", "input", "post"]),
+    ("events", &["event", "input", "outcome", "post"]),
     ("settings", &["config", "telemetry"]),
     ("store", &["store"]),
     ("core", &["realtime"]),

@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::event::Role;
 use crate::id::{SessionId, UserId};
 use crate::input::{Password, Username};
+use crate::outcome::Refusal;
 use crate::store::erasure::{Progress, Words};
-use crate::store::users::{self, Credentials, Outcome};
+use crate::store::users::{self, Credentials};
 use crate::store::{self, Db};
 
 /// Connections of a command that asks one thing after the other.
@@ -95,8 +96,8 @@ async fn promote(db: &Db, username: &str) -> anyhow::Result<String> {
         bail!("{} is banned; an admin has to lift that first", account.user.username);
     }
     match users::operator_set_role(db, account.user.id, Role::Admin).await? {
-        Outcome::Done(_) => Ok(format!("{} is an admin.", account.user.username)),
-        Outcome::Unchanged => Ok(format!("{} was an admin already.", account.user.username)),
+        Ok(Some(_)) => Ok(format!("{} is an admin.", account.user.username)),
+        Ok(None) => Ok(format!("{} was an admin already.", account.user.username)),
         _ => bail!("{} has no account any more", account.user.username),
     }
 }
@@ -108,7 +109,7 @@ async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
     // The session that is spared is one that nobody has: all of them end.
     let nobodys = SessionId::new();
     match users::change_password(db, account.user.id, &account.password_hash, &hash, nobodys).await? {
-        Outcome::ChangedMeanwhile => bail!("the password was changed in this very moment; try again"),
+        Err(Refusal::ChangedMeanwhile) => bail!("the password was changed in this very moment; try again"),
         _ => Ok(format!("{} has a new password, and no session is open.{told}", account.user.username)),
     }
 }
@@ -116,8 +117,8 @@ async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
 async fn erase(db: &Db, username: &str) -> anyhow::Result<String> {
     let account = account(db, username).await?;
     match users::operator_erase(db, account.user.id).await? {
-        Outcome::Done(_) => {}
-        Outcome::LastAdmin => bail!("{} is the last admin; promote another first", account.user.username),
+        Ok(Some(_)) => {}
+        Err(Refusal::LastAdmin) => bail!("{} is the last admin; promote another first", account.user.username),
         _ => bail!("{} has no account any more", account.user.username),
     }
     let mut words = Words::of(account.user.id);

@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::clock::Clock;
-use crate::event::Event;
+use crate::event::{Event, Message};
 use crate::id::Pos;
-use crate::post::{NewMessage, Outcome};
+use crate::outcome::{Outcome, Posted};
+use crate::post::NewMessage;
 use crate::store::log::{Head, Snapshot};
 use crate::store::{self, Db};
 
@@ -105,7 +106,7 @@ impl Log {
     }
 
     /// Commits a batch: an outcome for each, in the same order.
-    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome>, CommitError> {
+    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome<Posted<Message>>>, CommitError> {
         match self {
             Self::Database(log) => Ok(store::log::append_messages(&log.db, batch).await?),
             #[cfg(test)]

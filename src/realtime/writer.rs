@@ -16,8 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use super::Realtime;
 use super::log::{CommitError, Log};
-use crate::event::Event;
-use crate::post::{NewMessage, Outcome, WriteError};
+use crate::event::{Event, Message};
+use crate::outcome::{Outcome, Posted};
+use crate::post::{NewMessage, WriteError};
 use crate::store::events;
 use crate::telemetry::posts;
 use crate::telemetry::trace::{Span, Trace};
@@ -38,7 +39,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 struct Submit {
     message: NewMessage,
-    answer: oneshot::Sender<Result<Outcome, WriteError>>,
+    answer: oneshot::Sender<Result<Outcome<Posted<Message>>, WriteError>>,
     /// When its caller is told that nothing can be said. The wait behind other batches counts: a database that
     /// hangs holds each of them for as long as it is tried.
     deadline: tokio::time::Instant,
@@ -73,7 +74,7 @@ impl Writer {
     ///
     /// # Cancellation
     /// Once this was polled the message is in the queue and will be tried, whole, whoever still listens.
-    pub async fn post(&self, message: NewMessage) -> Result<Outcome, WriteError> {
+    pub async fn post(&self, message: NewMessage) -> Result<Outcome<Posted<Message>>, WriteError> {
         let (answer, outcome) = oneshot::channel();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         self.queue.try_send(Submit { message, answer, deadline, trace: Trace::current() }).map_err(|_| {
@@ -145,13 +146,13 @@ async fn write(
 }
 
 /// The event that a commit has added to the log.
-fn accepted(outcome: &Outcome) -> Option<Event> {
-    let Outcome::Accepted(message) = outcome else { return None };
+fn accepted(outcome: &Outcome<Posted<Message>>) -> Option<Event> {
+    let Ok(Posted::Accepted(message)) = outcome else { return None };
     Some(events::messages::posted(message))
 }
 
 /// Tries until the patience ends. A row that the database refuses fails alone.
-async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome, WriteError>> {
+async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome<Posted<Message>>, WriteError>> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut is_first = true;
     loop {
@@ -189,9 +190,9 @@ async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome
     }
 }
 
-fn own(sent: &NewMessage, outcome: Outcome) -> Outcome {
+fn own(sent: &NewMessage, outcome: Outcome<Posted<Message>>) -> Outcome<Posted<Message>> {
     match outcome {
-        Outcome::Duplicate(message) if message.id == sent.id => Outcome::Accepted(message),
+        Ok(Posted::Duplicate(message)) if message.id == sent.id => Ok(Posted::Accepted(message)),
         other => other,
     }
 }

@@ -9,18 +9,18 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::SignedIn;
 use crate::auth::invitation::{CodeDigest, InvitationCode};
 use crate::auth::session::{RefreshToken, Session};
-use crate::auth::{SignedIn, banned};
 use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::event::{Role, User};
 use crate::extract::Json;
-use crate::id::{Generation, Pos, SessionClaim, SessionId, UserId};
+use crate::id::{Generation, SessionClaim, SessionId, UserId};
 use crate::input::{Password, Username};
 use crate::limits::Address;
+use crate::outcome::Refusal;
 use crate::store::sessions::Rotation;
-use crate::store::users::Outcome;
 use crate::store::{invitations, sessions, users};
 
 /// Maximum number of attempts at a refresh while other uses of the same token interfere.
@@ -180,14 +180,14 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
     attempt.right();
     // Only now: whoever does not know the password learns nothing about the account.
     if known.is_banned {
-        return Err(banned());
+        return Err(Refusal::Banned.into());
     }
 
     let (id, next) = (SessionId::new(), app.auth.next_token());
     let session = sessions::open(&app.db, known.user.id, &known.password_hash, next.opening(id)).await?;
     let session = session.ok_or(Error::WrongCredentials)?;
     match sessions::end_surplus(&app.db, known.user.id).await {
-        Ok(ended_at) => settle(app, ended_at).await,
+        Ok(ended_at) => app.settled(ended_at).await,
         // The next sign-in ends them.
         Err(error) => tracing::warn!(%error, user = %known.user.id, "surplus sessions were not ended"),
     }
@@ -233,7 +233,7 @@ pub async fn refresh(
             Rotation::Reused { session, user, ended_at } => {
                 metrics::counter!("gapless_refresh_tokens_reused_total").increment(1);
                 tracing::warn!(%session, %user, "a spent refresh token was shown after its successor was used; ended the session");
-                settle(&app, ended_at).await;
+                app.settled(ended_at).await;
                 return Err(Error::InvalidRefreshToken);
             }
         }
@@ -256,7 +256,7 @@ pub async fn logout(
 ) -> Result<StatusCode> {
     let shown = RefreshToken::digest_of(&holder.refresh_token);
     let ended_at = sessions::end_by_token(&app.db, caller.id, &shown).await?;
-    settle(&app, ended_at).await;
+    app.settled(ended_at).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -269,7 +269,7 @@ pub async fn logout(
 )]
 pub async fn logout_all(State(app): State<App>, SignedIn(caller): SignedIn) -> Result<StatusCode> {
     let ended_at = sessions::end_all(&app.db, caller.id).await?;
-    settle(&app, ended_at).await;
+    app.settled(ended_at).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -299,22 +299,10 @@ pub async fn change_password(
     attempt.right();
     let new_hash = app.passwords.hash_for(address, change.new_password.into_secret()).await?;
 
-    match users::change_password(&app.db, caller.id, &old_hash, &new_hash, caller.session.id).await? {
-        Outcome::ChangedMeanwhile => {
-            Err(Error::Conflict { code: "changed_meanwhile", detail: "The password was changed in between." })
-        }
-        Outcome::Done(pos) => {
-            app.realtime.settle(pos).await;
-            Ok(StatusCode::NO_CONTENT)
-        }
-        _ => Ok(StatusCode::NO_CONTENT),
-    }
-}
-
-async fn settle(app: &App, ended_at: Option<Pos>) {
-    if let Some(pos) = ended_at {
-        app.realtime.settle(pos).await;
-    }
+    let session = caller.session.id;
+    let ended_at = users::change_password(&app.db, caller.id, &old_hash, &new_hash, session).await??;
+    app.settled(ended_at).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn username_taken(error: sqlx::Error) -> Error {

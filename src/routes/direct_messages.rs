@@ -5,16 +5,16 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::messages::muted;
 use crate::app::App;
-use crate::auth::{SignedIn, banned, not_admin};
+use crate::auth::SignedIn;
 use crate::error::{Error, Result};
 use crate::event::{DirectMessage, User};
 use crate::extract::{Json, Query};
 use crate::id::{ClientId, MessageId, Pos, UserId};
 use crate::input::{Limit, MessageBody, Natural, not_empty};
+use crate::outcome::{Posted, Refusal};
 use crate::store;
-use crate::store::direct_messages::{Appended, NewDirectMessage, Refusal};
+use crate::store::direct_messages::NewDirectMessage;
 use crate::store::events;
 
 /// A direct message to send.
@@ -92,25 +92,18 @@ pub async fn post_direct_message(
         body: input.body.as_ref(),
         replies: app.config.dm_replies,
     };
-    match store::direct_messages::append(&app.db, message).await? {
-        Appended::Accepted(message) => {
+    let posted = store::direct_messages::append(&app.db, message).await?.map_err(|refusal| match refusal {
+        Refusal::ToSelf => Error::invalid("recipient_id", "must be somebody else"),
+        Refusal::NotAllowed if !app.config.dm_replies => Refusal::NotAdmin.into(),
+        refusal => refusal.into(),
+    })?;
+    Ok(match posted {
+        Posted::Accepted(message) => {
             app.realtime.settle_event(events::direct_messages::posted(&message)).await;
-            Ok((StatusCode::CREATED, Json(message)))
+            (StatusCode::CREATED, Json(message))
         }
-        Appended::Duplicate(message) => Ok((StatusCode::OK, Json(message))),
-        Appended::Refused(refusal) => Err(match refusal {
-            Refusal::Conflict => Error::ClientIdReused,
-            Refusal::UnknownSender => Error::InvalidToken,
-            Refusal::UnknownRecipient => Error::NotFound("user"),
-            Refusal::ToSelf => Error::invalid("recipient_id", "must be somebody else"),
-            Refusal::NotAllowed if app.config.dm_replies => {
-                Error::Forbidden { code: "not_allowed", detail: "You may answer an admin who wrote to you first." }
-            }
-            Refusal::NotAllowed => not_admin(),
-            Refusal::Banned => banned(),
-            Refusal::Muted => muted(),
-        }),
-    }
+        Posted::Duplicate(message) => (StatusCode::OK, Json(message)),
+    })
 }
 
 /// Read one's own direct messages, with everybody or with one.

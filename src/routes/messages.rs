@@ -7,15 +7,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::rooms::reads_archived;
 use crate::app::App;
-use crate::auth::{Anyone, SignedIn, banned};
+use crate::auth::{Anyone, SignedIn};
 use crate::error::{Error, Result};
 use crate::event::Message;
 use crate::extract::{Json, Path, Query};
 use crate::id::{ClientId, MessageId, RoomId, Seq};
 use crate::input::{Limit, MessageBody, Natural, not_empty};
-use crate::post::{NewMessage, Outcome, WriteError};
+use crate::outcome::Posted;
+use crate::post::NewMessage;
 use crate::store;
-use crate::store::messages::{Changed, Outcome as ChangeOutcome, Range};
+use crate::store::messages::Range;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -113,17 +114,10 @@ pub async fn post_message(
         client_id: input.client_id.unwrap_or_else(ClientId::new),
         body: input.body.into_text(),
     };
-    match app.writer.post(message).await {
-        Ok(Outcome::Accepted(message)) => Ok((StatusCode::CREATED, Json(message))),
-        Ok(Outcome::Duplicate(message)) => Ok((StatusCode::OK, Json(message))),
-        Ok(Outcome::Conflict) => Err(Error::ClientIdReused),
-        Ok(Outcome::UnknownRoom) => Err(Error::NotFound("room")),
-        Ok(Outcome::Archived) => Err(room_archived()),
-        Ok(Outcome::Banned) => Err(banned()),
-        Ok(Outcome::Muted) => Err(muted()),
-        Ok(Outcome::UnknownUser) => Err(Error::InvalidToken),
-        Err(WriteError::Full | WriteError::Unavailable) => Err(Error::unavailable()),
-    }
+    Ok(match app.writer.post(message).await?? {
+        Posted::Accepted(message) => (StatusCode::CREATED, Json(message)),
+        Posted::Duplicate(message) => (StatusCode::OK, Json(message)),
+    })
 }
 
 /// Give one's own message other words.
@@ -143,8 +137,8 @@ pub async fn edit_message(
     Path(id): Path<MessageId>,
     Json(input): Json<EditInput>,
 ) -> Result<Json<Message>> {
-    let changed = store::messages::edit(&app.db, id, caller.id, input.body.as_ref()).await?;
-    settle(&app, changed).await?;
+    let changed = store::messages::edit(&app.db, id, caller.id, input.body.as_ref()).await??;
+    app.settled(changed).await;
     let message = store::messages::find(&app.db, id).await?.ok_or(Error::NotFound("message"))?;
     Ok(Json(message))
 }
@@ -164,39 +158,9 @@ pub async fn delete_message(
     SignedIn(caller): SignedIn,
     Path(id): Path<MessageId>,
 ) -> Result<StatusCode> {
-    let changed = store::messages::delete(&app.db, id, caller.id).await?;
-    settle(&app, changed).await?;
+    let changed = store::messages::delete(&app.db, id, caller.id).await??;
+    app.settled(changed).await;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Waits until this instance has heard of the change, or says why there was none.
-async fn settle(app: &App, changed: Changed) -> Result<()> {
-    match changed.outcome {
-        ChangeOutcome::Done | ChangeOutcome::Unchanged => {}
-        ChangeOutcome::Unknown => return Err(Error::NotFound("message")),
-        ChangeOutcome::Archived => return Err(room_archived()),
-        ChangeOutcome::NotAuthor => {
-            return Err(Error::Forbidden { code: "not_author", detail: "Somebody else wrote this message." });
-        }
-        ChangeOutcome::Deleted => {
-            return Err(Error::Conflict { code: "message_deleted", detail: "This message was deleted." });
-        }
-        ChangeOutcome::Banned => return Err(banned()),
-        ChangeOutcome::Muted => return Err(muted()),
-    }
-    if let Some(pos) = changed.pos {
-        app.realtime.settle(pos).await;
-    }
-    Ok(())
-}
-
-/// 403 for whoever may read but not write for a while.
-pub(super) const fn muted() -> Error {
-    Error::Forbidden { code: "muted", detail: "This account is muted for a while; reading goes on." }
-}
-
-const fn room_archived() -> Error {
-    Error::Conflict { code: "room_archived", detail: "This room is archived; nothing in it changes any more." }
 }
 
 #[cfg(test)]

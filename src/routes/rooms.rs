@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{Anyone, AsAdmin, Caller, not_admin};
+use crate::auth::{Anyone, AsAdmin, Caller};
 use crate::error::{Error, Result};
 use crate::event::{Role, Room};
 use crate::extract::{Json, Path, Query};
 use crate::id::RoomId;
 use crate::input::{RoomName, RoomTopic, whole};
 use crate::store;
-use crate::store::rooms::{Changed, Outcome};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -105,9 +104,9 @@ pub async fn create_room(
     Json(input): Json<RoomInput>,
 ) -> Result<(StatusCode, Json<Room>)> {
     let id = RoomId::new();
-    let changed = store::rooms::create(&app.db, id, admin.id, input.name.as_ref()).await;
-    let room = changed_room(&app, id, changed).await?;
-    Ok((StatusCode::CREATED, room))
+    let changed = store::rooms::create(&app.db, id, admin.id, input.name.as_ref()).await.map_err(name_in_use)??;
+    app.settled(changed).await;
+    Ok((StatusCode::CREATED, room(&app, id).await?))
 }
 
 /// Read one room.
@@ -140,8 +139,9 @@ pub async fn rename_room(
     Path(id): Path<RoomId>,
     Json(input): Json<RoomInput>,
 ) -> Result<Json<Room>> {
-    let changed = store::rooms::rename(&app.db, id, admin.id, input.name.as_ref()).await;
-    changed_room(&app, id, changed).await
+    let changed = store::rooms::rename(&app.db, id, admin.id, input.name.as_ref()).await.map_err(name_in_use)??;
+    app.settled(changed).await;
+    room(&app, id).await
 }
 
 /// Say how long a room keeps its messages; older ones are deleted within a minute, and for good.
@@ -161,10 +161,10 @@ pub async fn set_retention(
     Json(retention): Json<Retention>,
 ) -> Result<Json<Room>> {
     let days = retention.days.map(|days| days.0);
-    let changed = store::rooms::set_retention(&app.db, id, admin.id, days).await;
-    let room = changed_room(&app, id, changed).await?;
+    let changed = store::rooms::set_retention(&app.db, id, admin.id, days).await??;
+    app.settled(changed).await;
     app.sweep.wake();
-    Ok(room)
+    room(&app, id).await
 }
 
 /// Say what a room is about, in its header.
@@ -183,8 +183,9 @@ pub async fn set_topic(
     Path(id): Path<RoomId>,
     Json(input): Json<Topic>,
 ) -> Result<Json<Room>> {
-    let changed = store::rooms::set_topic(&app.db, id, admin.id, input.topic.as_ref()).await;
-    changed_room(&app, id, changed).await
+    let changed = store::rooms::set_topic(&app.db, id, admin.id, input.topic.as_ref()).await??;
+    app.settled(changed).await;
+    room(&app, id).await
 }
 
 /// Archive a room: it leaves every list and takes no more messages. Doing it twice is not an error.
@@ -201,8 +202,9 @@ pub async fn archive_room(
     AsAdmin(admin): AsAdmin,
     Path(id): Path<RoomId>,
 ) -> Result<Json<Room>> {
-    let changed = store::rooms::set_archived(&app.db, id, admin.id, true).await;
-    changed_room(&app, id, changed).await
+    let changed = store::rooms::set_archived(&app.db, id, admin.id, true).await.map_err(name_in_use)??;
+    app.settled(changed).await;
+    room(&app, id).await
 }
 
 /// Bring an archived room back. Doing it twice is not an error.
@@ -220,8 +222,9 @@ pub async fn restore_room(
     AsAdmin(admin): AsAdmin,
     Path(id): Path<RoomId>,
 ) -> Result<Json<Room>> {
-    let changed = store::rooms::set_archived(&app.db, id, admin.id, false).await;
-    changed_room(&app, id, changed).await
+    let changed = store::rooms::set_archived(&app.db, id, admin.id, false).await.map_err(name_in_use)??;
+    app.settled(changed).await;
+    room(&app, id).await
 }
 
 /// Only admins know what an archived room holds.
@@ -229,17 +232,8 @@ pub(super) fn reads_archived(caller: Option<&Caller>) -> bool {
     caller.is_some_and(|caller| caller.role == Role::Admin)
 }
 
-/// The room after a change, once this instance has heard of it.
-async fn changed_room(app: &App, id: RoomId, changed: sqlx::Result<Changed>) -> Result<Json<Room>> {
-    let changed = changed.map_err(name_in_use)?;
-    match changed.outcome {
-        Outcome::Done | Outcome::Unchanged => {}
-        Outcome::Unknown => return Err(Error::NotFound("room")),
-        Outcome::NotAdmin => return Err(not_admin()),
-    }
-    if let Some(pos) = changed.pos {
-        app.realtime.settle(pos).await;
-    }
+/// The room as it is now.
+async fn room(app: &App, id: RoomId) -> Result<Json<Room>> {
     let room = store::rooms::find(&app.db, id).await?.ok_or(Error::NotFound("room"))?;
     Ok(Json(with_online(app, room)))
 }

@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::auth::{AsAdmin, SignedIn, not_admin};
+use crate::auth::{AsAdmin, SignedIn};
 use crate::error::{Error, Result};
 use crate::event::{Role, User};
 use crate::extract::{Json, Path, Query};
 use crate::id::UserId;
 use crate::input::{Limit, Reason, SearchText};
-use crate::store::users::{self, Account, Outcome};
+use crate::store::users::{self, Account};
 
 /// A user with the restrictions that are in force.
 #[derive(Serialize, ToSchema)]
@@ -150,8 +150,9 @@ pub async fn set_role(
     Path(user): Path<UserId>,
     Json(change): Json<RoleChange>,
 ) -> Result<Json<UserDetails>> {
-    let outcome = users::set_role(&app.db, user, admin.id, change.role).await?;
-    changed(&app, user, outcome).await
+    let changed = users::set_role(&app.db, user, admin.id, change.role).await??;
+    app.settled(changed).await;
+    details(&app, user).await
 }
 
 /// Mute a user for a time.
@@ -174,8 +175,9 @@ pub async fn mute_user(
 ) -> Result<Json<UserDetails>> {
     let until = app.clock.now() + Duration::from_secs(mute.seconds.0);
     let reason = mute.reason.into_text();
-    let outcome = users::set_mute(&app.db, user, admin.id, Some(until), reason.as_deref()).await?;
-    changed(&app, user, outcome).await
+    let changed = users::set_mute(&app.db, user, admin.id, Some(until), reason.as_deref()).await??;
+    app.settled(changed).await;
+    details(&app, user).await
 }
 
 /// End a user's mute.
@@ -193,8 +195,9 @@ pub async fn unmute_user(
     AsAdmin(admin): AsAdmin,
     Path(user): Path<UserId>,
 ) -> Result<Json<UserDetails>> {
-    let outcome = users::set_mute(&app.db, user, admin.id, None, None).await?;
-    changed(&app, user, outcome).await
+    let changed = users::set_mute(&app.db, user, admin.id, None, None).await??;
+    app.settled(changed).await;
+    details(&app, user).await
 }
 
 /// Ban a user.
@@ -216,8 +219,9 @@ pub async fn ban_user(
     Json(ban): Json<Ban>,
 ) -> Result<Json<UserDetails>> {
     let reason = ban.reason.into_text();
-    let outcome = users::set_ban(&app.db, user, admin.id, true, reason.as_deref()).await?;
-    changed(&app, user, outcome).await
+    let changed = users::set_ban(&app.db, user, admin.id, true, reason.as_deref()).await??;
+    app.settled(changed).await;
+    details(&app, user).await
 }
 
 /// Lift a user's ban.
@@ -235,8 +239,9 @@ pub async fn unban_user(
     AsAdmin(admin): AsAdmin,
     Path(user): Path<UserId>,
 ) -> Result<Json<UserDetails>> {
-    let outcome = users::set_ban(&app.db, user, admin.id, false, None).await?;
-    changed(&app, user, outcome).await
+    let changed = users::set_ban(&app.db, user, admin.id, false, None).await??;
+    app.settled(changed).await;
+    details(&app, user).await
 }
 
 /// End a user's sessions.
@@ -256,8 +261,9 @@ pub async fn end_sessions(
     AsAdmin(admin): AsAdmin,
     Path(user): Path<UserId>,
 ) -> Result<Json<UserDetails>> {
-    let outcome = users::end_sessions(&app.db, user, admin.id).await?;
-    changed(&app, user, outcome).await
+    let changed = users::end_sessions(&app.db, user, admin.id).await??;
+    app.settled(changed).await;
+    details(&app, user).await
 }
 
 /// Erase a user, for good.
@@ -278,40 +284,16 @@ pub async fn erase_user(
     AsAdmin(admin): AsAdmin,
     Path(user): Path<UserId>,
 ) -> Result<StatusCode> {
-    let outcome = users::erase(&app.db, user, admin.id).await?;
-    obeyed(&app, outcome).await?;
+    let changed = users::erase(&app.db, user, admin.id).await??;
+    app.settled(changed).await;
     app.sweep.forget_now(user).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Answers the user as they are now, once this instance obeys the change.
-async fn changed(app: &App, user: UserId, outcome: Outcome) -> Result<Json<UserDetails>> {
-    obeyed(app, outcome).await?;
+/// The user as they are now.
+async fn details(app: &App, user: UserId) -> Result<Json<UserDetails>> {
     let account = users::find(&app.db, user).await?.ok_or(Error::NotFound("user"))?;
     Ok(Json(account.into()))
-}
-
-/// Waits until this instance obeys the change, or says why there was none.
-async fn obeyed(app: &App, outcome: Outcome) -> Result<()> {
-    match outcome {
-        Outcome::Done(pos) => app.realtime.settle(pos).await,
-        Outcome::Unchanged => {}
-        Outcome::UnknownUser => return Err(Error::NotFound("user")),
-        Outcome::NotAdmin => return Err(not_admin()),
-        Outcome::ToSelf => {
-            return Err(Error::Forbidden { code: "not_allowed", detail: "You cannot do that to yourself." });
-        }
-        Outcome::LastAdmin => {
-            return Err(Error::Conflict {
-                code: "last_admin",
-                detail: "This is the last admin; appoint another first.",
-            });
-        }
-        Outcome::ChangedMeanwhile => {
-            return Err(Error::Conflict { code: "changed_meanwhile", detail: "The user was changed in between." });
-        }
-    }
-    Ok(())
 }
 
 impl From<Account> for UserDetails {

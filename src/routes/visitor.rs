@@ -81,9 +81,7 @@ impl Chat {
     pub async fn account(&self, username: &str, password: &str, role: Role) {
         let password_hash = Passwords::new().hash(password.into()).await.unwrap();
         let pos = store::users::create(&self.app.db, UserId::new(), username, &password_hash, role).await.unwrap();
-        if let Some(pos) = pos {
-            self.app.realtime.settle(pos).await;
-        }
+        self.app.settled(pos).await;
     }
 
     pub async fn stop(self) {

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use super::Db;
 use crate::event::{Author, DirectMessage, Role, User};
 use crate::id::{ClientId, Fingerprint, MessageId, Pos, UserId};
+use crate::outcome::{Outcome, Posted};
 
 /// Most conversations that are listed: the newest.
 const MOST_CONVERSATIONS: i64 = 500;
@@ -19,27 +20,6 @@ pub struct NewDirectMessage<'a> {
     pub body: &'a str,
     /// Whether a recipient may answer an admin who wrote first.
     pub replies: bool,
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub enum Appended {
-    Accepted(DirectMessage),
-    /// Sent before, under this `client_id`, with these words.
-    Duplicate(DirectMessage),
-    Refused(Refusal),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The `client_id` was used for something else.
-    Conflict,
-    UnknownSender,
-    UnknownRecipient,
-    ToSelf,
-    NotAllowed,
-    Banned,
-    Muted,
 }
 
 /// Somebody's direct messages, as of a position: one statement, one snapshot.
@@ -57,7 +37,7 @@ pub struct Conversation {
 }
 
 /// Appends to the log, unless it is there already or may not be.
-pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Appended> {
+pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Outcome<Posted<DirectMessage>>> {
     let row = sqlx::query_as::<_, AppendedRow>(
         "select outcome, id, pos, body, created_at, recipient from append_direct_message($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -71,18 +51,11 @@ pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Appended
     .fetch_one(db)
     .await?;
 
-    let refusal = match row.outcome {
-        Outcome::Accepted => return row.message(new).map(Appended::Accepted),
-        Outcome::Duplicate => return row.message(new).map(Appended::Duplicate),
-        Outcome::Conflict => Refusal::Conflict,
-        Outcome::UnknownUser => Refusal::UnknownSender,
-        Outcome::UnknownRecipient => Refusal::UnknownRecipient,
-        Outcome::ToSelf => Refusal::ToSelf,
-        Outcome::NotAllowed => Refusal::NotAllowed,
-        Outcome::Banned => Refusal::Banned,
-        Outcome::Muted => Refusal::Muted,
-    };
-    Ok(Appended::Refused(refusal))
+    Ok(match row.outcome.as_str() {
+        "accepted" => Ok(Posted::Accepted(row.message(new)?)),
+        "duplicate" => Ok(Posted::Duplicate(row.message(new)?)),
+        word => Err(super::refusal(word, "direct message")?),
+    })
 }
 
 /// The newest of `me`'s direct messages before a position, with everybody or with one.
@@ -180,23 +153,9 @@ pub async fn conversations(db: &Db, me: UserId) -> sqlx::Result<Vec<Conversation
         .collect()
 }
 
-#[derive(Debug, Clone, Copy, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-enum Outcome {
-    Accepted,
-    Duplicate,
-    Conflict,
-    UnknownUser,
-    UnknownRecipient,
-    ToSelf,
-    NotAllowed,
-    Banned,
-    Muted,
-}
-
 #[derive(FromRow)]
 struct AppendedRow {
-    outcome: Outcome,
+    outcome: String,
     id: Option<MessageId>,
     pos: Option<Pos>,
     body: Option<String>,
@@ -250,6 +209,7 @@ impl From<DirectMessageRow> for DirectMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Refusal;
 
     struct Mail {
         db: Db,
@@ -278,7 +238,14 @@ mod tests {
             Self { db, people }
         }
 
-        async fn send(&self, from: usize, to: usize, client_id: ClientId, body: &str, replies: bool) -> Appended {
+        async fn send(
+            &self,
+            from: usize,
+            to: usize,
+            client_id: ClientId,
+            body: &str,
+            replies: bool,
+        ) -> Outcome<Posted<DirectMessage>> {
             let sender = Author { id: self.people[from], username: NAMES[from].into() };
             let id = MessageId::new();
             let new = NewDirectMessage { id, sender, recipient: self.people[to], client_id, body, replies };
@@ -287,14 +254,14 @@ mod tests {
 
         async fn refused(&self, from: usize, to: usize, replies: bool) -> Refusal {
             match self.send(from, to, ClientId::new(), "psst", replies).await {
-                Appended::Refused(refusal) => refusal,
+                Err(refusal) => refusal,
                 other => panic!("{other:?} should be refused"),
             }
         }
 
         async fn sent(&self, from: usize, to: usize, body: &str) -> DirectMessage {
             match self.send(from, to, ClientId::new(), body, true).await {
-                Appended::Accepted(message) => message,
+                Ok(Posted::Accepted(message)) => message,
                 other => panic!("{other:?} should be accepted"),
             }
         }
@@ -357,16 +324,16 @@ mod tests {
         let db = Db::from(pool);
         let mail = Mail::new(db).await;
         let client_id = ClientId::new();
-        let Appended::Accepted(first) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
+        let Ok(Posted::Accepted(first)) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
             panic!("the first is accepted");
         };
-        let Appended::Duplicate(again) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
+        let Ok(Posted::Duplicate(again)) = mail.send(ADMIN, ALI, client_id, "hello", false).await else {
             panic!("the second is a duplicate");
         };
         assert_eq!(first, again);
         for (to, body) in [(ALI, "goodbye"), (ZOE, "hello")] {
             let answer = mail.send(ADMIN, to, client_id, body, false).await;
-            assert!(matches!(answer, Appended::Refused(Refusal::Conflict)), "{answer:?}");
+            assert!(matches!(answer, Err(Refusal::ClientIdReused)), "{answer:?}");
         }
     }
 
@@ -391,6 +358,6 @@ mod tests {
             replies: false,
         };
         let answer = append(&mail.db, stranger).await.expect("an answer");
-        assert!(matches!(answer, Appended::Refused(Refusal::UnknownRecipient)), "{answer:?}");
+        assert!(matches!(answer, Err(Refusal::Unknown("user"))), "{answer:?}");
     }
 }

@@ -71,8 +71,9 @@ mod tests {
     use super::*;
     use crate::event::{Author, Effect, Role};
     use crate::id::{ClientId, MessageId, RoomId};
+    use crate::outcome::{Posted, Refusal};
     use crate::post::NewMessage;
-    use crate::store::users::{self, Outcome};
+    use crate::store::users;
     use crate::store::{direct_messages, log, rooms};
 
     async fn account(db: &Db, username: &str, role: Role) -> UserId {
@@ -100,7 +101,7 @@ mod tests {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let room = RoomId::new();
-        rooms::create(&db, room, admin, "general").await.unwrap();
+        rooms::create(&db, room, admin, "general").await.unwrap().unwrap();
         let author = Author { id: ali, username: "ali".into() };
         // One more than two batches, and the nil UUID as a client's choice.
         let count = usize::try_from(BATCH).unwrap() * 2 + 1;
@@ -124,17 +125,24 @@ mod tests {
                 replies,
             };
             let appended = direct_messages::append(&db, new).await.unwrap();
-            assert!(matches!(appended, direct_messages::Appended::Accepted(_)));
+            assert!(matches!(appended, Ok(Posted::Accepted(_))));
         }
-        users::set_mute(&db, ali, admin, Some(time::OffsetDateTime::UNIX_EPOCH), Some("shouting")).await.unwrap();
+        users::set_mute(&db, ali, admin, Some(time::OffsetDateTime::UNIX_EPOCH), Some("shouting"))
+            .await
+            .unwrap()
+            .unwrap();
         sqlx::query("insert into sessions (id, user_id) values (gen_random_uuid(), $1)")
             .bind(ali)
             .execute(&db)
             .await
             .unwrap();
 
-        let Outcome::Done(gone_at) = users::erase(&db, ali, admin).await.unwrap() else { panic!("not erased") };
-        assert_eq!(users::erase(&db, ali, admin).await.unwrap(), Outcome::UnknownUser, "there is no such user now");
+        let Ok(Some(gone_at)) = users::erase(&db, ali, admin).await.unwrap() else { panic!("not erased") };
+        assert_eq!(
+            users::erase(&db, ali, admin).await.unwrap(),
+            Err(Refusal::Unknown("user")),
+            "there is no such user now"
+        );
         assert!(direct_messages::conversations(&db, admin).await.unwrap().is_empty());
         assert!(direct_messages::page(&db, admin, None, None, 10).await.unwrap().messages.is_empty());
         assert!(direct_messages::page(&db, admin, Some(ali), None, 10).await.unwrap().messages.is_empty());
@@ -162,24 +170,24 @@ mod tests {
     async fn nobody_erases_themselves_or_the_last_admin_or_without_the_right(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
-        assert_eq!(users::erase(&db, admin, ali).await.unwrap(), Outcome::NotAdmin);
-        assert_eq!(users::erase(&db, admin, admin).await.unwrap(), Outcome::ToSelf);
-        assert_eq!(users::operator_erase(&db, admin).await.unwrap(), Outcome::LastAdmin);
-        assert_eq!(users::operator_erase(&db, UserId::new()).await.unwrap(), Outcome::UnknownUser);
+        assert_eq!(users::erase(&db, admin, ali).await.unwrap(), Err(Refusal::NotAdmin));
+        assert_eq!(users::erase(&db, admin, admin).await.unwrap(), Err(Refusal::ToSelf));
+        assert_eq!(users::operator_erase(&db, admin).await.unwrap(), Err(Refusal::LastAdmin));
+        assert_eq!(users::operator_erase(&db, UserId::new()).await.unwrap(), Err(Refusal::Unknown("user")));
         account(&db, "other", Role::Admin).await;
-        assert!(matches!(users::operator_erase(&db, admin).await.unwrap(), Outcome::Done(_)));
+        assert!(matches!(users::operator_erase(&db, admin).await.unwrap(), Ok(Some(_))));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
     async fn an_erased_user_is_no_user_to_any_change(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
-        users::erase(&db, ali, admin).await.unwrap();
-        assert_eq!(users::set_ban(&db, ali, admin, false, None).await.unwrap(), Outcome::UnknownUser);
-        assert_eq!(users::set_role(&db, ali, admin, Role::Admin).await.unwrap(), Outcome::UnknownUser);
-        assert_eq!(users::set_mute(&db, ali, admin, None, None).await.unwrap(), Outcome::UnknownUser);
-        assert_eq!(users::end_sessions(&db, ali, admin).await.unwrap(), Outcome::UnknownUser);
-        assert_eq!(users::operator_set_role(&db, ali, Role::Admin).await.unwrap(), Outcome::UnknownUser);
+        users::erase(&db, ali, admin).await.unwrap().unwrap();
+        assert_eq!(users::set_ban(&db, ali, admin, false, None).await.unwrap(), Err(Refusal::Unknown("user")));
+        assert_eq!(users::set_role(&db, ali, admin, Role::Admin).await.unwrap(), Err(Refusal::Unknown("user")));
+        assert_eq!(users::set_mute(&db, ali, admin, None, None).await.unwrap(), Err(Refusal::Unknown("user")));
+        assert_eq!(users::end_sessions(&db, ali, admin).await.unwrap(), Err(Refusal::Unknown("user")));
+        assert_eq!(users::operator_set_role(&db, ali, Role::Admin).await.unwrap(), Err(Refusal::Unknown("user")));
         assert!(users::find(&db, ali).await.unwrap().is_none());
         assert!(users::list(&db, "erased", 10).await.unwrap().is_empty());
         let left: String =

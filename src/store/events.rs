@@ -185,8 +185,9 @@ mod tests {
     use super::*;
     use crate::event::{Author, Effect};
     use crate::id::ClientId;
-    use crate::post::{NewMessage, Outcome};
-    use crate::store::direct_messages::{Appended, NewDirectMessage, append};
+    use crate::outcome::Posted;
+    use crate::post::NewMessage;
+    use crate::store::direct_messages::{NewDirectMessage, append};
     use crate::store::{log, rooms};
 
     async fn person(db: &Db, username: &str, role: &str) -> Author {
@@ -210,14 +211,14 @@ mod tests {
         let db = Db::from(pool);
         let (admin, ali) = (person(&db, "admin", "admin").await, person(&db, "ali", "user").await);
         let room_id = RoomId::new();
-        rooms::create(&db, room_id, admin.id, "general").await.unwrap();
+        rooms::create(&db, room_id, admin.id, "general").await.unwrap().unwrap();
         let (id, client_id) = (MessageId::new(), ClientId::new());
         let batch = [NewMessage { id, room_id, author: ali.clone(), client_id, body: Arc::from("a\u{2028}\"b\"") }];
         let outcomes = log::append_messages(&db, &batch).await.unwrap();
-        let Outcome::Accepted(message) = &outcomes[0] else { panic!("{outcomes:?}") };
+        let Ok(Posted::Accepted(message)) = &outcomes[0] else { panic!("{outcomes:?}") };
         let (id, client_id) = (MessageId::new(), ClientId::new());
         let direct = NewDirectMessage { id, sender: admin, recipient: ali.id, client_id, body: "psst", replies: false };
-        let Appended::Accepted(direct) = append(&db, direct).await.unwrap() else { panic!("refused") };
+        let Ok(Posted::Accepted(direct)) = append(&db, direct).await.unwrap() else { panic!("refused") };
 
         let read = log::read(&db, Pos(1), Pos(3)).await.unwrap();
         assert_eq!(read, [messages::posted(message), direct_messages::posted(&direct)]);

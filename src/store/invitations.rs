@@ -225,12 +225,12 @@ mod tests {
         assert!(!stands(&db, b"code", NOW + HOUR).await.unwrap(), "expired");
         assert!(!stands(&db, b"cod", NOW).await.unwrap(), "unknown");
 
-        users::set_role(&db, maker, other, Role::User).await.unwrap();
+        users::set_role(&db, maker, other, Role::User).await.unwrap().unwrap();
         assert!(!signs_up(&db, b"code", "ali").await.unwrap(), "of an admin no more");
-        users::set_role(&db, maker, other, Role::Admin).await.unwrap();
-        users::set_ban(&db, maker, other, true, None).await.unwrap();
+        users::set_role(&db, maker, other, Role::Admin).await.unwrap().unwrap();
+        users::set_ban(&db, maker, other, true, None).await.unwrap().unwrap();
         assert!(!signs_up(&db, b"code", "ali").await.unwrap(), "of somebody banned");
-        users::set_ban(&db, maker, other, false, None).await.unwrap();
+        users::set_ban(&db, maker, other, false, None).await.unwrap().unwrap();
         assert!(signs_up(&db, b"code", "ali").await.unwrap());
 
         assert!(revoke(&db, id, NOW).await.unwrap());

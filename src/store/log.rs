@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use super::{Db, events};
 use crate::event::{Event, GenerationEnd, Message};
 use crate::id::{ClientId, Fingerprint, Generation, MessageId, Pos, RoomId, Seq, SessionId, UserId};
-use crate::post::{NewMessage, Outcome};
+use crate::outcome::{Outcome, Posted};
+use crate::post::NewMessage;
 
 /// The state that an instance keeps in memory, at one position.
 #[derive(Debug, Default)]
@@ -51,7 +52,10 @@ struct Appended {
 ///
 /// # Errors
 /// When the database is away, or refuses the batch as a whole; then nothing of it is known to be committed.
-pub async fn append_messages(db: impl PgExecutor<'_>, batch: &[NewMessage]) -> sqlx::Result<Vec<Outcome>> {
+pub async fn append_messages(
+    db: impl PgExecutor<'_>,
+    batch: &[NewMessage],
+) -> sqlx::Result<Vec<Outcome<Posted<Message>>>> {
     let mut columns = Columns::default();
     for message in batch {
         columns.push(message);
@@ -96,22 +100,16 @@ impl<'a> Columns<'a> {
 }
 
 impl Appended {
-    fn outcome_of(self, sent: &NewMessage) -> sqlx::Result<Outcome> {
+    fn outcome_of(self, sent: &NewMessage) -> sqlx::Result<Outcome<Posted<Message>>> {
         Ok(match self.outcome.as_str() {
-            "accepted" => Outcome::Accepted(self.message(sent, Some(Arc::clone(&sent.body)))?),
+            "accepted" => Ok(Posted::Accepted(self.message(sent, Some(Arc::clone(&sent.body)))?)),
             "duplicate" => {
                 // An attempt of the same batch knows its body from itself; an older one brings it along.
                 let is_alive = self.deleted_at.is_none();
                 let body = self.body.as_deref().map(Arc::from).or_else(|| is_alive.then(|| Arc::clone(&sent.body)));
-                Outcome::Duplicate(self.message(sent, body)?)
+                Ok(Posted::Duplicate(self.message(sent, body)?))
             }
-            "conflict" => Outcome::Conflict,
-            "unknown_room" => Outcome::UnknownRoom,
-            "archived" => Outcome::Archived,
-            "banned" => Outcome::Banned,
-            "muted" => Outcome::Muted,
-            "unknown_user" => Outcome::UnknownUser,
-            other => return Err(unknown_outcome(other)),
+            word => Err(super::refusal(word, "message")?),
         })
     }
 
@@ -130,10 +128,6 @@ impl Appended {
             deleted_at: self.deleted_at,
         })
     }
-}
-
-fn unknown_outcome(word: &str) -> sqlx::Error {
-    sqlx::Error::Protocol(format!("the database returned outcome {word:?}, which this release does not know"))
 }
 
 /// How far the log has come.

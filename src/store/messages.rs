@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::Db;
 use crate::event::{Author, Message};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
+use crate::outcome::Outcome;
 
 /// Which part of a room to read.
 #[derive(Debug, Clone, Copy)]
@@ -27,29 +28,6 @@ pub struct Page {
     pub is_archived: bool,
     /// Ascending `seq`.
     pub messages: Vec<Message>,
-}
-
-/// What became of an edit or a deletion: `pos` where it took one.
-#[derive(Debug, FromRow)]
-pub struct Changed {
-    pub outcome: Outcome,
-    pub pos: Option<Pos>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Outcome {
-    Done,
-    /// The same words, or deleted before.
-    Unchanged,
-    Unknown,
-    /// Its room is archived.
-    Archived,
-    NotAuthor,
-    /// Nothing is left to edit.
-    Deleted,
-    Banned,
-    Muted,
 }
 
 /// A page of a room, or `None` where there is no such room.
@@ -121,18 +99,15 @@ pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
 }
 
 /// Gives the message other words.
-pub async fn edit(db: &Db, id: MessageId, actor: UserId, body: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from edit_message($1, $2, $3)")
-        .bind(id)
-        .bind(actor)
-        .bind(body)
-        .fetch_one(db)
-        .await
+pub async fn edit(db: &Db, id: MessageId, actor: UserId, body: &str) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from edit_message($1, $2, $3)");
+    super::outcome(query.bind(id).bind(actor).bind(body).fetch_one(db).await?, "message")
 }
 
 /// Forgets the message's words; its place stays.
-pub async fn delete(db: &Db, id: MessageId, actor: UserId) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from delete_message($1, $2)").bind(id).bind(actor).fetch_one(db).await
+pub async fn delete(db: &Db, id: MessageId, actor: UserId) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from delete_message($1, $2)");
+    super::outcome(query.bind(id).bind(actor).fetch_one(db).await?, "message")
 }
 
 /// A row of `messages` with its author's name.
@@ -171,7 +146,8 @@ impl From<MessageRow> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::post::{NewMessage, Outcome as Posted};
+    use crate::outcome::{Posted, Refusal};
+    use crate::post::NewMessage;
     use crate::store::log::append_messages;
 
     /// A room in which `ali` said "1", "2", "3" and so on.
@@ -205,7 +181,7 @@ mod tests {
                 })
                 .collect();
             for outcome in append_messages(&room.db, &batch).await.expect("a batch") {
-                assert!(matches!(outcome, Posted::Accepted(_)));
+                assert!(matches!(outcome, Ok(Posted::Accepted(_))));
             }
             room
         }
@@ -261,20 +237,20 @@ mod tests {
         let id = room.newest().await;
 
         let edited = edit(&room.db, id, room.ali, "one").await.expect("edited");
-        assert_eq!((edited.outcome, edited.pos), (Outcome::Done, Some(Pos(2))));
+        assert_eq!(edited, Ok(Some(Pos(2))));
         let same = edit(&room.db, id, room.ali, "one").await.expect("nothing to do");
-        assert_eq!((same.outcome, same.pos), (Outcome::Unchanged, None));
+        assert_eq!(same, Ok(None));
         let message = find(&room.db, id).await.expect("an answer").expect("the message");
         assert_eq!((message.body.as_deref(), message.pos), (Some("one"), Pos(1)));
         assert!(message.edited_at.is_some());
 
         let deleted = delete(&room.db, id, room.ali).await.expect("deleted");
-        assert_eq!((deleted.outcome, deleted.pos), (Outcome::Done, Some(Pos(3))));
+        assert_eq!(deleted, Ok(Some(Pos(3))));
         let again = delete(&room.db, id, room.ali).await.expect("nothing to do");
-        assert_eq!((again.outcome, again.pos), (Outcome::Unchanged, None));
+        assert_eq!(again, Ok(None));
         let message = find(&room.db, id).await.expect("an answer").expect("its place");
         assert_eq!((message.body, message.seq), (None, Seq(1)));
-        assert_eq!(edit(&room.db, id, room.ali, "two").await.expect("an answer").outcome, Outcome::Deleted);
+        assert_eq!(edit(&room.db, id, room.ali, "two").await.expect("an answer"), Err(Refusal::Deleted));
     }
 
     #[sqlx::test(migrations = "./migrations")]
@@ -288,17 +264,20 @@ mod tests {
             .execute(&room.db)
             .await
             .expect("a user");
-        assert_eq!(edit(&room.db, id, stranger, "x").await.expect("an answer").outcome, Outcome::NotAuthor);
-        assert_eq!(delete(&room.db, id, stranger).await.expect("an answer").outcome, Outcome::NotAuthor);
-        assert_eq!(delete(&room.db, MessageId::new(), room.ali).await.expect("an answer").outcome, Outcome::Unknown);
+        assert_eq!(edit(&room.db, id, stranger, "x").await.expect("an answer"), Err(Refusal::NotAuthor));
+        assert_eq!(delete(&room.db, id, stranger).await.expect("an answer"), Err(Refusal::NotAuthor));
+        assert_eq!(
+            delete(&room.db, MessageId::new(), room.ali).await.expect("an answer"),
+            Err(Refusal::Unknown("message"))
+        );
 
-        for (state, outcome) in [
-            ("update users set muted_until = now() + interval '1 hour'", Outcome::Muted),
-            ("update rooms set is_archived = true", Outcome::Archived),
-            ("update users set banned_at = now()", Outcome::Banned),
+        for (state, refusal) in [
+            ("update users set muted_until = now() + interval '1 hour'", Refusal::Muted),
+            ("update rooms set is_archived = true", Refusal::Archived),
+            ("update users set banned_at = now()", Refusal::Banned),
         ] {
             sqlx::raw_sql(state).execute(&room.db).await.expect("a state");
-            assert_eq!(edit(&room.db, id, room.ali, "x").await.expect("an answer").outcome, outcome, "{state}");
+            assert_eq!(edit(&room.db, id, room.ali, "x").await.expect("an answer"), Err(refusal), "{state}");
         }
     }
 }

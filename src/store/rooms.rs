@@ -8,6 +8,7 @@ use super::Db;
 use crate::event::{Online, Room};
 use crate::id::{Pos, RoomId, Seq, UserId};
 use crate::input::name_key;
+use crate::outcome::Outcome;
 
 /// Raised where an active room has the name already.
 pub const NAME_IN_USE: &str = "rooms_active_name_key";
@@ -17,24 +18,6 @@ pub struct Rooms {
     pub pos: Pos,
     /// By name; `online` is not the database's to know and stands at nobody.
     pub rooms: Vec<Room>,
-}
-
-/// What became of a change: `pos` where it took one.
-#[derive(Debug, FromRow)]
-pub struct Changed {
-    pub outcome: Outcome,
-    pub pos: Option<Pos>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Outcome {
-    Done,
-    /// It was so already.
-    Unchanged,
-    Unknown,
-    /// The actor lost the right before the log was locked.
-    NotAdmin,
 }
 
 /// The active or the archived rooms, and the position that this list stands at: one statement, one snapshot.
@@ -73,47 +56,29 @@ pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
 /// # Errors
 ///
 /// [`NAME_IN_USE`] is violated where the name is taken.
-pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from create_room($1, $2, $3, $4)")
-        .bind(id)
-        .bind(actor)
-        .bind(name)
-        .bind(name_key(name))
-        .fetch_one(db)
-        .await
+pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from create_room($1, $2, $3, $4)");
+    super::outcome(query.bind(id).bind(actor).bind(name).bind(name_key(name)).fetch_one(db).await?, "room")
 }
 
 /// # Errors
 ///
 /// [`NAME_IN_USE`] is violated where the name is taken.
-pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from rename_room($1, $2, $3, $4)")
-        .bind(id)
-        .bind(actor)
-        .bind(name)
-        .bind(name_key(name))
-        .fetch_one(db)
-        .await
+pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from rename_room($1, $2, $3, $4)");
+    super::outcome(query.bind(id).bind(actor).bind(name).bind(name_key(name)).fetch_one(db).await?, "room")
 }
 
 /// Says after how many days messages of the room go by themselves: 0 never, `None` as the server is set.
-pub async fn set_retention(db: &Db, id: RoomId, actor: UserId, days: Option<i32>) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from set_retention($1, $2, $3)")
-        .bind(id)
-        .bind(actor)
-        .bind(days)
-        .fetch_one(db)
-        .await
+pub async fn set_retention(db: &Db, id: RoomId, actor: UserId, days: Option<i32>) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from set_retention($1, $2, $3)");
+    super::outcome(query.bind(id).bind(actor).bind(days).fetch_one(db).await?, "room")
 }
 
 /// Says what the room is about; empty for nothing.
-pub async fn set_topic(db: &Db, id: RoomId, actor: UserId, topic: &str) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from set_room_topic($1, $2, $3)")
-        .bind(id)
-        .bind(actor)
-        .bind(topic)
-        .fetch_one(db)
-        .await
+pub async fn set_topic(db: &Db, id: RoomId, actor: UserId, topic: &str) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from set_room_topic($1, $2, $3)");
+    super::outcome(query.bind(id).bind(actor).bind(topic).fetch_one(db).await?, "room")
 }
 
 /// Archives or restores.
@@ -121,13 +86,9 @@ pub async fn set_topic(db: &Db, id: RoomId, actor: UserId, topic: &str) -> sqlx:
 /// # Errors
 ///
 /// [`NAME_IN_USE`] is violated where another room took the name in the meantime.
-pub async fn set_archived(db: &Db, id: RoomId, actor: UserId, archived: bool) -> sqlx::Result<Changed> {
-    sqlx::query_as("select outcome, pos from set_room_archived($1, $2, $3)")
-        .bind(id)
-        .bind(actor)
-        .bind(archived)
-        .fetch_one(db)
-        .await
+pub async fn set_archived(db: &Db, id: RoomId, actor: UserId, archived: bool) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from set_room_archived($1, $2, $3)");
+    super::outcome(query.bind(id).bind(actor).bind(archived).fetch_one(db).await?, "room")
 }
 
 /// Updates the keys of rooms named by an earlier release to those of today's [`name_key`], and returns the number of
@@ -191,6 +152,7 @@ impl From<RoomRow> for Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Refusal;
 
     async fn user(db: &Db, username: &str, role: &str) -> UserId {
         let id = UserId::new();
@@ -217,22 +179,22 @@ mod tests {
         assert_eq!(names(&db, false).await, (Pos(0), vec![]));
 
         let created = create(&db, room, admin, "general").await.expect("created");
-        assert_eq!((created.outcome, created.pos), (Outcome::Done, Some(Pos(1))));
+        assert_eq!(created, Ok(Some(Pos(1))));
         let renamed = rename(&db, room, admin, "General").await.expect("renamed");
-        assert_eq!((renamed.outcome, renamed.pos), (Outcome::Done, Some(Pos(2))));
+        assert_eq!(renamed, Ok(Some(Pos(2))));
         let same = rename(&db, room, admin, "General").await.expect("nothing to do");
-        assert_eq!((same.outcome, same.pos), (Outcome::Unchanged, None));
+        assert_eq!(same, Ok(None));
 
         let archived = set_archived(&db, room, admin, true).await.expect("archived");
-        assert_eq!((archived.outcome, archived.pos), (Outcome::Done, Some(Pos(3))));
+        assert_eq!(archived, Ok(Some(Pos(3))));
         assert_eq!(names(&db, false).await, (Pos(3), vec![]));
         assert_eq!(names(&db, true).await, (Pos(3), vec!["General".to_owned()]));
         assert!(find(&db, room).await.expect("found").expect("there").is_archived);
 
         let restored = set_archived(&db, room, admin, false).await.expect("restored");
-        assert_eq!((restored.outcome, restored.pos), (Outcome::Done, Some(Pos(4))));
+        assert_eq!(restored, Ok(Some(Pos(4))));
         let again = set_archived(&db, room, admin, false).await.expect("nothing to do");
-        assert_eq!((again.outcome, again.pos), (Outcome::Unchanged, None));
+        assert_eq!(again, Ok(None));
     }
 
     #[sqlx::test(migrations = "./migrations")]
@@ -240,15 +202,15 @@ mod tests {
         let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         let (first, second) = (RoomId::new(), RoomId::new());
-        create(&db, first, admin, "garden").await.expect("created");
-        let in_use = |result: sqlx::Result<Changed>| {
+        create(&db, first, admin, "garden").await.expect("created").unwrap();
+        let in_use = |result: sqlx::Result<Outcome>| {
             let error = result.expect_err("the name is in use");
             assert_eq!(error.as_database_error().and_then(|error| error.constraint()), Some(NAME_IN_USE));
         };
         in_use(create(&db, second, admin, "GARDEN").await);
 
-        set_archived(&db, first, admin, true).await.expect("archived");
-        create(&db, second, admin, "Garden").await.expect("the name is free");
+        set_archived(&db, first, admin, true).await.expect("archived").unwrap();
+        create(&db, second, admin, "Garden").await.expect("the name is free").unwrap();
         in_use(set_archived(&db, first, admin, false).await);
         assert_eq!(names(&db, false).await.0, Pos(3), "a refused change takes no position");
     }
@@ -264,7 +226,7 @@ mod tests {
             ("Tea", "Ｔｅａ"),
             ("Team", "Te\u{200b}am"),
         ] {
-            create(&db, RoomId::new(), admin, taken).await.expect("created");
+            create(&db, RoomId::new(), admin, taken).await.expect("created").unwrap();
             let refused = create(&db, RoomId::new(), admin, look_alike).await.expect_err("the name is in use");
             assert!(crate::store::violates(&refused, NAME_IN_USE), "{look_alike:?}: {refused}");
         }
@@ -298,12 +260,15 @@ mod tests {
         let db = Db::from(pool);
         let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
         let room = RoomId::new();
-        create(&db, room, admin, "general").await.expect("created");
-        let set = set_topic(&db, room, admin, "Help").await.expect("an answer");
-        assert_eq!((set.outcome, set.pos), (Outcome::Done, Some(Pos(2))));
-        assert_eq!(set_topic(&db, room, admin, "Help").await.expect("an answer").outcome, Outcome::Unchanged);
-        assert_eq!(set_topic(&db, room, ali, "Mine").await.expect("an answer").outcome, Outcome::NotAdmin);
-        assert_eq!(set_topic(&db, RoomId::new(), admin, "x").await.expect("an answer").outcome, Outcome::Unknown);
+        create(&db, room, admin, "general").await.expect("an answer").expect("created");
+        for (id, by, topic, outcome) in [
+            (room, admin, "Help", Ok(Some(Pos(2)))),
+            (room, admin, "Help", Ok(None)),
+            (room, ali, "Mine", Err(Refusal::NotAdmin)),
+            (RoomId::new(), admin, "x", Err(Refusal::Unknown("room"))),
+        ] {
+            assert_eq!(set_topic(&db, id, by, topic).await.expect("an answer"), outcome);
+        }
         assert_eq!(find(&db, room).await.expect("found").expect("there").topic, "Help");
         let detail: serde_json::Value =
             sqlx::query_scalar("select detail from log where pos = 2").fetch_one(&db).await.expect("the entry");
@@ -315,9 +280,9 @@ mod tests {
         let db = Db::from(pool);
         let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
         let room = RoomId::new();
-        assert_eq!(create(&db, room, ali, "mine").await.expect("an answer").outcome, Outcome::NotAdmin);
-        assert_eq!(rename(&db, room, admin, "x").await.expect("an answer").outcome, Outcome::Unknown);
-        assert_eq!(set_archived(&db, room, admin, true).await.expect("an answer").outcome, Outcome::Unknown);
+        assert_eq!(create(&db, room, ali, "mine").await.expect("an answer"), Err(Refusal::NotAdmin));
+        assert_eq!(rename(&db, room, admin, "x").await.expect("an answer"), Err(Refusal::Unknown("room")));
+        assert_eq!(set_archived(&db, room, admin, true).await.expect("an answer"), Err(Refusal::Unknown("room")));
         assert!(find(&db, room).await.expect("an answer").is_none());
     }
 }

@@ -4,7 +4,8 @@
 use time::OffsetDateTime;
 
 use crate::event::{Role, User};
-use crate::id::{Pos, UserId};
+use crate::id::{Pos, SessionId, UserId};
+use crate::outcome::Outcome;
 
 use super::Db;
 use super::sessions::NewSession;
@@ -30,23 +31,6 @@ pub struct Credentials {
     pub user: User,
     pub password_hash: String,
     pub is_banned: bool,
-}
-
-/// What became of a change that somebody asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Done(Pos),
-    /// It was so already.
-    Unchanged,
-    UnknownUser,
-    /// Who asked is no admin (any more).
-    NotAdmin,
-    /// Nobody would be left to run the chat.
-    LastAdmin,
-    /// Nobody mutes or bans themselves.
-    ToSelf,
-    /// The password was changed in between.
-    ChangedMeanwhile,
 }
 
 #[derive(sqlx::FromRow)]
@@ -167,13 +151,13 @@ pub async fn list(db: &Db, part: &str, limit: i64) -> sqlx::Result<Vec<Account>>
 /// Gives `user` a role.
 pub async fn set_role(db: &Db, user: UserId, actor: UserId, role: Role) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_role($1, $2, $3)");
-    outcome(query.bind(user).bind(actor).bind(role.as_str()).fetch_one(db).await?)
+    super::outcome(query.bind(user).bind(actor).bind(role.as_str()).fetch_one(db).await?, "user")
 }
 
 /// Gives `user` a role at the operator's wish, who needs no account.
 pub async fn operator_set_role(db: &Db, user: UserId, role: Role) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from operator_set_role($1, $2)");
-    outcome(query.bind(user).bind(role.as_str()).fetch_one(db).await?)
+    super::outcome(query.bind(user).bind(role.as_str()).fetch_one(db).await?, "user")
 }
 
 /// Keeps `user` from posting until then; `None` lets them post again.
@@ -185,7 +169,7 @@ pub async fn set_mute(
     reason: Option<&str>,
 ) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_mute($1, $2, $3, $4)");
-    outcome(query.bind(user).bind(actor).bind(until).bind(reason).fetch_one(db).await?)
+    super::outcome(query.bind(user).bind(actor).bind(until).bind(reason).fetch_one(db).await?, "user")
 }
 
 /// Shuts `user` out, sessions included, or lets them in again.
@@ -197,51 +181,38 @@ pub async fn set_ban(
     reason: Option<&str>,
 ) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_ban($1, $2, $3, $4)");
-    outcome(query.bind(user).bind(actor).bind(banned).bind(reason).fetch_one(db).await?)
+    super::outcome(query.bind(user).bind(actor).bind(banned).bind(reason).fetch_one(db).await?, "user")
 }
 
 /// Takes `user` out of the chat for good, at an admin's wish; what they said follows, see [`super::erasure`].
 pub async fn erase(db: &Db, user: UserId, actor: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from erase_user($1, $2)");
-    outcome(query.bind(user).bind(actor).fetch_one(db).await?)
+    super::outcome(query.bind(user).bind(actor).fetch_one(db).await?, "user")
 }
 
 /// The same at the operator's wish, who needs no account.
 pub async fn operator_erase(db: &Db, user: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from operator_erase_user($1)");
-    outcome(query.bind(user).fetch_one(db).await?)
+    super::outcome(query.bind(user).fetch_one(db).await?, "user")
 }
 
 /// Ends all sessions of `user`, at an admin's wish.
 pub async fn end_sessions(db: &Db, user: UserId, actor: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from admin_end_sessions($1, $2)");
-    outcome(query.bind(user).bind(actor).fetch_one(db).await?)
+    super::outcome(query.bind(user).bind(actor).fetch_one(db).await?, "user")
 }
 
 /// Puts a new password in the place of the one that was checked, and ends all other sessions.
-/// `Unchanged` says that there were none; the password is changed all the same.
+/// Without a position there were none; the password is changed all the same.
 pub async fn change_password(
     db: &Db,
     user: UserId,
     old_hash: &str,
     new_hash: &str,
-    session: crate::id::SessionId,
+    session: SessionId,
 ) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from change_password($1, $2, $3, $4)");
-    outcome(query.bind(user).bind(old_hash).bind(new_hash).bind(session).fetch_one(db).await?)
-}
-
-fn outcome((word, pos): (String, Option<Pos>)) -> sqlx::Result<Outcome> {
-    Ok(match word.as_str() {
-        "done" => pos.map_or(Outcome::Unchanged, Outcome::Done),
-        "unchanged" => Outcome::Unchanged,
-        "unknown" => Outcome::UnknownUser,
-        "not_admin" => Outcome::NotAdmin,
-        "last_admin" => Outcome::LastAdmin,
-        "to_self" => Outcome::ToSelf,
-        "changed_meanwhile" => Outcome::ChangedMeanwhile,
-        other => return Err(sqlx::Error::Decode(format!("unknown outcome {other}").into())),
-    })
+    super::outcome(query.bind(user).bind(old_hash).bind(new_hash).bind(session).fetch_one(db).await?, "user")
 }
 
 #[cfg(test)]
@@ -251,7 +222,7 @@ mod tests {
     use sqlx::error::DatabaseError;
 
     use super::*;
-    use crate::id::SessionId;
+    use crate::outcome::Refusal;
     use crate::store::sessions;
 
     async fn account(db: &Db, username: &str, role: Role) -> UserId {
@@ -307,16 +278,16 @@ mod tests {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let later = database_now(&db).await + Duration::from_mins(1);
-        assert_eq!(set_role(&db, admin, ali, Role::User).await.unwrap(), Outcome::NotAdmin);
-        assert_eq!(set_mute(&db, admin, ali, Some(later), None).await.unwrap(), Outcome::NotAdmin);
-        assert_eq!(set_ban(&db, admin, ali, true, None).await.unwrap(), Outcome::NotAdmin);
-        assert_eq!(end_sessions(&db, admin, ali).await.unwrap(), Outcome::NotAdmin);
+        assert_eq!(set_role(&db, admin, ali, Role::User).await.unwrap(), Err(Refusal::NotAdmin));
+        assert_eq!(set_mute(&db, admin, ali, Some(later), None).await.unwrap(), Err(Refusal::NotAdmin));
+        assert_eq!(set_ban(&db, admin, ali, true, None).await.unwrap(), Err(Refusal::NotAdmin));
+        assert_eq!(end_sessions(&db, admin, ali).await.unwrap(), Err(Refusal::NotAdmin));
 
-        assert_eq!(set_role(&db, UserId::new(), admin, Role::User).await.unwrap(), Outcome::UnknownUser);
-        assert_eq!(end_sessions(&db, UserId::new(), admin).await.unwrap(), Outcome::UnknownUser);
-        assert_eq!(set_role(&db, admin, admin, Role::User).await.unwrap(), Outcome::LastAdmin);
-        assert_eq!(set_mute(&db, admin, admin, Some(later), None).await.unwrap(), Outcome::ToSelf);
-        assert_eq!(set_ban(&db, admin, admin, true, None).await.unwrap(), Outcome::ToSelf);
+        assert_eq!(set_role(&db, UserId::new(), admin, Role::User).await.unwrap(), Err(Refusal::Unknown("user")));
+        assert_eq!(end_sessions(&db, UserId::new(), admin).await.unwrap(), Err(Refusal::Unknown("user")));
+        assert_eq!(set_role(&db, admin, admin, Role::User).await.unwrap(), Err(Refusal::LastAdmin));
+        assert_eq!(set_mute(&db, admin, admin, Some(later), None).await.unwrap(), Err(Refusal::ToSelf));
+        assert_eq!(set_ban(&db, admin, admin, true, None).await.unwrap(), Err(Refusal::ToSelf));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
@@ -325,8 +296,8 @@ mod tests {
         let (one, other) = (account(&db, "one", Role::Admin).await, account(&db, "other", Role::Admin).await);
         let (first, second) = tokio::join!(set_ban(&db, other, one, true, None), set_ban(&db, one, other, true, None));
         let mut outcomes = [first.unwrap(), second.unwrap()];
-        outcomes.sort_by_key(|outcome| matches!(outcome, Outcome::NotAdmin));
-        assert!(matches!(outcomes, [Outcome::Done(_), Outcome::NotAdmin]), "{outcomes:?}");
+        outcomes.sort_by_key(|outcome| matches!(outcome, Err(Refusal::NotAdmin)));
+        assert!(matches!(outcomes, [Ok(Some(_)), Err(Refusal::NotAdmin)]), "{outcomes:?}");
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
@@ -334,20 +305,20 @@ mod tests {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let until = database_now(&db).await.replace_nanosecond(0).unwrap() + Duration::from_mins(1);
-        set_mute(&db, ali, admin, Some(until), Some("shouting")).await.unwrap();
+        set_mute(&db, ali, admin, Some(until), Some("shouting")).await.unwrap().unwrap();
         let muted = find(&db, ali).await.unwrap().unwrap();
         assert_eq!((muted.muted_until, muted.mute_reason.as_deref()), (Some(until), Some("shouting")));
 
         let past = database_now(&db).await;
-        set_mute(&db, ali, admin, Some(past), Some("shouting")).await.unwrap();
+        set_mute(&db, ali, admin, Some(past), Some("shouting")).await.unwrap().unwrap();
         let heard_again = find(&db, ali).await.unwrap().unwrap();
         assert_eq!((heard_again.muted_until, heard_again.mute_reason), (None, None));
 
-        set_ban(&db, ali, admin, true, Some("spam")).await.unwrap();
-        assert_eq!(set_ban(&db, ali, admin, true, None).await.unwrap(), Outcome::Unchanged);
+        set_ban(&db, ali, admin, true, Some("spam")).await.unwrap().unwrap();
+        assert_eq!(set_ban(&db, ali, admin, true, None).await.unwrap(), Ok(None));
         assert_eq!(find(&db, ali).await.unwrap().unwrap().ban_reason.as_deref(), Some("spam"));
         assert!(credentials_by_name(&db, "ali").await.unwrap().unwrap().is_banned);
-        set_ban(&db, ali, admin, false, None).await.unwrap();
+        set_ban(&db, ali, admin, false, None).await.unwrap().unwrap();
         let back = find(&db, ali).await.unwrap().unwrap();
         assert_eq!((back.banned_at, back.ban_reason), (None, None));
     }
@@ -367,9 +338,9 @@ mod tests {
         for session in [own, other] {
             assert!(sessions::open(&db, ali, "hash", session).await.unwrap().is_some());
         }
-        assert_eq!(change_password(&db, ali, "hash", "new hash", own.id).await.unwrap(), Outcome::Done(Pos(1)));
-        assert_eq!(change_password(&db, ali, "hash", "third", own.id).await.unwrap(), Outcome::ChangedMeanwhile);
-        assert_eq!(change_password(&db, ali, "new hash", "third", own.id).await.unwrap(), Outcome::Unchanged);
+        assert_eq!(change_password(&db, ali, "hash", "new hash", own.id).await.unwrap(), Ok(Some(Pos(1))));
+        assert_eq!(change_password(&db, ali, "hash", "third", own.id).await.unwrap(), Err(Refusal::ChangedMeanwhile));
+        assert_eq!(change_password(&db, ali, "new hash", "third", own.id).await.unwrap(), Ok(None));
         let open: Vec<SessionId> =
             sqlx::query_scalar("select id from sessions where ended_at is null").fetch_all(&db).await.unwrap();
         assert_eq!(open, [own.id]);

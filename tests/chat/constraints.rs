@@ -213,7 +213,7 @@ async fn used_client_ids_of_direct_messages(chat: &Chat) {
     write(eve.id, "psst").await.refused(422, "client_id_reused");
     // Erase the account alone, as the first step of an erasure does, and then the messages.
     let db = &chat.first.app.db;
-    users::erase(db, bob.id, founder.id).await.expect("an erasure");
+    users::erase(db, bob.id, founder.id).await.expect("an erasure").expect("a user to erase");
     write(eve.id, "psst").await.refused(422, "client_id_reused");
     let mut words = Words::of(bob.id);
     while words.forget_some(db).await.expect("a batch") != Progress::Done {}

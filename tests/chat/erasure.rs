@@ -94,7 +94,10 @@ async fn words_that_were_left_over_go_when_a_server_is_back() {
     }
     let mut stream = chat.guest().listen(&room).await;
     // The account alone, as the first step leaves it.
-    gapless::store::users::erase(&chat.first.app.db, alice.id, founder.id).await.expect("an erasure");
+    gapless::store::users::erase(&chat.first.app.db, alice.id, founder.id)
+        .await
+        .expect("an erasure")
+        .expect("a user to erase");
     stream.expect("user.erased").await;
     assert_eq!(chat.guest().bodies(&room).await[0], "message 0");
 

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use super::CommitError;
 use crate::event::{Event, Message};
 use crate::id::{Pos, Seq};
-use crate::post::{NewMessage, Outcome};
+use crate::outcome::{Outcome, Posted};
+use crate::post::NewMessage;
 use crate::store::log::{Head, Snapshot};
 
 /// See the [module](self).
@@ -55,7 +56,7 @@ impl Memory {
         Snapshot { epoch: "e".into(), head: self.head, chat: "c".into(), ..Snapshot::default() }
     }
 
-    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome>, CommitError> {
+    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome<Posted<Message>>>, CommitError> {
         let is_first = {
             let mut batches = self.batches.lock().unwrap();
             batches.push(batch.len());
@@ -67,13 +68,15 @@ impl Memory {
             Commits::LoseFirstAnswer if is_first => {
                 return Err(CommitError::Outage(anyhow::anyhow!("connection reset")));
             }
-            Commits::LoseFirstAnswer => return Ok(batch.iter().map(committed).map(Outcome::Duplicate).collect()),
+            Commits::LoseFirstAnswer => {
+                return Ok(batch.iter().map(committed).map(Posted::Duplicate).map(Ok).collect());
+            }
             Commits::Refuse(body) if batch.iter().any(|new| &*new.body == *body) => {
                 return Err(CommitError::Refused(anyhow::anyhow!("no")));
             }
             Commits::Refuse(_) => {}
         }
-        Ok(batch.iter().map(committed).map(Outcome::Accepted).collect())
+        Ok(batch.iter().map(committed).map(Posted::Accepted).map(Ok).collect())
     }
 }
 

@@ -69,7 +69,7 @@ async fn a_full_queue_refuses_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_whose_answer_was_lost_is_still_accepted_once() {
     let Bench { writer, realtime, .. } = bench(10, Commits::LoseFirstAnswer).await;
-    assert!(matches!(writer.post(new_message("hi")).await, Ok(Outcome::Accepted(_))));
+    assert!(matches!(writer.post(new_message("hi")).await, Ok(Ok(Posted::Accepted(_)))));
     assert!(realtime.hears(Pos(1)).await, "it was published");
 }
 
@@ -101,5 +101,5 @@ async fn a_bad_row_fails_alone() {
     let Bench { log, .. } = bench(1, Commits::Refuse("bad")).await;
     let batch = ["good", "bad", "fine"].map(new_message);
     let outcomes = commit_patiently(&Log::Memory(log), &batch).await;
-    assert!(matches!(outcomes[..], [Ok(Outcome::Accepted(_)), Err(_), Ok(Outcome::Accepted(_))]));
+    assert!(matches!(outcomes[..], [Ok(Ok(Posted::Accepted(_))), Err(_), Ok(Ok(Posted::Accepted(_)))]));
 }

@@ -302,7 +302,7 @@ async fn no_session_opens_behind_a_ban_or_a_new_password(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     assert_eq!(open(&db, ali, "former hash", session(b"1")).await.unwrap(), None);
-    users::set_ban(&db, ali, admin, true, None).await.unwrap();
+    users::set_ban(&db, ali, admin, true, None).await.unwrap().unwrap();
     assert_eq!(open(&db, ali, "hash", session(b"2")).await.unwrap(), None);
 }
 
@@ -339,7 +339,7 @@ async fn a_ban_waits_for_a_session_that_is_opening_and_ends_it(pool: sqlx::PgPoo
     });
     somebody_waits(&db).await;
     opening.commit().await.unwrap();
-    assert!(matches!(ban.await.unwrap().unwrap(), users::Outcome::Done(_)));
+    assert!(matches!(ban.await.unwrap().unwrap(), Ok(Some(_))));
     assert!(!is_open(&db, opened).await);
 }
 
