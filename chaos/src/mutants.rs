@@ -11,7 +11,7 @@ use crate::schedule::FaultKind;
 pub struct Mutant {
     /// Of its patch, too.
     pub name: &'static str,
-    /// What brings it to light.
+    /// The faults that reveal it.
     pub kinds: &'static [FaultKind],
     /// Any of which then falls, perhaps among other things.
     pub shows: &'static [&'static str],
@@ -34,7 +34,7 @@ pub const MUTANTS: [Mutant; 8] = [
     Mutant {
         name: "publish-before-commit",
         kinds: &[FaultKind::KillInstance, FaultKind::ReconnectStorm, FaultKind::KillSubscribers],
-        // What was heard of and is not there makes the server believe that its database was restored.
+        // An event that was heard of and is not in the log makes the server believe that its database was restored.
         shows: &["phantoms", "broken histories"],
     },
     Mutant {
@@ -66,7 +66,7 @@ impl Mutant {
         MUTANTS.iter().find(|mutant| mutant.name == name)
     }
 
-    /// Whether what fell is what this bug brings about.
+    /// Returns whether one of the figures that fell is one that this bug causes.
     pub fn is_caught_by(&self, fell: &[&str]) -> bool {
         self.shows.iter().any(|name| fell.contains(name))
     }

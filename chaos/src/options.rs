@@ -1,4 +1,4 @@
-//! What a run is asked to be.
+//! The arguments of a run.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ use crate::frame::{Event, Frames};
 /// An answer larger than this is not one of ours.
 const LARGEST: usize = 8 << 20;
 
-/// What is asked.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     pub method: &'static str,
@@ -66,7 +66,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What is answered.
+/// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -139,7 +139,7 @@ pub async fn ask(address: SocketAddr, request: &Request<'_>) -> io::Result<Answe
 pub struct EventStream {
     socket: TcpStream,
     frames: Frames,
-    /// How much is read at once: little for a slow reader.
+    /// The most bytes of one read: few for a slow reader.
     read_most: usize,
 }
 

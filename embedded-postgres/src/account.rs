@@ -13,12 +13,12 @@ use crate::error::EmbeddedError;
 pub struct Account {
     pub uid: u32,
     pub gid: u32,
-    /// Whether this program is root and has to change to the account.
+    /// This program is root and has to change to the account.
     pub other: bool,
 }
 
 impl Account {
-    /// Who runs the database in `data`: its owner if it exists, so that root may serve an ordinary user's
+    /// Returns the account that runs the database in `data`: its owner if it exists, so that root may serve an ordinary user's
     /// data without taking it away; as root with new data `postgres`, else `nobody`; else ourselves.
     pub fn for_data(data: &Path) -> Result<Self, EmbeddedError> {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -58,7 +58,7 @@ impl Account {
         }
     }
 
-    /// Whether the account may pass through every directory above `path`.
+    /// Returns whether the account may pass through every directory above `path`.
     pub fn reaches(self, path: &Path) -> bool {
         !self.other
             || path

@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs are: a named directory, then `PATH` and the usual places, then the npm package.
+//! Finds PostgreSQL's programs: in a named directory, then `PATH` and the usual places, then the npm package.
 
 use std::ffi::OsString;
 use std::fs;
@@ -30,7 +30,7 @@ pub struct Binaries {
     pub major: u32,
 }
 
-/// Where to look. Plain data, so that a test can lay out a machine of its own.
+/// The places to look in. Plain data, so that a test can lay out a machine of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     pub named: Option<PathBuf>,

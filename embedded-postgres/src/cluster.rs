@@ -18,7 +18,7 @@ use crate::postmaster::{Guarded, PidFile, take_over, wait_until};
 const USER: &str = "gapless";
 const DATABASE: &str = "gapless";
 
-/// What the server is started with, whatever its configuration file says. An acknowledgement means durable: the first
+/// Settings of the server, whatever its configuration file says. An acknowledgement means durable: the first
 /// three are the promise. The log never shows a statement or a row, since they hold messages and passwords' hashes.
 const SETTINGS: [(&str, &str); 15] = [
     ("fsync", "on"),
@@ -38,10 +38,10 @@ const SETTINGS: [(&str, &str); 15] = [
     ("log_min_duration_statement", "-1"),
 ];
 
-/// How often the watching thread looks whether the server still runs: what a crash costs before it is noticed.
+/// Interval in which the watching thread checks that the server still runs; a crash is noticed after at most this.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long a crashed server's backends may keep its shared memory, and with it a new server from starting.
+/// The longest time for which a crashed server's backends may keep its shared memory, and with it a new server from starting.
 const BACKENDS_LINGER: Duration = Duration::from_secs(15);
 
 /// A start that takes longer is repairing the database, which is worth a word.

@@ -1,4 +1,4 @@
-//! What can keep the private PostgreSQL from starting, each as one sentence that ends with the way out.
+//! Reasons why the private PostgreSQL does not start, each as one sentence that ends with the way out.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::account::Account;
 use crate::error::EmbeddedError;
 
-/// Where root keeps data that the database's account could not reach otherwise.
+/// Root keeps data here that the database's account could not reach otherwise.
 const SHARED_STATE: &str = "/var/lib/gapless";
 
 /// The longest path of a Unix socket that every system takes: `sun_path` is 104 bytes on macOS, 108 on Linux, with its NUL.
 const LONGEST_SOCKET_PATH: usize = 103;
 
-/// What PostgreSQL adds to the socket's directory; the lock file beside the socket is the longer of the two.
+/// Name of a file that PostgreSQL adds to the socket's directory; the lock file beside the socket is the longer of the two.
 const SOCKET_NAME: &str = "/.s.PGSQL.5432.lock";
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Home {
         Ok(Self { log: dir.join("postgres.log"), data, sockets, account, _lock: lock })
     }
 
-    /// Where the npm package with PostgreSQL's programs is installed for `data_dir`, and searched.
+    /// Directories in which the npm package with PostgreSQL's programs is installed and searched for `data_dir`.
     ///
     /// The first is the usual one; the second is for root where the database's account cannot enter the first.
     pub fn npm_dirs(data_dir: &Path) -> [PathBuf; 2] {

@@ -17,10 +17,10 @@ use rustix::process::{Pid, Signal};
 
 use crate::account::Account;
 
-/// How often files and processes are looked at while something is awaited.
+/// Interval of looking at files and processes while waiting.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How long a database may take to write out its memory before it is cut off; crash recovery then repairs it.
+/// The longest time that a database may take to write out its memory before it is cut off; crash recovery then repairs it.
 const FAST_SHUTDOWN: Duration = Duration::from_secs(20);
 const IMMEDIATE_SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -61,7 +61,7 @@ impl Guarded {
         self.child.id()
     }
 
-    /// How the process ended, if it did.
+    /// The exit status of the process, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let ended = self.child.try_wait().expect("the child is ours and not waited for elsewhere");
         if ended.is_some() {
@@ -99,7 +99,7 @@ impl Guarded {
     }
 }
 
-/// What `postmaster.pid` says of the server that runs, or ran, on a data directory.
+/// The content of `postmaster.pid`: the server that runs, or ran, on a data directory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PidFile {
     pub pid: u32,
@@ -148,7 +148,7 @@ pub fn take_over(data: &Path, notice: fn(&str)) {
     let _ = fs::remove_file(PidFile::path(data));
 }
 
-/// Whether process `pid` is a server on `data`. A number alone proves nothing: it may have been given away again.
+/// Returns whether process `pid` is a server on `data`. A number alone proves nothing: it may have been given away again.
 fn serves(pid: u32, data: &Path) -> bool {
     let command_line = fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
         Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output().map(|output| output.stdout)

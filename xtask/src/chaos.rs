@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::{database, process, root, scratch, step, tools};
 
-/// What `cargo xtask test` runs: a minute, whose schedule is another one each time.
+/// Arguments of the run in `cargo xtask test`: a minute, with another schedule each time.
 const IN_TESTS: [&str; 2] = ["--seconds", "60"];
 
 pub fn chaos(mut args: Vec<OsString>) -> anyhow::Result<()> {

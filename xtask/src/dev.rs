@@ -14,10 +14,10 @@ pub struct Options {
     port: u16,
 }
 
-/// How often the sources are looked at: a few hundred files, so cheap enough.
+/// Interval of looking at the sources: a few hundred files, so cheap enough.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What the server is built from.
+/// Sources of the server.
 const SOURCES: [&str; 3] = ["src", "migrations", "embedded-postgres/src"];
 
 pub fn dev(options: &Options) -> anyhow::Result<()> {

@@ -70,7 +70,7 @@ struct Deployment {
     _database: database::OverTcp,
 }
 
-/// Where a service listens here in place of the name that it has in `compose.yaml`.
+/// The local address of a service, in place of its name in `compose.yaml`.
 struct Place {
     name: &'static str,
     here: String,
@@ -175,7 +175,7 @@ fn start_proxy(config: &Path, port: u16, places: &[Place]) -> anyhow::Result<Run
     Ok(proxy)
 }
 
-/// What `fly.toml` runs with the image of a new release before its machines start.
+/// The command that `fly.toml` runs with a new release before its machines start.
 fn release_command() -> anyhow::Result<String> {
     let fly = fs::read_to_string(root().join("fly.toml")).context("fly.toml")?;
     let line = fly.lines().find_map(|line| line.trim().strip_prefix("release_command = "));

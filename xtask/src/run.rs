@@ -38,7 +38,7 @@ pub struct Options {
     server_args: Vec<OsString>,
 }
 
-/// What the hidden command behind [`run`] is told.
+/// Arguments of the hidden command behind [`run`].
 #[derive(Debug, clap::Args)]
 pub struct Announcement {
     port: u16,

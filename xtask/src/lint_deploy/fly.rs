@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::root;
 
-/// What flyctl knows of what we say; a key that it does not know it passes over in silence.
+/// The keys that flyctl knows, as far as we use them; it silently ignores others.
 const KEYS: [&str; 35] = [
     "app",
     "primary_region",

@@ -13,14 +13,14 @@ use crate::step;
 
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How to start one service of `compose.yaml`, as often as it takes.
+/// One service of `compose.yaml`, and its command.
 #[derive(Clone)]
 pub struct Program {
     pub path: PathBuf,
     pub args: Vec<String>,
     pub name: String,
     pub env: Vec<(String, String)>,
-    /// Where its output and the id of its process group go: `NAME.log`, `NAME.pid`.
+    /// Directory of its output and of the id of its process group: `NAME.log`, `NAME.pid`.
     pub dir: PathBuf,
 }
 
