@@ -70,6 +70,8 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   await follows("room.restored", () => api.send("POST", `/rooms/${other.id}/restore`, undefined, admin));
   const days = { days: 30 };
   await follows("room.retention_set", () => api.send("PUT", `/rooms/${room.id}/retention`, days, admin));
+  const topic = { topic: "Help and news" };
+  await follows("room.topic_set", () => api.send("PUT", `/rooms/${room.id}/topic`, topic, admin));
   const leaver = await api.account();
   await follows("message.posted", () => api.post(leaver, room, "soon gone"));
   // Two events: first the user is renamed, then their messages are deleted.

@@ -118,6 +118,12 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     const archived = aRoom({ id: "room-9", is_archived: true, retention_days: 30 });
     expect(having(anEvent("room.retention_set", archived)).rooms?.["room-9"]).toBeUndefined();
   },
+  "room.topic_set"() {
+    const state = having(anEvent("room.topic_set", aRoom({ topic: "Help and news" })));
+    expect(state.rooms?.["room-1"]).toMatchObject({ topic: "Help and news", head_seq: 3 });
+    const archived = aRoom({ id: "room-9", is_archived: true, topic: "Old news" });
+    expect(having(anEvent("room.topic_set", archived)).rooms?.["room-9"]).toBeUndefined();
+  },
   "user.erased"() {
     const left = { id: ZOE.id, username: "erased-0123456789ab" };
     const state = having(

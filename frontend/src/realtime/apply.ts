@@ -33,7 +33,8 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "room.archived":
       return withArchivedRoom(state, event.data);
     case "room.retention_set":
-      return withRetention(state, event.data);
+    case "room.topic_set":
+      return withSetting(state, event.data);
     case "user.changed":
       return withViewerChange(state, event.data);
     case "user.erased":
@@ -153,7 +154,7 @@ function withArchivedRoom(state: ChatState, room: Room): ChatState {
 }
 
 /** The room may be archived; it then stays archived. */
-function withRetention(state: ChatState, room: Room): ChatState {
+function withSetting(state: ChatState, room: Room): ChatState {
   return room.is_archived ? { ...state, roomsVersion: state.roomsVersion + 1 } : withActiveRoom(state, room);
 }
 

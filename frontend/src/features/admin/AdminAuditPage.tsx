@@ -9,6 +9,7 @@ import { shortTime } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
 import { Notice } from "../../ui/Notice";
 import { AdminPage } from "./AdminPage";
+import { keptSentence } from "./RetentionDialog";
 
 const PAGE = 50;
 
@@ -54,13 +55,13 @@ export function AdminAuditPage() {
 }
 
 const VERBS: Readonly<Record<string, string>> = {
-  "message.edited": "edited a message in",
   "message.deleted": "deleted a message in",
   "room.created": "created the room",
-  "room.renamed": "renamed a room to",
+  "room.renamed": "renamed the room",
   "room.archived": "archived the room",
   "room.restored": "restored the room",
   "room.retention_set": "changed message retention in",
+  "room.topic_set": "changed the topic of",
   "user.role_set": "changed the role of",
   "user.muted": "muted",
   "user.unmuted": "unmuted",
@@ -73,8 +74,18 @@ const VERBS: Readonly<Record<string, string>> = {
 /** Describes a change as a sentence; unknown kinds are described by their name. */
 function told({ kind, actor, room, user, detail }: AuditEntry): string {
   const verb = VERBS[kind] ?? kind.replace(/[._]/g, " ");
-  const whom = user?.username ?? (room ? `“${room.name}”` : "");
-  const reason =
-    detail && typeof detail === "object" && "reason" in detail && detail.reason ? `: ${detail.reason}` : "";
-  return `${actor?.username ?? "The system"} ${verb} ${whom}${reason}`;
+  const said = (detail ?? {}) as Record<string, unknown>;
+  // The room's name at that time, if the entry has it; the present one otherwise.
+  const roomName = kind === "room.renamed" ? (said.from ?? room?.name) : (said.name ?? room?.name);
+  const whom = user?.username ?? (roomName ? `“${roomName}”` : "");
+  return `${actor?.username ?? "The system"} ${verb} ${whom}${outcome(kind, said)}`;
+}
+
+function outcome(kind: string, said: Record<string, unknown>): string {
+  if (kind === "room.renamed" && said.to) return ` to “${said.to}”`;
+  if (kind === "room.topic_set") return said.to ? ` to “${said.to}”` : " to nothing";
+  if (kind === "room.retention_set" && "days" in said)
+    return said.days === null ? " to the server default" : `: ${keptSentence(Number(said.days))}`;
+  if (kind === "user.role_set" && said.role) return ` to ${said.role}`;
+  return said.reason ? `: ${said.reason}` : "";
 }

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Archive, ArchiveRestore, Hash, Hourglass, Pencil, Plus } from "lucide-react";
+import { Archive, ArchiveRestore, Hash, Hourglass, MessageSquareText, Pencil, Plus } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Link } from "react-router";
 import { archiveRoom, listRooms, restoreRoom } from "../../api/gen/sdk.gen";
@@ -15,8 +15,9 @@ import { useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
 import { keptSentence, RetentionDialog } from "./RetentionDialog";
 import { RoomNameDialog } from "./RoomNameDialog";
+import { RoomTopicDialog } from "./RoomTopicDialog";
 
-type Task = { kind: "create" } | { kind: "rename" | "retention" | "archive"; room: Room };
+type Task = { kind: "create" } | { kind: "rename" | "topic" | "retention" | "archive"; room: Room };
 
 export function AdminRoomsPage() {
   const rooms = useRooms();
@@ -53,6 +54,9 @@ export function AdminRoomsPage() {
             <IconButton label={`Rename ${room.name}`} onClick={() => setTask({ kind: "rename", room })}>
               <Pencil className="size-4.5" aria-hidden />
             </IconButton>
+            <IconButton label={`Topic of ${room.name}`} onClick={() => setTask({ kind: "topic", room })}>
+              <MessageSquareText className="size-4.5" aria-hidden />
+            </IconButton>
             <IconButton
               label={`Message retention in ${room.name}`}
               onClick={() => setTask({ kind: "retention", room })}
@@ -68,6 +72,7 @@ export function AdminRoomsPage() {
       <ArchivedRooms />
       {task?.kind === "create" && <RoomNameDialog onClose={close} />}
       {task?.kind === "rename" && <RoomNameDialog room={task.room} onClose={close} />}
+      {task?.kind === "topic" && <RoomTopicDialog room={task.room} onClose={close} />}
       {task?.kind === "retention" && <RetentionDialog room={task.room} onClose={close} />}
       {task?.kind === "archive" && (
         <ConfirmDialog

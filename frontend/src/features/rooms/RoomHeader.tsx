@@ -8,7 +8,7 @@ export function RoomHeader({ room }: { room: Room }) {
     <PageHeader
       icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
       title={room.name}
-      subtitle={onlineSentence(room.online)}
+      subtitle={[onlineSentence(room.online), ...(room.topic ? [room.topic] : [])].join(" · ")}
       aside={<ConnectionBadge />}
     />
   );
