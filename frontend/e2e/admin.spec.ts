@@ -30,7 +30,7 @@ test("an admin creates, renames, archives and restores a room, and others see it
   await admin.page.getByRole("button", { name: `Topic of ${second}` }).click();
   await admin.page.getByRole("textbox", { name: "Topic" }).fill("Apples and pears");
   await admin.page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
-  await expect(guest.page.getByRole("banner").getByText("Apples and pears")).toBeVisible();
+  await expect(guest.page.getByText(/here · Apples and pears$/)).toBeVisible();
   await admin.goesTo("/admin/audit");
   await expect(
     admin.page.getByText(`admin changed the topic of “${second}” to “Apples and pears”`),

@@ -96,7 +96,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
 
   const heard = new Set([...stream.events, ...foreign.events].map(({ kind }) => kind));
   expect([...heard].sort()).toEqual(Object.keys(EVENT_KINDS).sort());
-  expect(compared.size).toBe(10);
+  expect(compared.size).toBe(11);
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });
 

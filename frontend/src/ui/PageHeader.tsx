@@ -17,7 +17,11 @@ export function PageHeader({ title, subtitle, icon, aside }: PageHeaderProps) {
       {icon}
       <div className="min-w-0 flex-1">
         <h1 className="truncate text-lg leading-tight font-bold">{title}</h1>
-        {subtitle && <p className="truncate text-[0.8125rem] text-muted">{subtitle}</p>}
+        {subtitle && (
+          <p className="truncate text-[0.8125rem] text-muted" title={subtitle}>
+            {subtitle}
+          </p>
+        )}
       </div>
       {aside}
     </header>
