@@ -1,19 +1,17 @@
 //! Access tokens: short-lived proofs of a sign-in that any instance checks without asking anyone.
 //!
 //! A token says who and which session, and nothing about rights: a role could change while the token
-//! lives, so the role is looked up when it is needed. One algorithm, HS256, fixed here. A token's header is
-//! never interpreted: it must be, byte for byte, the one that a key of ours writes (its `kid` differs from
-//! key to key, so that a new key can take over while tokens of the previous one live out their minutes).
-//! So no token has a say in how it is checked, and each request saves the parsing.
+//! lives, so the role is looked up when it is needed. One algorithm, HS256, fixed here. A token's header must be,
+//! byte for byte, the one that a key of ours writes (its `kid` differs from key to key, so that a new key can take over
+//! while tokens of the previous one live out their minutes). So no token has a say in how it is checked.
 //! Next: [`crate::auth`], which asks [`Tokens`] and then whether the session still stands.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -30,6 +28,7 @@ struct Keyring {
     signing: EncodingKey,
     /// The signing key's own first: nearly every token is one of its.
     verifying: Vec<VerifyingKey>,
+    validation: Validation,
     issuer: String,
     audience: String,
     ttl: Duration,
@@ -58,11 +57,9 @@ pub struct InvalidToken;
 /// Every claim but `sgn` and `nbf` is required: a token that lacks one is rejected. Our tokens have no `nbf`; one that
 /// has it comes from another service that shares the key.
 #[derive(Serialize, Deserialize)]
-struct Claims<'a> {
-    #[serde(borrow)]
-    iss: Cow<'a, str>,
-    #[serde(borrow)]
-    aud: Cow<'a, str>,
+struct Claims {
+    iss: String,
+    aud: String,
     sub: UserId,
     sid: SessionId,
     /// The session's generation. Tokens issued by the previous release have none.
@@ -86,12 +83,14 @@ impl Tokens {
         ttl: Duration,
     ) -> Self {
         let verifying = std::iter::once(signing).chain(previous).map(VerifyingKey::new).collect();
+        let (issuer, audience) = (issuer.into(), audience.into());
         Self(Arc::new(Keyring {
             header: header(signing),
+            validation: validation(&issuer, &audience),
             signing: EncodingKey::from_secret(signing.as_bytes()),
             verifying,
-            issuer: issuer.into(),
-            audience: audience.into(),
+            issuer,
+            audience,
             ttl,
         }))
     }
@@ -115,8 +114,8 @@ impl Tokens {
     ) -> String {
         let session = session.into();
         let claims = Claims {
-            iss: self.0.issuer.as_str().into(),
-            aud: self.0.audience.as_str().into(),
+            iss: self.0.issuer.clone(),
+            aud: self.0.audience.clone(),
             sub: user_id,
             sid: session.id,
             sgn: session.generation,
@@ -129,26 +128,31 @@ impl Tokens {
     }
 
     /// Returns the identity in `token` if it is ours, intact, already valid and not yet expired: without leeway, since
-    /// every instance that signs also verifies, and a stream must end at the announced second. (jsonwebtoken's own
-    /// `Validation` reads the system's clock; here the time is a parameter.)
+    /// every instance that signs also verifies, and a stream must end at the announced second.
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<Identity, InvalidToken> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(InvalidToken)?;
-        let (header, claims) = signed.split_once('.').ok_or(InvalidToken)?;
+        let (header, _) = token.split_once('.').ok_or(InvalidToken)?;
         let by = self.0.verifying.iter().find(|by| by.header == header).ok_or(InvalidToken)?;
-        if !crypto::verify(signature, signed.as_bytes(), &by.key, Algorithm::HS256).unwrap_or(false) {
-            return Err(InvalidToken);
-        }
-        // Signed by us, and so of our form; but a key may be shared with another service, whence `iss` and `aud`.
-        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| InvalidToken)?;
-        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| InvalidToken)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &by.key, &self.0.validation);
+        let claims = decoded.map_err(|_| InvalidToken)?.claims;
         let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| InvalidToken)?;
-        let is_early = claims.nbf.is_some_and(|begin| begin > now.unix_timestamp());
-        if claims.iss != self.0.issuer || claims.aud != self.0.audience || is_early || expires_at <= now {
+        if expires_at <= now || claims.nbf.is_some_and(|begin| begin > now.unix_timestamp()) {
             return Err(InvalidToken);
         }
         let session = SessionClaim { id: claims.sid, generation: claims.sgn };
         Ok(Identity { user_id: claims.sub, username: claims.name, session, expires_at })
     }
+}
+
+/// The library's checks: algorithm, issuer, audience, and that no claim is missing. `exp` and `nbf` are compared in
+/// [`Tokens::verify`], since the library reads the system's clock and here the time is a parameter.
+fn validation(issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation
 }
 
 impl VerifyingKey {
@@ -172,6 +176,7 @@ fn key_id(key: &SigningKey) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::crypto;
     use rstest::rstest;
     use serde_json::{Value, json};
     use time::macros::datetime;
