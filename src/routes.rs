@@ -9,6 +9,7 @@ mod invitations;
 mod messages;
 pub mod openapi;
 mod rooms;
+mod server;
 mod spa;
 mod sse;
 mod users;
@@ -56,6 +57,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(invitations::list_invitations, invitations::create_invitation))
         .routes(routes!(invitations::revoke_invitation))
         .routes(routes!(audit::list_audit_entries))
+        .routes(routes!(server::get_server))
 }
 
 /// What is asked by machines, often, and must be answered when all else is too much.

@@ -10,9 +10,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use super::server::Server;
 use crate::app::App;
 use crate::auth::bearer_token;
-use crate::config::{Config, Registration};
+use crate::config::Config;
 use crate::error::{Error, Problem, Result};
 use crate::extract::Json;
 use crate::{gauges, telemetry};
@@ -21,14 +22,10 @@ use crate::{gauges, telemetry};
 pub struct Readiness {
     #[schema(example = "ready")]
     status: &'static str,
-    /// Whether the demo accounts `ali` and `admin` exist.
-    demo: bool,
-    /// Whether a user may answer an admin who wrote to them first.
-    dm_replies: bool,
-    /// Who may sign up.
-    registration: Registration,
-    #[schema(example = "0.1.0")]
-    version: &'static str,
+    /// Read here by apps of the release before `GET /server`.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    server: Server,
 }
 
 /// The process runs. It says nothing of the database, whose absence no restart of this process mends.
@@ -50,13 +47,7 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     if !app.readiness.check(&app.db, &app.realtime).await {
         return Err(Error::unavailable());
     }
-    Ok(Json(Readiness {
-        status: "ready",
-        demo: app.config.demo_mode,
-        dm_replies: app.config.dm_replies,
-        registration: app.config.registration,
-        version: env!("CARGO_PKG_VERSION"),
-    }))
+    Ok(Json(Readiness { status: "ready", server: Server::of(&app) }))
 }
 
 /// Everything that is counted, in the text format of Prometheus. Outside demo mode with the token of `METRICS_TOKEN`;

@@ -5,9 +5,6 @@
 
 mod stream_events;
 
-use std::io::Write as _;
-
-use anyhow::Context as _;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -32,7 +29,8 @@ Read with REST, listen with one event stream (`GET /sse`), and join the two by `
 rooms or messages answers one, and a stream opened with it misses nothing after that list. Every refusal is a problem (RFC 9457) with \
 a stable `code`. A post repeated under the same `client_id` is the same post.";
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
+    ("server", "Settings of this server that an app depends on."),
     ("auth", "Sign up, sign in, stay signed in, sign out."),
     ("rooms", "Anyone reads the active rooms; admins run them."),
     ("messages", "Anyone reads; users post, and change what they posted."),
@@ -150,16 +148,6 @@ fn problem(status: &str, description: &str) -> Response {
         response.headers.insert(name.to_owned(), RefOr::T(header));
     }
     response
-}
-
-/// Writes the document to standard output, for the front end's generator.
-///
-/// # Errors
-///
-/// When standard output takes nothing.
-pub fn print() -> anyhow::Result<()> {
-    let json = super::document().to_pretty_json().context("the document as JSON")?;
-    writeln!(std::io::stdout().lock(), "{json}").context("Standard output takes nothing")
 }
 
 /// Serves the document, and a page to read it with that needs nothing from elsewhere.

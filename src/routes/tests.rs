@@ -125,6 +125,7 @@ async fn it_is_ready_until_the_database_is_away_or_it_leaves(_: PgPoolOptions, d
     assert_eq!((&ready["status"], &ready["demo"]), (&json!("ready"), &json!(false)));
     chat.app.lifecycle.leaving.cancel();
     guest.get("/readyz").await.expect_refusal(503, "unavailable");
+    assert_eq!(guest.get("/server").await.expect(200)["demo"], false, "it is told without the database");
     chat.stop().await;
 }
 

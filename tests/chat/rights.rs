@@ -64,6 +64,7 @@ list_conversations         401     401     401  200   200   200    401     200  
 open_stream                200     401     401  200   200   200    401     200   200
 livez                      200     200     200  200   200   200    200     200   200
 readyz                     200     200     200  200   200   200    200     200   200
+get_server                 200     200     200  200   200   200    200     200   200
 metrics                    401     401     401  401   401   401    401     401   401
 ";
 
@@ -224,6 +225,7 @@ fn request(
         "list_direct_messages" => (Method::GET, "/direct-messages".into(), Value::Null),
         "list_conversations" => (Method::GET, "/direct-messages/conversations".into(), Value::Null),
         "open_stream" => (Method::GET, format!("/sse?room={}", room.id), Value::Null),
+        "get_server" => (Method::GET, "/server".into(), Value::Null),
         "livez" | "readyz" | "metrics" => (Method::GET, format!("/{operation}"), Value::Null),
         other => panic!("the table names {other}, which this test cannot ask for"),
     }

@@ -244,6 +244,9 @@ async fn the_state_of_the_service() {
             "version": env!("CARGO_PKG_VERSION"),
         })
     );
+    let mut traits = chat.guest().get("/server").await.is(200).json();
+    traits["status"] = "ready".into();
+    assert_eq!(traits, ready, "tabs of the release before read it at /readyz");
     let metrics = chat.guest().metrics().await;
     assert!(metrics.contains("gapless_http_request_duration_seconds_bucket"), "{metrics}");
     let document = chat.guest().get("/openapi.json").await.is(200).json();

@@ -20,9 +20,9 @@ test.each([
 ])("%s is asked again, and its response is not cached", async (_, answerOf) => {
   let asked = 0;
   server.use(
-    http.get("*/readyz", () => {
+    http.get("*/server", () => {
       asked += 1;
-      return asked === 1 ? answerOf() : HttpResponse.json({ status: "ready", demo: true });
+      return asked === 1 ? answerOf() : HttpResponse.json({ demo: true });
     }),
   );
   render(

@@ -479,20 +479,7 @@ export type Problem = {
 };
 
 export type Readiness = {
-    /**
-     * Whether the demo accounts `ali` and `admin` exist.
-     */
-    demo: boolean;
-    /**
-     * Whether a user may answer an admin who wrote to them first.
-     */
-    dm_replies: boolean;
-    /**
-     * Who may sign up.
-     */
-    registration: Registration;
     status: string;
-    version: string;
 };
 
 /**
@@ -669,6 +656,25 @@ export type SearchText = string;
  * A message's number within its room: 1 for the first, without a gap.
  */
 export type Seq = number;
+
+/**
+ * Settings of the server.
+ */
+export type Server = {
+    /**
+     * Whether the demo accounts `ali` and `admin` exist.
+     */
+    demo: boolean;
+    /**
+     * Whether a user may answer an admin who wrote to them first.
+     */
+    dm_replies: boolean;
+    /**
+     * Who may sign up.
+     */
+    registration: Registration;
+    version: string;
+};
 
 /**
  * A session as its holder receives it. Not `Debug`: both tokens are secrets.
@@ -2212,6 +2218,35 @@ export type SetTopicResponses = {
 };
 
 export type SetTopicResponse = SetTopicResponses[keyof SetTopicResponses];
+
+export type GetServerData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/server';
+};
+
+export type GetServerErrors = {
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type GetServerError = GetServerErrors[keyof GetServerErrors];
+
+export type GetServerResponses = {
+    /**
+     * done
+     */
+    200: Server;
+};
+
+export type GetServerResponse = GetServerResponses[keyof GetServerResponses];
 
 export type OpenStreamData = {
     body?: never;

@@ -22,7 +22,7 @@ beforeEach(() => {
   registration = "invite";
   connectClient(session);
   server.use(
-    http.get("*/readyz", () => HttpResponse.json({ status: "ready", registration })),
+    http.get("*/server", () => HttpResponse.json({ registration })),
     http.get("*/invitations", () => HttpResponse.json({ invitations })),
   );
   // jsdom has dialogs that cannot be opened.

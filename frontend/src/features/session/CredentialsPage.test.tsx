@@ -19,7 +19,7 @@ beforeEach(() => {
   isDemo = false;
   registration = "open";
   connectClient(session);
-  server.use(http.get("*/readyz", () => HttpResponse.json({ status: "ready", demo: isDemo, registration })));
+  server.use(http.get("*/server", () => HttpResponse.json({ demo: isDemo, registration })));
 });
 
 function show(path: "/sign-in" | "/sign-up", from = "/r/room-1", search = "") {
