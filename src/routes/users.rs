@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::{Role, User};
 use crate::extract::{Json, Path, Query};
 use crate::id::UserId;
-use crate::input::{Limit, Reason, SearchText};
+use crate::input::{Limit, Reason, SearchText, whole};
 use crate::store::users::{self, Account};
 
 /// A user with the restrictions that are in force.
@@ -74,22 +74,16 @@ pub struct Mute {
 }
 
 /// Seconds from 1 to a year.
-// JSON has one kind of number, so `60.0` is 60.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "f64")]
 #[schema(value_type = u64, minimum = 1, maximum = 31_536_000, example = 3_600)]
-pub struct MuteSeconds(u64);
+pub struct MuteSeconds(u32);
 
 impl TryFrom<f64> for MuteSeconds {
     type Error = &'static str;
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range by then")]
     fn try_from(seconds: f64) -> Result<Self, Self::Error> {
-        if seconds.fract() == 0.0 && (1.0..=31_536_000.0).contains(&seconds) {
-            Ok(Self(seconds as u64))
-        } else {
-            Err("must be 1 to 31,536,000 whole seconds")
-        }
+        whole(seconds, 1..=31_536_000).map(Self).ok_or("must be 1 to 31,536,000 whole seconds")
     }
 }
 
@@ -173,7 +167,7 @@ pub async fn mute_user(
     Path(user): Path<UserId>,
     Json(mute): Json<Mute>,
 ) -> Result<Json<UserDetails>> {
-    let until = app.clock.now() + Duration::from_secs(mute.seconds.0);
+    let until = app.clock.now() + Duration::from_secs(mute.seconds.0.into());
     let reason = mute.reason.into_text();
     let changed = users::set_mute(&app.db, user, admin.id, Some(until), reason.as_deref()).await??;
     app.settled(changed).await;
