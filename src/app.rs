@@ -238,6 +238,15 @@ impl Database {
         access.context("The database (DATABASE_URL) cannot be used")
     }
 
+    /// Determines the same and changes nothing.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn measure(&self) -> anyhow::Result<Access> {
+        let access = Access::measure(&self.options).await.map_err(|error| store::explain(error, &self.options));
+        access.context("The database (DATABASE_URL) cannot be used")
+    }
+
     /// Opens a dedicated connection for one long transaction.
     ///
     /// # Errors

@@ -13,11 +13,11 @@ use crate::config::{Config, SigningKey};
 use crate::realtime::backplane::redis::rights;
 use crate::realtime::backplane::seal::Seal;
 use crate::server::BACKLOG;
-use crate::store::{self, Db, Route};
+use crate::store::{self, Access, Db, Route};
 
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Tokens allow five seconds; beyond two, instances begin to disagree about what has expired.
+/// Tokens have no leeway: instances disagree for that long about which have expired.
 const MOST_SKEW: Duration = Duration::from_secs(2);
 /// PostgreSQL 14 and older lack what the schema uses.
 const OLDEST_POSTGRES: i32 = 150_000;
@@ -59,14 +59,14 @@ pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
 }
 
 async fn examine_database(database: &Database, config: &Config) -> Vec<Finding> {
-    let access = match in_time(database.access()).await {
+    let access = match in_time(database.measure()).await {
         Ok(access) => access,
         Err(error) => return vec![("database", Err(error))],
     };
     let db = access.connect(CONNECTIONS);
     let mut findings = vec![
         ("database", in_time(version(&db, access.route)).await),
-        ("way", Ok(access.route.told().to_owned())),
+        ("way", Ok(way(&access))),
         ("time-outs", in_time(time_outs(&db)).await),
         ("durability", in_time(durability(&db, config)).await),
         ("restores", in_time(restores(&db)).await),
@@ -79,6 +79,16 @@ async fn examine_database(database: &Database, config: &Config) -> Vec<Finding> 
     }
     db.close().await;
     findings
+}
+
+fn way(access: &Access) -> String {
+    if access.lacks_limits {
+        "through a pooler in transaction mode; the role lacks default timeouts, which a starting server sets if it may \
+         and otherwise sends with each statement"
+            .to_owned()
+    } else {
+        access.route.told().to_owned()
+    }
 }
 
 async fn in_time<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -208,7 +218,7 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
 
 /// The chat's id, which names its Redis channel; `None` before the schema exists.
 async fn name_of_chat(database: &Database) -> Option<String> {
-    let db = database.access().await.ok()?.connect(1);
+    let db = database.measure().await.ok()?.connect(1);
     let chat = sqlx::query_scalar("select chat::text from log_head").fetch_one(&db);
     let chat: Option<sqlx::Result<String>> = tokio::time::timeout(PATIENCE, chat).await.ok();
     db.close().await;

@@ -54,14 +54,36 @@ impl Route {
 pub struct Access {
     options: PgConnectOptions,
     pub route: Route,
+    /// True if a start would give the role its default timeouts, which [`Access::measure`] does not.
+    pub lacks_limits: bool,
+}
+
+/// Whether finding the route may change the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Serve,
+    Measure,
 }
 
 impl Access {
-    /// Tests which features work at this address.
+    /// Tests which features work at this address. Behind a pooler in transaction mode, gives the role its default
+    /// timeouts if they are missing.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn find(options: &PgConnectOptions) -> sqlx::Result<Self> {
+        Self::found(options, Purpose::Serve).await
+    }
+
+    /// Tests the same and changes nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn measure(options: &PgConnectOptions) -> sqlx::Result<Self> {
+        Self::found(options, Purpose::Measure).await
+    }
+
+    async fn found(options: &PgConnectOptions, purpose: Purpose) -> sqlx::Result<Self> {
         let options = plain(options);
         // The limits alone would prove nothing: they may be defaults of the role.
         let mark = format!("{:016x}", rand::random::<u64>());
@@ -73,11 +95,15 @@ impl Access {
             Err(error) if refuses_settings(&error) => false,
             Err(error) => return Err(error),
         };
-        let route = if is_direct { Route::Direct } else { through_pooler(&options).await? };
+        let mut route = if is_direct { Route::Direct } else { through_pooler(&options).await? };
+        let lacks_limits = route == Route::Transaction && !have_limits(&options, purpose).await;
+        if lacks_limits {
+            route = Route::Wrapped;
+        }
         if route != Route::Direct {
             tracing::info!("the database is reached {}", route.told());
         }
-        Ok(Self { options, route })
+        Ok(Self { options, route, lacks_limits })
     }
 
     /// Opens a pool.
@@ -118,10 +144,7 @@ async fn through_pooler(options: &PgConnectOptions) -> sqlx::Result<Route> {
     for connection in [one, other] {
         connection.close().await.ok();
     }
-    match route? {
-        Route::Transaction if !have_limits(options).await => Ok(Route::Wrapped),
-        route => Ok(route),
-    }
+    route
 }
 
 const SERVER: &str = "select pg_backend_pid()::text";
@@ -177,10 +200,13 @@ async fn prepared(connection: &mut PgConnection, word: &str) -> sqlx::Result<i32
 }
 
 /// Gives the role its timeouts as defaults in this database, if missing, and returns whether they take effect.
-async fn have_limits(options: &PgConnectOptions) -> bool {
+async fn have_limits(options: &PgConnectOptions, purpose: Purpose) -> bool {
+    if purpose == Purpose::Measure {
+        return has_limits(options, purpose).await.unwrap_or(false);
+    }
     let mut ended = String::new();
     for _ in 0..SERVERS_REPLACED {
-        match has_limits(options).await {
+        match has_limits(options, purpose).await {
             Ok(true) => return true,
             // The server was started before the role had its defaults, and is replaced.
             Ok(false) => "its servers are older than the defaults".clone_into(&mut ended),
@@ -197,9 +223,13 @@ async fn have_limits(options: &PgConnectOptions) -> bool {
 const SERVERS_REPLACED: u32 = 8;
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Returns whether the server that the pooler gives has the timeouts, and ends that server if not.
-async fn has_limits(options: &PgConnectOptions) -> sqlx::Result<bool> {
+/// Returns whether the server that the pooler gives has the timeouts. If they are missing, sets them to serve, and ends
+/// a server that was started before.
+async fn has_limits(options: &PgConnectOptions, purpose: Purpose) -> sqlx::Result<bool> {
     let mut connection = PgConnection::connect_with(options).await?;
+    if purpose == Purpose::Measure {
+        return limits_hold(&mut connection).await;
+    }
     let known = said(
         &mut connection,
         "select exists (

@@ -91,6 +91,16 @@ async fn the_way_to_the_database_is_recognised_and_time_outs_hold_on_it() {
     const CANCELLED: &str = "57014";
     let database = Database::create().await;
     let expected = std::env::var("TEST_POOLED_ROUTE").unwrap_or_else(|_| "Direct".to_owned());
+    // A pooled database without defaults of its role: measuring finds that out and leaves it so.
+    let measured = Access::measure(&database.served).await.expect("the database answers");
+    assert_eq!(measured.lacks_limits, expected == "Transaction");
+    let defaults = sqlx::query_scalar::<_, i64>(
+        "select count(*) from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+         where d.datname = current_database()",
+    );
+    let db = measured.connect(1);
+    assert_eq!(defaults.fetch_one(&db).await.expect("a count"), 0);
+    db.close().await;
     // Simulates instances that start one after the other: state left on the servers must not mislead the next one.
     for _ in 0..12 {
         let access = Access::find(&database.served).await.expect("the database answers");
