@@ -6,7 +6,6 @@ use tokio::runtime::Handle;
 use crate::app::App;
 use crate::id::Pos;
 use crate::store::Db;
-use crate::telemetry::process;
 
 /// Samples all gauges.
 pub fn sample(app: &App) {
@@ -28,7 +27,7 @@ pub fn sample(app: &App) {
         metrics::gauge!("gapless_tokio_tasks").set(number(runtime.metrics().num_alive_tasks()));
         metrics::gauge!("gapless_tokio_queue_length").set(number(runtime.metrics().global_queue_depth()));
     }
-    process::sample();
+    metrics_process::Collector::default().collect();
 }
 
 fn note_pool(pool: &'static str, db: &Db) {

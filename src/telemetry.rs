@@ -6,7 +6,6 @@
 
 pub mod catalogue;
 pub mod posts;
-pub mod process;
 mod recorder;
 pub mod refusals;
 pub mod trace;

@@ -5,8 +5,9 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
 
 /// Stands for every network that is not reachable from the Internet: loopback, RFC 1918, link-local, and unique
 /// local IPv6 (RFC 4193). Behind a platform's proxy, nobody else can connect from there.
@@ -25,7 +26,7 @@ const PRIVATE_NETWORKS: [&str; 8] = [
 /// See the [module](self).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedProxy {
-    networks: Vec<Network>,
+    networks: Vec<IpNet>,
     header: HeaderName,
 }
 
@@ -38,9 +39,9 @@ impl TrustedProxy {
         let mut networks = Vec::new();
         for word in words {
             if word == PRIVATE {
-                networks.extend(PRIVATE_NETWORKS.map(|network| Network::parse(network).expect("a network")));
+                networks.extend(PRIVATE_NETWORKS.map(|text| network(text).expect("a network")));
             } else {
-                networks.push(Network::parse(word)?);
+                networks.push(network(word)?);
             }
         }
         if networks.is_empty() {
@@ -54,7 +55,7 @@ impl TrustedProxy {
     /// Whether a connection from here is that proxy's.
     pub fn is(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.networks.iter().any(|network| network.holds(peer))
+        self.networks.iter().any(|network| network.contains(&peer))
     }
 
     /// Where a request on a connection from `peer` comes from. What cannot be believed or read leaves `peer`.
@@ -84,39 +85,13 @@ fn address(text: &str) -> Option<IpAddr> {
     })
 }
 
-/// All addresses that share their first `bits` with one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    first: IpAddr,
-    bits: u32,
-}
-
-impl Network {
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
-        let first: IpAddr = first.parse().with_context(|| {
-            format!("`{text}` is neither an address, nor a network such as 10.0.0.0/8, nor `private`")
-        })?;
-        let most = if first.is_ipv4() { 32 } else { 128 };
-        let bits = match bits.map(str::parse) {
-            None => most,
-            Some(Ok(bits)) if bits <= most => bits,
-            Some(_) => bail!("`{text}`: the number after the slash is one of 0 to {most}"),
-        };
-        Ok(Self { first, bits })
+/// A network, or an address alone.
+fn network(text: &str) -> anyhow::Result<IpNet> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
     }
-
-    fn holds(&self, address: IpAddr) -> bool {
-        match (self.first, address) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                (first.to_bits() ^ address.to_bits()).checked_shr(32 - self.bits).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                (first.to_bits() ^ address.to_bits()).checked_shr(128 - self.bits).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
+    text.parse()
+        .with_context(|| format!("`{text}` is neither an address, nor a network such as 10.0.0.0/8, nor `private`"))
 }
 
 #[cfg(test)]
@@ -161,13 +136,17 @@ mod tests {
 
     #[test]
     fn a_network_is_as_wide_as_it_says() {
-        for (network, inside, outside) in [
+        for (text, inside, outside) in [
             ("10.1.0.0/16", "10.1.255.255", "10.2.0.0"),
             ("::/0", "2001:db8::", "1.2.3.4"),
             ("fc00::/7", "fd12::1", "fe00::"),
         ] {
-            let network = Network::parse(network).unwrap();
-            assert!(network.holds(inside.parse().unwrap()) && !network.holds(outside.parse().unwrap()), "{network:?}");
+            let network: IpNet = network(text).unwrap();
+            assert!(
+                network.contains(&inside.parse::<IpAddr>().unwrap())
+                    && !network.contains(&outside.parse::<IpAddr>().unwrap()),
+                "{network:?}"
+            );
         }
         for wrong in ["10.0.0.0/33", "::/129", "10.0.0.0/-1", "proxy.example", "10.0.0.0/"] {
             assert!(TrustedProxy::parse(Some(wrong), "x-forwarded-for").is_err(), "{wrong}");

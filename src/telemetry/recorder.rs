@@ -4,10 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use time::OffsetDateTime;
 
 use super::catalogue::{self, Kind};
-use crate::clock::Clock;
 use crate::version;
 
 /// Upper bounds in seconds, from one commit on a fast disk to the limit of a request.
@@ -37,8 +35,6 @@ pub fn start_metrics() {
         describe();
         let commit = version::COMMIT.unwrap_or("unknown");
         metrics::gauge!("gapless_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => commit).set(1);
-        metrics::gauge!("process_start_time_seconds")
-            .set((Clock::System.now() - OffsetDateTime::UNIX_EPOCH).as_seconds_f64());
         handle
     });
 }

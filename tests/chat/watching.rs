@@ -94,6 +94,8 @@ async fn what_happens_is_counted() {
         ("process_resident_memory_bytes", 10e6),
         ("process_open_fds", 10.0),
         ("process_max_fds", 64.0),
+        ("process_threads", 2.0),
+        ("process_virtual_memory_bytes", 10e6),
         ("process_start_time_seconds", 1.7e9),
         ("gapless_tokio_tasks", 5.0),
         ("gapless_connections", 1.0),
