@@ -195,16 +195,18 @@ impl From<Refusal> for Error {
             Refusal::Unknown(subject) => Self::NotFound(subject),
             Refusal::UnknownAuthor => Self::InvalidToken,
             Refusal::ClientIdReused => Self::ClientIdReused,
-            Refusal::NotAuthor => forbidden("not_author", "Somebody else wrote this message."),
+            Refusal::NotAuthor => forbidden("not_author", "Only the author can change this message."),
             Refusal::NotAdmin => forbidden("not_admin", "Only an admin may do that."),
-            Refusal::NotAllowed => forbidden("not_allowed", "You may answer an admin who wrote to you first."),
+            Refusal::NotAllowed => forbidden("not_allowed", "You can only reply to an admin who wrote to you first."),
             Refusal::ToSelf => forbidden("not_allowed", "You cannot do that to yourself."),
             Refusal::Banned => forbidden("banned", "This account is banned."),
-            Refusal::Muted => forbidden("muted", "This account is muted for a while; reading goes on."),
-            Refusal::Archived => conflict("room_archived", "This room is archived; nothing in it changes any more."),
+            Refusal::Muted => forbidden("muted", "This account is muted. You can keep reading."),
+            Refusal::Archived => conflict("room_archived", "This room is archived and can no longer be changed."),
             Refusal::Deleted => conflict("message_deleted", "This message was deleted."),
             Refusal::LastAdmin => conflict("last_admin", "This is the last admin; appoint another first."),
-            Refusal::ChangedMeanwhile => conflict("changed_meanwhile", "The password was changed in between."),
+            Refusal::ChangedMeanwhile => {
+                conflict("changed_meanwhile", "The password was changed in the meantime. Try again.")
+            }
         }
     }
 }

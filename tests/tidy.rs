@@ -145,3 +145,16 @@ fn files(dirs: &[&str], extension: &str) -> Vec<PathBuf> {
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// Lists of files that a change touches are only worth their place while they are true.
+#[test]
+fn files_named_by_the_architecture_exist() {
+    let document = read(Path::new("docs/ARCHITECTURE.md"));
+    let named = document.split('`').skip(1).step_by(2);
+    let paths =
+        named.filter(|name| name.contains('/') && !name.contains([' ', '*', '{', '…']) && !name.starts_with('/'));
+    // The walks name files of these directories without them.
+    let exists = |path: &str| ["", "src", "tests/chat"].iter().any(|dir| Path::new(dir).join(path).exists());
+    let gone: Vec<&str> = paths.filter(|path| !exists(path)).collect();
+    assert!(gone.is_empty(), "docs/ARCHITECTURE.md names files that do not exist: {gone:?}");
+}

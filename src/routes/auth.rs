@@ -125,13 +125,13 @@ async fn admission(app: &App, shown: Option<SecretString>) -> Result<Option<Code
         Registration::Open => Ok(None),
         Registration::Closed => Err(Error::Forbidden {
             code: "registration_closed",
-            detail: "Nobody can sign up here. Ask whoever runs this chat for an account.",
+            detail: "Sign-up is closed. Ask an admin of this chat for an account.",
         }),
         Registration::Invite => {
             let shown = shown.as_ref().map(InvitationCode::shown).filter(|code| !code.is_empty());
             let code = shown.ok_or(Error::Forbidden {
                 code: "invitation_required",
-                detail: "Signing up takes an invitation. Ask an admin of this chat for one.",
+                detail: "You need an invitation to sign up. Ask an admin of this chat for one.",
             })?;
             let digest = code.digest();
             let stands = invitations::stands(&app.db, &digest, app.clock.now()).await?;
@@ -143,7 +143,7 @@ async fn admission(app: &App, shown: Option<SecretString>) -> Result<Option<Code
 fn invalid_invitation() -> Error {
     Error::Forbidden {
         code: "invalid_invitation",
-        detail: "This invitation is not good, or not any more. Ask an admin of this chat for a new one.",
+        detail: "This invitation is not valid or no longer valid. Ask an admin of this chat for a new one.",
     }
 }
 
@@ -308,7 +308,7 @@ pub async fn change_password(
 fn username_taken(error: sqlx::Error) -> Error {
     match error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) {
         Some(users::USERNAME_TAKEN | users::USERNAME_KEPT) => {
-            Error::Conflict { code: "username_taken", detail: "Somebody else has this username." }
+            Error::Conflict { code: "username_taken", detail: "This username is taken." }
         }
         _ => error.into(),
     }

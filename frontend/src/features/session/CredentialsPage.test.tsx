@@ -95,7 +95,7 @@ test.each([
 test("when sign-up needs an invitation, the code comes from the link and is sent to the server", async () => {
   registration = "invite";
   let asked: unknown;
-  const detail = "This invitation is not good, or not any more.";
+  const detail = "This invitation is not valid or no longer valid.";
   const problem = { title: "Forbidden", status: 403, code: "invalid_invitation", detail };
   server.use(
     http.post("*/auth/register", async ({ request }) => {
