@@ -1,9 +1,10 @@
-//! From a committed change to everybody who may hear it. Knows neither HTTP nor SQL.
+//! Delivery of committed changes to every client that may receive them. Knows neither HTTP nor SQL.
 //!
-//! A posted message goes [`writer`] (a batch, committed) → [`applier`] (news, in order) → [`feed`] (one event
-//! at a time, under one lock) → [`hub`] (who listens here) → [`mailbox`] (one reader's queue) →
-//! [`subscription`] (what the reader takes). The [`backplane`] takes the same news to the other instances. What is lost on the way is read back from the [`log`](mod@log),
-//! whoever falls behind reads the [`ring`] or [`replay`], and the position of an event decides everything.
+//! A posted message passes through [`writer`] (commits batches) → [`applier`] (orders news) → [`feed`] (applies one
+//! event at a time, under one lock) → [`hub`] (finds this instance's subscribers) → [`mailbox`] (one reader's queue) →
+//! [`subscription`] (one reader's stream). The [`backplane`] carries the same news to the other instances. Lost news is
+//! detected by a gap in the positions of events and read from the [`log`](mod@log); readers who fall behind read the
+//! [`ring`], and older events by [`replay`].
 
 pub mod applier;
 pub mod backplane;
@@ -53,11 +54,11 @@ use crate::id::{InstanceId, Pos, RoomId, SessionClaim, UserId};
 use crate::store::log::Snapshot;
 use crate::telemetry::trace::{Span, Trace};
 
-/// News waiting for the applier. Full means that it lags; what is dropped then it reads from the log.
+/// Capacity of the applier's queue. Full means that the applier lags; it reads dropped events from the log.
 const NEWS_QUEUE: usize = 1024;
-/// How long a handler waits until its own change is heard here.
+/// Maximum time that a handler waits until its own change is applied here.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(1);
-/// How often presence is looked at. Finer than the pace at which it is told, so that a lone arrival shows at once.
+/// Interval of presence checks. Shorter than the interval of presence updates, so that a single arrival shows at once.
 const PRESENCE_TICK: Duration = Duration::from_millis(250);
 /// Minimum interval between presence reports requested by other instances.
 const FULL_REPORT_PACE: Duration = Duration::from_secs(1);
@@ -65,7 +66,7 @@ const FULL_REPORT_PACE: Duration = Duration::from_secs(1);
 /// release, or a stranger.
 const FULL_REPORT_PACE_FOR_STRANGERS: Duration = Duration::from_secs(10);
 
-/// The real-time half of this instance; a handle, cheap to clone.
+/// The real-time part of this instance; a handle, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Realtime {
     shared: Arc<Shared>,
@@ -73,29 +74,29 @@ pub struct Realtime {
     backplane: Backplane,
 }
 
-/// Gauges of the real-time half.
+/// Gauges of the real-time part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gauges {
     pub streams: usize,
     pub active_rooms: usize,
     pub archived_rooms: usize,
-    /// Rooms that somebody is in, here or on an instance that is heard.
+    /// Rooms with at least one reader, here or on another instance whose reports arrive.
     pub rooms_with_readers: usize,
     pub instances_heard: usize,
     pub applied: Pos,
-    /// News in the queue of the applier.
+    /// Length of the applier's queue.
     pub news_waiting: usize,
 }
 
-/// What the tasks of the real-time half share.
+/// State shared by the tasks of the real-time part.
 #[derive(Debug)]
 pub struct Shared {
-    /// Guards everything that changes by position. Held for one step of the feed (a few microseconds, or as
-    /// long as it takes to push one event into its readers' mailboxes), never across an await.
+    /// Guards all state that events change. Held for one step of the feed (a few microseconds, or the time to push
+    /// one event into its readers' mailboxes), never across an await.
     feed: Mutex<Feed>,
-    /// Reads of older events; another one for another history.
+    /// Reads of older events; replaced when a new history begins.
     replay: RwLock<Arc<Replay>>,
-    /// Turns at reading segments, shared by all histories.
+    /// Limits concurrent reads of segments, across histories.
     replay_turns: Turns<Share>,
     applied: watch::Sender<Pos>,
     epoch: watch::Sender<Arc<str>>,
@@ -132,10 +133,10 @@ impl Shared {
 }
 
 impl Realtime {
-    /// Starts from the current state of the log. Its tasks run until `stop`.
+    /// Starts the real-time part from the current state of the log. Its tasks run until `stop`.
     ///
     /// # Errors
-    /// When the log cannot be read, or the address of Redis is none.
+    /// When the log cannot be read, or the address of Redis is not valid.
     pub async fn start(
         log: Log,
         ring_bytes: usize,
@@ -188,7 +189,8 @@ impl Realtime {
         Ok(realtime)
     }
 
-    /// Says that these events were committed. Does not wait; what does not fit is read from the log.
+    /// Announces committed events to the applier and the other instances. Does not wait; if a queue is full, the
+    /// events are read from the log.
     pub fn publish(&self, events: Vec<Event>, trace: Trace) {
         if events.is_empty() {
             return;
@@ -207,11 +209,11 @@ impl Realtime {
         }
     }
 
-    /// Takes what the other instances say.
+    /// Handles messages from the other instances.
     async fn hear_others(self, mut inbox: Inbox) {
         while let Some(heard) = inbox.recv().await {
             match heard {
-                // Whatever was said before is lost: the log has it, and the others say again who is there.
+                // Earlier messages may be lost: read the log, and exchange full presence reports.
                 Heard::Joined => {
                     self.tell_applier(News::LookAtHead);
                     self.backplane.send(Bulletin::AskPresence);
@@ -248,13 +250,13 @@ impl Realtime {
         self.backplane.send(Bulletin::Present(report));
     }
 
-    /// Says farewell to the other instances.
+    /// Tells the other instances that this one is shutting down.
     pub fn leave(&self) {
         self.backplane.send(Bulletin::Gone);
     }
 
-    /// Says that the log has come to `pos`, and waits (a second at most) until it is heard here: for handlers of
-    /// rare changes, whose callers then read what they wrote.
+    /// Announces that the log has reached `pos`, and waits (a second at most) until it is applied here: for handlers of
+    /// rare changes, so that their callers can read their own writes.
     pub async fn settle(&self, pos: Pos) {
         self.backplane.send(Bulletin::Head(pos));
         if !self.hears(pos).await {
@@ -262,7 +264,7 @@ impl Realtime {
         }
     }
 
-    /// Publishes an event that was just committed, and waits (a second at most) until it is heard here.
+    /// Publishes an event that was just committed, and waits (a second at most) until it is applied here.
     pub async fn settle_event(&self, event: Event) {
         let pos = event.pos;
         self.publish(vec![event], Trace::default());
@@ -282,12 +284,12 @@ impl Realtime {
         matches!(tokio::time::timeout(SETTLE_PATIENCE, heard).await, Ok(Ok(_)))
     }
 
-    /// The cursor of a position in the present history.
+    /// Returns the cursor of a position in the current history.
     pub fn cursor_at(&self, pos: Pos) -> Cursor {
         Cursor { epoch: Arc::clone(self.shared.feed().epoch()), pos }
     }
 
-    /// Everything up to here is heard on this instance.
+    /// Returns the position up to which events have been applied on this instance.
     pub fn applied(&self) -> Pos {
         *self.shared.applied.borrow()
     }
@@ -304,7 +306,7 @@ impl Realtime {
         self.shared.feed().directory.banned.contains(&user)
     }
 
-    /// Whether a session ended so recently that a token of it may still look alive.
+    /// Returns whether a session ended so recently that its access token may not have expired yet.
     pub fn is_ended(&self, user: UserId, session: SessionClaim) -> bool {
         self.shared.feed().directory.is_ended(user, session)
     }
@@ -314,7 +316,7 @@ impl Realtime {
         self.shared.feed().forget_sessions_before(cutoff);
     }
 
-    /// Samples the gauges of the real-time half.
+    /// Samples the gauges of the real-time part.
     pub fn gauges(&self) -> Gauges {
         let feed = self.shared.feed();
         let archived_rooms = feed.directory.rooms.values().filter(|room| room.is_archived).count();

@@ -1,4 +1,4 @@
-//! Where a reader stands: a position within one history of the log.
+//! A reader's position within one history of the log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,11 @@ use serde::{Serialize, Serializer};
 
 use crate::id::Pos;
 
-/// `<epoch>.<pos>`: "I have passed everything up to here". Opaque to clients; the same for every subscriber.
+/// `<epoch>.<pos>`: the reader has received everything up to this position. Opaque to clients; the same for every
+/// subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// Names the history. A restored database starts another one, whose positions mean other events.
+    /// Name of the history. A restored database begins a new one, in which the same positions belong to other events.
     pub epoch: Arc<str>,
     pub pos: Pos,
 }
@@ -31,7 +32,7 @@ impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(text: &str) -> Result<Self, NotACursor> {
-        /// The contract's bound on an event id.
+        /// Maximum length of an event id, by the API's contract.
         const LONGEST: usize = 64;
         let (epoch, pos) = text.rsplit_once('.').ok_or(NotACursor)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -58,14 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_writes() {
+    fn a_cursor_is_written_and_parsed_back() {
         let cursor = Cursor { epoch: "ab12".into(), pos: Pos(42) };
         assert_eq!(cursor.to_string(), "ab12.42");
         assert_eq!("ab12.42".parse(), Ok(cursor));
     }
 
     #[test]
-    fn refuses_what_was_never_given_out() {
+    fn malformed_cursors_are_refused() {
         let too_long = format!("{}.1", "a".repeat(63));
         for text in
             ["", ".", "42", "ab.", ".42", "ab.-1", "ab.4x", "a b.1", "ab.99999999999999999999", "é.1", &too_long]

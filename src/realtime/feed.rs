@@ -1,11 +1,11 @@
-//! The state of an instance's real-time half, changed by one event at a time.
+//! The state of an instance's real-time part, changed by one event at a time.
 //!
-//! Everything here happens under one lock (see [`super::Realtime`]) and none of it waits, and so "register at
-//! position *h*", "replay up to *h*" and "go live" are exact by construction: between two calls no event can
-//! slip through. The only inputs are events in order, subscribers, and the time.
+//! All calls are made under one lock (see [`super::Shared`]) and none of them waits. So "register at position *h*",
+//! "replay up to *h*" and "go live" are exact by construction: no event can be applied in the middle of a call. The
+//! only inputs are events in order, subscribers, and the time.
 //!
-//! **The delivery guarantee.** A stream that starts at cursor *c* is given every event after *c* that its
-//! reader may hear, once, in the order of positions; or it is told `reset`, or it ends.
+//! **The delivery guarantee.** A stream that starts at cursor *c* receives every event after *c* that its reader may
+//! receive, once, in the order of positions; or it receives `reset`, or it ends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,79 +27,79 @@ use super::topic::Interest;
 use crate::event::{Audience, Effect, Event, Online};
 use crate::id::{MessageId, Pos, RoomId, SessionClaim};
 
-/// Frames handed out in one pull: as much as one write takes, so that a resuming crowd shares the lock fairly.
+/// Bytes of frames returned by one pull: about one write, so that many resuming readers share the lock fairly.
 const PULL_BYTES: usize = 64 * 1024;
-/// Entries looked at in one pull, for the same reason.
+/// Maximum number of entries checked in one pull, for the same reason.
 const PULL_ENTRIES: usize = 4096;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Feed {
     epoch: Arc<str>,
-    /// Everything up to here was delivered.
+    /// Position up to which events have been delivered.
     applied: Pos,
     ring: Ring,
     ring_bytes: usize,
     pub directory: Directory,
     pub hub: Hub,
     pub presence: Presence,
-    /// The heartbeat of `applied`, shared by all who beat at that position.
+    /// Heartbeat frame at `applied`, shared by all streams that send one at that position.
     heartbeat: Option<(Pos, Bytes)>,
 }
 
-/// What a stream asks for when it begins.
+/// Parameters of a new stream.
 #[derive(Debug)]
 pub struct Ask {
     pub interest: Interest,
     pub session: Option<SessionClaim>,
-    /// Where the reader was; `None` begins now.
+    /// Last position that the reader received; `None` begins at the newest one.
     pub cursor: Option<Cursor>,
-    /// Share that is charged for the reader's replays.
+    /// Group under which the reader's replays are scheduled.
     pub share: Share,
 }
 
-/// How a stream begins.
+/// Initial state of a registered stream.
 #[derive(Debug)]
 pub struct Start {
     pub id: SubscriberId,
     pub mailbox: Arc<Mailbox>,
-    /// Where it begins.
+    /// Position after which the stream begins.
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
     pub missing: Vec<RoomId>,
-    /// Why it begins later than asked.
+    /// Reason for beginning later than the requested cursor, if it does.
     pub reset: Option<ResetReason>,
-    /// Where the log stood.
+    /// Position of the feed at registration.
     pub registered_at: Pos,
 }
 
-/// One step of a reader who reads the log.
+/// One step of a reader who is catching up.
 #[derive(Debug)]
 pub enum Pull {
     /// Send these; more may follow.
     Frames(Vec<Bytes>),
-    /// What follows is no longer in memory, where it begins at `tail`; the log stands at `head`.
+    /// The next events are no longer in memory, which begins after `tail`; the feed is at `head`.
     Older { after: Pos, tail: Pos, head: Pos },
-    /// Nothing more: the mailbox has the rest. Send these counts first.
+    /// Caught up: further events arrive in the mailbox. Send these online counts first.
     Live { counts: Vec<Bytes> },
     /// The stream must end.
     Bye(ByeReason),
 }
 
-/// What became of some events.
+/// Result of applying some events.
 #[derive(Debug, Default)]
 pub struct Applied {
     pub events: usize,
-    /// Mailboxes that events went to, summed up.
+    /// Number of deliveries: for each event, the mailboxes that received it.
     pub deliveries: usize,
-    /// Messages whose bodies are gone, and since when.
+    /// Messages whose bodies were deleted, and when.
     pub deleted: HashMap<MessageId, OffsetDateTime>,
-    /// Somebody was erased: whatever was kept of before this may show their name and words.
+    /// A user was erased: cached events from before this may contain their name and messages.
     pub has_erased: bool,
 }
 
-/// Neighbouring events for the same audience, on their way to it as one frame: in a busy room a batch then costs
-/// each reader one push, whatever the number of its messages.
+/// Consecutive events for the same audience, joined into one frame: in a busy room a batch then costs each reader one
+/// push, whatever its number of messages.
 #[derive(Debug, Default)]
 struct Run {
     audience: Option<Audience>,
@@ -109,10 +109,11 @@ struct Run {
 }
 
 impl Run {
-    /// Longer runs gain nothing, and would make a mailbox look full.
+    /// Maximum length of a run. Longer ones gain nothing, and would fill a mailbox.
     const MOST_BYTES: usize = 16 * 1024;
 
-    /// Whether this entry may go along. Only messages do: whatever changes a right goes alone.
+    /// Returns whether this entry may join the run. Only room events may: an event that changes a right is delivered
+    /// alone.
     fn takes(&self, entry: &Entry) -> bool {
         let is_neighbour = self.audience.is_none() || self.audience == Some(entry.audience);
         is_neighbour && matches!(entry.audience, Audience::Room(_)) && self.bytes < Self::MOST_BYTES
@@ -128,7 +129,7 @@ impl Run {
         self.frames.push(frame.clone());
     }
 
-    /// Gives what there is to whom it is for, and is empty again.
+    /// Delivers the run to its audience and empties it.
     fn deliver(&mut self, hub: &Hub, sample: &mut Option<Box<Sample>>) -> usize {
         let run = std::mem::take(self);
         let Some(audience) = run.audience else { return 0 };
@@ -141,13 +142,13 @@ impl Run {
     }
 }
 
-/// Decides, for a reader who replays, what of the log it hears: its interest, less the rooms that were
-/// archived or unknown when it came.
+/// Decides which replayed events a reader receives: those of its interest, except in rooms that were archived or
+/// unknown at registration.
 #[derive(Debug, Clone)]
 pub struct ReplayFilter {
     pub interest: Interest,
     pub missing: Arc<[RoomId]>,
-    /// Up to here `missing` counts; a room restored later is heard again.
+    /// Position up to which `missing` applies: a room that is restored later is received again.
     pub registered_at: Pos,
 }
 
@@ -158,8 +159,8 @@ impl ReplayFilter {
         !is_missing && self.interest.hears(entry.audience)
     }
 
-    /// What a reader at `after` sends of entries that were read for it, and moves it on behind them. Nothing,
-    /// when its place or its right changed while they were read.
+    /// Returns the frames to send of entries that were read for a reader at `after`, and advances the reader past them.
+    /// Returns none if the reader's position or right changed during the read.
     pub fn take_over(&self, mailbox: &Mailbox, after: Pos, entries: &[Entry]) -> Vec<Bytes> {
         let upto = entries.last().map_or(after, |newest| newest.pos);
         if upto <= after || mailbox.closed().is_some() || !mailbox.advance(after, upto) {
@@ -197,17 +198,18 @@ impl Feed {
         self.ring.tail()
     }
 
-    /// Whether another event than that of this moment was applied at `pos`: then the history is another one.
+    /// Returns whether the event applied at `pos` was committed at another time than `at`, which means that the
+    /// history is another one.
     pub fn contradicts(&self, pos: Pos, at: OffsetDateTime) -> bool {
         self.ring.contradicts(pos, at)
     }
 
-    /// The next events of the log: everyone who may hear them is given them, and from here on they hold.
+    /// Applies the next events of the log: updates the state in memory and delivers them.
     pub fn apply(&mut self, events: impl IntoIterator<Item = Event>) -> Applied {
         self.apply_timed(events, |_| None)
     }
 
-    /// The same; one delivery is timed by what `sample` makes of the moment at which the first event was committed.
+    /// Like [`apply`](Self::apply), with one delivery timed: `sample` is given the commit time of the first event.
     pub fn apply_timed(
         &mut self,
         events: impl IntoIterator<Item = Event>,
@@ -229,13 +231,13 @@ impl Feed {
                 Effect::Room { room, .. } => {
                     let presence = &mut self.presence;
                     self.hub.room_exists(*room, |user| presence.join(*room, user.map_or(Who::Guest, Who::User)));
-                    // The event carries no counts.
+                    // The event carries no online counts.
                     presence.tell_again(*room);
                 }
                 Effect::BodyDeleted { message } => {
                     applied.deleted.insert(*message, event.at);
                 }
-                // Rights before delivery: a stream that loses its right at this position does not hear it.
+                // Before delivery: a stream that loses its right at this position does not receive the event.
                 Effect::SessionsEnded { user, sessions, all } => self.hub.revoke(*user, |session| {
                     session.is_some_and(|session| {
                         sessions.contains(&session.id) || all.is_some_and(|all| all.ends(session))
@@ -244,7 +246,7 @@ impl Feed {
                 Effect::Rights { user, is_banned: true, .. } => self.hub.revoke(*user, |_| true),
                 Effect::UserErased { user } => {
                     self.hub.revoke(*user, |_| true);
-                    // Rare, so that nobody searches the frames: whoever is behind reads the log, which has forgotten.
+                    // Rare, so the whole ring is dropped: readers who are behind read the log, where it is erased.
                     self.ring = Ring::new(self.applied, self.ring_bytes);
                     applied.has_erased = true;
                 }
@@ -260,7 +262,7 @@ impl Feed {
         applied
     }
 
-    /// Registers a reader at the present position. It is not live yet: it pulls until it is.
+    /// Registers a reader at the current position. It is not live yet: it must [`pull`](Self::pull) until it is.
     pub fn subscribe(&mut self, ask: Ask) -> Start {
         let now_at = Cursor { epoch: Arc::clone(&self.epoch), pos: self.applied };
         let (cursor, reset) = match ask.cursor {
@@ -285,7 +287,7 @@ impl Feed {
             self.presence.join(room, who);
         }
         let mailbox = Arc::new(Mailbox::behind(cursor.pos));
-        // The right may have ended between the look at the token and this moment.
+        // The right may have ended since the token was checked.
         if self.directory.is_revoked(ask.interest.user(), ask.session) {
             mailbox.close(ByeReason::Revoked);
         }
@@ -295,7 +297,7 @@ impl Feed {
         Start { id, mailbox, cursor, rooms, missing, reset, registered_at: self.applied }
     }
 
-    /// The reader is gone.
+    /// Removes a reader.
     pub fn unsubscribe(&mut self, id: SubscriberId, now: Instant) {
         let Some(subscriber) = self.hub.remove(id) else { return };
         let who = subscriber.interest.user().map_or(Who::Guest, Who::User);
@@ -306,7 +308,7 @@ impl Feed {
         }
     }
 
-    /// What a reader at `from` does next. Once nothing is left to read, it is live when this returns.
+    /// Returns the next step of a reader at `from`. If nothing is left to read, the reader is live from here on.
     pub fn pull(&self, mailbox: &Mailbox, filter: &ReplayFilter, from: Pos) -> Pull {
         if let Some(reason) = mailbox.closed() {
             return Pull::Bye(reason);
@@ -336,7 +338,7 @@ impl Feed {
         Pull::Frames(if mailbox.advance(from, passed) { frames } else { Vec::new() })
     }
 
-    /// Leaves a heartbeat in a live reader's mailbox, behind every event up to its position.
+    /// Pushes a heartbeat into a live reader's mailbox, after all events up to its position.
     pub fn beat(&mut self, mailbox: &Mailbox) {
         let applied = self.applied;
         let frame = match &self.heartbeat {
@@ -346,7 +348,7 @@ impl Feed {
         mailbox.push(None, frame, None);
     }
 
-    /// Tells who is here to whom it concerns and is due.
+    /// Sends the online counts that are due to their readers and to the lobby.
     pub fn tell_presence(&mut self, now: Instant) {
         let active = |directory: &Directory, room: RoomId| directory.active_room(room).is_some();
         for (room, online) in self.presence.due_to_readers(now) {
@@ -361,8 +363,8 @@ impl Feed {
         }
     }
 
-    /// Another history began (a restored or failed-over database): nothing of the old one is replayed, every
-    /// stream is told, and goes on live in the new one.
+    /// Switches to a new history (of a restored or failed-over database): nothing of the old one is replayed, and every
+    /// stream receives `reset` and continues live in the new one.
     pub fn restart(&mut self, epoch: Arc<str>, applied: Pos, directory: Directory) {
         self.ring = Ring::new(applied, self.ring_bytes);
         self.epoch = epoch;

@@ -1,6 +1,6 @@
-//! The subscribers of this instance, and who among them hears what.
+//! The subscribers of this instance, indexed by room and user.
 //!
-//! Synchronous and pure: it leaves frames in mailboxes and awaits nobody.
+//! Synchronous and pure: it pushes frames into mailboxes and never waits for a reader.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::topic::Interest;
 use crate::event::{Audience, Online};
 use crate::id::{Pos, RoomId, SessionClaim, UserId};
 
-/// Names a subscriber for as long as it is one.
+/// Identifies a subscriber; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriberId(u64);
 
@@ -100,8 +100,8 @@ impl Hub {
         }
     }
 
-    /// Gives a frame to everyone it is for; `pos` is that of its (first) event. The sample goes to one of them, in
-    /// turn, and stays where it is when nobody is there. Returns to how many the frame went.
+    /// Delivers a frame to its audience and returns the number of recipients; `pos` is the position of its (first)
+    /// event. One recipient, chosen by position, also gets the sample. Without recipients, the sample is not taken.
     pub fn deliver(&self, audience: Audience, pos: Pos, frame: &Bytes, sample: &mut Option<Box<Sample>>) -> usize {
         let mut give = |listeners: Option<&Listeners>| {
             let Some(listeners) = listeners else { return 0 };
@@ -129,7 +129,7 @@ impl Hub {
         }
     }
 
-    /// Tells a room's readers its online count.
+    /// Sends a room's online count to its readers.
     pub fn tell_room(&self, room: RoomId, online: Online) {
         let Some(listeners) = self.by_room.get(&room) else { return };
         let frame = frame::presence(room, online);
@@ -138,8 +138,8 @@ impl Hub {
         }
     }
 
-    /// Tells everybody the counts of the rooms that they did not ask for. Readers who asked for the same of
-    /// the changed rooms share a frame.
+    /// Sends every subscriber the changed counts of rooms that it did not subscribe to. Subscribers to the same changed
+    /// rooms share a frame.
     pub fn tell_lobby(&self, changed: &[(RoomId, Online)]) {
         let mut frames: HashMap<Vec<RoomId>, Option<Bytes>> = HashMap::new();
         for subscriber in self.subscribers.values() {
@@ -155,7 +155,7 @@ impl Hub {
         }
     }
 
-    /// Ends those streams of a user whose session matches.
+    /// Ends the streams of a user for whose session `is_meant` returns true.
     pub fn revoke(&self, user: UserId, is_meant: impl Fn(Option<SessionClaim>) -> bool) {
         let Some(listeners) = self.by_user.get(&user) else { return };
         for (id, mailbox) in listeners {
@@ -166,7 +166,7 @@ impl Hub {
         }
     }
 
-    /// What must hold after every mutation; looked at in debug builds while the hub is small enough.
+    /// Checks invariants after every mutation; only in debug builds, and while the hub is small.
     fn check(&self) {
         #[cfg(debug_assertions)]
         if self.subscribers.len() < 64 {

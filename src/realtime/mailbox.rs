@@ -1,8 +1,8 @@
-//! Where the hub leaves frames for one reader, who is never awaited.
+//! The queue of frames for one reader. The hub pushes into it and never waits for the reader.
 //!
-//! A mailbox is bounded. When it is full the reader is *behind*: the queue is dropped, not the events, since
-//! the position from which to read them again is kept. A reader who is behind is given nothing until it has
-//! caught up by itself; so a slow one costs what its mailbox holds, and delays nobody.
+//! A mailbox is bounded. When it is full, the reader is *behind*: the queue is dropped, but the position from which to
+//! read its events again is kept, so nothing is lost. A reader who is behind gets no frames until it has caught up by
+//! reading the log. So a slow reader costs no more than its mailbox's capacity, and delays nobody.
 
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -13,27 +13,27 @@ use super::frame::ByeReason;
 use super::sample::Sample;
 use crate::id::Pos;
 
-/// What a mailbox holds at most. At 300 bytes a frame, enough for a burst of a second in a busy room; a reader
-/// whose socket takes less than that is better served by reading the ring at its own pace.
-const MOST_FRAMES: usize = if cfg!(test) { 4 } else { 512 }; // small in tests, so that they reach it
+/// Maximum number of frames in a mailbox. At 300 bytes a frame, enough for a burst of a second in a busy room; a
+/// reader whose socket is slower than that is better served by reading the ring at its own pace.
+const MOST_FRAMES: usize = if cfg!(test) { 4 } else { 512 }; // small enough for tests to reach
 const MOST_BYTES: usize = 256 * 1024;
 
-/// What a reader finds.
+/// Next step of a reader.
 #[derive(Debug)]
 pub enum Next {
-    /// Send these, in this order; one of them is timed where there is a sample.
+    /// Send these, in this order; the sample, if any, times one of them.
     Frames(Vec<Bytes>, Option<Box<Sample>>),
-    /// Everything after this position is to be read from the log.
+    /// Read everything after this position from the log.
     Behind(Pos),
-    /// Nothing follows.
+    /// End the stream.
     Bye(ByeReason),
 }
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Mailbox(
-    /// Guards one reader's queue. Held for a push or a take, never across an await or a system call; taken
-    /// under the feed's lock by the hub, and alone by the reader.
+    /// Guards one reader's queue. Held for a push or a take, never across an await or a system call. The hub takes it
+    /// while holding the feed's lock; the reader takes it alone.
     Mutex<Queue>,
 );
 
@@ -41,23 +41,23 @@ pub struct Mailbox(
 struct Queue {
     frames: Vec<Bytes>,
     bytes: usize,
-    /// Position of the first event among the frames; none while only counts and heartbeats wait.
+    /// Position of the first event among the frames; `None` while only counts and heartbeats are queued.
     first: Option<Pos>,
     /// Times one of the frames.
     sample: Option<Box<Sample>>,
-    /// Where a reader who is not live must read on.
+    /// Position after which a reader who is not live must continue reading; `None` if it is live.
     behind: Option<Pos>,
-    /// Set once. Frames from before it are still delivered.
+    /// Reason to end the stream, set once. Frames queued before it are still delivered.
     bye: Option<ByeReason>,
     /// The reader's task.
     waker: Option<Waker>,
-    /// Whether it waits to be woken. The waker itself stays: making one for each frame would cost as much as
-    /// the frame.
+    /// True while the reader waits to be woken. The waker itself is kept: making one for each frame would cost as much
+    /// as the frame.
     is_waiting: bool,
 }
 
 impl Mailbox {
-    /// For a reader who has seen everything up to `from`, and is not live yet.
+    /// Makes the mailbox of a reader who has received everything up to `from` and is not live yet.
     pub const fn behind(from: Pos) -> Self {
         Self(Mutex::new(Queue {
             frames: Vec::new(),
@@ -71,8 +71,8 @@ impl Mailbox {
         }))
     }
 
-    /// Leaves a frame for a live reader; `pos` is that of its (first) event. One who is behind will find it in
-    /// the log, one who said goodbye is not to have it: both are left alone.
+    /// Queues a frame for a live reader; `pos` is the position of its (first) event. Does nothing for a reader who is
+    /// behind, since it reads the event from the log, nor once the mailbox is closed.
     pub fn push(&self, pos: Option<Pos>, frame: Bytes, sample: Option<Box<Sample>>) {
         let mut queue = self.lock();
         if queue.behind.is_some() || queue.bye.is_some() {
@@ -83,39 +83,39 @@ impl Mailbox {
         if is_full && !queue.frames.is_empty() {
             queue.clear();
             if let Some(first) = first {
-                // Nothing that this reader should have had lies between the last frame it took and the first
-                // one here, so reading on before the first is exact.
+                // No event for this reader lies between the last frame it took and the first one here, so reading
+                // from just before the first is exact.
                 queue.behind = Some(first.previous());
                 metrics::counter!("gapless_subscriptions_overflowed_total").increment(1);
                 queue.wake();
                 return;
             }
-            // Only counts and heartbeats waited: the newest replaces them all.
+            // Only counts and heartbeats were queued: the newest replaces them all.
         }
         queue.first = first;
         queue.bytes += frame.len();
         queue.frames.push(frame);
         if let Some(sample) = sample {
-            // Where one waits already, it times what was left first.
+            // A sample that is already queued is kept: it times the earlier frame.
             queue.sample.get_or_insert(sample);
         }
         queue.wake();
     }
 
-    /// Ends the stream after what is already here.
+    /// Ends the stream after the frames that are already queued.
     pub fn close(&self, reason: ByeReason) {
         let mut queue = self.lock();
         queue.bye.get_or_insert(reason);
         queue.wake();
     }
 
-    /// Why the stream must end, if it must.
+    /// Returns the reason to end the stream, if it was closed.
     pub fn closed(&self) -> Option<ByeReason> {
         self.lock().bye
     }
 
-    /// A reader who is behind has read the log from `from` up to `to`. False when its place was moved
-    /// meanwhile, by [`restart`](Self::restart): then what it read must not be sent.
+    /// Records that a reader who is behind has read the log from `from` up to `to`. Returns false if
+    /// [`restart`](Self::restart) changed its position meanwhile: then the frames it read must not be sent.
     #[must_use]
     pub fn advance(&self, from: Pos, to: Pos) -> bool {
         let mut queue = self.lock();
@@ -126,13 +126,13 @@ impl Mailbox {
         is_there
     }
 
-    /// The reader has read the log up to the newest event: from here on it is given what comes. The caller
-    /// holds the feed, so no event can come between.
+    /// Makes the reader live: it has read the log up to the newest event, and new events are queued from here on. The
+    /// caller holds the feed's lock, so no event is missed in between.
     pub fn go_live(&self) {
         self.lock().behind = None;
     }
 
-    /// Whatever the reader had to come is void: it hears `reset`, and reads on after `from`.
+    /// Discards the queue: the reader receives `reset` and continues after `from`.
     pub fn restart(&self, from: Pos, reset: Bytes) {
         let mut queue = self.lock();
         queue.clear();
@@ -141,16 +141,16 @@ impl Mailbox {
         queue.wake();
     }
 
-    /// Where a reader who is behind reads on; `None` for a live one.
+    /// Returns the position after which a reader who is behind continues; `None` for a live one.
     pub fn behind_from(&self) -> Option<Pos> {
         self.lock().behind
     }
 
-    /// What the reader should do next; remembers whom to wake if there is nothing.
+    /// Returns the reader's next step. If there is none yet, the reader is woken when there is.
     pub fn poll_next(&self, context: &Context<'_>) -> Poll<Next> {
         let mut queue = self.lock();
         if !queue.frames.is_empty() {
-            // The buffer goes with the frames: an idle reader keeps no memory.
+            // The buffer is given away with the frames, so that an idle reader keeps no memory.
             let (frames, sample) = (std::mem::take(&mut queue.frames), queue.sample.take());
             queue.clear();
             return Poll::Ready(Next::Frames(frames, sample));
@@ -165,7 +165,7 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Ready when a reader of the log at `from` should leave that: its stream ends, or its place was moved.
+    /// Ready when a reader should stop reading the log at `from`: its stream ends, or its position was changed.
     pub fn poll_called_off(&self, context: &Context<'_>, from: Pos) -> Poll<()> {
         let mut queue = self.lock();
         if queue.bye.is_some() || queue.behind != Some(from) {
@@ -216,7 +216,7 @@ mod tests {
         mailbox.push(pos.map(Pos), Bytes::from_static(frame.as_bytes()), None);
     }
 
-    /// Counts how often its reader is woken.
+    /// Waker that counts how often it is woken.
     #[derive(Default)]
     struct Bell(AtomicUsize);
 
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_frames_in_order_then_nothing() {
+    fn frames_are_returned_in_order_and_once() {
         let mailbox = live();
         leave(&mailbox, Some(3), "three");
         leave(&mailbox, None, "heartbeat");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_of_the_log_is_called_off_by_goodbye_and_by_a_reset_only() {
+    fn only_close_and_restart_interrupt_a_read_of_the_log() {
         let (bell, from) = (Arc::<Bell>::default(), Pos(3));
         let waker = Waker::from(Arc::clone(&bell));
         let context = Context::from_waker(&waker);
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_one_forgets_the_queue_but_not_the_place() {
+    fn a_full_mailbox_drops_its_queue_and_keeps_the_position() {
         let mailbox = live();
         leave(&mailbox, None, "heartbeat");
         for pos in 10..=10 + i64::try_from(MOST_FRAMES).unwrap() {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn goodbye_comes_after_what_was_there_and_before_what_follows() {
+    fn bye_follows_queued_frames_and_stops_later_ones() {
         let mailbox = live();
         leave(&mailbox, Some(1), "one");
         mailbox.close(ByeReason::Revoked);

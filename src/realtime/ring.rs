@@ -1,6 +1,6 @@
-//! The newest part of the log, as frames in memory, bounded by bytes.
+//! The newest events of the log, as frames in memory, bounded by bytes.
 //!
-//! Positions have no gap, so neither has the ring: an event's place follows from its position.
+//! Positions have no gaps, so neither has the ring: an event's index follows from its position.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,19 +12,19 @@ use crate::event::{Audience, Event};
 use crate::id::{MessageId, Pos};
 use crate::store::events::{self, Redact};
 
-/// One event, ready to be sent to whoever may hear it.
+/// One event, encoded for its audience.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub pos: Pos,
     /// When it was committed.
     at: OffsetDateTime,
     pub audience: Audience,
-    /// `None` for what no client hears.
+    /// `None` if no client receives the event.
     pub frame: Option<Bytes>,
     body: Option<Body>,
 }
 
-/// The message whose body a frame carries.
+/// The message whose body a frame carries, and the function that removes the body.
 #[derive(Debug, Clone, Copy)]
 struct Body {
     message: MessageId,
@@ -43,7 +43,7 @@ impl Entry {
         }
     }
 
-    /// The public message whose body the frame carries.
+    /// Returns the public message whose body the frame carries.
     pub fn message(&self) -> Option<MessageId> {
         self.body.map(|body| body.message)
     }
@@ -70,7 +70,7 @@ impl Ring {
         Self { entries: VecDeque::new(), head, bytes: 0, most_bytes }
     }
 
-    /// Entries after this position are here.
+    /// Returns the position after which the ring begins.
     pub fn tail(&self) -> Pos {
         Pos(self.head.0 - i64::try_from(self.entries.len()).expect("memory holds fewer entries than 2^63"))
     }
@@ -87,19 +87,20 @@ impl Ring {
         }
     }
 
-    /// What follows `after`, oldest first, or `None` when that is no longer (or not yet) here.
+    /// Returns the entries after `after`, oldest first; `None` if they are no longer (or not yet) in the ring.
     pub fn since(&self, after: Pos) -> Option<impl Iterator<Item = &Entry>> {
         let offset = usize::try_from(after.0 - self.tail().0).ok()?;
         (offset <= self.entries.len()).then(|| self.entries.range(offset..))
     }
 
-    /// Whether another event than that of this moment is known at `pos`. One that is no longer here is not.
+    /// Returns whether the ring holds an event at `pos` that was committed at another time than `at`. False if the ring
+    /// does not hold that position.
     pub fn contradicts(&self, pos: Pos, at: OffsetDateTime) -> bool {
         self.since(pos.previous()).and_then(|mut entries| entries.next()).is_some_and(|entry| entry.at != at)
     }
 
-    /// Takes the bodies of deleted messages, each with its moment, out of what may still be replayed. One walk for all
-    /// of them: whatever goes by its age goes by the hundred.
+    /// Removes the bodies of deleted messages, given with their times of deletion, from the frames. One pass for all of
+    /// them, since expired messages are deleted by the hundred.
     pub fn forget_bodies(&mut self, epoch: &str, deleted: &HashMap<MessageId, OffsetDateTime>) {
         if deleted.is_empty() {
             return;
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_it_has() {
+    fn since_returns_entries_after_a_position_it_holds() {
         let mut ring = Ring::new(Pos(10), 1_000_000);
         assert_eq!(since(&ring, 10), Some(vec![]));
         ring.push(entry(11));
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_another_history_by_its_moments() {
+    fn another_history_is_recognised_by_its_commit_times() {
         let mut ring = Ring::new(Pos(10), 1_000_000);
         ring.push(entry(11));
         assert!(!ring.contradicts(Pos(11), entry(11).at));

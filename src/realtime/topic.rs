@@ -1,10 +1,10 @@
-//! Who may hear what.
+//! Decides which events a stream receives.
 
 use crate::event::Audience;
 use crate::id::{RoomId, UserId};
 
-/// What one stream asked to hear, and as whom. The replay filter: live delivery finds readers by index,
-/// and must find exactly those for whom [`hears`](Self::hears) is true.
+/// The rooms that a stream subscribed to, and its user. Replay filters events by [`hears`](Self::hears); live delivery
+/// finds readers by index instead, and must find exactly those for whom `hears` is true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
     /// Sorted, without repeats; at most 100.
@@ -29,7 +29,7 @@ impl Interest {
 
     pub fn has_room(&self, room: RoomId) -> bool {
         match *self.rooms {
-            // Nearly every stream reads one room; a compare beats a search.
+            // Nearly every stream reads one room; a comparison is faster than a search.
             [only] => only == room,
             _ => self.rooms.binary_search(&room).is_ok(),
         }
