@@ -1,8 +1,8 @@
-//! The one task that changes the feed: news comes in, the gate puts it in order, the feed applies it.
+//! The one task that changes the feed: it receives news, orders it by the gate, and applies it to the feed.
 //!
-//! News is only a hint. Whatever was lost, doubled or reordered on the way, the gate notices by position and
-//! this task reads the log. So a channel that drops, a backplane that is away and a commit whose answer was
-//! lost all heal the same way.
+//! News is only a hint. The gate detects lost, duplicate and reordered news by position, and this task reads missing
+//! events from the log. So a full channel, an unavailable backplane and a commit whose answer was lost are all
+//! recovered from in the same way.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -24,33 +24,34 @@ use crate::store::events;
 use crate::store::log::Head;
 use crate::telemetry::trace::{Awaited, Span, Trace};
 
-/// How often the log's head is looked at. Bounds how long a change can go unheard of whose news was lost.
+/// Interval of checks of the log's head. Limits the delay of a change whose news was lost.
 const TICK: Duration = Duration::from_secs(1);
-/// The same while the other instances cannot be heard, and this is the only way to learn what they commit.
+/// The same while the backplane is disconnected, when this is the only way to learn of other instances' commits.
 const DEAF_TICK: Duration = Duration::from_millis(200);
 /// Minimum pause between two checks caused by hints: strangers can send hints as often as they like.
 const HINT_PAUSE: Duration = Duration::from_millis(100);
-/// Positions read at once.
+/// Maximum number of positions read at once.
 const READ_MOST: i64 = 2000;
-/// Events applied per hold of the feed's lock, so that readers who register or pull are not kept waiting.
+/// Maximum number of events applied per hold of the feed's lock, so that readers who register or pull need not wait
+/// long.
 const APPLY_MOST: usize = 64;
-/// News taken before it is applied; a bound, so that a flood does not keep what is in order waiting.
+/// Maximum number of news items taken before applying them, so that a flood does not delay events that are in order.
 const TAKE_MOST: usize = 256;
 /// Maximum number of kinds of unreadable entries that are logged per process.
 const MOST_KINDS: usize = 64;
-/// Pause after the log could not be read.
+/// Pause after a failed read of the log.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the applier is told.
+/// Input of the applier.
 #[derive(Debug)]
 pub enum News {
     /// These were committed.
     Committed(Vec<Event>, Trace),
-    /// The log has come this far and the events themselves are not sent: read them now.
+    /// The log has reached this position, and the events themselves are not sent: read them now.
     Demand(Pos),
-    /// The log's head, as Postgres tells it.
+    /// The log's head, as read from Postgres.
     Head(Head),
-    /// News may have been missed: ask Postgres at once.
+    /// News may have been missed: read the head from Postgres at once.
     LookAtHead,
 }
 
@@ -79,7 +80,7 @@ pub async fn watch_head(
         metrics::counter!("gapless_log_looks_total", "by" => if is_hinted { "hint" } else { "tick" }).increment(1);
         let applied = shared.feed().applied();
         match log.head(applied).await {
-            // A full channel has newer news than this.
+            // If the channel is full, its news is newer than this head.
             Ok(head) => drop(news.try_send(News::Head(head))),
             Err(error) => {
                 metrics::counter!("gapless_log_read_failures_total").increment(1);
@@ -104,7 +105,7 @@ pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, 
             received = news.recv() => match received {
                 Some(received) => {
                     applier.take(received).await;
-                    // All that waits, so that a gap that it leaves is closed by one read and not by one for each.
+                    // Takes all queued news first, so that one read closes all gaps.
                     for _ in 0..TAKE_MOST {
                         let Ok(received) = news.try_recv() else { break };
                         applier.take(received).await;
@@ -133,7 +134,7 @@ struct Applier {
     shared: Arc<Shared>,
     log: Log,
     traces: Awaited,
-    /// Since when events wait behind a missing one.
+    /// Time since which events wait behind a missing one.
     hole: Option<Instant>,
     /// Kinds of unreadable entries logged so far: each is logged once.
     unknown_kinds: HashSet<Cow<'static, str>>,
@@ -152,7 +153,7 @@ impl Applier {
             }
             News::Demand(pos) => self.gate.demand(pos, now),
             News::Head(head) if self.continues(&head) => self.gate.saw_head(head.pos, now),
-            // A head may have been read before events that have passed since; then it is merely old.
+            // The head may merely be old: read before events that have been applied since.
             News::Head(_) | News::LookAtHead => self.look_at_head().await,
         }
     }
@@ -165,7 +166,7 @@ impl Applier {
         }
     }
 
-    /// Returns an event of an unknown kind as one that nobody hears, counts it, and logs the first of each kind.
+    /// Replaces an event of an unknown kind by one that no client receives, counts it, and logs the first of each kind.
     fn readable(&mut self, event: Event) -> Event {
         if events::kind(&event.kind).is_some() {
             return event;
@@ -180,7 +181,7 @@ impl Applier {
         events::unreadable(event)
     }
 
-    /// Applies what is in order, a handful per hold of the lock.
+    /// Applies the events that are in order, at most [`APPLY_MOST`] per hold of the lock.
     fn apply_ready(&mut self) {
         loop {
             let now = Instant::now();
@@ -204,7 +205,7 @@ impl Applier {
         }
     }
 
-    /// Looks whether a hole opened, and closes the books on one that is gone.
+    /// Counts a hole that opened, and records the duration of one that was closed.
     fn note_hole(&mut self, closed_by: &'static str) {
         match (self.gate.waiting(), self.hole) {
             (0, Some(since)) => {
@@ -219,14 +220,14 @@ impl Applier {
         }
     }
 
-    /// How far behind this instance is, once everything that can be done about it was done.
+    /// Updates the gauges of this instance's lag, after all events that could be applied were.
     fn note(&self) {
         let waiting = u32::try_from(self.gate.waiting()).unwrap_or(u32::MAX);
         metrics::gauge!("gapless_gate_events").set(waiting);
         metrics::gauge!("gapless_log_lag").set(u32::try_from(self.gate.lag()).unwrap_or(u32::MAX));
     }
 
-    /// Reads what is missing until nothing is, or the log does not answer.
+    /// Reads missing events from the log until none is missing.
     async fn close_gap(&mut self) {
         while let Want::Read { after, upto } = self.gate.want(Instant::now()) {
             let upto = Pos(upto.0.min(after.0 + READ_MOST));
@@ -238,7 +239,7 @@ impl Applier {
                     self.note_hole("read");
                 }
                 Ok(_) => {
-                    // Positions that were announced are not there: the claim was false, or the history changed.
+                    // Announced positions are not in the log: the announcement was false, or the history changed.
                     self.look_at_head().await;
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
@@ -258,19 +259,19 @@ impl Applier {
         }
     }
 
-    /// Whether this is the head of the history that is known here, which has perhaps grown.
+    /// Returns whether this head belongs to the history that is applied here.
     fn continues(&self, head: &Head) -> bool {
         head.epoch == *self.shared.feed().epoch() && head.pos >= self.gate.passed() && !self.contradicts(head.landmark)
     }
 
-    /// Whether one of these events was committed at another moment than what was applied at its position.
+    /// Returns whether one of these events was committed at another time than the one applied at its position.
     fn contradicts(&self, events: impl IntoIterator<Item = (Pos, OffsetDateTime)>) -> bool {
         let feed = self.shared.feed();
         events.into_iter().any(|(pos, at)| feed.contradicts(pos, at))
     }
 
-    /// The database was restored or failed over to a copy that lacks positions already heard: from here on
-    /// it is another history, with another epoch.
+    /// Switches to a new history with a new epoch: the database was restored, or failed over to a copy that lacks
+    /// positions already applied.
     async fn restart(&mut self, found: Head) {
         let old = Arc::clone(self.shared.feed().epoch());
         let same_name = found.epoch == old;

@@ -1,7 +1,7 @@
-//! What an instance knows by heart: the rooms, who is an admin, who is banned, which sessions have ended.
+//! In-memory cache of rooms, admins, bans and recently ended sessions.
 //!
-//! Read once from Postgres at a position, and from there on changed only by events, in order: so every
-//! instance knows the same at the same position, and no request needs a query to learn who may.
+//! Loaded from Postgres as of a position, and from there on changed only by events, in order. So every instance has the
+//! same state at the same position, and checking a right needs no query.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::event::{Effect, Event, GenerationEnd};
 use crate::id::{RoomId, Seq, SessionClaim, SessionId, UserId};
 use crate::store::log::Snapshot;
 
-/// What is known of a room.
+/// State of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoomState {
     pub is_archived: bool,
@@ -24,9 +24,9 @@ pub struct Directory {
     pub rooms: HashMap<RoomId, RoomState>,
     pub admins: HashSet<UserId>,
     pub banned: HashSet<UserId>,
-    /// Only those that ended within the life of an access token: an older session's tokens are expired.
+    /// Sessions that ended within the lifetime of an access token, and when: tokens of older ones have expired.
     pub ended_sessions: HashMap<SessionId, OffsetDateTime>,
-    /// Users all of whose sessions ended within that time, regardless of their number.
+    /// Users whose sessions were all ended within that time, however many there were.
     pub ended_generations: HashMap<UserId, (GenerationEnd, OffsetDateTime)>,
 }
 
@@ -67,7 +67,7 @@ impl Directory {
                     self.ended_generations.insert(*user, (*all, event.at));
                 }
             }
-            // Out for good, like a banned user.
+            // Excluded permanently, like a banned user.
             Effect::UserErased { user } => {
                 self.admins.remove(user);
                 self.banned.insert(*user);
@@ -76,7 +76,7 @@ impl Directory {
         }
     }
 
-    /// Forgets sessions that ended before `cutoff`, when no token of theirs can be alive.
+    /// Forgets sessions that ended before `cutoff`: their tokens must have expired.
     pub fn forget_sessions_before(&mut self, cutoff: OffsetDateTime) {
         self.ended_sessions.retain(|_, ended_at| *ended_at >= cutoff);
         self.ended_generations.retain(|_, (_, ended_at)| *ended_at >= cutoff);
@@ -88,14 +88,14 @@ impl Directory {
             || self.ended_generations.get(&user).is_some_and(|(end, _)| end.ends(session))
     }
 
-    /// Whether a stream of this user, opened by this session, must end.
+    /// Returns whether a stream of this user, opened by this session, must end.
     pub fn is_revoked(&self, user: Option<UserId>, session: Option<SessionClaim>) -> bool {
         user.is_some_and(|user| {
             self.banned.contains(&user) || session.is_some_and(|session| self.is_ended(user, session))
         })
     }
 
-    /// The room, unless it is unknown or archived.
+    /// Returns the room, unless it is unknown or archived.
     pub fn active_room(&self, room: RoomId) -> Option<RoomState> {
         self.rooms.get(&room).copied().filter(|room| !room.is_archived)
     }

@@ -1,7 +1,7 @@
 //! Events as the bytes of a `text/event-stream` (WHATWG HTML, section 9.2).
 //!
-//! A frame is encoded once, whatever the number of its readers; they share the bytes. JSON escapes CR, LF
-//! and NUL, so `data` is always one line and no text of a user can end a field or begin another.
+//! A frame is encoded once, and all its readers share the bytes. JSON escapes CR, LF and NUL, so `data` is always one
+//! line, and text from a user cannot end a field or begin another.
 
 use std::io::Write as _;
 
@@ -15,14 +15,14 @@ use crate::event::{Event, Online};
 use crate::id::{Pos, RoomId};
 use crate::store::events::Redact;
 
-/// A frame with an `id`, from which a reader can resume.
+/// Encodes a frame with an `id`, from which a reader can resume.
 pub fn with_id(name: &str, epoch: &str, pos: Pos, data: &impl Serialize) -> Bytes {
     let mut frame = Vec::with_capacity(512);
     frame.extend_from_slice(format!("event: {name}\nid: {epoch}.{pos}\ndata: ").as_bytes());
     finish(frame, data)
 }
 
-/// A frame that leaves a reader's place in the log alone.
+/// Encodes a frame that does not change the position from which a reader resumes.
 pub fn without_id(name: &str, data: &impl Serialize) -> Bytes {
     finish(format!("event: {name}\ndata: ").into_bytes(), data)
 }
@@ -33,7 +33,7 @@ fn finish(mut frame: Vec<u8>, data: &impl Serialize) -> Bytes {
     frame.into()
 }
 
-/// The frame of a durable event, or `None` where no client hears it.
+/// Encodes a durable event; returns `None` if no client receives it.
 pub fn of_event(epoch: &str, event: &Event) -> Option<Bytes> {
     let told = event.told.as_ref()?;
     Some(encoded(&told.name, epoch, event.pos, &told.data))
@@ -48,7 +48,7 @@ fn encoded(name: &str, epoch: &str, pos: Pos, data: &RawValue) -> Bytes {
     frame.into()
 }
 
-/// The same frame after its message was deleted: everything but the body stays.
+/// Returns the frame after its message was deleted: the same without the body.
 pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, redact: Redact, deleted_at: OffsetDateTime) -> Option<Bytes> {
     let text = std::str::from_utf8(frame).ok()?;
     let name = text.strip_prefix("event: ")?.lines().next()?;
@@ -56,13 +56,13 @@ pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, redact: Redact, delete
     Some(encoded(name, epoch, pos, &redact(data, deleted_at)?))
 }
 
-/// What only this reader is told, once, before anything else.
+/// The first event of a stream, for its reader only.
 #[derive(Debug, Serialize)]
 pub struct Hello {
-    /// Where this stream begins: events after it follow.
+    /// Position at which this stream begins: events after it follow.
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
-    /// Rooms asked for that are unknown or archived.
+    /// Requested rooms that are unknown or archived.
     pub missing: Vec<RoomId>,
     pub user: Option<crate::event::User>,
     pub heartbeat_secs: u64,
@@ -70,7 +70,7 @@ pub struct Hello {
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// How far a room has come.
+/// A room and the `seq` of its newest message.
 #[derive(Debug, Serialize)]
 pub struct RoomHead {
     pub id: RoomId,
@@ -78,22 +78,22 @@ pub struct RoomHead {
 }
 
 impl Hello {
-    /// `retry_ms`: how long a browser waits before it comes back; random per connection, so that a crowd
-    /// that was cut at once does not return at once.
+    /// `retry_ms`: the time that a browser waits before it reconnects; random per connection, so that streams that were
+    /// cut at the same time do not reconnect at the same time.
     pub fn encode(&self, retry_ms: u64) -> Bytes {
         let hello = with_id("hello", &self.cursor.epoch, self.cursor.pos, self);
         [format!("retry: {retry_ms}\n").as_bytes(), &hello].concat().into()
     }
 }
 
-/// Nothing happened, up to `pos`.
+/// Tells a reader that it has received all its events up to `pos`.
 pub fn heartbeat(epoch: &str, pos: Pos) -> Bytes {
     #[derive(Serialize)]
     struct Empty {}
     with_id("heartbeat", epoch, pos, &Empty {})
 }
 
-/// The online count of a room that the reader asked for.
+/// The online count of a room that the reader subscribed to.
 pub fn presence(room_id: RoomId, online: Online) -> Bytes {
     #[derive(Serialize)]
     struct Presence {
@@ -104,7 +104,7 @@ pub fn presence(room_id: RoomId, online: Online) -> Bytes {
     without_id("presence", &Presence { room_id, users: online.users, guests: online.guests })
 }
 
-/// Online counts that changed in rooms that the reader did not ask for.
+/// Changed online counts of rooms that the reader did not subscribe to.
 pub fn lobby<'a>(rooms: impl IntoIterator<Item = &'a (RoomId, Online)>) -> Bytes {
     #[derive(Serialize)]
     struct Count {
@@ -121,7 +121,7 @@ pub fn lobby<'a>(rooms: impl IntoIterator<Item = &'a (RoomId, Online)>) -> Bytes
     without_id("lobby", &Lobby { rooms })
 }
 
-/// Why events were skipped.
+/// Reason for skipping events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetReason {
@@ -129,7 +129,7 @@ pub enum ResetReason {
     Epoch,
     /// More events were missed than the client wanted replayed.
     ReplayLimit,
-    /// This history has not come that far.
+    /// The cursor is beyond the end of this history.
     UnknownCursor,
 }
 
@@ -142,7 +142,7 @@ pub fn reset(epoch: &str, pos: Pos, reason: ResetReason) -> Bytes {
     with_id("reset", epoch, pos, &Reset { reason })
 }
 
-/// The token is about to end.
+/// The access token is about to expire.
 pub fn expiring(expires_at: OffsetDateTime) -> Bytes {
     #[derive(Serialize)]
     struct Expiring {
@@ -152,7 +152,7 @@ pub fn expiring(expires_at: OffsetDateTime) -> Bytes {
     without_id("expiring", &Expiring { expires_at })
 }
 
-/// This instance is leaving; come back to another after `retry_ms`.
+/// This instance is shutting down; reconnect to another one after `retry_ms`.
 pub fn drain(retry_ms: u64) -> Bytes {
     #[derive(Serialize)]
     struct Drain {
@@ -162,7 +162,7 @@ pub fn drain(retry_ms: u64) -> Bytes {
     [format!("retry: {retry_ms}\n").as_bytes(), &drain].concat().into()
 }
 
-/// Why a stream ends.
+/// Reason for ending a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ByeReason {

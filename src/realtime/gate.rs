@@ -1,7 +1,8 @@
-//! The ordering gate: news arrives lost, doubled, early or late, and leaves strictly by position.
+//! The ordering gate: takes news that may be missing, duplicate, early or late, and releases events in order of
+//! position.
 //!
-//! Pure: it has no clock (the time is an argument), no socket and no database. It says what may be applied
-//! and what must be read; [`super::applier`] does both.
+//! Pure: it has no clock (the time is an argument), no socket and no database. It decides which events may be applied
+//! and which must be read from the log; [`super::applier`] does both.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,20 +10,20 @@ use std::time::{Duration, Instant};
 use crate::event::Event;
 use crate::id::Pos;
 
-/// How long a gap may be news that is merely late. Batches of two writers pass each other by less than a
-/// commit; what takes longer is lost, and reading it costs one query.
+/// Time to wait for late news before a gap is read from the log. Batches of two writers overtake each other by less
+/// than the time of a commit; news that takes longer is considered lost, and reading it costs one query.
 pub const HOLD: Duration = Duration::from_millis(30);
 
-/// Events waiting beyond a gap. More than this are forgotten, because the read that closes the gap brings
-/// them anyway: the gate's memory is bounded however long the database is away.
+/// Maximum number of events kept beyond a gap. Further ones are dropped, because they can be read from the log after
+/// the gap: this bounds the gate's memory while the database is unavailable.
 const MOST_EARLY: usize = 10_000;
 
-/// What the gate needs before it can go on.
+/// Action required before the next event can be released.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Want {
-    /// Nothing: everything known was passed on.
+    /// None: all known events were released.
     Nothing,
-    /// A gap is still within [`HOLD`]: ask again at this moment.
+    /// A gap is younger than [`HOLD`]: ask again at this time.
     Wait(Instant),
     /// Read `(after, ..=upto]` from the log.
     Read { after: Pos, upto: Pos },
@@ -31,28 +32,28 @@ pub enum Want {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Gate {
-    /// Everything up to here has left the gate.
+    /// Position up to which events have been released.
     passed: Pos,
     /// The greatest position known to be committed.
     head: Pos,
     /// Events beyond the gap.
     early: BTreeMap<Pos, Event>,
-    /// Since when something is known to be missing.
+    /// Time since which an event is known to be missing.
     gap_since: Option<Instant>,
 }
 
 impl Gate {
-    /// A gate through which everything up to `passed` has already gone.
+    /// Makes a gate that has released everything up to `passed`.
     pub const fn new(passed: Pos) -> Self {
         Self { passed, head: passed, early: BTreeMap::new(), gap_since: None }
     }
 
-    /// Everything up to here has left the gate.
+    /// Returns the position up to which events have been released.
     pub const fn passed(&self) -> Pos {
         self.passed
     }
 
-    /// News of a committed event. What already passed is a repeat and is dropped.
+    /// Takes a committed event. Drops it if its position has already been released.
     pub fn offer(&mut self, event: Event, now: Instant) {
         if event.pos <= self.passed {
             return;
@@ -63,7 +64,7 @@ impl Gate {
         }
     }
 
-    /// The log has come at least this far.
+    /// Records that the log has reached at least this position.
     pub fn saw_head(&mut self, head: Pos, now: Instant) {
         if head > self.head {
             self.head = head;
@@ -73,8 +74,8 @@ impl Gate {
         }
     }
 
-    /// The log itself says how far it has come. It was asked after all that was heard so far, and so whatever
-    /// claimed more was wrong: that is neither waited for nor passed on.
+    /// Takes a head that was read from the log after all news so far. News of later positions was therefore wrong: it
+    /// is dropped and not waited for.
     pub fn trust_head(&mut self, head: Pos, now: Instant) {
         self.head = head.max(self.passed);
         self.early.split_off(&head.next());
@@ -82,7 +83,7 @@ impl Gate {
         self.saw_head(head, now);
     }
 
-    /// The log has come this far, and the event will not arrive as news: read without waiting.
+    /// Records that the log has reached this position, whose event will not arrive as news: it is read without waiting.
     pub fn demand(&mut self, head: Pos, now: Instant) {
         self.saw_head(head, now);
         if self.gap_since.is_some() {
@@ -90,39 +91,40 @@ impl Gate {
         }
     }
 
-    /// Whether [`pop`](Self::pop) has something.
+    /// Returns whether [`pop`](Self::pop) would return an event.
     pub fn has_next(&self) -> bool {
         self.early.contains_key(&self.passed.next())
     }
 
-    /// The next event in order, if it is here.
+    /// Releases the next event in order, if it has arrived.
     pub fn pop(&mut self, now: Instant) -> Option<Event> {
         let event = self.early.remove(&self.passed.next())?;
         self.passed = event.pos;
-        // A later gap is another gap, with a patience of its own.
+        // The time to wait starts anew for a later gap.
         self.gap_since = (self.head > self.passed).then_some(now);
         Some(event)
     }
 
-    /// Events that wait behind a missing one, once [`pop`](Self::pop) has nothing more.
+    /// Returns the number of events behind a missing one. Call it when [`pop`](Self::pop) returns nothing more.
     pub fn waiting(&self) -> usize {
         self.early.len()
     }
 
-    /// Positions that are known to be committed and did not pass.
+    /// Returns the number of positions that are known to be committed and were not released.
     pub const fn lag(&self) -> i64 {
         self.head.0 - self.passed.0
     }
 
-    /// What is missing, once [`pop`](Self::pop) has nothing more.
+    /// Returns the required action. Call it when [`pop`](Self::pop) returns nothing more.
     pub fn want(&self, now: Instant) -> Want {
         let Some(since) = self.gap_since else { return Want::Nothing };
         let patience_ends = since + HOLD;
         if now < patience_ends {
             return Want::Wait(patience_ends);
         }
-        // Up to the end of the last hole: one read closes all that are known. With several instances posting and news
-        // away, there is a hole before each batch of our own; reading them one by one is slower than they come.
+        // Up to the end of the last gap: one read closes all known gaps. If several instances post and their news does
+        // not arrive, there is a gap before each batch of our own; new gaps would open faster than they are read one
+        // by one.
         let mut upto = self.head;
         for pos in self.early.keys().rev() {
             if *pos != upto {
@@ -138,7 +140,7 @@ impl Gate {
         self.early.keys().copied().collect()
     }
 
-    /// Another history begins at `passed`: nothing of the old one may come through.
+    /// Switches to a new history at `passed`: no event of the old one is released any more.
     pub fn restart(&mut self, passed: Pos) {
         *self = Self::new(passed);
     }
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_held_then_read() {
+    fn a_gap_is_waited_for_and_then_read() {
         let now = Instant::now();
         let mut gate = Gate::new(Pos(5));
         gate.offer(event(8), now);
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn one_read_closes_all_holes() {
+    fn one_read_closes_all_gaps() {
         let now = Instant::now();
         let mut gate = Gate::new(Pos(5));
         for pos in [7, 8, 10, 13, 14] {
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demand_does_not_wait() {
+    fn a_demand_is_read_at_once() {
         let now = Instant::now() + HOLD;
         let mut gate = Gate::new(Pos(5));
         gate.demand(Pos(6), now);
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_beyond_the_log_is_not_waited_for() {
+    fn news_beyond_the_logs_head_is_dropped() {
         let now = Instant::now() + HOLD;
         let mut gate = Gate::new(Pos(5));
         gate.demand(Pos(1_000_000), now);
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_of_the_past_asks_for_nothing() {
+    fn a_released_event_that_repeats_causes_no_read() {
         let now = Instant::now();
         let mut gate = Gate::new(Pos(5));
         gate.offer(event(3), now);
@@ -214,10 +216,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is lost, doubled or reordered on the way, every position leaves once, in order, as long
-        /// as reads answer.
+        /// With lost, duplicate and reordered news, every position is released once, in order, as long as reads
+        /// succeed.
         #[test]
-        fn every_position_leaves_once_in_order(
+        fn every_position_is_released_once_in_order(
             news in prop::collection::vec((1_i64..60, any::<bool>()), 0..200),
             head in 60_i64..70,
         ) {

@@ -1,4 +1,4 @@
-//! The log as the core uses it: read, append to, and wait for no longer than callers can.
+//! Access to the log for the real-time core: reads and appends, with time limits.
 //!
 //! SQL is in [`crate::store::log`]. Unit tests replace the database by a log in memory.
 
@@ -22,7 +22,7 @@ pub mod memory;
 /// Time limit of a read; longer than the database lets a statement run.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The log's storage; a handle, cheap to clone. An error means "not now": every caller retries.
+/// The log's storage; a handle, cheap to clone. Errors are temporary: every caller retries.
 #[derive(Clone)]
 pub enum Log {
     Database(Database),
@@ -38,14 +38,14 @@ pub struct Database {
     /// For resuming readers: shares no connections with `db`.
     pub replay_db: Db,
     pub clock: Clock,
-    /// How long the end of a session is remembered: until the last access token of it has expired.
+    /// Time for which ended sessions are kept in memory: the lifetime of an access token.
     pub remember_ended: Duration,
 }
 
 /// A commit failed.
 #[derive(Debug)]
 pub enum CommitError {
-    /// The database was away or too slow; the batch may or may not be committed. Trying again is safe.
+    /// The database was unavailable or too slow; the batch may or may not be committed. Retrying is safe.
     Outage(anyhow::Error),
     /// The database refused the batch as a whole, because of one of its rows.
     Refused(anyhow::Error),
@@ -73,7 +73,7 @@ impl Log {
         }
     }
 
-    /// Reads for resuming readers, like [`read`](Self::read).
+    /// Like [`read`](Self::read), but for resuming readers, over their own connections.
     pub async fn replay(&self, after: Pos, upto: Pos) -> anyhow::Result<Vec<Event>> {
         match self {
             Self::Database(log) => in_time(store::log::read(&log.replay_db, after, upto)).await,
@@ -91,8 +91,8 @@ impl Log {
         }
     }
 
-    /// Returns the state that an instance keeps in memory. Given the epoch of a history that was found to have lost
-    /// positions, begins another one first.
+    /// Returns the state that an instance keeps in memory. `abandon`: the epoch of a history that has lost positions; a
+    /// new one is begun first.
     pub async fn snapshot(&self, abandon: Option<&str>) -> anyhow::Result<Snapshot> {
         match self {
             Self::Database(log) => {
@@ -105,7 +105,7 @@ impl Log {
         }
     }
 
-    /// Commits a batch: an outcome for each, in the same order.
+    /// Commits a batch and returns an outcome for each message, in the same order.
     pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome<Posted<Message>>>, CommitError> {
         match self {
             Self::Database(log) => Ok(store::log::append_messages(&log.db, batch).await?),

@@ -1,4 +1,4 @@
-//! Events older than the ring, read from Postgres once for everybody who asks.
+//! Replays events older than the ring: reads them from Postgres once for all readers who need them.
 //!
 //! After an outage a thousand readers resume from nearly the same position. The log is therefore read in fixed
 //! segments, identical reads in flight are shared, and the newest segments are cached. Few segments are read at once,
@@ -18,7 +18,7 @@ use super::ring::Entry;
 use super::turns::Turns;
 use crate::id::{MessageId, Pos};
 
-/// Positions in a segment: one query of a few milliseconds.
+/// Number of positions in a segment: one query of a few milliseconds.
 const SEGMENT: i64 = 512;
 /// Maximum number of cached segments: some 20 MiB of ordinary messages.
 const MOST_SEGMENTS: usize = 64;
@@ -44,11 +44,11 @@ struct Span {
 
 type Entries = Arc<[Entry]>;
 
-/// One query, shared by all who want its span.
+/// One query, shared by all readers of its span.
 #[derive(Debug, Default)]
 struct Read {
     entries: OnceCell<Entries>,
-    /// A body was deleted that the query may have seen: its answer must not be used any more.
+    /// Set if the result may contain a body that has been deleted since: it must not be used any more.
     is_stale: AtomicBool,
     /// Bytes of the entries; 0 until they have been read.
     bytes: AtomicUsize,
@@ -59,8 +59,8 @@ struct Read {
 pub struct Replay {
     log: Log,
     epoch: Arc<str>,
-    /// Guards the list of reads, finished or in flight, the most recently asked last. Held to look up and to
-    /// change the list, never while reading.
+    /// Guards the list of reads, finished or in flight, the most recently used last. Held to look up and to change the
+    /// list, never during a query.
     reads: Mutex<VecDeque<(Span, Arc<Read>)>>,
     turns: Turns<Share>,
     /// Earliest time of the next read. Locked to read and update it.
@@ -68,18 +68,19 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// `turns`: shared by all replays of this instance.
+    /// `turns`: shared by the replays of all histories on this instance.
     pub fn new(log: Log, epoch: Arc<str>, turns: Turns<Share>) -> Self {
         Self { log, epoch, reads: Mutex::new(VecDeque::new()), turns, rested_at: Mutex::new(Instant::now()) }
     }
 
-    /// The entries after `after`, to the end of their segment, or to `tail` where the log has not come that
-    /// far. `tail`: from here on entries are in the ring. `head`: how far the log has come.
+    /// Returns the entries after `after` up to the end of their segment, or up to `tail` if the log has not reached
+    /// that end. `tail`: the position after which entries are in the ring. `head`: the log's head.
     ///
-    /// The first entries may lie before `after`: spans are rounded so that readers of different cursors share.
+    /// The first entries may precede `after`: spans are aligned to segments so that readers with different cursors
+    /// share them.
     ///
     /// # Errors
-    /// When the log cannot be read now. Nobody else's read is harmed; asking again is right.
+    /// When the log cannot be read now. Other readers are not affected, and the caller may retry.
     pub async fn read(&self, reader: Share, after: Pos, tail: Pos, head: Pos) -> anyhow::Result<Entries> {
         let begin = after.0 - after.0.rem_euclid(SEGMENT);
         let end = begin + SEGMENT;
@@ -99,12 +100,12 @@ impl Replay {
         }
     }
 
-    /// Strikes every read that holds, or may come to hold, a body that has been deleted.
+    /// Discards every read whose result contains a deleted body, and those in flight, whose results may.
     pub fn forget_bodies(&self, deleted: &HashMap<MessageId, OffsetDateTime>) {
         self.strike(|entry| entry.message().is_some_and(|message| deleted.contains_key(&message)));
     }
 
-    /// Strikes every read: any of them may show somebody who was erased.
+    /// Discards every read: any of them may contain data of an erased user.
     pub fn forget_all(&self) {
         self.strike(|_| true);
     }
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_crowd_shares_one_read() {
+    async fn concurrent_readers_share_one_query() {
         let log = log();
         let replay = Arc::new(replay(&log));
         let crowd: Vec<_> = (0..100)
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_kept_is_bounded_by_bytes() {
+    async fn the_cache_is_bounded_by_bytes() {
         let log = log();
         let replay = replay(&log);
         for (after, expected) in [(0, 1), (0, 1), (512, 2), (512, 2), (0, 3)] {
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deleted_body_is_read_again() {
+    async fn a_segment_with_a_deleted_body_is_read_again() {
         let log = log();
         let replay = replay(&log);
         replay.read(Share(0), Pos(0), Pos(100), Pos(100)).await.unwrap();

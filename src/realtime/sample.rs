@@ -1,9 +1,9 @@
-//! One delivery that is timed, of those that are made together.
+//! Measures the time of one delivery in each group of deliveries.
 //!
-//! To time each would cost as much as the delivery. So of the events that are applied in one hold of the feed, the
-//! first with a reader goes to one reader, whose turn it is by position, with a sample beside it; it comes out of the
-//! mailbox with its frame, and is done when that is written. A reader who is behind drops it: how far behind readers
-//! are is counted elsewhere.
+//! Timing every delivery would cost as much as the delivery itself. So of the events that are applied in one hold of
+//! the feed's lock, one delivery to one reader (chosen by position) carries a sample. It leaves the mailbox together
+//! with its frame and is recorded when the frame has been written. A reader who is behind drops the sample: other
+//! metrics show how many readers are behind.
 
 use std::time::{Duration, Instant};
 
@@ -14,15 +14,15 @@ use crate::telemetry::trace::{Span, Trace};
 /// See the [module](self).
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// When the database numbered the event.
+    /// Time at which the database gave the event its position.
     pub committed_at: OffsetDateTime,
-    /// When it was left in the mailbox.
+    /// Time at which it was put into the mailbox.
     pub left_at: Instant,
     pub trace: Trace,
 }
 
 impl Sample {
-    /// Its frame is written; `now` by the clock. Where the database's clock is ahead of this one, it took no time.
+    /// Records that the frame was written at `now`. If the database's clock is ahead of this one, records zero.
     pub fn is_written(self, now: OffsetDateTime) {
         let took = Duration::try_from(now - self.committed_at).unwrap_or_default();
         metrics::histogram!("gapless_commit_to_client_seconds").record(took);

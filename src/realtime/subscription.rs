@@ -1,4 +1,4 @@
-//! One reader's view of the log: from its cursor on, exactly, or a declared reset.
+//! One reader's stream of events: all those after its cursor, or an explicit reset.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,17 +16,18 @@ use super::sample::Sample;
 use super::{Realtime, Shared};
 use crate::id::{Pos, RoomId};
 
-/// How long a cursor may be ahead of this instance: another one gave it out, and its news is on the way.
+/// Time to wait if a cursor is ahead of this instance: another one issued it, and the news has not arrived yet.
 const AHEAD_PATIENCE: Duration = Duration::from_secs(2);
-/// How long replay waits for a database that is away before the reader is sent to try again.
+/// Time for which replay retries an unavailable database before the stream ends as `busy`.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 const READ_PAUSE: Duration = Duration::from_millis(250);
-/// What the reader does next.
+
+/// Next step of the connection's task.
 #[derive(Debug)]
 pub enum Step {
-    /// Send these, in this order; the sample is done when they are written.
+    /// Send these, in this order; the sample ends when they have been written.
     Send(Vec<Bytes>, Option<Box<Sample>>),
-    /// Say goodbye and end.
+    /// Send `bye` and end.
     Bye(ByeReason),
 }
 
@@ -47,7 +48,8 @@ pub struct Subscription {
 impl Realtime {
     /// Registers a reader. See [`Subscription::next`].
     ///
-    /// `replay_limit`: more missed events than this are not replayed but reset; `None` replays them all.
+    /// `replay_limit`: if more events than this were missed, the stream begins with a reset instead of a replay; `None`
+    /// always replays.
     pub async fn subscribe(&self, ask: Ask, replay_limit: Option<usize>) -> Subscription {
         if let Some(cursor) = &ask.cursor {
             self.wait_for(cursor).await;
@@ -89,33 +91,33 @@ impl Realtime {
         subscription
     }
 
-    /// A cursor of the future: waits a little for this instance to come that far.
+    /// Waits up to [`AHEAD_PATIENCE`] for this instance to reach the cursor.
     async fn wait_for(&self, cursor: &Cursor) {
         if cursor.epoch == *self.shared.feed().epoch() {
             let mut applied = self.shared.applied.subscribe();
             let heard = applied.wait_for(|applied| *applied >= cursor.pos);
-            // Should it not come, `Feed::subscribe` answers with a reset.
+            // After a timeout, `Feed::subscribe` answers with a reset.
             tokio::time::timeout(AHEAD_PATIENCE, heard).await.ok();
         }
     }
 
-    /// A heartbeat for this reader, behind every event that it should have had before.
+    /// Queues a heartbeat for this reader, after all its earlier events.
     pub fn beat(&self, subscription: &Subscription) {
         self.shared.feed().beat(&subscription.mailbox);
     }
 }
 
 impl Subscription {
-    /// What to do next; waits while there is nothing.
+    /// Waits for the next step and returns it.
     ///
     /// # Cancellation
-    /// Safe: what was not returned is returned by the next call.
+    /// Safe: nothing is lost; the next call returns it.
     pub async fn next(&self) -> Step {
         loop {
             let step = match poll_fn(|context| self.mailbox.poll_next(context)).await {
                 Next::Frames(frames, sample) => Step::Send(frames, sample),
                 Next::Bye(reason) => Step::Bye(reason),
-                // A read may take as long as the database does; the end of a right does not wait for it.
+                // A read may take long; the end of the reader's right interrupts it.
                 Next::Behind(from) => tokio::select! {
                     biased;
                     () = poll_fn(|context| self.mailbox.poll_called_off(context, from)) => continue,
@@ -128,14 +130,14 @@ impl Subscription {
         }
     }
 
-    /// A reader who is behind says where it stands; a live one gets its heartbeat from [`Realtime::beat`].
+    /// Returns a heartbeat at the position of a reader who is behind; a live one gets it from [`Realtime::beat`].
     pub fn behind_heartbeat(&self) -> Option<Bytes> {
         let epoch = Arc::clone(self.shared.feed().epoch());
         self.mailbox.behind_from().map(|pos| frame::heartbeat(&epoch, pos))
     }
 
-    /// One step through the log, for the reader whose place `mailbox` keeps. Nothing is awaited between moving
-    /// that place and returning, so that what is called off has taken nothing with it.
+    /// Reads one step of the log for the reader whose position is in `mailbox`. There is no await between advancing
+    /// that position and returning, so that an interrupted read loses no frames.
     async fn read_on(&self, mailbox: &Mailbox, from: Pos) -> Step {
         let pull = self.shared.feed().pull(mailbox, &self.filter, from);
         match pull {
@@ -148,7 +150,7 @@ impl Subscription {
         }
     }
 
-    /// One segment from the database, or `None` when that stays away for too long.
+    /// Reads one segment from the database; returns `None` if that fails for longer than [`READ_PATIENCE`].
     async fn read_older(&self, mailbox: &Mailbox, after: Pos, tail: Pos, head: Pos) -> Option<Vec<Bytes>> {
         let began = Instant::now();
         let entries = loop {
@@ -163,13 +165,14 @@ impl Subscription {
         };
         let frames = self.filter.take_over(mailbox, after, &entries);
         if entries.last().is_none_or(|newest| newest.pos <= after) {
-            // What was applied is not in the log: the applier is about to find another history.
+            // Applied events are missing from the log: the applier will soon detect a new history.
             tokio::time::sleep(READ_PAUSE).await;
         }
         Some(frames)
     }
 
-    /// Counts what the reader has missed, by reading it as the reader would, with another place and nothing sent.
+    /// Returns whether the reader has missed more than `limit` events. Reads them as the reader would, with a position
+    /// of its own, and sends nothing.
     async fn has_missed_more_than(&self, limit: usize) -> bool {
         let probe = Mailbox::behind(self.cursor.pos);
         let mut missed = 0;
@@ -178,7 +181,7 @@ impl Subscription {
         {
             match self.read_on(&probe, from).await {
                 Step::Send(frames, _) => missed += frames.len(),
-                // The log cannot be read now: the replay itself will find the same, and say so.
+                // The log cannot be read now: the replay will fail in the same way and end the stream.
                 Step::Bye(_) => return false,
             }
             if missed > limit {
@@ -188,7 +191,7 @@ impl Subscription {
         false
     }
 
-    /// Gives up what was missed: the stream begins with a reset, at the newest position.
+    /// Skips the missed events: the stream begins with a reset, at the newest position.
     fn begin_now(&mut self) {
         let feed = self.shared.feed();
         self.cursor = Cursor { epoch: Arc::clone(feed.epoch()), pos: feed.applied() };
@@ -220,7 +223,7 @@ mod tests {
     const HEAD: Pos = Pos(1_000);
 
     #[tokio::test(start_paused = true)]
-    async fn a_right_ends_while_what_was_missed_cannot_be_read() {
+    async fn ending_a_session_interrupts_a_replay_that_hangs() {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         // A log whose reads never return.
         let log = Log::Memory(Arc::new(Memory { head: HEAD, ..Memory::default() }));

@@ -1,5 +1,5 @@
-//! Fair scheduling of a scarce resource: waiters are served round robin by key, so that a key with a thousand waiters
-//! delays each of the others by one turn only.
+//! Fair concurrency limit: waiters are served round robin by key, so that a key with a thousand waiters delays each of
+//! the other keys by one turn only.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_delays_another_by_one_turn() {
+    fn a_key_with_many_waiters_delays_another_by_one_turn() {
         let turns = Turns::new(1);
         let Poll::Ready(first) = poll(pin!(turns.take("crowd"))) else { panic!("it is free") };
         let mut crowd: Vec<_> = (0..100).map(|_| Box::pin(turns.take("crowd"))).collect();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gives_up_keeps_nobody_waiting() {
+    fn cancelled_waiters_are_skipped() {
         let turns = Turns::new(2);
         let held: Vec<_> = (0..2).map(|_| poll(pin!(turns.take(1))).is_ready()).collect();
         assert_eq!(held, [true, true], "both were free, and are again");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_was_given_and_not_taken_goes_on() {
+    fn an_unclaimed_turn_passes_to_the_next_waiter() {
         let turns = Turns::new(1);
         let Poll::Ready(held) = poll(pin!(turns.take(1))) else { panic!("it is free") };
         let mut gone = Box::pin(turns.take(2));

@@ -1,11 +1,11 @@
-//! Posts, gathered into batches and committed.
+//! Collects posts into batches and commits them.
 //!
-//! While one commit is in flight the next batch gathers; there is no timer, so a lone post waits for nothing
-//! and a crowd shares its fsyncs. The queue is bounded: when it is full a post is refused at once, which is
-//! kinder than a wait that ends in a time-out.
+//! While commits are in flight, further posts collect into the next batch. There is no timer, so a single post is
+//! committed at once and concurrent ones share an fsync. The queue is bounded: when it is full, a post is refused at
+//! once, which is better for its caller than a wait that ends in a timeout.
 //!
-//! **The acknowledgement guarantee.** `post` answers only after the commit. When it answers an error the
-//! message may still have been committed; sending again with the same `client_id` tells.
+//! **The acknowledgement guarantee.** `post` returns success only after the commit. After an error, the message may
+//! still have been committed; posting again with the same `client_id` finds out.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,15 +23,16 @@ use crate::store::events;
 use crate::telemetry::posts;
 use crate::telemetry::trace::{Span, Trace};
 
-/// A batch is at most this many posts: at 4 KiB each it still is one packet of a few megabytes to Postgres,
-/// and beyond it the gain per post is gone.
+/// Maximum number of posts in a batch: at 4 KiB each, a few megabytes in one message to Postgres. Larger batches no
+/// longer reduce the cost per post.
 const MOST_IN_BATCH: usize = 512;
 
-/// Commits in flight. The log's lock lets one proceed; the second is parsed and waiting behind it, so that
-/// Postgres is never idle for the length of a round trip. A third would only make batches smaller.
+/// Maximum number of commits in flight. The log's lock lets one proceed; the second is already parsed and waits for the
+/// lock, so that Postgres is not idle during a round trip. A third would only make batches smaller.
 const COMMITS_IN_FLIGHT: usize = 2;
 
-/// How long a post waits and is tried before it is refused. Below the three seconds after which a caller must know.
+/// Time limit of a post, including its wait in the queue and retries. Below the three seconds within which a caller
+/// must get an answer.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// Pause before a failed commit is tried again.
@@ -40,8 +41,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 struct Submit {
     message: NewMessage,
     answer: oneshot::Sender<Result<Outcome<Posted<Message>>, WriteError>>,
-    /// When its caller is told that nothing can be said. The wait behind other batches counts: a database that
-    /// hangs holds each of them for as long as it is tried.
+    /// Time at which the caller gets an error, since the outcome is unknown. Includes the wait behind other batches: if
+    /// the database hangs, each of them takes its whole time limit.
     deadline: tokio::time::Instant,
     trace: Trace,
 }
@@ -55,12 +56,12 @@ impl Submit {
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Writer {
-    /// Full means: more posts wait than the database commits within a caller's patience.
+    /// Full means that more posts are queued than the database commits within [`PATIENCE`].
     queue: mpsc::Sender<Submit>,
 }
 
 impl Writer {
-    /// Starts the task that writes. After `stop` it takes nothing new, commits what is queued, and ends.
+    /// Starts the writer's task. After `stop` it accepts no more posts, commits those in the queue, and ends.
     pub fn spawn(capacity: usize, log: Log, realtime: Realtime, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let (queue, submits) = mpsc::channel(capacity);
         tasks.spawn(write(submits, log, realtime, tasks.clone(), stop));
@@ -70,10 +71,10 @@ impl Writer {
     /// Commits one message.
     ///
     /// # Errors
-    /// [`WriteError`], each of which a caller may try again under the same `client_id`.
+    /// [`WriteError`]; the caller may retry after each, with the same `client_id`.
     ///
     /// # Cancellation
-    /// Once this was polled the message is in the queue and will be tried, whole, whoever still listens.
+    /// Once this was polled, the message is in the queue and will be committed even if the caller is gone.
     pub async fn post(&self, message: NewMessage) -> Result<Outcome<Posted<Message>>, WriteError> {
         let (answer, outcome) = oneshot::channel();
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -85,7 +86,7 @@ impl Writer {
         answered.unwrap_or(Ok(Err(WriteError::Unavailable))).unwrap_or(Err(WriteError::Unavailable))
     }
 
-    /// Posts in the queue.
+    /// Returns the number of posts in the queue.
     pub fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
@@ -100,7 +101,7 @@ async fn write(
 ) {
     let in_flight = Arc::new(Semaphore::new(COMMITS_IN_FLIGHT));
     loop {
-        // The permit first, so that whatever arrives while commits are in flight is gathered.
+        // Takes the permit first, so that posts arriving while commits are in flight form one batch.
         let permit = Arc::clone(&in_flight).acquire_owned().await.expect("the semaphore is never closed");
         let mut batch = Vec::new();
         let taken = tokio::select! {
@@ -113,7 +114,8 @@ async fn write(
         if taken == 0 {
             return;
         }
-        // Whoever was told to try again must not find the first attempt posted long after.
+        // Drops expired posts: their callers were already told to retry, and must not find the first attempt posted
+        // much later.
         let now = tokio::time::Instant::now();
         batch.retain(|submit| submit.deadline > now);
         if batch.len() < taken {
@@ -138,20 +140,20 @@ async fn write(
             span.end();
             realtime.publish(outcomes.iter().flatten().filter_map(accepted).collect(), trace);
             for (outcome, answer) in outcomes.into_iter().zip(answers) {
-                // Nobody listens when the client hung up; the message stands all the same.
+                // The client may have disconnected; the message is committed all the same.
                 answer.send(outcome).ok();
             }
         });
     }
 }
 
-/// The event that a commit has added to the log.
+/// Returns the event that a commit added to the log; `None` for a duplicate or a refusal.
 fn accepted(outcome: &Outcome<Posted<Message>>) -> Option<Event> {
     let Ok(Posted::Accepted(message)) = outcome else { return None };
     Some(events::messages::posted(message))
 }
 
-/// Tries until the patience ends. A row that the database refuses fails alone.
+/// Retries until [`PATIENCE`] is over. If the database refuses a row, only that row fails.
 async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome<Posted<Message>>, WriteError>> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut is_first = true;
@@ -159,7 +161,7 @@ async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome
         match tokio::time::timeout_at(deadline, log.append(batch)).await {
             Ok(Ok(outcomes)) => {
                 debug_assert_eq!(outcomes.len(), batch.len(), "every row gets its outcome");
-                // An attempt whose answer was lost did commit when the second finds the very same id.
+                // A duplicate with the same id was committed by an earlier attempt, whose answer was lost.
                 return batch.iter().zip(outcomes).map(|(sent, outcome)| Ok(own(sent, outcome))).collect();
             }
             Ok(Err(CommitError::Refused(error))) if batch.len() > 1 => {

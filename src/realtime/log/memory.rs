@@ -21,7 +21,7 @@ pub struct Memory {
     pub event_at: Option<fn(i64) -> Event>,
     pub reads: AtomicUsize,
     pub commits: Commits,
-    /// The size of each batch that was to be committed.
+    /// Size of each batch passed to `append`.
     pub batches: Mutex<Vec<usize>>,
 }
 
@@ -30,9 +30,9 @@ pub struct Memory {
 pub enum Commits {
     #[default]
     Hang,
-    /// Each takes a permit.
+    /// Each commit waits for a permit.
     Wait(Semaphore),
-    /// The first is committed but answered by an error.
+    /// The first commit succeeds but returns an error.
     LoseFirstAnswer,
     /// A batch with this body is refused.
     Refuse(&'static str),

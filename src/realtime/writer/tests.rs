@@ -1,4 +1,4 @@
-//! The writer with a database that commits, hangs, breaks off and refuses as it is told.
+//! The writer with an in-memory log that commits, hangs, loses an answer or refuses, as each test needs.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ fn new_message(body: &str) -> NewMessage {
     }
 }
 
-/// What a test holds: the writer, its log, and the core to which it publishes.
+/// Fixture: the writer, its log, and the real-time core to which it publishes.
 struct Bench {
     writer: Writer,
     log: Arc<Memory>,
@@ -33,10 +33,10 @@ async fn bench(capacity: usize, commits: Commits) -> Bench {
 }
 
 #[tokio::test]
-async fn what_gathers_while_a_commit_is_in_flight_is_one_batch() {
+async fn posts_that_arrive_during_a_commit_form_one_batch() {
     let Bench { writer, log, .. } = bench(100, Commits::Wait(Semaphore::new(0))).await;
     let mut posts = tokio::task::JoinSet::new();
-    // Each of the first two finds a free place in flight; the others gather behind them.
+    // The first two are committed at once, each alone; the others collect behind them.
     for n in 0..52 {
         let writer = writer.clone();
         posts.spawn(async move { writer.post(new_message("hi")).await.unwrap() });
@@ -83,7 +83,7 @@ async fn a_database_that_hangs_is_503_within_three_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_behind_a_batch_that_hangs_counts() {
+async fn the_time_limit_includes_the_wait_behind_a_hanging_batch() {
     let Bench { writer, .. } = bench(10, Commits::Hang).await;
     let mut posts = tokio::task::JoinSet::new();
     let began = tokio::time::Instant::now();
@@ -97,7 +97,7 @@ async fn the_wait_behind_a_batch_that_hangs_counts() {
 }
 
 #[tokio::test]
-async fn a_bad_row_fails_alone() {
+async fn a_refused_row_does_not_fail_its_batch() {
     let Bench { log, .. } = bench(1, Commits::Refuse("bad")).await;
     let batch = ["good", "bad", "fine"].map(new_message);
     let outcomes = commit_patiently(&Log::Memory(log), &batch).await;
