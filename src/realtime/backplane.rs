@@ -1,9 +1,8 @@
-//! Carries news between the instances of one chat: what was committed, and who is here.
+//! Carries news between the instances of one chat: committed events, and who is present.
 //!
-//! News is never waited for and may be lost; positions show it, and the log heals it (see
-//! [`super::applier`]). So a backplane that is slow, away or full slows down nothing and loses nothing. Presence
-//! is a lease: what an instance said counts until it is said otherwise or has not been renewed for
-//! [`LEASE`](super::presence::LEASE).
+//! Nothing waits for news, and it may be lost: a gap in positions shows it, and the events are read from the log (see
+//! [`super::applier`]). So a slow, unavailable or full backplane delays no post and loses no event. Presence is leased:
+//! an instance's reports count until it changes them, or has sent nothing for [`LEASE`](super::presence::LEASE).
 //!
 //! Redis is not trusted: an instance accepts [signed](seal) news only, and treats any other message on the channel as a
 //! [hint](Hints) at most.
@@ -21,32 +20,32 @@ use crate::event::Event;
 use crate::id::{InstanceId, Pos};
 use crate::telemetry::trace::Trace;
 
-/// What instances tell each other.
+/// A message between instances.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bulletin {
     /// These were committed.
     Committed(Vec<Event>),
-    /// The log has come this far; the events are to be read there.
+    /// The log has reached this position; read the events from it.
     Head(Pos),
-    /// Who is here, on the instance that says so.
+    /// Who is present on the sending instance.
     Present(Report),
-    /// Somebody missed reports: each instance is to say everything again.
+    /// The sender missed reports: every instance must send a full one.
     AskPresence,
-    /// The sender leaves, and everybody who was there through it.
+    /// The sender shuts down, and everyone connected to it leaves.
     Gone,
-    /// Nothing, to hear whether one's own voice comes back.
+    /// Carries nothing; tests whether the sender receives its own publications.
     Probe,
 }
 
-/// A bulletin as it travels.
+/// A bulletin with its sender and epoch, as published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
     pub from: InstanceId,
-    /// The history that positions in it belong to.
+    /// History that its positions belong to.
     pub epoch: String,
     pub bulletin: Bulletin,
-    /// The trace that it belongs to, where one is kept. Whoever knows nothing of traces passes it over.
+    /// Trace that it belongs to, if tracing is on. Releases without traces ignore it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
     /// Time of sending, in milliseconds since the Unix epoch: bulletins without a position expire after a minute.
@@ -84,21 +83,21 @@ impl Hints {
     }
 }
 
-/// The way to the other instances.
+/// Connection to the other instances.
 #[derive(Debug, Clone)]
 pub enum Backplane {
-    /// There are no others.
+    /// A single instance.
     Local,
     Redis(redis::Publisher),
 }
 
 impl Backplane {
-    /// Sends, or drops what does not fit.
+    /// Sends a bulletin, or drops it if the queue is full.
     pub fn send(&self, bulletin: Bulletin) {
         self.send_in(Trace::default(), bulletin);
     }
 
-    /// Sends what belongs to a trace.
+    /// Sends a bulletin as part of a trace.
     pub fn send_in(&self, trace: Trace, bulletin: Bulletin) {
         match self {
             Self::Local => {}
@@ -106,7 +105,7 @@ impl Backplane {
         }
     }
 
-    /// Whether others are reached and heard. Without any, there is nobody to miss.
+    /// Returns whether news can be sent and received. Always true for a single instance.
     pub fn is_connected(&self) -> bool {
         match self {
             Self::Local => true,
@@ -119,7 +118,7 @@ impl Backplane {
     }
 }
 
-/// What comes from the others. Full means that this instance lags; what is dropped then is found in the log.
+/// Messages from the other instances. Full means that this instance lags; dropped events are read from the log.
 pub type Inbox = mpsc::Receiver<Heard>;
 
 /// See [`Inbox`].

@@ -34,9 +34,9 @@ const INBOX: usize = 1024;
 /// Bytes of raw messages waiting to be read. It is full only during a flood; dropped messages are recovered by their
 /// position.
 const INBOX_BYTES: usize = 32 << 20;
-/// An answer of Redis; beyond it the connection is given up and made anew.
+/// Timeout for an answer of Redis, after which the connection is replaced.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often an instance says something only to hear itself.
+/// Interval of probes, which an instance publishes only to receive them itself.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Silence after which the subscription counts as dead. With the probes and the time to connect, a dead one is
 /// found within 5 s.
@@ -63,7 +63,7 @@ impl Publisher {
     }
 }
 
-/// What both tasks need to know.
+/// Parameters of both tasks.
 #[derive(Clone)]
 struct Link {
     client: Client,
@@ -149,7 +149,7 @@ impl Link {
     }
 }
 
-/// Sends until told to stop, and then what is still waiting, so that a farewell is heard.
+/// Publishes until `stop`, and then the bulletins that are still queued, so that the goodbye is sent.
 async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
     let mut connection = None;
     let mut complaints = Complaints::default();
@@ -164,7 +164,7 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
             connection = link.connect(AsyncConnectionConfig::new()).await.ok();
         }
         let Some(open) = &mut connection else {
-            // What waited for this attempt is old by now; the log has it.
+            // News queued during this attempt is outdated; the others read it from the log.
             while to_send.try_recv().is_ok() {}
             tokio::time::sleep(FIRST_PAUSE).await;
             continue;
@@ -191,7 +191,7 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
     }
 }
 
-/// Listens until told to stop, whatever becomes of the connection.
+/// Receives until `stop`, and reconnects whenever the connection is lost.
 async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<(Trace, Bulletin)>) {
     let mut pause = FIRST_PAUSE;
     let mut complaints = Complaints::default();
@@ -214,7 +214,7 @@ async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<
     }
 }
 
-/// One subscription, from its beginning to its end.
+/// Runs one subscription until it fails.
 async fn listen(
     link: &Link,
     heard: &mpsc::Sender<Heard>,

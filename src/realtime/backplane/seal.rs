@@ -191,7 +191,7 @@ mod tests {
         Event::silent(Pos(pos), NOW, "user.erased").told_to(Audience::Everyone, &author).with_effect(effect)
     }
 
-    /// A publication of the next release, signed with our key.
+    /// A publication of a newer release, signed with our key.
     fn newer(seal: &Seal, bulletin: &Value) -> Vec<u8> {
         let said = json!({"from": InstanceId::new(), "epoch": "e", "bulletin": bulletin, "sent_at_ms": 0, "more": 1});
         let mut bytes = said.to_string().into_bytes();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_and_is_what_it_was() {
+    fn a_signed_publication_opens_unchanged() {
         let seal = seal(&[1]);
         for bulletin in [
             Bulletin::Committed(vec![event(7, "ali\",\"sig\":\"")]),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_rotated_without_a_pause_and_another_chat_or_key_is_a_stranger() {
+    fn former_keys_verify_and_other_keys_or_chats_do_not() {
         let payload = seal(&[1]).seal(envelope(Bulletin::Probe));
         assert!(matches!(seal(&[2, 1]).open(&payload, NOW), Opened::Ours(_)), "a former key verifies");
         assert_eq!(seal(&[2]).open(&payload, NOW), Opened::Unsigned);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_position_is_believed_for_a_minute() {
+    fn bulletins_without_a_position_expire_after_a_minute() {
         let seal = seal(&[1]);
         let later = NOW + FRESH_FOR + Duration::SECOND;
         for bulletin in [Bulletin::Present(Report::default()), Bulletin::AskPresence, Bulletin::Gone, Bulletin::Probe] {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_release_before_reads_what_is_signed() {
+    fn the_previous_release_reads_signed_publications() {
         /// The envelope of the previous release: unknown members are ignored.
         #[derive(Deserialize)]
         struct Before {
@@ -277,7 +277,7 @@ mod tests {
     proptest! {
         /// Arbitrary bytes cause no panic and are never accepted.
         #[test]
-        fn no_bytes_are_believed(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        fn arbitrary_bytes_are_not_accepted(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
             prop_assert_eq!(seal(&[1]).open(&bytes, NOW), Opened::Unsigned);
             let dressed = [&bytes[..], BEFORE, &[b'A'; DIGITS], AFTER].concat();
             prop_assert_eq!(seal(&[1]).open(&dressed, NOW), Opened::Unsigned);
@@ -285,7 +285,7 @@ mod tests {
 
         /// A valid publication with one byte changed, cut or doubled is not accepted.
         #[test]
-        fn no_changed_publication_is_believed(
+        fn a_changed_publication_is_not_accepted(
             place in any::<prop::sample::Index>(),
             byte in any::<u8>(),
             how in 0..3_u8,
@@ -307,7 +307,7 @@ mod tests {
 
         /// Arbitrary text signed by a newer release causes no panic.
         #[test]
-        fn any_signed_text_is_read_or_passed(text in "\\PC{0,200}", pos in any::<i64>()) {
+        fn any_signed_text_is_read_or_skipped(text in "\\PC{0,200}", pos in any::<i64>()) {
             let seal = seal(&[1]);
             for said in [json!(text), json!({"committed": text}), json!({"committed": [{"pos": pos, "kind": text}]})] {
                 let opened = seal.open(&newer(&seal, &said), NOW);
