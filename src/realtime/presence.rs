@@ -1,11 +1,10 @@
-//! Who is here: distinct users, and guests counted by connection, for each room.
+//! Counts who is present in each room: distinct users, and guests by connection.
 //!
-//! Users and guests of this instance join and leave; those of the others are reported by them. A report counts
-//! for as long as its instance keeps talking: it is a lease, so whoever was killed is gone with its instance.
+//! Streams on this instance join and leave rooms; the other instances report theirs. A report is a lease: it counts for
+//! as long as its instance keeps sending, so the readers of a killed instance are removed when the lease expires.
 //!
-//! Pure: the time is an argument. Counts are told when they changed, at most once in [`ROOM_PACE`] to a
-//! room's readers and once in [`LOBBY_PACE`] to everybody else, so the cost does not grow with rooms x readers.
-//! Presence never decides a right.
+//! Pure: the time is an argument. Changed counts are sent at most once in [`ROOM_PACE`] to a room's readers and once in
+//! [`LOBBY_PACE`] to everybody else, so the cost does not grow with rooms x readers. Presence never decides a right.
 
 mod report;
 
@@ -16,18 +15,19 @@ pub use self::report::{Report, RoomReport};
 use crate::event::Online;
 use crate::id::{InstanceId, RoomId, UserId};
 
-/// A room's readers hear of its count at most this often.
+/// Minimum interval between updates of a room's count to its readers.
 pub const ROOM_PACE: Duration = Duration::from_secs(1);
-/// The lobby's summary of the other rooms.
+/// Minimum interval between updates of the other rooms' counts to the lobby.
 pub const LOBBY_PACE: Duration = Duration::from_secs(5);
-/// Somebody who leaves still counts this long: a reload or a change of instance does not flicker.
+/// Time for which a leaver still counts, so that a reload or a change of instance does not change the count.
 pub const LEAVE_GRACE: Duration = Duration::from_secs(3);
 
-/// An instance says something at least this often, if only that it is there.
+/// Maximum interval between an instance's reports, even if nothing changed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// What an instance reported counts this long after its last word.
+/// Time for which an instance's reports count after its last one.
 pub const LEASE: Duration = Duration::from_secs(25);
-/// Retention of the last report number of a departed instance: longer than a replayed report of its counts as fresh.
+/// Time for which the last report number of a departed instance is kept: longer than an old report of it, replayed by
+/// somebody, would be accepted as fresh.
 const REMEMBER: Duration = Duration::from_secs(150);
 
 /// One attendee of a room.
@@ -39,16 +39,16 @@ pub enum Who {
 
 #[derive(Debug, Default)]
 struct Attendance {
-    /// Streams here of each user, those within their grace included.
+    /// Number of streams of each user on this instance, including those in their grace period.
     users: HashMap<UserId, u32>,
     guests: u32,
-    /// Other instances on which each user is.
+    /// Number of other instances on which each user is present.
     users_elsewhere: HashMap<UserId, u32>,
     guests_elsewhere: u32,
-    /// Users who came and went here since the last report.
+    /// Users who joined or left on this instance since the last report.
     joined: HashSet<UserId>,
     left: HashSet<UserId>,
-    /// Left, but within the grace; in the order of their moments.
+    /// Leavers in their grace period and the end of it, earliest first.
     leaving: VecDeque<(Instant, Who)>,
     told_readers: Online,
     told_readers_at: Option<Instant>,
@@ -122,12 +122,12 @@ struct RoomElsewhere {
 #[derive(Debug, Default)]
 pub struct Presence {
     rooms: HashMap<RoomId, Attendance>,
-    /// Rooms whose readers may have to be told, or that have somebody leaving.
+    /// Rooms whose readers may need an update, or with leavers in their grace period.
     unsettled: HashSet<RoomId>,
-    /// Rooms that changed since the last summary.
+    /// Rooms whose counts changed since the last update to the lobby.
     for_lobby: HashSet<RoomId>,
     lobby_at: Option<Instant>,
-    /// Rooms that changed here since the last report.
+    /// Rooms that changed on this instance since the last report.
     to_report: HashSet<RoomId>,
     reports: u64,
     reported_at: Option<Instant>,
@@ -143,7 +143,7 @@ impl Presence {
 
     pub fn join(&mut self, room: RoomId, who: Who) {
         let attendance = self.rooms.entry(room).or_default();
-        // Whoever returns within the grace takes their own place back; a guest, any guest's.
+        // A user who returns within the grace period cancels their own leaving; a guest cancels any guest's.
         if let Some(place) = attendance.leaving.iter().position(|(_, leaving)| *leaving == who) {
             attendance.leaving.remove(place);
             return;
@@ -154,24 +154,24 @@ impl Presence {
         self.check();
     }
 
-    /// The counts of the room are part of the next summary, changed or not.
+    /// Includes the room's counts in the next update to the lobby, changed or not.
     pub fn tell_again(&mut self, room: RoomId) {
         if self.rooms.contains_key(&room) {
             self.for_lobby.insert(room);
         }
     }
 
-    /// Rooms that somebody is in.
+    /// Returns the number of rooms with somebody present.
     pub fn rooms_with_readers(&self) -> usize {
         self.rooms.values().filter(|attendance| attendance.online() != Online::default()).count()
     }
 
-    /// Other instances whose lease runs.
+    /// Returns the number of other instances with a current lease.
     pub fn instances_heard(&self) -> usize {
         self.elsewhere.len()
     }
 
-    /// Counts until [`LEAVE_GRACE`] after `now`.
+    /// Leaves a room: `who` still counts until [`LEAVE_GRACE`] after `now`.
     pub fn leave(&mut self, room: RoomId, who: Who, now: Instant) {
         let attendance = self.rooms.get_mut(&room).expect("who leaves a room has joined it");
         attendance.leaving.push_back((now + LEAVE_GRACE, who));
@@ -179,7 +179,7 @@ impl Presence {
         self.check();
     }
 
-    /// The counts to tell each room's readers now.
+    /// Returns the counts to send to each room's readers now.
     pub fn due_to_readers(&mut self, now: Instant) -> Vec<(RoomId, Online)> {
         let mut due = Vec::new();
         let mut settled = Vec::new();
@@ -218,7 +218,7 @@ impl Presence {
         due
     }
 
-    /// An empty room costs nothing, once its last guest's leaving is reported.
+    /// Frees an empty room's memory, once the last leaving has been reported.
     fn forget_if_empty(&mut self, room: RoomId) {
         let is_empty = self.rooms.get(&room).is_some_and(|attendance| attendance.online() == Online::default());
         if is_empty && !self.unsettled.contains(&room) && !self.to_report.contains(&room) {
@@ -226,13 +226,13 @@ impl Presence {
         }
     }
 
-    /// What to tell the other instances now: what changed, or that nothing did, when that is due.
+    /// Returns the report to send to the other instances now: the changes, or an empty one to renew the lease.
     pub fn due_to_others(&mut self, now: Instant) -> Option<Report> {
         let is_due = self.reported_at.is_none_or(|at| now >= at + RENEW_EVERY);
         (is_due || !self.to_report.is_empty()).then(|| self.report(false, now))
     }
 
-    /// Everybody who is here.
+    /// Returns a report of everyone present on this instance.
     pub fn full_report(&mut self, now: Instant) -> Report {
         self.report(true, now)
     }
@@ -261,7 +261,7 @@ impl Presence {
         Report { number: self.reports, is_full, rooms }
     }
 
-    /// Another instance's report. False when one before it was missed: then it must be asked for everything.
+    /// Applies another instance's report. Returns false if an earlier one was missed: a full report must be requested.
     #[must_use]
     pub fn hear(&mut self, from: InstanceId, report: Report, now: Instant) -> bool {
         let known = self.elsewhere.get(&from).map(|elsewhere| elsewhere.last_number);
@@ -308,7 +308,7 @@ impl Presence {
         true
     }
 
-    /// Removes an instance that shut down, and everyone present through it.
+    /// Removes a departed instance, and everyone present through it.
     pub fn say_farewell(&mut self, instance: InstanceId, now: Instant) {
         if let Some(there) = self.elsewhere.get(&instance) {
             self.departed.insert(instance, (there.last_number, now));
@@ -329,7 +329,7 @@ impl Presence {
         self.check();
     }
 
-    /// Forgets instances whose lease is over.
+    /// Removes instances whose lease has expired.
     pub fn lapse(&mut self, now: Instant) {
         let is_over = |elsewhere: &Elsewhere| now >= elsewhere.heard_at + LEASE;
         let lapsed: Vec<_> =
@@ -341,7 +341,7 @@ impl Presence {
         self.departed.retain(|_, (_, left_at)| now < *left_at + REMEMBER);
     }
 
-    /// The counts for the lobby's summary, when one is due; sorted by room.
+    /// Returns the changed counts for the lobby if an update is due; sorted by room.
     pub fn due_to_lobby(&mut self, now: Instant) -> Vec<(RoomId, Online)> {
         if self.for_lobby.is_empty() || self.lobby_at.is_some_and(|at| now < at + LOBBY_PACE) {
             return Vec::new();
@@ -357,7 +357,7 @@ impl Presence {
         self.for_lobby.insert(room);
     }
 
-    /// What must hold after every mutation; free in a release.
+    /// Checks invariants after every mutation; only in debug builds.
     fn check(&self) {
         #[cfg(debug_assertions)]
         for (room, attendance) in &self.rooms {

@@ -1,25 +1,25 @@
-//! How instances tell each other who is here.
+//! Presence reports, sent between instances.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RoomId, UserId};
 
-/// Who came and went on one instance.
+/// Presence on one instance: everyone there, or the changes since its previous report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Counts an instance's reports, so that a missed one is noticed.
+    /// Sequence number of the instance's reports, by which a missed one is detected.
     pub number: u64,
-    /// Whether this is everybody there is, or what changed since the report before.
+    /// True if this lists everyone present; false if it lists changes since the previous report.
     pub is_full: bool,
     pub rooms: Vec<RoomReport>,
 }
 
-/// Who came to and went from one room.
+/// Presence in one room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomReport {
     pub room: RoomId,
     pub joined: Vec<UserId>,
     pub left: Vec<UserId>,
-    /// All guests there now.
+    /// Current number of guests.
     pub guests: u32,
 }

@@ -1,4 +1,4 @@
-//! Counts against a plain list, by hand and by chance.
+//! Presence counts in fixed scenarios, and compared with a plain list under random steps.
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ fn leaving_takes_effect_after_the_grace() {
 }
 
 #[test]
-fn a_report_that_is_played_again_brings_nobody_back() {
+fn a_replayed_report_is_ignored() {
     let now = Instant::now();
     let (mut here, mut there) = (Presence::default(), Presence::default());
     let instance = InstanceId(Uuid::from_u128(2));
@@ -53,7 +53,7 @@ fn a_report_that_is_played_again_brings_nobody_back() {
     assert!(here.hear(instance, recorded.clone(), now), "known, and old");
     assert_eq!(here.online(room(1)), online(0, 0));
 
-    // After a silence, it returns with a higher number.
+    // After its lease expired, the instance returns with a higher number.
     assert!(here.hear(instance, there.full_report(now), now));
     here.lapse(now + LEASE);
     assert!(here.hear(instance, recorded, now + LEASE));
@@ -63,7 +63,7 @@ fn a_report_that_is_played_again_brings_nobody_back() {
 }
 
 #[test]
-fn a_reload_does_not_flicker() {
+fn a_reload_does_not_change_the_count() {
     let now = Instant::now();
     let mut presence = Presence::default();
     for who in [user(1), Who::Guest] {
@@ -77,7 +77,7 @@ fn a_reload_does_not_flicker() {
 }
 
 #[test]
-fn a_busy_room_is_told_once_a_second_and_the_lobby_once_in_five() {
+fn room_readers_are_updated_once_a_second_and_the_lobby_once_in_five() {
     let now = Instant::now();
     let mut presence = Presence::default();
     let (mut to_readers, mut to_lobby) = (0, 0);
@@ -111,7 +111,7 @@ fn a_user_on_two_instances_counts_once_and_a_killed_instance_lapses() {
 }
 
 #[test]
-fn a_missed_report_is_noticed_and_mended_by_a_full_one() {
+fn a_missed_report_is_detected_and_repaired_by_a_full_one() {
     let now = Instant::now();
     let (mut here, mut there) = (Presence::default(), Presence::default());
     assert!(here.hear(instance(2), there.full_report(now), now));
@@ -124,7 +124,7 @@ fn a_missed_report_is_noticed_and_mended_by_a_full_one() {
 }
 
 #[test]
-fn a_quiet_instance_says_only_that_it_is_there() {
+fn an_idle_instance_renews_its_lease_by_empty_reports() {
     let now = Instant::now();
     let mut presence = Presence::default();
     for n in 0..1_000 {
@@ -136,7 +136,7 @@ fn a_quiet_instance_says_only_that_it_is_there() {
 }
 
 proptest! {
-    /// Whatever reports are lost, another instance that asks for what it missed counts the same.
+    /// With lost reports, another instance that requests full ones arrives at the same counts.
     #[test]
     fn another_instance_counts_the_same(
         steps in prop::collection::vec((0_u128..3, 0_u128..4, any::<bool>(), any::<bool>()), 0..100)
@@ -175,7 +175,7 @@ proptest! {
         prop_assert!(here.rooms.is_empty());
     }
 
-    /// Counts are those of a plain list of streams, once every grace is over.
+    /// Counts equal those of a plain list of streams, once all grace periods are over.
     #[test]
     fn agrees_with_a_plain_list(steps in prop::collection::vec((0_u128..3, 0_u128..4, any::<bool>()), 0..200)) {
         let mut now = Instant::now();
