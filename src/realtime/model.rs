@@ -1,14 +1,14 @@
-//! Every interleaving of a small chat, explored to the last state: two instances, a client or two, and a few events,
-//! with news lost, doubled, reordered and late, an instance killed after a commit, and clients that are cut
-//! and resume on the instance that lags.
+//! Model checker: explores every interleaving of a small chat with two instances, one or two clients, and a few events.
+//! News may be lost, duplicated, reordered or late, an instance may be killed after a commit, and clients may be
+//! disconnected and resume on the instance that lags.
 //!
-//! [`super::races`] draws long runs by chance; this draws short ones without leaving any out. Gate, feed, mailbox
-//! and replay filter are the real code. They cannot be copied, so a state is kept as the path that leads to
-//! it and played again; two paths that lead to the same state are followed once.
+//! [`super::races`] runs long random interleavings; this runs all the short ones. Gate, feed, mailbox and replay filter
+//! are the real code. They cannot be cloned, so a state is kept as the path of actions that leads to it, and that path
+//! is executed again; two paths that lead to the same state are continued only once.
 //!
-//! News stays under way for ever: what is never heard is lost, what is heard out of turn is reordered, and what is
-//! heard again is doubled, or late. So nothing about it need be remembered, and no number bounds it. What is
-//! bounded is in [`Bounds`].
+//! News stays available for ever: news that an instance never takes is lost, news taken out of order is reordered, and
+//! news taken again is a duplicate, or late. So the state need not include news in transit, and its amount is not
+//! limited. [`Bounds`] lists the limits that there are.
 
 mod world;
 
@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 use world::{INSTANCES, World};
 
-/// How large a chat is explored.
+/// Size of the explored chat.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     events: usize,
@@ -25,7 +25,7 @@ struct Bounds {
     kills: usize,
 }
 
-/// Explores everything; answers how many states there are and how long the longest shortest path is.
+/// Explores all states; returns their number, and the length of the shortest path to the most distant one.
 fn explore(bounds: Bounds) -> (usize, usize) {
     let mut known = HashSet::from([World::new(bounds).digest()]);
     let mut frontier = vec![Vec::new()];
@@ -52,13 +52,13 @@ fn explore(bounds: Bounds) -> (usize, usize) {
     (known.len(), depth)
 }
 
-/// What each run of the tests explores.
+/// Explored in every test run.
 const SMALL: [Bounds; 3] = [
     Bounds { events: 4, clients: 1, cuts: 0, kills: 0 },
     Bounds { events: 3, clients: 1, cuts: 1, kills: 1 },
     Bounds { events: 3, clients: 2, cuts: 0, kills: 0 },
 ];
-/// Explored as well where `MODEL=large` is set, which takes minutes.
+/// Also explored if `MODEL=large` is set, which takes minutes.
 const LARGE: [Bounds; 2] =
     [Bounds { events: 2, clients: 2, cuts: 1, kills: 1 }, Bounds { events: 4, clients: 1, cuts: 1, kills: 1 }];
 

@@ -1,22 +1,22 @@
-//! The gate, the feed, the mailboxes and the replay, driven together through random interleavings.
+//! Drives gate, feed, mailboxes and replay together through random interleavings.
 //!
-//! Commits, their news, readers and their connections each go at their own pace; every step of each is one
-//! step of the test. The code is the real one; only what surrounds it is played: the log is a list, and a
-//! connection's socket is a list of what was sent.
+//! Commits, news, readers and connections advance independently; every step of each is one step of the test. The code
+//! is the real one; only its surroundings are simulated: the log is a list, and a connection's socket is a list of the
+//! frames that were sent.
 //!
-//! | race | how it comes about here |
+//! | race | steps that cause it |
 //! |---|---|
-//! | news overtakes news | `Arrive` takes any of the news under way |
+//! | news overtakes news | `Arrive` takes any of the news in transit |
 //! | news is lost | `Lose` |
-//! | news comes twice | `Arrive` may leave what it delivers under way |
-//! | news comes after the read that replaced it | `CatchUp`, then `Arrive` |
+//! | news arrives twice | `Arrive` may leave the delivered news in transit |
+//! | news arrives after the read that replaced it | `CatchUp`, then `Arrive` |
 //! | a commit between cursor and registration | `Commit` before `Connect` |
 //! | an event between registration and going live | `Connect`, `Arrive`, `Read` |
 //! | an event while older ones are read from Postgres | `Read` begins a read, `Arrive`, the next `Read` ends it |
 //! | a reader slower than the events | many `Arrive` without `Read`: the mailbox overflows |
 //! | a slow reader falls out of the ring while it catches up | the ring holds a handful of entries |
-//! | the connection is cut with frames on the way | `Cut` drops what was not read |
-//! | a cursor ahead of the instance | `Restart` comes back behind the readers |
+//! | the connection is cut with frames in transit | `Cut` drops unread frames |
+//! | a cursor ahead of the instance | not with one instance: see `model.rs` |
 //! | the instance is killed | `Restart` loses ring, mailboxes and news |
 //! | a right ends while frames wait, or while a replay runs | `Revoke` |
 //! | a body is deleted while it may be replayed | `Delete` |
@@ -104,14 +104,14 @@ fn message_id(pos: i64) -> MessageId {
     MessageId(Uuid::from_u128(u128::from(pos.unsigned_abs())))
 }
 
-/// A reader as its own program knows itself.
+/// A reader's client-side state.
 #[derive(Default)]
 struct Reader {
-    /// Positions of the events it was sent, over all of its connections.
+    /// Positions of the events received, over all connections.
     heard: Vec<i64>,
-    /// Where its first connection began.
+    /// Position at which its first connection began.
     began: Option<i64>,
-    /// Where the next one begins.
+    /// Cursor of the next connection.
     cursor: Option<i64>,
     connection: Option<Connection>,
     /// The position at which its session ended.
@@ -122,11 +122,11 @@ struct Connection {
     id: SubscriberId,
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
-    /// A read from Postgres under way.
+    /// A read from Postgres in progress.
     reading: Option<(Pos, Vec<Entry>)>,
 }
 
-/// The whole: one instance, its database and its readers.
+/// The simulated system: one instance, its database and its readers.
 struct Play {
     log: Vec<Event>,
     news: Vec<Event>,
@@ -244,7 +244,7 @@ impl Play {
         }
     }
 
-    /// Killed and started again: it knows what the log shows, and nothing of what was under way.
+    /// Kills the instance and starts it again: it reads its state from the log, and all news in transit is lost.
     fn restart(&mut self) {
         let head = Pos(i64::try_from(self.log.len()).unwrap());
         let mut directory = Directory::default();
@@ -262,7 +262,7 @@ impl Play {
 
     fn connect(&mut self, n: usize) {
         self.cut(n);
-        // A cursor that this instance has not reached waits for it, as `Realtime::subscribe` does.
+        // Waits until this instance has reached the cursor, as `Realtime::subscribe` does.
         if self.readers[n].cursor.is_some_and(|cursor| cursor > self.feed.applied().0) {
             self.catch_up();
         }
@@ -288,7 +288,7 @@ impl Play {
         }
     }
 
-    /// One step of a connection's task.
+    /// Runs one step of a connection's task.
     fn read(&mut self, n: usize) {
         let Some(connection) = &mut self.readers[n].connection else { return };
         if let Some((after, entries)) = connection.reading.take() {
@@ -306,7 +306,7 @@ impl Play {
                     Pull::Live { .. } => {}
                     Pull::Bye(_) => self.cut(n),
                     Pull::Older { after, tail, .. } => {
-                        // From the beginning of a segment, as `Replay` reads, which is before the cursor.
+                        // Starts at the beginning of a segment, before the cursor, as `Replay` does.
                         let begin = Pos(after.0 - after.0.rem_euclid(8));
                         let events: Vec<_> =
                             self.log.iter().filter(|event| event.pos > begin && event.pos <= tail).collect();
@@ -321,7 +321,7 @@ impl Play {
     fn send(&mut self, n: usize, frames: &[Bytes]) {
         let deleted: Vec<_> = self.deleted_and_applied();
         let reader = &mut self.readers[n];
-        // Neighbouring events may come as one frame.
+        // Consecutive events may arrive as one frame.
         let text: String = frames.iter().map(|frame| std::str::from_utf8(frame).unwrap()).collect();
         for text in text.split_terminator("\n\n") {
             let Some(id) = text.lines().find_map(|line| line.strip_prefix("id: e.")) else { continue };
@@ -335,7 +335,7 @@ impl Play {
         }
     }
 
-    /// Messages whose deletion was heard before any connection open now began.
+    /// Returns the messages whose deletion was applied before the oldest open connection began.
     fn deleted_and_applied(&self) -> Vec<MessageId> {
         let oldest = self.readers.iter().flat_map(|r| &r.connection).map(|c| c.filter.registered_at).min();
         let is_heard = |event: &&Event| oldest.is_some_and(|oldest| event.pos <= oldest);
@@ -345,7 +345,7 @@ impl Play {
             .collect()
     }
 
-    /// Lets everybody come, read to the end, and compares with the log.
+    /// Connects every reader, lets it read to the end, and compares the received events with the log.
     fn judge(mut self) {
         self.catch_up();
         for n in 0..READERS {
@@ -387,7 +387,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Invariants 4, 5 and 7: every event once, in order, across reconnects and restarts; resume is exact;
-    /// nothing after a right has ended.
+    /// nothing is received after a right has ended.
     #[test]
     fn every_reader_hears_its_events_once_in_order(steps in steps()) {
         let mut play = Play::new();

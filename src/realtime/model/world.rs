@@ -1,4 +1,4 @@
-//! The chat that is explored: its log, its instances and its clients, and every step that may come next.
+//! One state of the explored chat (its log, instances and clients) and the actions possible in it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -24,23 +24,23 @@ use crate::realtime::topic::Interest;
 use crate::store::events;
 
 pub const INSTANCES: usize = 2;
-/// So small that a ring holds about one event, and what is before it is read from the log.
+/// Small enough that a ring holds about one event, so that earlier ones are read from the log.
 const RING_BYTES: usize = 600;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The next event is committed; each instance may hear of it.
+    /// The next event is committed; its news is available to each instance.
     Commit,
-    /// An instance hears of a committed event, or hears of it again.
+    /// An instance receives the news of a committed event, perhaps not for the first time.
     Hear {
         instance: usize,
         pos: Pos,
     },
-    /// An instance finds the log's head ahead and reads what is missing.
+    /// An instance finds that the log's head is ahead and reads the missing events.
     CatchUp {
         instance: usize,
     },
-    /// Killed and started again.
+    /// An instance is killed and started again.
     Kill {
         instance: usize,
     },
@@ -76,7 +76,7 @@ struct Stream {
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
     reading: Option<(Pos, Vec<Entry>)>,
-    /// What was left in the mailbox, push by push.
+    /// Frames pushed into the mailbox, in order.
     trace: Vec<(Pos, Pos)>,
 }
 
@@ -146,7 +146,7 @@ impl World {
         Pos(i64::try_from(self.log.len()).unwrap())
     }
 
-    /// Everything that can happen next.
+    /// Returns the actions that are possible in this state.
     pub fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.log.len() < self.bounds.events {
@@ -271,18 +271,18 @@ impl World {
                 Poll::Pending => Vec::new(),
             }
         };
-        // What waited is taken: only whether the stream is live or behind, and where, is left of the past.
+        // The mailbox is empty now, so the stream's state is only whether it is live or behind, and its position.
         stream.trace.clear();
         it.take(&frames);
     }
 
-    /// What tells this state from another, as far as the future depends on it. Instances are alike, and clients are: two
-    /// states that differ only in which is which have the same future, and are one.
+    /// Returns a hash of all that affects later behaviour. Instances are interchangeable, and so are clients: states
+    /// that differ only by swapping them behave alike and get the same hash.
     pub fn digest(&self) -> u64 {
         [false, true].map(|swapped| self.digest_as(swapped)).into_iter().min().expect("there are two ways to see it")
     }
 
-    /// `swapped`: the second instance is seen as the first.
+    /// `swapped`: treats the second instance as the first.
     fn digest_as(&self, swapped: bool) -> u64 {
         let seen_as = |instance: usize| if swapped { INSTANCES - 1 - instance } else { instance };
         let mut clients: Vec<u64> = self.clients.iter().map(|client| client.digest(seen_as)).collect();
@@ -296,7 +296,7 @@ impl World {
         hasher.finish()
     }
 
-    /// What every state must show: each client has heard a beginning of what there is, once each and in order.
+    /// Checks what must hold in every state: each client has received a prefix of its events, once each and in order.
     pub fn check_safety(&self, path: &[Action]) {
         for it in &self.clients {
             let began = it.began.unwrap_or_default();
@@ -306,7 +306,7 @@ impl World {
         }
     }
 
-    /// What every state must lead to once the faults end: everybody has heard everything. Who is away comes to `home`.
+    /// Checks that once faults end, every client receives everything. Disconnected clients connect to `home`.
     pub fn check_liveness(mut self, path: &[Action], home: usize) {
         for instance in 0..INSTANCES {
             self.catch_up(instance);
