@@ -1,8 +1,8 @@
-//! SQL by table. Knows nothing of HTTP or of the real-time half.
+//! SQL, one module for each table. Knows nothing of HTTP or of the real-time part.
 //!
-//! Every durable change is a function of the database (see `migrations/0003_changes.sql`), called in
-//! autocommit: one round trip, one transaction. [`log`](mod@log) reads and writes the log itself;
-//! [`embedded`] is the PostgreSQL that a newcomer gets.
+//! Every durable change is a function of the database (see `migrations/0003_changes.sql`), called in autocommit: one
+//! round trip, one transaction. [`log`](mod@log) reads and writes the log itself; [`embedded`] runs a private
+//! PostgreSQL if no database is configured.
 
 pub mod audit;
 pub mod cluster;
@@ -37,13 +37,14 @@ pub use refused::explain;
 pub use route::{Access, Route};
 pub use schema::{MIGRATIONS, migrate};
 
-/// How long a starting instance waits for the database to let it in.
+/// Time limit of connecting to the database at start.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long it waits for one that has to recover first: supervisors give up what ends too often.
+/// Time to wait at start for a database that is in recovery: exiting and restarting in the meantime might make a
+/// supervisor give up.
 const RECOVERY_PATIENCE: Duration = Duration::from_mins(2);
 const RECOVERY_PAUSE: Duration = Duration::from_millis(200);
 
-/// Reads the answer of a database function that changes something. `subject`: what was to be changed.
+/// Parses the result of a database function that changes something. `subject`: the name of what it changes.
 fn outcome((word, pos): (String, Option<Pos>), subject: &'static str) -> sqlx::Result<Outcome> {
     match word.as_str() {
         "done" => Ok(Ok(pos)),
@@ -58,20 +59,20 @@ fn refusal(word: &str, subject: &'static str) -> sqlx::Result<Refusal> {
     })
 }
 
-/// Held by the one instance that prepares the database: others that start wait for it.
+/// Lock of the instance that prepares the database: other starting instances wait for it.
 pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its connection")] PgConnection);
 
-/// Waits for the turn to prepare the database. The lock is one of a transaction that stays open, not of a session: a
-/// pooler in transaction mode would give the session, and the lock with it, to somebody else. An instance that waits asks
-/// again and again instead of holding a transaction: behind a pooler with few servers, waiting ones would leave none to
-/// the instance whose turn it is.
+/// Waits for the lock to prepare the database. It is held by an open transaction, not by a session: a pooler in
+/// transaction mode would give the session, and the lock with it, to another client. A waiting instance polls instead
+/// of keeping a transaction open: behind a pooler with few servers, waiting instances would otherwise leave none to
+/// the instance that holds the lock.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
     const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
                          set local idle_in_transaction_session_timeout = 0";
-    /// Any number that nobody else locks in this database.
+    /// An arbitrary number that no other program uses for a lock in this database.
     const TRY: &str = "select pg_try_advisory_xact_lock(29099058084017011)::text";
     const PAUSE: Duration = Duration::from_millis(100);
     let mut connection = connect_alone(options).await?;
@@ -91,8 +92,8 @@ pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
     }
 }
 
-/// After a power cut the program and its database start together. One that is there and has to recover first is waited
-/// for; every other refusal is told at once.
+/// Opens a single connection. Waits for a database that is in recovery, since after a power cut it starts at the same
+/// time as this program. Returns any other error at once.
 pub async fn connect_alone(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
     /// SQLSTATE `cannot_connect_now`: starting up, or in recovery.
     const NOT_YET: &str = "57P03";
@@ -114,7 +115,7 @@ pub async fn connect_alone(options: &PgConnectOptions) -> anyhow::Result<PgConne
     }
 }
 
-/// An acknowledgement means durable only where the database makes it so.
+/// Checks that the database's settings make commits durable, which acknowledgements rely on.
 ///
 /// # Errors
 /// Names the setting that would lose acknowledged messages.
@@ -142,7 +143,7 @@ pub async fn assert_durable(db: &Db) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the database is away or too slow, as opposed to having refused what it was asked.
+/// Returns whether the database is unavailable or too slow, as opposed to having refused a statement.
 pub fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -152,7 +153,7 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // SQLSTATE classes: connection exceptions, a refused login, too little of something, operator
+            // SQLSTATE classes: connection exceptions, a refused login, insufficient resources, operator
             // intervention (shut down, statement timed out), disk errors; and a database that is gone or closed
             // for maintenance, a lock timeout, a read-only standby, a transaction whose client stalled, a deadlock or
             // serialisation failure.
@@ -176,7 +177,7 @@ pub fn is_withheld(error: &sqlx::Error) -> bool {
     })
 }
 
-/// Whether the database refused something because of this named constraint.
+/// Returns whether the database refused a statement because of this constraint.
 pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint) == Some(constraint)
 }
@@ -189,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    /// A refusal as PostgreSQL writes it, before it hangs up.
+    /// Encodes an error as PostgreSQL sends it before it closes the connection.
     fn refusal(code: &str) -> Vec<u8> {
         let fields = format!("SFATAL\0VFATAL\0C{code}\0Mno\0\0");
         let length = u32::try_from(fields.len() + 4).unwrap();
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_database_in_recovery_is_waited_for_and_another_refusal_is_told() {
+    async fn a_database_in_recovery_is_waited_for_and_other_refusals_are_returned() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let refuses = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The audit trail: those entries of the log whose kinds ask for it, see [`events`].
+//! The audit trail: log entries of the kinds that are marked for it, see [`events`].
 
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -9,27 +9,27 @@ use super::events::{self, Audit};
 use crate::event::Author;
 use crate::id::{MessageId, Pos, RoomId, UserId};
 
-/// One change that somebody made.
+/// One change in the audit trail.
 pub struct Entry {
     pub pos: Pos,
-    /// As in `log_kind`.
+    /// A value of the database type `log_kind`.
     pub kind: String,
     pub at: OffsetDateTime,
     pub actor: Option<Author>,
     pub room: Option<Room>,
-    /// Whose standing or sessions changed.
+    /// User whose rights or sessions changed.
     pub user: Option<Author>,
     pub message_id: Option<MessageId>,
     pub detail: Option<serde_json::Value>,
 }
 
-/// A room by its present name.
+/// A room with its current name.
 pub struct Room {
     pub id: RoomId,
     pub name: String,
 }
 
-/// The newest entries before a position, newest first.
+/// Returns the newest entries before a position, newest first.
 pub async fn list(db: &Db, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<Entry>> {
     let rows = sqlx::query_as::<_, EntryRow>(
         "select l.pos, l.kind::text as kind, l.at, l.actor_id, a.username as actor, l.room_id, r.name as room,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn the_trail_says_who_did_what_to_whom_and_nothing_of_what_was_said(pool: sqlx::PgPool) {
+    async fn the_trail_has_actor_action_and_target_but_no_message_bodies(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (UserId::new(), UserId::new());
         for (id, name, role) in [(admin, "admin", "admin"), (ali, "ali", "user")] {

@@ -1,17 +1,17 @@
-//! Tells whether this is still the database in which the log was written.
+//! Detects that the log was restored from a backup into another database.
 //!
-//! A dump that was restored elsewhere, or a point-in-time recovery, carries the log's epoch with it but not the
-//! positions given out since. Clients hold cursors into what is gone, so a history goes on only in the
-//! cluster, on the timeline and in the database in which it was begun; anywhere else it gets another epoch, and
-//! streams hear `reset`. What is put back in place (a volume's snapshot, a dump over the same database) cannot be
-//! told apart: whoever does so begins a new epoch by `gapless new-epoch`, see `docs/RUNBOOK.md`.
+//! A dump that was restored elsewhere, or a point-in-time recovery, contains the log's epoch but not the positions
+//! assigned after the backup. Clients hold cursors to those lost positions. So a history continues only in the cluster,
+//! on the timeline and in the database in which it began; anywhere else it gets a new epoch, and streams receive
+//! `reset`. A backup restored in place (a volume's snapshot, a dump over the same database) cannot be detected: the
+//! operator begins a new epoch by `gapless new-epoch`, see `docs/RUNBOOK.md`.
 
 use super::Db;
 
-/// Begins another epoch when the log has come to another cluster or timeline. Says whether it did.
+/// Begins a new epoch if the log was moved to another cluster, timeline or database. Returns whether it did.
 ///
 /// # Errors
-/// When the database is away. One that does not reveal its identity is assumed to be the same.
+/// When the database is unavailable. One that does not reveal its identity is assumed to be the same.
 pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     let Some(identity) = identity(db).await? else {
         tracing::warn!(
@@ -40,7 +40,7 @@ pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
 /// Identifies the cluster, its timeline and the database; `None` if the host withholds that.
 ///
 /// # Errors
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn identity(db: &Db) -> sqlx::Result<Option<String>> {
     let identity = sqlx::query_scalar(
         "select concat_ws('.', system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)
@@ -53,10 +53,10 @@ pub async fn identity(db: &Db) -> sqlx::Result<Option<String>> {
     }
 }
 
-/// Begins another epoch at somebody's word, and answers its name.
+/// Begins a new epoch at the operator's request, and returns its name.
 ///
 /// # Errors
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn begin_epoch(db: impl sqlx::PgExecutor<'_>) -> sqlx::Result<String> {
     let begun = sqlx::query_scalar(
         "update log_head set epoch = substr(replace(gen_random_uuid()::text, '-', ''), 1, 12) returning epoch",
@@ -70,7 +70,7 @@ mod tests {
     use crate::store::log::head;
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_history_goes_on_at_home_and_begins_anew_elsewhere(pool: sqlx::PgPool) {
+    async fn a_history_continues_in_its_database_and_gets_a_new_epoch_elsewhere(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let first = head(&db).await.unwrap().epoch;
         assert!(!recognise(&db).await.unwrap(), "the first start makes this its home");

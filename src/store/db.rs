@@ -191,14 +191,14 @@ impl<'c> Executor<'c> for &Db {
 mod tests {
     use super::*;
 
-    /// The behaviour of a bare pool, to verify that the test provokes the fault.
+    /// Runs a statement on a bare pool and returns the error's code, to verify that the test provokes the fault.
     async fn plain(pool: &PgPool, sql: &'static str) -> Option<String> {
         let error = sqlx::query(sql).fetch_all(pool).await.err()?;
         Some(error.as_database_error()?.code()?.into_owned())
     }
 
     #[sqlx::test(migrations = false)]
-    async fn a_statement_whose_result_changed_is_prepared_anew(options: PgPoolOptions, database: PgConnectOptions) {
+    async fn a_statement_whose_result_changed_is_prepared_again(options: PgPoolOptions, database: PgConnectOptions) {
         const ALL: &str = "select * from notes";
         const INSERT: &str = "insert into notes (words) values ($1) returning *";
         let pool = options.max_connections(1).connect_with(database).await.unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = false)]
-    async fn a_statement_that_the_server_lost_is_prepared_anew(options: PgPoolOptions, database: PgConnectOptions) {
+    async fn a_statement_that_the_server_lost_is_prepared_again(options: PgPoolOptions, database: PgConnectOptions) {
         const ONE: &str = "select 1";
         let pool = options.max_connections(1).connect_with(database).await.unwrap();
         let db = Db::from(pool.clone());

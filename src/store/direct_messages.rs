@@ -1,4 +1,4 @@
-//! Direct messages. Every query here names the one whose eyes it is for, and finds nothing else.
+//! Direct messages. Every query for a user's messages selects by that user's id, so it finds no others.
 
 use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use crate::event::{Author, DirectMessage, Role, User};
 use crate::id::{ClientId, Fingerprint, MessageId, Pos, UserId};
 use crate::outcome::{Outcome, Posted};
 
-/// Most conversations that are listed: the newest.
+/// Maximum number of conversations in the list: the newest ones.
 const MOST_CONVERSATIONS: i64 = 500;
 
 /// A direct message to be sent.
@@ -18,25 +18,25 @@ pub struct NewDirectMessage<'a> {
     pub recipient: UserId,
     pub client_id: ClientId,
     pub body: &'a str,
-    /// Whether a recipient may answer an admin who wrote first.
+    /// True if users may answer an admin who wrote to them first.
     pub replies: bool,
 }
 
-/// Somebody's direct messages, as of a position: one statement, one snapshot.
+/// A user's direct messages as of a position, read by one statement and so from one snapshot.
 pub struct Page {
     pub pos: Pos,
     /// Ascending `pos`.
     pub messages: Vec<DirectMessage>,
 }
 
-/// Everything between two people, by its newest message.
+/// A conversation of a user, with its newest message.
 pub struct Conversation {
-    /// The other one.
+    /// The other participant.
     pub user: User,
     pub last_message: DirectMessage,
 }
 
-/// Appends to the log, unless it is there already or may not be.
+/// Appends a direct message to the log, unless it is a duplicate or not allowed.
 pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Outcome<Posted<DirectMessage>>> {
     let row = sqlx::query_as::<_, AppendedRow>(
         "select outcome, id, pos, body, created_at, recipient from append_direct_message($1, $2, $3, $4, $5, $6, $7)",
@@ -58,7 +58,7 @@ pub async fn append(db: &Db, new: NewDirectMessage<'_>) -> sqlx::Result<Outcome<
     })
 }
 
-/// The newest of `me`'s direct messages before a position, with everybody or with one.
+/// Returns the newest of `me`'s direct messages before a position, with everyone or with one user.
 pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>, limit: i64) -> sqlx::Result<Page> {
     let with_one = "
         select h.pos as head_pos, d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at,
@@ -106,7 +106,7 @@ pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>
     let pos = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("head_pos")?;
     let mut messages = Vec::with_capacity(rows.len());
     for row in rows {
-        // Without any message the join still answers one row, for the position.
+        // Without any message the join still returns one row, with the position.
         if row.try_get::<Option<MessageId>, _>("id")?.is_some() {
             messages.push(DirectMessageRow::from_row(&row)?.into());
         }
@@ -114,7 +114,7 @@ pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>
     Ok(Page { pos, messages })
 }
 
-/// With whom `me` wrote, newest first.
+/// Returns `me`'s conversations, newest first.
 pub async fn conversations(db: &Db, me: UserId) -> sqlx::Result<Vec<Conversation>> {
     let rows = sqlx::query(
         "with mine as (
@@ -178,7 +178,7 @@ impl AppendedRow {
     }
 }
 
-/// A row of `direct_messages` with both names.
+/// A row of `direct_messages` with both usernames.
 #[derive(FromRow)]
 pub(super) struct DirectMessageRow {
     id: MessageId,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn only_the_two_of_them_ever_read_it(pool: sqlx::PgPool) {
+    async fn only_sender_and_recipient_can_read_a_direct_message(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let mail = Mail::new(db).await;
         mail.sent(ADMIN, ALI, "to ali").await;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_conversation_is_listed_once_for_each_side_newest_first(pool: sqlx::PgPool) {
+    async fn each_side_lists_a_conversation_once_newest_first(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let mail = Mail::new(db).await;
         mail.sent(ADMIN, ALI, "one").await;
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_repeat_is_the_same_message_and_other_words_are_a_conflict(pool: sqlx::PgPool) {
+    async fn a_retry_is_a_duplicate_and_another_body_is_a_conflict(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let mail = Mail::new(db).await;
         let client_id = ClientId::new();
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn only_admins_begin_and_answers_are_only_for_admins_who_wrote(pool: sqlx::PgPool) {
+    async fn only_admins_begin_and_users_may_answer_only_admins_who_wrote(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let mail = Mail::new(db).await;
         assert_eq!(mail.refused(ALI, ADMIN, true).await, Refusal::NotAllowed);

@@ -1,4 +1,4 @@
-//! The private PostgreSQL that runs where no `DATABASE_URL` is set: [`embedded_postgres`] for asynchronous callers.
+//! The private PostgreSQL that runs if `DATABASE_URL` is not set: [`embedded_postgres`] for asynchronous callers.
 
 use std::path::Path;
 
@@ -15,18 +15,18 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Starts the database kept under `data_dir`, making it first if there is none, and returns once it
-    /// takes connections: within a second, except for the first time and after a crash under load.
+    /// Starts the database in `data_dir`, creating it if there is none, and returns once it accepts connections: within
+    /// a second, except for the first time and after a crash under load.
     ///
-    /// `bin_dir` names the directory of PostgreSQL's binaries; without it they are searched for.
+    /// `bin_dir`: the directory of PostgreSQL's binaries; `None` searches for them.
     ///
     /// # Errors
     ///
-    /// Each variant of [`EmbeddedError`] is one sentence for a person, with the way out.
+    /// Each variant of [`EmbeddedError`] explains itself in one sentence, with a remedy.
     ///
     /// # Cancellation
     ///
-    /// Safe: a start that nobody waits for any more is finished and then stopped in the background.
+    /// Safe: a cancelled start finishes in the background, and the database is then stopped.
     pub async fn start(data_dir: &Path, bin_dir: Option<&Path>) -> Result<Self, EmbeddedError> {
         let options = Options {
             data_dir: data_dir.to_owned(),
@@ -40,12 +40,13 @@ impl EmbeddedPostgres {
         Ok(Self { cluster })
     }
 
-    /// The address for `sqlx` or `psql`; it carries no secret, since the socket's directory is the lock.
+    /// Returns the address for `sqlx` or `psql`. It contains no secret: access is limited by the permissions of the
+    /// socket's directory.
     pub fn url(&self) -> &str {
         self.cluster.url()
     }
 
-    /// Stops the database, all data on disk, and returns when its process has ended.
+    /// Stops the database, with all data on disk, and returns when its process has ended.
     pub async fn stop(self) {
         tokio::task::spawn_blocking(|| drop(self)).await.expect("stopping a database does not panic");
     }

@@ -1,4 +1,4 @@
-//! What an erased user had said, on its way out; the account is gone before, see [`super::users::erase`].
+//! Deletion of an erased user's messages, in batches. The account is erased before, see [`super::users::erase`].
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -6,25 +6,26 @@ use uuid::Uuid;
 use super::Db;
 use crate::id::{Pos, UserId};
 
-/// Messages in a batch: 10 to 20 ms under the log's lock (measured at 0.1 ms a message on two busy cores).
+/// Maximum number of messages in a batch: 10 to 20 ms under the log's lock (measured at 0.1 ms a message on two busy
+/// cores).
 const BATCH: i32 = 100;
 
-/// Whose words are still there.
+/// Returns the erased users whose messages are not all deleted yet.
 pub async fn unfinished(db: &Db) -> sqlx::Result<Vec<UserId>> {
     sqlx::query_scalar("select user_id from erasures").fetch_all(db).await
 }
 
-/// One user's words, and how far they are forgotten.
+/// One erased user's messages, and the progress of deleting them.
 pub struct Words {
     user: UserId,
-    /// Where in the order of their `client_id`s; `None` once all posts are done.
+    /// Next `client_id` to delete, in their order; `None` once all posts are deleted.
     from: Option<Uuid>,
 }
 
-/// What became of a batch.
+/// Result of one batch.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// More are there. The last deletion's position, where one took any.
+    /// There may be more. Holds the position of the last deletion, if it has one.
     More(Option<Pos>),
     /// Nothing is left.
     Done,
@@ -41,10 +42,10 @@ impl Words {
         Self { user, from: Some(Uuid::nil()) }
     }
 
-    /// Forgets one batch. Begun again after a failure, or by two at once, it comes to the same end.
+    /// Deletes one batch. Safe to restart after a failure, and to run on two instances at once.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database is unavailable.
     pub async fn forget_some(&mut self, db: &Db) -> sqlx::Result<Progress> {
         if let Some(from) = self.from {
             let forgotten: Forgotten = sqlx::query_as("select next_from, pos from forget_posts($1, $2, $3)")
@@ -82,7 +83,7 @@ mod tests {
         id
     }
 
-    /// What anybody might still read of ali, or guess from a digest.
+    /// Counts what could still be read of ali's data, or guessed from a digest.
     async fn traces(db: &Db) -> i64 {
         sqlx::query_scalar(
             "select (select count(*) from messages where body like 'ali%' or fingerprint <> '')
@@ -97,13 +98,13 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn nothing_is_left_but_the_id_and_the_places(pool: sqlx::PgPool) {
+    async fn only_the_id_and_the_positions_of_messages_remain(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let room = RoomId::new();
         rooms::create(&db, room, admin, "general").await.unwrap().unwrap();
         let author = Author { id: ali, username: "ali".into() };
-        // One more than two batches, and the nil UUID as a client's choice.
+        // One more than two batches, and the nil UUID as a client id.
         let count = usize::try_from(BATCH).unwrap() * 2 + 1;
         let said: Vec<_> = (0..count)
             .map(|n| NewMessage {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn nobody_erases_themselves_or_the_last_admin_or_without_the_right(pool: sqlx::PgPool) {
+    async fn erasing_oneself_or_the_last_admin_or_without_the_right_is_refused(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         assert_eq!(users::erase(&db, admin, ali).await.unwrap(), Err(Refusal::NotAdmin));
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn an_erased_user_is_no_user_to_any_change(pool: sqlx::PgPool) {
+    async fn every_change_of_an_erased_user_is_refused(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         users::erase(&db, ali, admin).await.unwrap().unwrap();

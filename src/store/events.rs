@@ -1,10 +1,10 @@
 //! The kinds of events: each is defined once, in the file of its subject.
 //!
-//! A kind says its name, whether the audit trail shows it, who hears it, what they hear, from which rows that is read,
-//! and what it changes in memory. An event is built by the same function whether it was committed a moment ago or is
-//! read from the log, so live delivery and replay give the same bytes. Everything else (log, news, gate, feed, ring,
-//! replay, hub) passes events on without knowing their kinds. `docs/ARCHITECTURE.md` lists the files that a new kind
-//! touches.
+//! A kind's definition includes its name, whether the audit trail shows it, its audience, the data that clients
+//! receive, the rows from which that is read, and its effect on memory. The same function builds an event after its
+//! commit and when it is read from the log, so live delivery and replay send the same bytes. All other code (log, news,
+//! gate, feed, ring, replay, hub) passes events on without knowing their kinds. `docs/ARCHITECTURE.md` lists the files
+//! that a new kind touches.
 
 pub mod direct_messages;
 pub mod messages;
@@ -25,26 +25,26 @@ use super::Db;
 use crate::event::{Audience, Event};
 use crate::id::{MessageId, Pos, RoomId, UserId};
 
-/// What is the same for all events of a kind.
+/// Properties shared by all events of a kind.
 #[derive(Debug)]
 pub struct Kind {
-    /// As in `log_kind`.
+    /// A value of the database type `log_kind`.
     pub name: &'static str,
     pub audit: Audit,
-    /// `None` if no client ever hears it.
+    /// `None` if clients never receive it.
     pub told: Option<Description>,
-    /// Removes the body of a deleted message from what was told. `None` for kinds that carry none.
+    /// Removes the body of a deleted message from the data. `None` for kinds whose data contains no body.
     pub redact: Option<Redact>,
 }
 
-/// What the API document says of the events of a kind.
+/// Description of a kind in the API document.
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
     /// `event:` on the stream.
     pub name: &'static str,
-    /// A sentence.
+    /// One sentence about the event.
     pub about: &'static str,
-    /// The schema of `data:`, and those that it refers to.
+    /// The schema of `data:`, and the schemas that it refers to.
     pub data: fn() -> Vec<(String, RefOr<Schema>)>,
 }
 
@@ -53,11 +53,11 @@ pub struct Description {
 pub enum Audit {
     No,
     Yes,
-    /// Only if somebody did it to a message of another author.
+    /// Only if the message belongs to another author than the actor.
     ToOthers,
 }
 
-/// Returns what is left of `data` once the message in it was deleted at a moment.
+/// Returns `data` without the body of its message, which was deleted at `deleted_at`.
 pub type Redact = fn(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>>;
 
 impl Kind {
@@ -88,7 +88,7 @@ fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 /// All kinds that this release knows.
 const KINDS: [&[Kind]; 4] = [messages::KINDS, direct_messages::KINDS, rooms::KINDS, users::KINDS];
 
-/// Descriptions of what clients hear, each name once.
+/// Returns the descriptions of events that clients receive, each name once.
 pub fn descriptions() -> Vec<Description> {
     let mut described: Vec<Description> = Vec::new();
     for told in kinds().filter_map(|kind| kind.told) {
@@ -108,13 +108,13 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
     kinds().find(|kind| kind.name == name)
 }
 
-/// Names of the kinds that the audit trail treats in one way.
+/// Returns the names of the kinds with this treatment in the audit trail.
 pub fn audited(audit: Audit) -> Vec<&'static str> {
     kinds().filter(|kind| kind.audit == audit).map(|kind| kind.name).collect()
 }
 
-/// Returns an event of a kind that this release does not know, or whose subject or detail it cannot read: nobody hears
-/// it, and every position advances past it. The room that it belongs to is kept.
+/// Replaces an event of a kind that this release does not know, or whose subject or detail it cannot read: no client
+/// receives it, and readers advance past its position. Its room is kept.
 pub fn unreadable(event: Event) -> Event {
     let room = match event.audience {
         Audience::Room(room) => Audience::Room(room),
@@ -123,7 +123,7 @@ pub fn unreadable(event: Event) -> Event {
     Event { audience: room, ..Event::silent(event.pos, event.at, event.kind) }
 }
 
-/// A row of the log, which names its subject and does not copy it.
+/// A row of the log. It refers to its subject by id and does not copy it.
 #[derive(Debug, FromRow)]
 pub struct Row {
     pub pos: Pos,
@@ -136,7 +136,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The beginning of this row's event.
+    /// Makes the event of this row, without audience, data or effect.
     fn event(&self, kind: &Kind) -> Event {
         Event::silent(self.pos, self.at, kind.name)
     }
@@ -147,7 +147,7 @@ impl Row {
     }
 }
 
-/// Rows of the kinds of one file, each with its kind.
+/// Rows whose kinds are defined in one file, each with its kind.
 type Of<'a> = Vec<(&'a Row, &'static Kind)>;
 
 fn of<'a>(rows: &'a [Row], kinds: &'static [Kind]) -> Of<'a> {
@@ -155,7 +155,7 @@ fn of<'a>(rows: &'a [Row], kinds: &'static [Kind]) -> Of<'a> {
     rows.iter().filter_map(known).collect()
 }
 
-/// Ids of the subjects, each once.
+/// Returns the ids of the subjects, each once.
 fn ids<T: Copy + Ord>(subjects: impl Iterator<Item = Option<T>>) -> Vec<T> {
     let mut ids: Vec<T> = subjects.flatten().collect();
     ids.sort_unstable();
@@ -163,10 +163,10 @@ fn ids<T: Copy + Ord>(subjects: impl Iterator<Item = Option<T>>) -> Vec<T> {
     ids
 }
 
-/// Returns the events of these rows of the log, in their order.
+/// Returns the events of these rows of the log, in the same order.
 ///
-/// A subject is shown as it is now: an event replayed late may carry its message edited since, and never carries the
-/// body of a deleted one.
+/// Events show the current state of their subject: the event of a message that was edited later has its new body, and
+/// that of a deleted message has none.
 pub async fn read(db: &Db, rows: Vec<Row>) -> sqlx::Result<Vec<Event>> {
     let mut events = HashMap::with_capacity(rows.len());
     let mut add = |read: Vec<Event>| events.extend(read.into_iter().map(|event| (event.pos, event)));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn the_kinds_are_those_of_the_schema(pool: sqlx::PgPool) {
+    async fn the_kinds_match_the_schema(pool: sqlx::PgPool) {
         let names: Vec<String> =
             sqlx::query_scalar("select unnest(enum_range(null::log_kind))::text").fetch_all(&pool).await.unwrap();
         let known: BTreeSet<_> = kinds().map(|kind| kind.name).collect();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn what_is_told_live_is_what_is_replayed(pool: sqlx::PgPool) {
+    async fn live_and_replayed_events_are_equal(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (person(&db, "admin", "admin").await, person(&db, "ali", "user").await);
         let room_id = RoomId::new();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn an_entry_that_cannot_be_read_keeps_its_place_and_its_room(pool: sqlx::PgPool) {
+    async fn an_unreadable_entry_keeps_its_position_and_room(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let room = RoomId::new();
         sqlx::query("alter type log_kind add value 'message.sung'").execute(&db).await.unwrap();

@@ -1,4 +1,4 @@
-//! Invitations to sign up. Next: `migrations/0007_invitations.sql`, where the rules are.
+//! Invitations to sign up. Next: `migrations/0007_invitations.sql`, which defines the rules.
 
 use sqlx::FromRow;
 use time::OffsetDateTime;
@@ -8,22 +8,22 @@ use super::sessions::NewSession;
 use crate::event::Author;
 use crate::id::{InvitationId, UserId};
 
-/// An invitation as admins see it; its code is known to nobody any more.
+/// An invitation as admins see it; its code is shown only once, when it is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
     pub id: InvitationId,
-    /// `None` where the operator made it.
+    /// `None` if the operator created it.
     pub created_by: Option<Author>,
     pub created_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
     pub max_uses: i32,
     pub uses: i32,
     pub revoked_at: Option<OffsetDateTime>,
-    /// Whether it lets anybody in, as of when it was asked for.
+    /// Whether it could be used at the time of the query.
     pub is_valid: bool,
 }
 
-/// An invitation to make.
+/// An invitation to create.
 #[derive(Clone, Copy)]
 pub struct NewInvitation<'a> {
     pub id: InvitationId,
@@ -34,7 +34,7 @@ pub struct NewInvitation<'a> {
     pub max_uses: i32,
 }
 
-/// Makes an invitation.
+/// Creates an invitation.
 pub async fn create(db: &Db, new: NewInvitation<'_>) -> sqlx::Result<()> {
     sqlx::query(
         "insert into invitations (id, code_hash, created_by, created_at, expires_at, max_uses)
@@ -51,7 +51,7 @@ pub async fn create(db: &Db, new: NewInvitation<'_>) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// One invitation.
+/// Returns one invitation.
 pub async fn find(db: &Db, id: InvitationId, now: OffsetDateTime) -> sqlx::Result<Option<Invitation>> {
     let row: Option<InvitationRow> = sqlx::query_as(
         "select i.id, i.created_by, i.created_at, i.expires_at, i.max_uses, i.uses, i.revoked_at,
@@ -66,7 +66,7 @@ pub async fn find(db: &Db, id: InvitationId, now: OffsetDateTime) -> sqlx::Resul
     Ok(row.map(Invitation::from))
 }
 
-/// The newest invitations, newest first, those that let nobody in among them.
+/// Returns the newest invitations, newest first, including those that are no longer valid.
 pub async fn list(db: &Db, now: OffsetDateTime, limit: i64) -> sqlx::Result<Vec<Invitation>> {
     let rows: Vec<InvitationRow> = sqlx::query_as(
         "select i.id, i.created_by, i.created_at, i.expires_at, i.max_uses, i.uses, i.revoked_at,
@@ -82,7 +82,7 @@ pub async fn list(db: &Db, now: OffsetDateTime, limit: i64) -> sqlx::Result<Vec<
     Ok(rows.into_iter().map(Invitation::from).collect())
 }
 
-/// Lets an invitation let nobody in any more. Answers whether there is one; once is enough.
+/// Revokes an invitation. Returns whether it exists; revoking it again changes nothing.
 pub async fn revoke(db: &Db, id: InvitationId, now: OffsetDateTime) -> sqlx::Result<bool> {
     let changed = sqlx::query("update invitations set revoked_at = coalesce(revoked_at, $2) where id = $1")
         .bind(id)
@@ -92,7 +92,7 @@ pub async fn revoke(db: &Db, id: InvitationId, now: OffsetDateTime) -> sqlx::Res
     Ok(changed.rows_affected() > 0)
 }
 
-/// Whether an invitation with this digest lets one more in. What counts is asked again by [`register`].
+/// Returns whether the invitation with this digest of its code is valid. [`register`] checks it again.
 pub async fn stands(db: &Db, code_hash: &[u8], now: OffsetDateTime) -> sqlx::Result<bool> {
     sqlx::query_scalar("select exists (select from invitations i where code_hash = $1 and invitation_stands(i, $2))")
         .bind(code_hash)
@@ -101,11 +101,11 @@ pub async fn stands(db: &Db, code_hash: &[u8], now: OffsetDateTime) -> sqlx::Res
         .await
 }
 
-/// Makes an account and its first session for a use of the invitation. Answers `false`, with nothing made, where
-/// the invitation does not stand any more.
+/// Creates an account and its first session, and counts a use of the invitation. Returns false, with nothing created,
+/// if the invitation is no longer valid.
 ///
 /// # Errors
-/// [`USERNAME_TAKEN`](super::users::USERNAME_TAKEN) is violated where the name is in use; the invitation keeps its use.
+/// [`USERNAME_TAKEN`](super::users::USERNAME_TAKEN) is violated if the name is in use; no use is counted then.
 pub async fn register(
     db: &Db,
     code_hash: &[u8],
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn of_many_who_come_at_once_as_many_get_in_as_were_invited(pool: sqlx::PgPool) {
+    async fn concurrent_sign_ups_never_exceed_the_maximum_uses(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let id = invitation(&db, b"code", None, 3).await;
         let names: Vec<String> = (0..10).map(|n| format!("name-{n}")).collect();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_name_that_is_taken_burns_no_use(pool: sqlx::PgPool) {
+    async fn a_taken_name_counts_no_use(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
         let id = invitation(&db, b"code", None, 1).await;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn an_invitation_ends_with_its_time_its_revocation_and_its_makers_right(pool: sqlx::PgPool) {
+    async fn an_invitation_ends_by_expiry_revocation_or_its_creators_loss_of_rights(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (maker, other) = (UserId::new(), UserId::new());
         for (id, name) in [(maker, "maker"), (other, "other")] {

@@ -1,4 +1,4 @@
-//! The log itself: batches of posts going in, events coming out.
+//! The log: appends batches of posts and reads events.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::post::NewMessage;
 pub struct Snapshot {
     pub epoch: Arc<str>,
     pub head: Pos,
-    /// Names this chat, whatever becomes of its history.
+    /// Identifies this chat; unlike the epoch, it never changes.
     pub chat: Arc<str>,
-    /// Each room: whether it is archived, and the `seq` of its newest message.
+    /// For each room: whether it is archived, and the `seq` of its newest message.
     pub rooms: Vec<(RoomId, bool, Seq)>,
     pub admins: Vec<UserId>,
     pub banned: Vec<UserId>,
@@ -26,13 +26,13 @@ pub struct Snapshot {
     pub ended_generations: Vec<(UserId, GenerationEnd, OffsetDateTime)>,
 }
 
-/// The name of the history and how far it has come.
+/// The log's epoch and newest position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     pub epoch: Arc<str>,
     pub pos: Pos,
-    /// The position that was asked about, and when the event there was committed. Two histories may share a name
-    /// and positions, when a copy took over that lacked the newest and has grown since; they share no moment.
+    /// The requested position, and the commit time of the event there. It distinguishes histories that have the same
+    /// epoch and positions, which happens if a copy without the newest events took over and has grown since.
     pub landmark: Option<(Pos, OffsetDateTime)>,
 }
 
@@ -48,10 +48,10 @@ struct Appended {
     deleted_at: Option<OffsetDateTime>,
 }
 
-/// Commits a batch of posts: an outcome for each, in order.
+/// Commits a batch of posts and returns an outcome for each, in order.
 ///
 /// # Errors
-/// When the database is away, or refuses the batch as a whole; then nothing of it is known to be committed.
+/// When the database is unavailable, or refuses the batch as a whole; then no post is known to be committed.
 pub async fn append_messages(
     db: impl PgExecutor<'_>,
     batch: &[NewMessage],
@@ -104,7 +104,7 @@ impl Appended {
         Ok(match self.outcome.as_str() {
             "accepted" => Ok(Posted::Accepted(self.message(sent, Some(Arc::clone(&sent.body)))?)),
             "duplicate" => {
-                // An attempt of the same batch knows its body from itself; an older one brings it along.
+                // The database returns the body of an older message only; a duplicate within the batch has the same.
                 let is_alive = self.deleted_at.is_none();
                 let body = self.body.as_deref().map(Arc::from).or_else(|| is_alive.then(|| Arc::clone(&sent.body)));
                 Ok(Posted::Duplicate(self.message(sent, body)?))
@@ -130,13 +130,13 @@ impl Appended {
     }
 }
 
-/// How far the log has come.
+/// Returns the log's head, without a landmark.
 pub async fn head(db: &Db) -> sqlx::Result<Head> {
     let (epoch, pos): (String, Pos) = sqlx::query_as("select epoch, pos from log_head").fetch_one(db).await?;
     Ok(Head { epoch: epoch.into(), pos, landmark: None })
 }
 
-/// How far the log has come, and when the event at `passed` was committed, as one moment shows both.
+/// Returns the log's head and the commit time of the event at `passed`, read by one statement.
 pub async fn head_and_landmark(db: &Db, passed: Pos) -> sqlx::Result<Head> {
     let (epoch, pos, at): (String, Pos, Option<OffsetDateTime>) =
         sqlx::query_as("select h.epoch, h.pos, l.at from log_head h left join log l on l.pos = $1")
@@ -146,9 +146,9 @@ pub async fn head_and_landmark(db: &Db, passed: Pos) -> sqlx::Result<Head> {
     Ok(Head { epoch: epoch.into(), pos, landmark: at.map(|at| (passed, at)) })
 }
 
-/// What an instance knows by heart, as one moment shows it. `ended_since`: sessions that ended before have
-/// no living token. `abandon`: the epoch of a history found to have lost positions; another one is begun
-/// unless somebody else has done so.
+/// Returns the state that an instance keeps in memory, from one snapshot. `ended_since`: sessions that ended earlier
+/// are left out, since their tokens have expired. `abandon`: the epoch of a history that has lost positions; a new one
+/// is begun first, unless another instance has done so.
 pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str>) -> sqlx::Result<Snapshot> {
     const SNAPSHOT: &str = "begin isolation level repeatable read read only; set local statement_timeout = '2500ms'";
     if let Some(epoch) = abandon {
@@ -202,7 +202,7 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
     })
 }
 
-/// The events in `(after, ..=upto]`, in order. See [`events::read`].
+/// Returns the events in `(after, ..=upto]`, in order. See [`events::read`].
 pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
     let rows: Vec<events::Row> = sqlx::query_as(
         "select pos, kind::text as kind, at, room_id, message_id, user_id, detail

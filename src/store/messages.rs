@@ -1,4 +1,4 @@
-//! Messages: read in pages, edited and deleted one by one. Posting is the log's: see [`super::log`].
+//! Public messages: pages, edits and deletions. Posting is in [`super::log`].
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use crate::event::{Author, Message};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::outcome::Outcome;
 
-/// Which part of a room to read.
+/// The part of a room's messages to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Range {
-    /// Only what is older than this.
+    /// Only messages older than this.
     pub before: Option<Seq>,
-    /// Only what is newer than this; the page then begins there instead of ending at the newest.
+    /// Only messages newer than this; the page then begins there instead of ending at the newest.
     pub after: Option<Seq>,
     pub limit: i64,
 }
 
-/// Part of a room, and what it was part of: one statement, one snapshot.
+/// Messages of a room and the room's state, read by one statement and so from one snapshot.
 pub struct Page {
-    /// Everything up to here is in this page or in the others.
+    /// Position of the snapshot: all pages include changes up to here.
     pub pos: Pos,
     pub head_seq: Seq,
     pub is_archived: bool,
@@ -30,7 +30,7 @@ pub struct Page {
     pub messages: Vec<Message>,
 }
 
-/// A page of a room, or `None` where there is no such room.
+/// Returns a page of a room's messages, or `None` if there is no such room.
 pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Page>> {
     let newest = "
         select h.pos as head_pos, r.head_seq, r.is_archived,
@@ -76,7 +76,7 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
         messages: Vec::with_capacity(rows.len()),
     };
     for row in rows {
-        // An empty page still answers one row, for the room.
+        // An empty page still has one row, with the room's columns.
         if row.try_get::<Option<MessageId>, _>("id")?.is_some() {
             page.messages.push(MessageRow::from_row(&row)?.into());
         }
@@ -84,7 +84,7 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
     Ok(Some(page))
 }
 
-/// The message as it is now.
+/// Returns the message in its current state.
 pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
     let row = sqlx::query_as::<_, MessageRow>(
         "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
@@ -98,13 +98,13 @@ pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
     Ok(row.map(Message::from))
 }
 
-/// Gives the message other words.
+/// Replaces the message's body.
 pub async fn edit(db: &Db, id: MessageId, actor: UserId, body: &str) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from edit_message($1, $2, $3)");
     super::outcome(query.bind(id).bind(actor).bind(body).fetch_one(db).await?, "message")
 }
 
-/// Forgets the message's words; its place stays.
+/// Deletes the message's body; its `seq` and `pos` stay.
 pub async fn delete(db: &Db, id: MessageId, actor: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from delete_message($1, $2)");
     super::outcome(query.bind(id).bind(actor).fetch_one(db).await?, "message")
@@ -150,7 +150,7 @@ mod tests {
     use crate::post::NewMessage;
     use crate::store::log::append_messages;
 
-    /// A room in which `ali` said "1", "2", "3" and so on.
+    /// A room in which `ali` posted "1", "2", "3" and so on.
     struct Room {
         db: Db,
         id: RoomId,
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_page_is_the_newest_or_lies_beside_a_seq_and_always_ascends(pool: sqlx::PgPool) {
+    async fn a_page_holds_the_newest_messages_or_those_next_to_a_seq_in_ascending_order(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let room = Room::with(db, 10).await;
         for (before, after, limit, expected) in [
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn an_empty_room_has_a_page_and_no_room_has_none(pool: sqlx::PgPool) {
+    async fn an_empty_room_has_an_empty_page_and_an_unknown_room_has_none(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let room = Room::with(db, 0).await;
         let page = room.page(None, None, 50).await;
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn an_edit_takes_a_position_once_and_a_deletion_forgets_the_words(pool: sqlx::PgPool) {
+    async fn an_edit_takes_one_position_and_a_deletion_removes_the_body(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let room = Room::with(db, 1).await;
         let id = room.newest().await;
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn who_may_not_change_a_message_is_told_why(pool: sqlx::PgPool) {
+    async fn a_change_that_is_not_allowed_is_refused_with_its_reason(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let room = Room::with(db, 1).await;
         let id = room.newest().await;

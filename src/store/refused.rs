@@ -107,7 +107,7 @@ mod tests {
     #[case("08P01", "no such database: talk", "has no database talk")]
     #[case("53300", "sorry, too many clients already", "lower DB_POOL_SIZE")]
     #[tokio::test]
-    async fn a_refusal_is_one_sentence_with_the_way_out(
+    async fn a_refusal_is_explained_in_one_sentence_with_a_remedy(
         #[case] code: &str,
         #[case] message: &str,
         #[case] expected: &str,

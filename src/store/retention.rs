@@ -1,25 +1,25 @@
-//! Messages that go by their age, as `migrations/0008_forgetting.sql` says it.
+//! Deletion of expired messages, by the functions of `migrations/0008_forgetting.sql`.
 
 use sqlx::FromRow;
 
 use super::Db;
 use crate::id::{Pos, RoomId};
 
-/// What became of a batch.
+/// Result of expiring a batch.
 #[derive(Debug, FromRow)]
 pub struct Passed {
-    /// Messages that were old enough, whether or not they were deleted before.
+    /// Number of expired messages, including those that were already deleted.
     pub passed: i64,
-    /// The last deletion; `None` where all of them were deleted before.
+    /// Position of the last deletion; `None` if all of them were already deleted.
     pub pos: Option<Pos>,
 }
 
-/// The rooms that hold messages older than they keep them. `days`: for rooms that say nothing themselves.
+/// Returns the rooms that have messages past their retention. `days`: retention of rooms without their own setting.
 pub async fn rooms_with_expired(db: &Db, days: Option<i32>) -> sqlx::Result<Vec<RoomId>> {
     sqlx::query_scalar("select room from rooms_with_expired($1) as room").bind(days).fetch_all(db).await
 }
 
-/// Deletes the oldest messages of a room that are older than it keeps them, at most so many.
+/// Deletes the oldest expired messages of a room, at most `most`.
 pub async fn expire(db: &Db, room: RoomId, days: Option<i32>, most: i32) -> sqlx::Result<Passed> {
     sqlx::query_as("select passed, pos from expire_messages($1, $2, $3)")
         .bind(room)
@@ -37,7 +37,7 @@ mod tests {
     use crate::post::NewMessage;
     use crate::store::{audit, log, messages, rooms, users};
 
-    /// A room in which an admin said so many things, the first of them so many days ago.
+    /// Creates a room in which an admin posted `said` messages, the first of them `old` days ago.
     async fn room(db: &Db, admin: UserId, name: &str, said: usize, old: i64) -> RoomId {
         let id = RoomId::new();
         rooms::create(db, id, admin, name).await.unwrap().unwrap();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn the_old_goes_in_batches_and_what_is_younger_stays(pool: sqlx::PgPool) {
+    async fn expired_messages_are_deleted_in_batches_and_younger_ones_stay(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let admin = admin(&db).await;
         let room = room(&db, admin, "general", 10, 7).await;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_room_decides_for_itself_where_it_says_something(pool: sqlx::PgPool) {
+    async fn a_rooms_own_retention_overrides_the_default(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let admin = admin(&db).await;
         let kept = room(&db, admin, "kept", 2, 2).await;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn what_was_deleted_by_hand_is_passed_over_and_an_archived_room_is_silent(pool: sqlx::PgPool) {
+    async fn deleted_messages_are_skipped_and_archived_rooms_expire_silently(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let admin = admin(&db).await;
         let room = room(&db, admin, "general", 3, 3).await;

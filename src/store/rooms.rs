@@ -1,5 +1,5 @@
-//! Rooms: read as they are, changed only by the functions of `migrations/0003_changes.sql`, which take a
-//! position in the log and ask again whether who acts is an admin.
+//! Rooms. They are changed only by the functions of `migrations/0003_changes.sql`, which append to the log and check
+//! again that the actor is an admin.
 
 use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
@@ -10,17 +10,18 @@ use crate::id::{Pos, RoomId, Seq, UserId};
 use crate::input::name_key;
 use crate::outcome::Outcome;
 
-/// Raised where an active room has the name already.
+/// Constraint that is violated if an active room already has the name.
 pub const NAME_IN_USE: &str = "rooms_active_name_key";
 
 /// Rooms as of a position.
 pub struct Rooms {
     pub pos: Pos,
-    /// By name; `online` is not the database's to know and stands at nobody.
+    /// Sorted by name. `online` is zero: the database does not know it.
     pub rooms: Vec<Room>,
 }
 
-/// The active or the archived rooms, and the position that this list stands at: one statement, one snapshot.
+/// Returns the active or the archived rooms and the position of the list, read by one statement and so from one
+/// snapshot.
 pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     let rows = sqlx::query(
         "select h.pos, r.id, r.name, r.topic, r.is_archived, r.created_at, r.head_seq, r.retention_days
@@ -34,7 +35,7 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     let pos = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("pos")?;
     let mut rooms = Vec::with_capacity(rows.len());
     for row in rows {
-        // Without any room the join still answers one row, for the position.
+        // Without any room the join still returns one row, with the position.
         if row.try_get::<Option<RoomId>, _>("id")?.is_some() {
             rooms.push(RoomRow::from_row(&row)?.into());
         }
@@ -42,7 +43,7 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
     Ok(Rooms { pos, rooms })
 }
 
-/// The room, archived or not.
+/// Returns the room, archived or not.
 pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
     let row = sqlx::query_as::<_, RoomRow>(
         "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = $1",
@@ -53,39 +54,43 @@ pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
     Ok(row.map(Room::from))
 }
 
+/// Creates a room.
+///
 /// # Errors
 ///
-/// [`NAME_IN_USE`] is violated where the name is taken.
+/// [`NAME_IN_USE`] is violated if the name is taken.
 pub async fn create(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from create_room($1, $2, $3, $4)");
     super::outcome(query.bind(id).bind(actor).bind(name).bind(name_key(name)).fetch_one(db).await?, "room")
 }
 
+/// Renames a room.
+///
 /// # Errors
 ///
-/// [`NAME_IN_USE`] is violated where the name is taken.
+/// [`NAME_IN_USE`] is violated if the name is taken.
 pub async fn rename(db: &Db, id: RoomId, actor: UserId, name: &str) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from rename_room($1, $2, $3, $4)");
     super::outcome(query.bind(id).bind(actor).bind(name).bind(name_key(name)).fetch_one(db).await?, "room")
 }
 
-/// Says after how many days messages of the room go by themselves: 0 never, `None` as the server is set.
+/// Sets the number of days after which the room's messages are deleted: 0 never, `None` the server's default.
 pub async fn set_retention(db: &Db, id: RoomId, actor: UserId, days: Option<i32>) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_retention($1, $2, $3)");
     super::outcome(query.bind(id).bind(actor).bind(days).fetch_one(db).await?, "room")
 }
 
-/// Says what the room is about; empty for nothing.
+/// Sets the room's topic; empty for none.
 pub async fn set_topic(db: &Db, id: RoomId, actor: UserId, topic: &str) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_room_topic($1, $2, $3)");
     super::outcome(query.bind(id).bind(actor).bind(topic).fetch_one(db).await?, "room")
 }
 
-/// Archives or restores.
+/// Archives or restores a room.
 ///
 /// # Errors
 ///
-/// [`NAME_IN_USE`] is violated where another room took the name in the meantime.
+/// [`NAME_IN_USE`] is violated if another room took the name in the meantime.
 pub async fn set_archived(db: &Db, id: RoomId, actor: UserId, archived: bool) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_room_archived($1, $2, $3)");
     super::outcome(query.bind(id).bind(actor).bind(archived).fetch_one(db).await?, "room")
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_room_is_created_renamed_archived_and_restored_each_at_its_position(pool: sqlx::PgPool) {
+    async fn creating_renaming_archiving_and_restoring_each_take_a_position(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         let room = RoomId::new();
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn rooms_of_an_earlier_release_get_keys_of_today_and_none_is_lost(pool: sqlx::PgPool) {
+    async fn rooms_of_an_earlier_release_get_current_keys_and_none_is_lost(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let admin = user(&db, "admin", "admin").await;
         for (name, key) in [("Straße", "straße"), ("STRASSE", "strasse"), ("Кафе", "кафе"), ("plain", "plain")]
@@ -256,7 +261,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn a_topic_is_set_once_and_the_log_tells_both(pool: sqlx::PgPool) {
+    async fn a_topic_is_logged_once_with_its_old_and_new_text(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
         let room = RoomId::new();
@@ -276,7 +281,7 @@ mod tests {
     }
 
     #[sqlx::test(migrations = "./migrations")]
-    async fn only_admins_change_rooms_and_only_rooms_that_are(pool: sqlx::PgPool) {
+    async fn only_admins_change_rooms_and_only_existing_ones(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
         let room = RoomId::new();

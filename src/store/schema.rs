@@ -1,4 +1,5 @@
-//! The schema, embedded in the program, and how two releases share one: see `migrations/0009_releases.sql`.
+//! Migrations of the schema, embedded in the program. Two releases may share one schema: see
+//! `migrations/0009_releases.sql`.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,27 +11,27 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{connect_alone, explain};
 
-/// Every change of the schema, in order.
+/// All migrations, in order.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// A migration may take longer than a statement may; so it says, whatever the role's defaults are. One at a time
-/// looks and changes, by a lock of the transaction: one of the session, as sqlx's own runner takes it, is lost behind a
-/// pooler in transaction mode, and so are the statements that it prepares outside of transactions.
+/// Begins a migration without the usual time limits, whatever the role's defaults are. A lock of the transaction lets
+/// one instance at a time check and migrate. sqlx's own runner is not used: behind a pooler in transaction mode it
+/// would lose its session lock and the statements that it prepares outside of transactions.
 ///
-/// A lock on a table is waited for briefly and then asked for again: behind a waiting lock everybody else's statements
-/// would queue, for as long as a dump reads that table.
+/// The wait for a table's lock is short and is repeated: all other statements on that table would queue behind a longer
+/// one, for as long as a dump reads the table.
 const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0; \
                      select pg_advisory_xact_lock(29099058084017012); set local lock_timeout = '1s'";
-/// Pause before a lock that was not had is asked for again.
+/// Pause before a table's lock is requested again.
 const LOCK_PAUSE: Duration = Duration::from_secs(2);
 /// SQLSTATE `lock_not_available`.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// Brings the schema up to date. One that a newer release has expanded is left as it is.
+/// Applies the missing migrations. Leaves a schema that a newer release has expanded as it is.
 ///
 /// # Errors
-/// When the database cannot be reached, a migration fails, or a newer release has taken away what this one needs.
+/// When the database cannot be reached, a migration fails, or a newer release has removed what this one needs.
 pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
     let mut connection = connect_alone(options).await?;
     loop {
@@ -55,7 +56,7 @@ fn is_locked(error: &anyhow::Error) -> bool {
     refusal.is_some_and(|refusal| refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
 }
 
-/// Applies the oldest migration that is missing. Says whether there was one.
+/// Applies the oldest missing migration. Returns whether there was one.
 async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     assert_known(&mut transaction).await?;
@@ -79,7 +80,7 @@ async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// Applied migrations and their checksums, from sqlx's own table, which its tools and older releases read.
+/// Returns the applied migrations and their checksums, from sqlx's own table, which its tools and older releases read.
 async fn applied(transaction: &mut PgConnection) -> anyhow::Result<HashMap<i64, Vec<u8>>> {
     if !exists(transaction, "_sqlx_migrations").await? {
         let create = "create table _sqlx_migrations (
@@ -138,7 +139,7 @@ mod tests {
     use super::*;
 
     #[sqlx::test(migrations = false)]
-    async fn a_release_runs_on_what_the_next_has_expanded_and_not_on_what_it_has_contracted(
+    async fn a_release_runs_on_a_schema_that_the_next_has_expanded_but_not_contracted(
         _: PgPoolOptions,
         options: PgConnectOptions,
     ) {

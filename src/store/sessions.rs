@@ -24,7 +24,7 @@ pub struct NewSession<'a> {
     pub token_expires_at: OffsetDateTime,
 }
 
-/// Opens a session for `user`, who proved to know the password behind `password_hash`. Returns `None` if the password
+/// Opens a session for `user`, whose password was checked against `password_hash`. Returns `None` if the password
 /// has changed since, or the user is banned by now.
 pub async fn open(
     db: &Db,
@@ -61,12 +61,12 @@ pub struct Offer<'a> {
     pub replaces: bool,
 }
 
-/// What became of a refresh token that was shown.
+/// Result of using a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
     /// Exchanged for the successor with this digest, derived from this nonce: the offered one, or the one given before.
     Done { session: SessionClaim, user: User, nonce: Vec<u8>, digest: Vec<u8> },
-    /// Unknown, expired, or of a session that has ended.
+    /// The token is unknown or expired, or its session has ended.
     Invalid,
     /// Its successor had already been used; its session was ended for that, at this position.
     Reused { session: SessionId, user: UserId, ended_at: Option<Pos> },
@@ -136,7 +136,7 @@ pub async fn end_by_token(db: &Db, user: UserId, token_hash: &[u8]) -> sqlx::Res
     Ok(ended.flatten())
 }
 
-/// Ends all sessions of `user`, at the user's own wish.
+/// Ends all sessions of `user`, at the user's own request.
 pub async fn end_all(db: &Db, user: UserId) -> sqlx::Result<Option<Pos>> {
     sqlx::query_scalar("select pos from end_sessions($1, $1)").bind(user).fetch_one(db).await
 }

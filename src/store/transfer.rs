@@ -1,9 +1,9 @@
-//! A whole chat as lines of JSON, to be kept, read by other programs, or brought into another database.
+//! Export and import of a whole chat as lines of JSON: for backups, other programs, or a move to another database.
 //!
-//! A file begins with [`Beginning`] and ends with [`End`], so that one that was cut off is never taken for whole.
-//! Between them come users, then rooms, then what was said, in the order of the log. What belongs to one history
-//! alone is left out: positions, the epoch, sessions, the audit trail. Everything else keeps its name, number and
-//! time, and so a client's repeat of a post is recognised in the new place too.
+//! A file begins with [`Beginning`] and ends with [`End`], so that a truncated one is detected. Between them: users,
+//! then rooms, then messages in the order of the log. Data that belongs to one history is left out: positions, the
+//! epoch, sessions, the audit trail. Everything else keeps its ids, numbers and times, so a client's retry of a post is
+//! recognised after the import too.
 
 mod export;
 mod import;
@@ -17,10 +17,10 @@ pub use import::import;
 use crate::event::Role;
 use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
 
-/// The format of these lines. Another number means that an older program must not guess.
+/// Version of the format. An import refuses a file with another number.
 pub const FORMAT: u32 = 1;
 
-/// One line.
+/// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
@@ -37,7 +37,7 @@ pub enum Line {
 #[serde(deny_unknown_fields)]
 pub struct Beginning {
     pub format: u32,
-    /// The moment that all lines show.
+    /// Time of the snapshot that all lines show.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
@@ -50,7 +50,7 @@ pub struct User {
     pub username: String,
     #[sqlx(try_from = "RoleWord")]
     pub role: Role,
-    /// Only where it was asked for. Without one no password opens the account until it is given a new one.
+    /// Only if requested. An account imported without it has no valid password until it is given a new one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -65,7 +65,7 @@ pub struct User {
     pub erased_at: Option<OffsetDateTime>,
 }
 
-/// A role as the database has it.
+/// A role as stored in the database.
 #[derive(sqlx::Type)]
 #[sqlx(transparent)]
 struct RoleWord(String);
@@ -100,7 +100,8 @@ pub struct Message {
     pub seq: Seq,
     pub author_id: UserId,
     pub client_id: ClientId,
-    /// What was asked for, digested, as hex digits: tells a repeat from another request, also after an edit.
+    /// Hex digits of the [fingerprint](crate::id::Fingerprint), which distinguishes a retry from another request even
+    /// after an edit.
     pub fingerprint: String,
     pub body: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -111,7 +112,7 @@ pub struct Message {
     pub deleted_at: Option<OffsetDateTime>,
 }
 
-/// A message in private: only where it was asked for.
+/// A direct message: only if requested.
 #[derive(Debug, Serialize, Deserialize, sqlx::FromRow)]
 #[serde(deny_unknown_fields)]
 pub struct DirectMessage {
@@ -125,7 +126,7 @@ pub struct DirectMessage {
     pub created_at: OffsetDateTime,
 }
 
-/// The last line: how many there were of each.
+/// The last line: the number of lines of each kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {

@@ -1,5 +1,5 @@
-//! Accounts, and what may be changed about them. Every change of a right is a function of
-//! `migrations/0003_changes.sql`, asked to act for somebody and answering with a word.
+//! Accounts, their rights and restrictions. Every change of a right is a function of `migrations/0003_changes.sql`,
+//! which takes the actor and returns the outcome as a word.
 
 use time::OffsetDateTime;
 
@@ -10,23 +10,23 @@ use crate::outcome::Outcome;
 use super::Db;
 use super::sessions::NewSession;
 
-/// Raised where an account has the name already.
+/// Constraint that is violated if an account already has the name.
 pub const USERNAME_TAKEN: &str = "users_username_key";
-/// Raised where the name is one that only an erased account has.
+/// Constraint that is violated if the name is reserved for erased accounts.
 pub const USERNAME_KEPT: &str = "users_username_kept";
 
 /// An account with its restrictions, as its owner and admins may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub user: User,
-    /// `None` also when it has passed.
+    /// End of the mute; `None` also when it has passed.
     pub muted_until: Option<OffsetDateTime>,
     pub mute_reason: Option<String>,
     pub banned_at: Option<OffsetDateTime>,
     pub ban_reason: Option<String>,
 }
 
-/// What a sign-in is checked against. Not `Debug`: a hash has no place in a log.
+/// Data for checking a sign-in. Not `Debug`, so that the hash cannot be logged by mistake.
 pub struct Credentials {
     pub user: User,
     pub password_hash: String,
@@ -60,10 +60,10 @@ fn user(id: UserId, username: String, is_admin: bool) -> User {
     User { id, username: username.into(), role: if is_admin { Role::Admin } else { Role::User } }
 }
 
-/// Makes an account and its first session.
+/// Creates an account and its first session.
 ///
 /// # Errors
-/// [`USERNAME_TAKEN`] is violated where the name is in use.
+/// [`USERNAME_TAKEN`] is violated if the name is in use.
 pub async fn register(
     db: &Db,
     id: UserId,
@@ -84,10 +84,11 @@ pub async fn register(
     Ok(())
 }
 
-/// Makes an account without a session: for those that the operator gives, of whom one is an admin.
+/// Creates an account without a session, at the operator's request. Returns the position in the log, where only admins'
+/// accounts have an entry.
 ///
 /// # Errors
-/// [`USERNAME_TAKEN`] is violated where the name is in use.
+/// [`USERNAME_TAKEN`] is violated if the name is in use.
 pub async fn create(db: &Db, id: UserId, username: &str, password_hash: &str, role: Role) -> sqlx::Result<Option<Pos>> {
     sqlx::query_scalar("select create_account($1, $2, $3, $4)")
         .bind(id)
@@ -98,7 +99,7 @@ pub async fn create(db: &Db, id: UserId, username: &str, password_hash: &str, ro
         .await
 }
 
-/// What a sign-in under this name is checked against.
+/// Returns the credentials of the account with this name.
 pub async fn credentials_by_name(db: &Db, username: &str) -> sqlx::Result<Option<Credentials>> {
     let row: Option<(UserId, String, bool, String, bool)> = sqlx::query_as(
         "select id, username, role = 'admin', password_hash, banned_at is not null
@@ -114,12 +115,12 @@ pub async fn credentials_by_name(db: &Db, username: &str) -> sqlx::Result<Option
     }))
 }
 
-/// The hash that a user's current password is checked against.
+/// Returns the hash of a user's current password.
 pub async fn password_hash(db: &Db, id: UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar("select password_hash from users where id = $1").bind(id).fetch_optional(db).await
 }
 
-/// One account.
+/// Returns one account.
 pub async fn find(db: &Db, id: UserId) -> sqlx::Result<Option<Account>> {
     let row: Option<AccountRow> = sqlx::query_as(
         "select id, username, is_admin, muted_until, mute_reason, banned_at, ban_reason
@@ -131,7 +132,7 @@ pub async fn find(db: &Db, id: UserId) -> sqlx::Result<Option<Account>> {
     Ok(row.map(Account::from))
 }
 
-/// The accounts whose name contains `part` (lower case), those that begin with it first.
+/// Returns the accounts whose name contains `part` (lower case), those that begin with it first.
 pub async fn list(db: &Db, part: &str, limit: i64) -> sqlx::Result<Vec<Account>> {
     let rows: Vec<AccountRow> = sqlx::query_as(
         "select id, username, is_admin, muted_until, mute_reason, banned_at, ban_reason
@@ -154,13 +155,13 @@ pub async fn set_role(db: &Db, user: UserId, actor: UserId, role: Role) -> sqlx:
     super::outcome(query.bind(user).bind(actor).bind(role.as_str()).fetch_one(db).await?, "user")
 }
 
-/// Gives `user` a role at the operator's wish, who needs no account.
+/// Gives `user` a role at the operator's request, without an actor's account.
 pub async fn operator_set_role(db: &Db, user: UserId, role: Role) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from operator_set_role($1, $2)");
     super::outcome(query.bind(user).bind(role.as_str()).fetch_one(db).await?, "user")
 }
 
-/// Keeps `user` from posting until then; `None` lets them post again.
+/// Mutes `user` until a time; `None` ends the mute.
 pub async fn set_mute(
     db: &Db,
     user: UserId,
@@ -172,7 +173,7 @@ pub async fn set_mute(
     super::outcome(query.bind(user).bind(actor).bind(until).bind(reason).fetch_one(db).await?, "user")
 }
 
-/// Shuts `user` out, sessions included, or lets them in again.
+/// Bans `user` and ends all sessions, or lifts the ban.
 pub async fn set_ban(
     db: &Db,
     user: UserId,
@@ -184,26 +185,26 @@ pub async fn set_ban(
     super::outcome(query.bind(user).bind(actor).bind(banned).bind(reason).fetch_one(db).await?, "user")
 }
 
-/// Takes `user` out of the chat for good, at an admin's wish; what they said follows, see [`super::erasure`].
+/// Erases `user` permanently, at an admin's request; [`super::erasure`] deletes their messages afterwards.
 pub async fn erase(db: &Db, user: UserId, actor: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from erase_user($1, $2)");
     super::outcome(query.bind(user).bind(actor).fetch_one(db).await?, "user")
 }
 
-/// The same at the operator's wish, who needs no account.
+/// Like [`erase`], at the operator's request, without an actor's account.
 pub async fn operator_erase(db: &Db, user: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from operator_erase_user($1)");
     super::outcome(query.bind(user).fetch_one(db).await?, "user")
 }
 
-/// Ends all sessions of `user`, at an admin's wish.
+/// Ends all sessions of `user`, at an admin's request.
 pub async fn end_sessions(db: &Db, user: UserId, actor: UserId) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from admin_end_sessions($1, $2)");
     super::outcome(query.bind(user).bind(actor).fetch_one(db).await?, "user")
 }
 
-/// Puts a new password in the place of the one that was checked, and ends all other sessions.
-/// Without a position there were none; the password is changed all the same.
+/// Replaces the password that was checked (`old_hash`), and ends all sessions but `session`. The outcome has no
+/// position if there were no others; the password is changed all the same.
 pub async fn change_password(
     db: &Db,
     user: UserId,
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_name_is_given_once_and_a_refused_sign_up_leaves_nothing(pool: sqlx::PgPool) {
+    async fn a_name_is_unique_and_a_refused_sign_up_leaves_nothing(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         account(&db, "ali", Role::User).await;
         let now = database_now(&db).await;
@@ -251,14 +252,14 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn an_admins_account_is_told_in_the_log_and_a_users_is_not(pool: sqlx::PgPool) {
+    async fn an_admins_account_is_logged_and_a_users_is_not(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         assert_eq!(create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap(), None);
         assert_eq!(create(&db, UserId::new(), "admin", "hash", Role::Admin).await.unwrap(), Some(Pos(1)));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn names_are_found_by_any_part_with_the_beginning_first(pool: sqlx::PgPool) {
+    async fn a_search_finds_any_part_of_a_name_and_lists_prefixes_first(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         for name in ["carla", "la_la", "lala", "zoe"] {
             account(&db, name, Role::User).await;
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn changes_of_standing_are_refused_to_those_who_may_not(pool: sqlx::PgPool) {
+    async fn changes_of_rights_are_refused_unless_allowed(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let (admin, ali) = (account(&db, "admin", Role::Admin).await, account(&db, "ali", Role::User).await);
         let later = database_now(&db).await + Duration::from_mins(1);
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_new_password_ends_the_other_sessions_and_wins_once(pool: sqlx::PgPool) {
+    async fn a_new_password_ends_the_other_sessions_and_is_set_once(pool: sqlx::PgPool) {
         let db = Db::from(pool);
         let ali = account(&db, "ali", Role::User).await;
         let now = database_now(&db).await;

@@ -1,4 +1,4 @@
-//! Direct messages: heard by sender and recipient only.
+//! Direct messages: delivered to sender and recipient only.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ const POSTED: Kind = Kind::new("direct.posted", Audit::No)
 
 pub const KINDS: &[Kind] = &[POSTED];
 
-/// The event of a direct message that was just sent.
+/// Returns the event of a direct message that was just sent.
 pub fn posted(message: &DirectMessage) -> Event {
     let between = Audience::Pair(message.sender.id, message.recipient.id);
     Event::silent(message.pos, message.created_at, POSTED.name).told_to(between, message)
@@ -37,7 +37,7 @@ pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
     .bind(ids(rows.iter().map(|(row, _)| row.message_id)))
     .fetch_all(db)
     .await?;
-    // `None`: nobody hears the direct messages of somebody who was erased.
+    // `None` if sender or recipient was erased: the message is not delivered any more.
     let mut messages: HashMap<MessageId, Option<DirectMessage>> = HashMap::with_capacity(found.len());
     for row in found {
         let message = if row.try_get("is_forgotten")? { None } else { Some(DirectMessageRow::from_row(&row)?.into()) };

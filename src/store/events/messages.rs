@@ -1,4 +1,4 @@
-//! Public messages: posted, edited, deleted. Heard by the readers of their room.
+//! Public messages: posted, edited, deleted. Delivered to the readers of their room.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,7 @@ struct Deleted {
     pos: Pos,
 }
 
-/// The event of a message that was just posted.
+/// Returns the event of a message that was just posted.
 pub fn posted(message: &Message) -> Event {
     let effect = Effect::RoomHead { room: message.room_id, seq: message.seq };
     carrying(Event::silent(message.pos, message.created_at, POSTED.name), message).with_effect(effect)
@@ -43,7 +43,8 @@ fn carrying(event: Event, message: &Message) -> Event {
     Event { message: Some(message.id), ..event.told_to(Audience::Room(message.room_id), message) }
 }
 
-/// Returns the event of a deletion. In an archived room nothing is told: its page is read anew by whoever sees it again.
+/// Returns the event of a deletion. In an archived room, clients receive nothing: they reload the room's page when it
+/// is restored.
 fn deleted(event: Event, id: MessageId, room_id: RoomId, seq: Seq, is_silent: bool) -> Event {
     let pos = event.pos;
     let event = event.with_effect(Effect::BodyDeleted { message: id });

@@ -1,4 +1,4 @@
-//! Rooms: created, changed, archived, restored. Heard by everybody, as part of the lobby.
+//! Rooms: created, changed, archived, restored. Delivered to everyone, as part of the lobby.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
 
     let event = |(row, kind): &(&Row, &'static Kind)| {
         let room = rooms.get(&row.room_id?)?;
-        // The room as it is now, except for what this event says.
+        // The room's current state, except for this event's own change.
         let is_archived = archives(kind);
         let room = Room { is_archived: is_archived.unwrap_or(room.is_archived), ..room.clone() };
         let effect = Effect::Room { room: room.id, is_archived };

@@ -1,5 +1,5 @@
-//! Users: role, mute, ban, ended sessions, erasure. Heard by the user alone, but for an erasure, which concerns every
-//! page that shows something of theirs.
+//! Users: role, mute, ban, ended sessions, erasure. Delivered to the user only, except for an erasure, which affects
+//! every page that shows the user's name or messages.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ struct UserRow {
 }
 
 impl UserRow {
-    /// Nobody is told of a ban: a banned user has no stream to hear it on.
+    /// A ban is not delivered: a banned user has no stream.
     fn changed(&self, event: Event) -> Event {
         let role = if self.role == Role::Admin.as_str() { Role::Admin } else { Role::User };
         let effect = Effect::Rights { user: self.id, is_admin: role == Role::Admin, is_banned: self.is_banned };
@@ -56,13 +56,13 @@ impl UserRow {
     }
 
     fn erased(&self, event: Event) -> Event {
-        // The name is the one that is left.
+        // The name has already been replaced.
         let author = Author { id: self.id, username: self.username.as_str().into() };
         event.told_to(Audience::Everyone, &author).with_effect(Effect::UserErased { user: self.id })
     }
 }
 
-/// Nobody is told: the streams of these sessions end here.
+/// Returns the event of ended sessions. It is not delivered: the streams of these sessions end here.
 fn sessions_ended(row: &Row, event: Event) -> Option<Event> {
     let detail = row.detail.as_ref()?;
     let sessions: Vec<SessionId> = serde_json::from_value(detail.get("sessions")?.clone()).ok()?;

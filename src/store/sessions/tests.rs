@@ -98,7 +98,7 @@ async fn a_spent_token_is_theft_once_its_successor_was_used(pool: sqlx::PgPool) 
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_lost_successor_is_given_again_and_after_the_grace_another(pool: sqlx::PgPool) {
+async fn a_lost_successor_is_issued_again_and_another_after_the_grace_period(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
@@ -133,7 +133,7 @@ async fn a_replaced_successor_is_theft_before_and_after_the_other_was_used(pool:
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn many_uses_at_once_are_given_the_same_successor(pool: sqlx::PgPool) {
+async fn concurrent_uses_get_the_same_successor(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
@@ -172,7 +172,7 @@ async fn rotate_as_the_release_before(db: &Db, token: &[u8], next: &[u8]) -> Str
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn the_release_before_refreshes_the_same_sessions(pool: sqlx::PgPool) {
+async fn the_previous_release_refreshes_the_same_sessions(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
@@ -216,7 +216,7 @@ async fn an_account_holds_a_hundred_sessions_and_the_least_recently_used_end(poo
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn what_is_over_is_removed_and_what_is_open_stays(pool: sqlx::PgPool) {
+async fn ended_and_expired_sessions_are_removed_and_open_ones_stay(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let (ali, bo) = (ali(&db).await, admin(&db).await);
     let far = NOW + Duration::from_hours(24);
@@ -298,7 +298,7 @@ async fn all_sessions_end_at_one_position(pool: sqlx::PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn no_session_opens_behind_a_ban_or_a_new_password(pool: sqlx::PgPool) {
+async fn no_session_opens_after_a_ban_or_a_new_password(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     assert_eq!(open(&db, ali, "former hash", session(b"1")).await.unwrap(), None);
@@ -307,7 +307,7 @@ async fn no_session_opens_behind_a_ban_or_a_new_password(pool: sqlx::PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn a_session_that_opens_during_a_ban_waits_for_it_and_does_not_open(pool: sqlx::PgPool) {
+async fn a_sign_in_during_a_ban_waits_for_it_and_is_refused(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     let mut ban = db.begin().await.unwrap();

@@ -1,4 +1,4 @@
-//! Reads a whole chat, page by page, from one snapshot: what is posted meanwhile is not in it, nor half of it.
+//! Exports a whole chat, page by page, from one snapshot: changes made during the export are not in it.
 
 use anyhow::Context as _;
 use sqlx::{Connection as _, FromRow, PgConnection};
@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::{Beginning, DirectMessage, End, FORMAT, Line, Message, Room, User};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 
-/// Rows read at once, which is all that is ever in memory.
+/// Number of rows read at once. No more than these are in memory.
 const PAGE: i64 = 1000;
 
-/// One snapshot without timeouts, whatever the role's defaults are.
+/// Begins a snapshot without timeouts, whatever the role's defaults are.
 const BEGIN: &str = "begin isolation level repeatable read read only; set local statement_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0";
 
-/// What of a chat's secrets goes along.
+/// Confidential data to include.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choice {
     pub password_hashes: bool,
@@ -26,15 +26,15 @@ pub struct Choice {
 /// server.
 ///
 /// # Errors
-/// When the database is away, or a line cannot be written.
+/// When the database is unavailable, or a line cannot be written.
 pub async fn export(
     connection: &mut PgConnection,
     choice: Choice,
     mut write: impl FnMut(&Line) -> std::io::Result<()>,
 ) -> anyhow::Result<End> {
     let mut snapshot = connection.begin_with(BEGIN).await?;
-    // Pages are pinned to index look-ups. A database that was just filled has no statistics yet, and the planner would
-    // read all messages anew for each page: measured, a minute a page.
+    // Forces index scans. A database that was just filled has no statistics yet, and the planner would read all
+    // messages for each page: measured, a minute a page.
     for scan in
         ["set local enable_seqscan = off", "set local enable_hashjoin = off", "set local enable_mergejoin = off"]
     {
@@ -96,8 +96,8 @@ async fn rooms(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Room>> {
         .await
 }
 
-/// What was said after a position, public and, where asked for, private. What erased people wrote to or heard
-/// from anybody in private is gone, whether or not it was swept already.
+/// Returns messages after a position: public ones and, if requested, direct ones. Direct messages from and to erased
+/// users are left out, even if they have not been deleted yet.
 async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) -> sqlx::Result<Vec<Said>> {
     sqlx::query_as(
         "select l.pos, m.id as message_id, m.room_id, m.seq, m.author_id, m.client_id,
@@ -123,7 +123,7 @@ async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) ->
     .await
 }
 
-/// A message of either kind.
+/// A public or direct message.
 #[derive(FromRow)]
 struct Said {
     pos: Pos,
@@ -147,7 +147,7 @@ struct Said {
 }
 
 impl Said {
-    /// `None` where the row says neither, which no function of ours can bring about.
+    /// Returns the message as a line; `None` if the row is of neither kind, which should not occur.
     fn line(self) -> Option<Line> {
         Some(match self.message_id {
             Some(id) => Line::Message(Message {

@@ -1,8 +1,8 @@
-//! Brings a whole chat into an empty one, in one transaction: all of it, or nothing and the number of the line that
-//! is wrong.
+//! Imports a whole chat into an empty database, in one transaction: either all of it, or nothing and an error with the
+//! number of the invalid line.
 //!
-//! Everything takes its position again, in the order of the lines, under the log's lock: rooms and rights first,
-//! then what was said. So a chat that was imported is one whose history begins here.
+//! Every line gets a new position, in the order of the lines, under the log's lock: rooms and rights first, then
+//! messages. So the imported chat has a new history that begins with the import.
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
@@ -16,18 +16,18 @@ use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
 use crate::input::{MessageBody, RoomName, Username, name_key};
 
-/// No timeouts, whatever the role's defaults are: importing a large chat takes a while.
+/// Begins without timeouts, whatever the role's defaults are: importing a large chat takes a while.
 const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
                      set local idle_in_transaction_session_timeout = 0";
 
-/// Lines written at once, which is all that is ever in memory.
+/// Number of lines written at once. No more than these are in memory.
 const BATCH: usize = 1000;
 
-/// Reads all lines. Statements are prepared for this transaction only: a pooler may send the next one to another
+/// Imports all lines. Statements are prepared for this transaction only: a pooler may send the next one to another
 /// server.
 ///
 /// # Errors
-/// A sentence for the operator. Nothing was imported then.
+/// A sentence for the operator. Nothing has been imported then.
 pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyhow::Result<End> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::raw_sql("select lock_log()").execute(&mut *transaction).await?;
@@ -64,7 +64,7 @@ async fn assert_empty(transaction: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What has come so far. Who and where is kept, what was said is not.
+/// State of the import so far: ids of users and rooms, but no messages other than the current batch.
 #[derive(Default)]
 struct Arrival {
     has_begun: bool,
@@ -80,12 +80,12 @@ struct Arrival {
     batch: Vec<(u64, Placed)>,
 }
 
-/// A line with what the database has to know beside it.
+/// A line and the computed values to store with it.
 #[derive(Serialize)]
 struct Placed {
-    /// Where it goes in the log; an account that is no admin's goes nowhere.
+    /// Position in the log; not used for accounts other than admins'.
     pos: Pos,
-    /// A room's key: see [`name_key`].
+    /// Key of a room's name: see [`name_key`].
     name_key: Option<String>,
     #[serde(flatten)]
     line: Line,
@@ -112,7 +112,7 @@ impl Arrival {
             Line::Message(message) => self.check_message(message)?,
             Line::DirectMessage(message) => self.check_direct_message(message)?,
         }
-        // Only an admin's account is told in the log, since only that gives a right.
+        // Of accounts, only admins' have a log entry, since only they grant a right.
         if !matches!(&line, Line::User(user) if user.role == Role::User) {
             self.pos = self.pos.next();
         }
@@ -175,7 +175,7 @@ impl Arrival {
         Ok(())
     }
 
-    /// Writes the batch; where the database refuses it, line by line, to name the one that is wrong.
+    /// Writes the batch. If the database refuses it, writes it line by line, to find the invalid one.
     async fn write(&mut self, transaction: &mut PgConnection) -> anyhow::Result<()> {
         let batch = std::mem::take(&mut self.batch);
         let mut attempt = transaction.begin().await?;
@@ -193,7 +193,7 @@ impl Arrival {
         bail!("the database refused lines that it took one by one: {refused}")
     }
 
-    /// What can be said only when everything has come.
+    /// Writes what depends on all lines.
     async fn finish(&mut self, transaction: &mut PgConnection) -> sqlx::Result<()> {
         let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) = self.rooms.iter().map(|(room, seq)| (*room, *seq)).unzip();
         sqlx::query(
@@ -204,7 +204,7 @@ impl Arrival {
         .persistent(false)
         .execute(&mut *transaction)
         .await?;
-        // In the log a room is archived after what was said in it.
+        // In the log, the archiving of a room comes after its messages.
         sqlx::query(
             "insert into log (pos, kind, at, room_id)
              select $1 + a.ord, 'room.archived', clock_timestamp(), a.id
@@ -231,8 +231,7 @@ fn check_body(body: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes lines of all kinds, each with its row of the log. The lines go as the JSON that they are; the database
-/// takes them apart.
+/// Writes lines of all kinds, each with its row of the log. The lines are sent as JSON, which the database parses.
 async fn insert<'a>(transaction: &mut PgConnection, lines: impl IntoIterator<Item = &'a Placed>) -> sqlx::Result<()> {
     let lines: Vec<&Placed> = lines.into_iter().collect();
     let lines = serde_json::to_string(&lines).expect("lines are made of JSON");
@@ -242,7 +241,8 @@ async fn insert<'a>(transaction: &mut PgConnection, lines: impl IntoIterator<Ite
     Ok(())
 }
 
-/// An account that was erased is still one that is being erased: whatever of its words came along goes again.
+/// Statements for each kind of line. An imported erased account is marked as being erased, so that any of its messages
+/// in the import are deleted.
 const INSERTS: [&str; 5] = [
     "with arrived as (
         select * from json_to_recordset($1::json) as u (
