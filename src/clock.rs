@@ -1,30 +1,30 @@
-//! The time as a parameter: the system's in service, a test's own in tests.
+//! The clock, passed as a parameter: the system's in production, a manual one in tests.
 //!
-//! Only what decides by the time asks here (tokens, limits). What is *recorded* takes its time from the
-//! database, under the lock of the log, so that times there follow positions.
+//! Used only for decisions that depend on the time (tokens, limits). *Recorded* times come from the database, under the
+//! lock of the log, so that they are in the order of positions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-/// Where the time comes from. A clone of a manual clock shows the same time.
+/// A source of time. Clones of a manual clock share its time.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
-    /// Stands still until it is moved.
+    /// Changes only by [`advance`](Self::advance).
     Manual(Arc<Mutex<OffsetDateTime>>),
 }
 
 impl Clock {
-    /// A clock that stands at `now` until [`advance`](Self::advance) moves it.
+    /// Makes a clock that shows `now` until [`advance`](Self::advance) moves it.
     pub fn manual(now: OffsetDateTime) -> Self {
         Self::Manual(Arc::new(Mutex::new(now)))
     }
 
-    /// The time, in UTC.
+    /// Returns the current time, in UTC.
     pub fn now(&self) -> OffsetDateTime {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else asks")]
@@ -37,7 +37,7 @@ impl Clock {
     ///
     /// # Panics
     ///
-    /// On the system's clock, which is not ours to move.
+    /// On the system's clock, which cannot be moved.
     pub fn advance(&self, by: Duration) {
         match self {
             Self::System => panic!("only a manual clock can be moved"),
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_stands_until_it_is_moved_and_its_clones_move_with_it() {
+    fn a_manual_clock_is_moved_together_with_its_clones() {
         let clock = Clock::manual(OffsetDateTime::UNIX_EPOCH);
         let same = clock.clone();
         assert_eq!(same.now(), OffsetDateTime::UNIX_EPOCH);

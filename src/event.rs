@@ -1,8 +1,8 @@
-//! Everything a client can hear, and the things that it hears about.
+//! Events, and the types that they and the API share: rooms, messages, users.
 //!
-//! These types are the wire: they are answered by REST, carried by the stream, and sent between instances,
-//! in one shape. What is private to an account (password, sessions) is not here and cannot leak from here.
-//! Next: [`crate::realtime`], which carries events to whoever may hear them.
+//! These are the wire types: REST responses, streams and news between instances use them in one form. They hold
+//! nothing private to an account (password, sessions), so nothing of that can leak through them.
+//! Next: [`crate::realtime`], which delivers events to the clients that may receive them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub enum Role {
     Admin,
 }
 
-/// From text alone: serde's own enums also take `{"admin": null}`.
+/// Parses a role from a string only: a derived `Deserialize` would also accept `{"admin": null}`.
 impl TryFrom<String> for Role {
     type Error = &'static str;
 
@@ -35,7 +35,7 @@ impl TryFrom<String> for Role {
 }
 
 impl Role {
-    /// The word for this role on the wire and in the database.
+    /// Returns this role's name on the wire and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -140,39 +140,41 @@ pub struct Standing {
     pub mute_reason: Option<String>,
 }
 
-/// The end of all sessions of a user that were open at a position.
+/// Marks that all of a user's sessions ended at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationEnd {
-    /// The first that is not over.
+    /// The first generation that is still valid.
     pub generation: Generation,
-    /// The session that went on into it.
+    /// The session that was moved to that generation instead of being ended.
     #[serde(default)]
     pub except: Option<SessionId>,
 }
 
 impl GenerationEnd {
-    /// Returns whether the session of this token ended. Tokens without a generation are left to the list of the event.
+    /// Returns whether the session of this token ended. False for tokens without a generation: the event lists their
+    /// sessions by id.
     pub fn ends(&self, session: SessionClaim) -> bool {
         self.except != Some(session.id) && session.generation.is_some_and(|generation| generation < self.generation)
     }
 }
 
-/// One durable change at its position, as the log, the news between instances and the streams carry it.
+/// One durable change at its position, as carried by the log, by news between instances, and by streams.
 ///
-/// Nothing on this way looks into `told`, and of the kinds only their effects on rights and rooms are understood. Kinds
-/// are defined in [`crate::store::events`].
+/// Delivery does not read `told` or depend on the kind: it reads only the audience and the effect. Kinds are defined in
+/// [`crate::store::events`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub pos: Pos,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// As in `log_kind`.
+    /// A value of the database type `log_kind`.
     pub kind: Cow<'static, str>,
     pub audience: Audience,
-    /// `None` if no client hears it.
+    /// Data sent to clients; `None` if no client receives the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Told>,
-    /// The public message whose body `told` carries. Its deletion removes the body from whatever is kept of this event.
+    /// The public message whose body `told` contains. When it is deleted, the body is removed from cached copies of
+    /// this event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
     #[serde(default, skip_serializing_if = "Effect::is_none")]
@@ -180,7 +182,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event that no client hears, and that changes nothing in memory.
+    /// Makes an event that no client receives and that changes nothing in memory.
     pub fn silent(pos: Pos, at: OffsetDateTime, kind: impl Into<Cow<'static, str>>) -> Self {
         let (kind, audience, effect) = (kind.into(), Audience::Nobody, Effect::None);
         Self { pos, at, kind, audience, told: None, message: None, effect }
@@ -191,21 +193,21 @@ impl Event {
         Self { effect, ..self }
     }
 
-    /// The event as told to `audience` under its kind's name.
+    /// Sends `data` to `audience` under the kind's name.
     #[must_use]
     pub fn told_to(self, audience: Audience, data: &impl Serialize) -> Self {
         let name = self.kind.clone();
         self.told_as(name, audience, data)
     }
 
-    /// The event as told to `audience` under another name than its kind's.
+    /// Sends `data` to `audience` under another name than the kind's.
     #[must_use]
     pub fn told_as(self, name: impl Into<Cow<'static, str>>, audience: Audience, data: &impl Serialize) -> Self {
         Self { audience, told: Some(Told::new(name, data)), ..self }
     }
 }
 
-/// What a client hears of an event: the same bytes live and in a replay.
+/// The part of an event that clients receive: the same bytes live and in a replay.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Told {
     /// `event:` on the stream.
@@ -227,23 +229,23 @@ impl PartialEq for Told {
     }
 }
 
-/// The streams that an event is for.
+/// The streams that receive an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
     /// Readers of this room.
     Room(RoomId),
-    /// Sender and recipient of a direct message, and nobody else by any route.
+    /// Sender and recipient of a direct message only.
     Pair(UserId, UserId),
     /// One user, on each of their streams.
     User(UserId),
     /// The lobby: every stream.
     Everyone,
-    /// No stream: an event that instances obey and nobody reads.
+    /// No stream: the event only changes the memory of instances, if anything.
     Nobody,
 }
 
-/// What an event changes in the memory of each instance.
+/// An event's change to the memory of each instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
@@ -254,19 +256,19 @@ pub enum Effect {
     RoomHead { room: RoomId, seq: Seq },
     /// The room exists. `is_archived` is absent if the event does not change it.
     Room { room: RoomId, is_archived: Option<bool> },
-    /// The rights of a user from here on.
+    /// The user has these rights from here on.
     Rights { user: UserId, is_admin: bool, is_banned: bool },
     /// Sessions of a user ended.
     SessionsEnded {
         user: UserId,
-        /// If all of a user's sessions ended: only the newest of them.
+        /// Ended sessions; if all of a user's sessions ended, only the newest of them.
         sessions: Vec<SessionId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         all: Option<GenerationEnd>,
     },
-    /// The user is gone for good, and everything kept from before may show their name and words.
+    /// The user was erased. Cached events from before this may contain their name and messages.
     UserErased { user: UserId },
-    /// The body of a message is gone.
+    /// The body of a message was deleted.
     BodyDeleted { message: MessageId },
 }
 

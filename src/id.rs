@@ -1,5 +1,5 @@
-//! Identifiers and numbers as types of their own: two bare integers in one signature is the bug that
-//! chat servers have.
+//! Newtypes for identifiers and positions, so that the compiler rejects mixing them up: a common bug in chat servers,
+//! whose signatures often have several bare integers.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,8 @@ macro_rules! uuid_id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new one, made of the time and chance (UUID version 7), so that rows made together lie together.
+            /// Makes a new one from the time and random bits (UUID version 7), so that rows created at about the same
+            /// time are close together in indexes.
             #[expect(clippy::new_without_default, reason = "every call gives another value")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
@@ -140,14 +141,14 @@ impl std::fmt::Display for Pos {
 #[schema(value_type = i64, minimum = 0)]
 pub struct Seq(pub i64);
 
-/// What a submit asked for, digested: where it goes and its words. Tells a retry from a second, different
-/// request under the same [`ClientId`], also after the words were edited or deleted. 16 bytes, because what
-/// is guarded against is a client's mistake and not somebody who searches for collisions of their own.
+/// Digest of a submitted message: its destination and body. Distinguishes a retry from a different request under the
+/// same [`ClientId`], even after the message was edited or deleted. 16 bytes are enough: it detects mistakes of a
+/// client, not attackers who search for collisions among their own messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// `to` is the room or the recipient; `body` as it will be stored.
+    /// `to`: the room or the recipient. `body`: as it will be stored.
     pub fn of(to: Uuid, body: &str) -> Self {
         let digest = Sha256::new().chain_update(to).chain_update(body).finalize();
         Self(*digest.first_chunk().expect("SHA-256 has 32 bytes"))
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_tells_places_and_words_apart() {
+    fn fingerprints_differ_by_destination_and_body() {
         let (here, there) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert_eq!(Fingerprint::of(here, "hi"), Fingerprint::of(here, "hi"));
         assert_ne!(Fingerprint::of(here, "hi"), Fingerprint::of(there, "hi"));

@@ -1,4 +1,4 @@
-//! A submitted message: named by the store, which commits it, and by the core, which carries it.
+//! A submitted message. A module of its own because both the store and the real-time core use it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::id::{ClientId, MessageId, RoomId};
 /// A message that an author submits.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
-    /// Made by the server for this attempt; a retry by the client has another.
+    /// Made by the server for each request; a client's retry gets a new one.
     pub id: MessageId,
     pub room_id: RoomId,
     pub author: Author,
@@ -16,7 +16,7 @@ pub struct NewMessage {
     pub body: Arc<str>,
 }
 
-/// No outcome is known.
+/// The outcome of a post is unknown, or it was not attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     #[error("the queue of posts is full")]
