@@ -28,7 +28,7 @@ pub enum Bulletin {
     Committed(Vec<Event>),
     /// The log has reached this position; read the events from it.
     Head(Pos),
-    /// Who is present on the sending instance.
+    /// A presence report of the sending instance.
     Present(Report),
     /// The sender missed reports: every instance must send a full one.
     AskPresence,

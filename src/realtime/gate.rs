@@ -83,7 +83,7 @@ impl Gate {
         self.saw_head(head, now);
     }
 
-    /// Records that the log has reached this position, whose event will not arrive as news: it is read without waiting.
+    /// Records that the log has reached this position and that its event will not arrive as news: reads at once.
     pub fn demand(&mut self, head: Pos, now: Instant) {
         self.saw_head(head, now);
         if self.gap_since.is_some() {

@@ -26,8 +26,8 @@ pub const LEAVE_GRACE: Duration = Duration::from_secs(3);
 pub const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Time for which an instance's reports count after its last one.
 pub const LEASE: Duration = Duration::from_secs(25);
-/// Time for which the last report number of a departed instance is kept: longer than an old report of it, replayed by
-/// somebody, would be accepted as fresh.
+/// Time for which the last report number of a departed instance is kept: longer than a replayed report of it would be
+/// accepted as fresh.
 const REMEMBER: Duration = Duration::from_secs(150);
 
 /// One attendee of a room.

@@ -39,7 +39,7 @@ pub struct Subscription {
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
     share: Share,
-    /// Where the stream begins.
+    /// Position after which the stream begins.
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
     pub missing: Arc<[RoomId]>,

@@ -17,7 +17,7 @@ use sqlx::{
 use super::route::Route;
 
 /// Timeout for getting a connection. With `statement_timeout` it stays below the three seconds within which a caller
-/// must learn that the database is away.
+/// must learn that the database is unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Limits for every statement. No regular one takes 2.5 s. The log's lock is held for one commit, so a wait of two
@@ -68,7 +68,7 @@ impl Db {
     /// statement would be looked up on another server.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database is unavailable.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
         // On other routes the limits are already set.
         self.begin_with(if self.is_wrapped { BEGIN } else { "begin" }).await
@@ -77,7 +77,7 @@ impl Db {
     /// Like [`begin`](Self::begin), with another statement.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database is unavailable.
     pub async fn begin_with(&self, statement: impl SqlSafeStr) -> sqlx::Result<Transaction<'static, Postgres>> {
         self.pool.begin_with(statement).await
     }

@@ -48,7 +48,7 @@ pub struct Description {
     pub data: fn() -> Vec<(String, RefOr<Schema>)>,
 }
 
-/// Whether the audit trail shows a kind.
+/// Treatment of a kind in the audit trail: hidden or shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audit {
     No,

@@ -19,7 +19,7 @@ pub struct Invitation {
     pub max_uses: i32,
     pub uses: i32,
     pub revoked_at: Option<OffsetDateTime>,
-    /// Whether it could be used at the time of the query.
+    /// True if it could be used at the time of the query.
     pub is_valid: bool,
 }
 

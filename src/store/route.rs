@@ -58,7 +58,7 @@ pub struct Access {
     pub lacks_limits: bool,
 }
 
-/// Whether finding the route may change the database.
+/// Purpose of finding the route: serving may change the role's defaults, measuring changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Serve,

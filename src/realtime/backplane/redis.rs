@@ -27,11 +27,11 @@ use crate::clock::Clock;
 use crate::id::InstanceId;
 use crate::telemetry::trace::Trace;
 
-/// Bulletins waiting to be sent. Full means that Redis is away or hangs; the others read the log.
+/// Capacity of the queue of bulletins to send. Full means that Redis is down or hangs; the others read the log.
 const OUTBOX: usize = 256;
-/// Envelopes waiting for the applier, and raw messages waiting to be read.
+/// Capacity of the queue of received envelopes, and of that of raw messages.
 const INBOX: usize = 1024;
-/// Bytes of raw messages waiting to be read. It is full only during a flood; dropped messages are recovered by their
+/// Maximum number of bytes of queued raw messages. Reached only during a flood; dropped news is recovered by its
 /// position.
 const INBOX_BYTES: usize = 32 << 20;
 /// Timeout for an answer of Redis, after which the connection is replaced.
