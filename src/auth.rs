@@ -1,8 +1,8 @@
-//! Who is asking. A handler's signature says who may call it: [`Anyone`], [`SignedIn`] or [`AsAdmin`].
+//! Authentication. A handler's signature says who may call it: [`Anyone`], [`SignedIn`] or [`AsAdmin`].
 //!
-//! A token proves identity and session; what the identity may do is asked of [`crate::realtime`], which
-//! follows the log. So a ban, a lost role or a sign-out counts within a second on every instance, whatever
-//! tokens are still about, and without asking the database on each request.
+//! A token proves identity and session. The rights of that user come from [`crate::realtime`], which follows the log,
+//! so a ban, a lost role or a sign-out takes effect within a second on every instance, even for tokens that have not
+//! expired, and without a database query on each request.
 
 pub mod invitation;
 pub mod password;
@@ -29,24 +29,24 @@ use crate::realtime::Realtime;
 use session::Successors;
 use token::Tokens;
 
-/// Somebody who showed a token that holds now.
+/// A caller with a valid access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub id: UserId,
     pub username: Arc<str>,
-    /// As the log has it, not as the token might.
+    /// The current role according to the log; tokens carry none.
     pub role: Role,
     pub session: SessionClaim,
     pub expires_at: OffsetDateTime,
 }
 
 impl Caller {
-    /// The caller as the author of what they write.
+    /// Returns the caller as an author.
     pub fn author(&self) -> Author {
         Author { id: self.id, username: self.username.clone() }
     }
 
-    /// The caller, if an admin.
+    /// Returns the caller if they are an admin.
     pub fn admin(self) -> Result<Self> {
         match self.role {
             Role::Admin => Ok(self),
@@ -55,17 +55,17 @@ impl Caller {
     }
 }
 
-/// Guests and users alike. No token makes a guest; a token that does not hold is refused rather than
-/// taken for none, so that nobody falls back to anonymous without knowing.
+/// Guests and users alike. A request without a token is a guest's; an invalid token is refused rather than ignored, so
+/// that nobody becomes anonymous without noticing.
 pub struct Anyone(pub Option<Caller>);
 
-/// A user, whatever their role.
+/// A signed-in user of any role.
 pub struct SignedIn(pub Caller);
 
 /// An admin.
 pub struct AsAdmin(pub Caller);
 
-/// Everything that issues and verifies tokens. Handlers get it from their state.
+/// Issues and verifies tokens. Handlers get it from their state.
 pub struct Auth {
     pub tokens: Tokens,
     pub successors: Successors,
@@ -76,7 +76,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Uses the keys and lifetimes of the settings.
+    /// Creates it with the configured keys and lifetimes.
     pub fn new(config: &Config, realtime: Realtime, limits: Arc<Limits>, clock: Clock) -> Self {
         let (key, previous) = (&config.jwt_signing_key, &config.jwt_previous_keys);
         let tokens = Tokens::new(key, previous, &config.jwt_issuer, &config.jwt_audience, config.access_token_ttl);
@@ -84,10 +84,10 @@ impl Auth {
         Self { tokens, successors, refresh_token_ttl, realtime, limits, clock }
     }
 
-    /// Whom this access token speaks for, if it still may.
+    /// Returns the user of a valid access token.
     ///
     /// # Errors
-    /// [`Error::InvalidToken`] when it is forged or expired, its session has ended or its user is banned.
+    /// [`Error::InvalidToken`] if the token is forged or expired, its session has ended or its user is banned.
     pub fn authenticate(&self, access_token: &str) -> Result<Caller> {
         let identity = self.tokens.verify(access_token, self.clock.now()).map_err(|_| Error::InvalidToken)?;
         if self.realtime.is_ended(identity.user_id, identity.session) || self.realtime.is_banned(identity.user_id) {
@@ -142,8 +142,8 @@ where
     }
 }
 
-/// The token in `Authorization: Bearer …` (RFC 6750; the scheme's case does not matter, RFC 9110, 11.1).
-/// Credentials of any other form, or two of them, were meant to be something and are not.
+/// Returns the token in `Authorization: Bearer …` (RFC 6750; the scheme is case-insensitive, RFC 9110, section 11.1).
+/// Credentials in any other form, or more than one of them, are an error: the caller meant to authenticate.
 pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let Some(credentials) = given.next() else { return Ok(None) };

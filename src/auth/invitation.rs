@@ -1,46 +1,47 @@
-//! An invitation's code: what a newcomer shows where not everybody may sign up.
+//! Invitation codes, which newcomers need where registration is not open to everybody.
 
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-/// Signs that survive being read aloud: one case, and none that is easily taken for another.
+/// Characters that survive being read aloud: a single case, and none that is easily mistaken for another.
 const SIGNS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-/// 26 of 31 signs make 128 bits: as little to be guessed as a key.
+/// 26 characters out of 31 make 128 bits, as hard to guess as a key.
 const LENGTH: usize = 26;
 
-/// A code, of which the database keeps a digest only. Its bits are too many to guess, and so one fast hash without
+/// An invitation code. The database stores only its digest; 128 random bits cannot be guessed, so one fast hash without
 /// salt is enough.
 #[derive(Clone)]
 pub struct InvitationCode(SecretString);
 
-/// What the database knows an invitation by.
+/// Digest by which the database finds an invitation.
 pub type CodeDigest = [u8; 32];
 
 impl InvitationCode {
-    /// A code of chance.
+    /// Creates a random code.
     pub fn random() -> Self {
         let mut chance = rand::rng();
         let signs = (0..LENGTH).map(|_| char::from(SIGNS[chance.random_range(..SIGNS.len())]));
         Self(signs.collect::<String>().into())
     }
 
-    /// A code as somebody shows it, with what copying leaves around it. Any text may be tried; only ours are known.
+    /// Reads a code from user input, ignoring white space around it. Any text is accepted here; the database decides
+    /// whether it exists.
     pub fn shown(text: &SecretString) -> Self {
         Self(text.expose_secret().trim().to_ascii_lowercase().into())
     }
 
-    /// What the database is asked for.
+    /// Returns the digest to look up.
     pub fn digest(&self) -> CodeDigest {
         Sha256::digest(self.0.expose_secret()).into()
     }
 
-    /// Whether there is nothing but space.
+    /// Returns whether the code is empty.
     pub fn is_empty(&self) -> bool {
         self.0.expose_secret().is_empty()
     }
 
-    /// The code itself, to be shown once to whoever made the invitation.
+    /// Returns the code itself, to be shown once to the person who made the invitation.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,8 +1,8 @@
-//! Passwords: hashed slowly on purpose, and never in the way of the chat.
+//! Password hashing: slow on purpose, without slowing down the chat.
 //!
-//! Argon2id costs 19 MiB and tens of milliseconds of a core for each guess, for an attacker and for us. So
-//! it runs on blocking threads, on no more of them than there are cores, with a bounded crowd waiting. Addresses
-//! take turns, so that one of them cannot fill the queue for all the others: see [`turns`].
+//! Argon2id costs 19 MiB and tens of milliseconds of a core for each guess, for an attacker and for this server. So it
+//! runs on blocking threads, at most one per core, behind a bounded queue. Addresses take turns, so that one address
+//! cannot fill the queue for all others: see [`turns`].
 
 mod turns;
 
@@ -17,8 +17,8 @@ use self::turns::Turns;
 use crate::error::Error;
 use crate::limits::Address;
 
-/// Memory per hash in KiB, passes over it, and lanes: the second choice of the OWASP password storage cheat
-/// sheet for Argon2id (as strong as the first, for less memory).
+/// Memory per hash in KiB, iterations and lanes: the second choice of the OWASP password storage cheat sheet for
+/// Argon2id (as strong as the first, with less memory).
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
@@ -27,18 +27,18 @@ const LANES: u32 = 1;
 /// it, the newest caller of the address with the longest queue is asked to retry later.
 const WAITING_PER_WORKER: usize = 64;
 
-/// Of the empty password: what a sign-in is checked against when there is no such user, so that it takes
-/// the same time as for one who exists. What the check answers is not looked at.
+/// Hash of the empty password. A sign-in to an account that does not exist is checked against it, so that it takes as
+/// long as one that does. The result of that check is ignored.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Z2FwbGVzcyBkZWNveSAwMQ$G7NMRbiVjk2ZGqdxuUvhMtdI+7orRFPRnjF8nzbEp/w";
 
-/// The bounded pool in which passwords are hashed and checked. Cheap to clone.
+/// Bounded pool of threads that hash and check passwords. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
     turns: Turns<Address>,
 }
 
 impl Passwords {
-    /// A pool of as many workers as the machine has cores.
+    /// Creates a pool with one worker per core.
     #[must_use]
     pub fn new() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -49,10 +49,11 @@ impl Passwords {
         Self { turns: Turns::new(workers, waiting) }
     }
 
-    /// Hashes a new password to a PHC string with its own salt. For the operator, who has no address.
+    /// Hashes a new password to a PHC string with its own salt. Used by operator commands, which have no caller's
+    /// address.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when too many are waiting.
+    /// [`Error::Unavailable`] if the queue is full.
     pub async fn hash(&self, password: SecretString) -> Result<String, Error> {
         self.hash_for(IpAddr::from(Ipv6Addr::UNSPECIFIED).into(), password).await
     }
@@ -60,7 +61,7 @@ impl Passwords {
     /// Like `hash`, for a caller from this address.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when too many are waiting.
+    /// [`Error::Unavailable`] if the queue is full.
     pub async fn hash_for(&self, address: Address, password: SecretString) -> Result<String, Error> {
         self.work(address, move || {
             argon2()
@@ -71,11 +72,11 @@ impl Passwords {
         .await?
     }
 
-    /// Whether `password` is the one behind `hash`. Without a hash (there is no such user, or an empty one: no
-    /// password opens the account until it is given one) the answer is no, after the same work.
+    /// Returns whether `password` matches `hash`. Without a hash the result is false, after the same amount of work:
+    /// there is no such user, or the hash is empty, in which case no password opens the account until one is set.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when too many are waiting.
+    /// [`Error::Unavailable`] if the queue is full.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Error> {
         self.verify_for(IpAddr::from(Ipv6Addr::UNSPECIFIED).into(), password, hash).await
     }
@@ -103,8 +104,8 @@ impl Passwords {
     }
 
     /// # Cancellation
-    /// Dropped while waiting, it gives its place back and nothing has run. Dropped while at work, the work runs to
-    /// completion and keeps its worker until then, so the limit holds.
+    /// Dropped while queued, it leaves the queue and nothing has run. Dropped while running, the work continues to its
+    /// end and keeps its worker until then, so the limit holds.
     async fn work<T: Send + 'static>(
         &self,
         address: Address,
@@ -158,7 +159,7 @@ mod tests {
         let ours = PasswordHash::new(DECOY).unwrap();
         let params = Params::try_from(&ours).unwrap();
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (MEMORY_KIB, PASSES, LANES));
-        // Even for the password that the decoy is made of.
+        // Even for the decoy's own password.
         assert!(argon2().verify_password(b"", &ours).is_ok());
         assert!(!Passwords::new().verify("".into(), None).await.unwrap());
     }

@@ -1,5 +1,5 @@
-//! A session: one sign-in on one device, carried by two tokens. The access token opens doors for minutes;
-//! the refresh token, good for one use, buys the next pair.
+//! A session: one sign-in on one device, carried by two tokens. The access token authenticates requests for some
+//! minutes; the refresh token can be exchanged once for the next pair.
 //!
 //! The response carrying the next pair may get lost. The spent token then yields the same successor again, although the
 //! database stores digests only and must not learn the token: [`Successors`] derives a successor from the spent token
@@ -50,7 +50,7 @@ pub enum TokenType {
 /// one fast hash without salt is enough.
 pub struct RefreshToken(SecretString);
 
-/// What the database knows a refresh token by.
+/// Digest by which the database finds a refresh token.
 pub type TokenDigest = [u8; 32];
 
 impl RefreshToken {
@@ -58,7 +58,7 @@ impl RefreshToken {
         Self(URL_SAFE_NO_PAD.encode(random::<32>()).into())
     }
 
-    /// The digest of a token that somebody shows. Any text has one; only ours are known.
+    /// Returns the digest of a presented token. Any text has one; only issued tokens are in the database.
     pub fn digest_of(shown: &SecretString) -> TokenDigest {
         Sha256::digest(shown.expose_secret()).into()
     }
@@ -116,7 +116,7 @@ pub struct NextSuccessor {
 }
 
 impl NextSuccessor {
-    /// The candidate as the store takes it. `replaces`: see [`Offer`].
+    /// Returns the candidate in the form that the store takes. `replaces`: see [`Offer`].
     pub fn offer(&self, replaces: bool) -> Offer<'_> {
         Offer { nonce: &self.nonce, digest: &self.digest, expires_at: self.expires_at, replaces }
     }
@@ -136,14 +136,14 @@ pub struct NextToken {
 }
 
 impl NextToken {
-    /// A token of chance that lives for `ttl` unless it is used.
+    /// Creates a random token that lives for `ttl` unless it is used.
     pub fn new(now: OffsetDateTime, ttl: Duration) -> Self {
         let token = RefreshToken::random();
         let digest = RefreshToken::digest_of(&token.0);
         Self { token, digest, made_at: now, expires_at: now + ttl }
     }
 
-    /// The first token of the session `id`, as the store takes it.
+    /// Returns the first token of the session `id` in the form that the store takes.
     pub fn opening(&self, id: SessionId) -> NewSession<'_> {
         NewSession { id, opened_at: self.made_at, token_hash: &self.digest, token_expires_at: self.expires_at }
     }

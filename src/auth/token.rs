@@ -1,10 +1,10 @@
-//! Access tokens: short-lived proofs of a sign-in that any instance checks without asking anyone.
+//! Access tokens: short-lived proofs of a sign-in that any instance verifies without a look-up.
 //!
-//! A token says who and which session, and nothing about rights: a role could change while the token
-//! lives, so the role is looked up when it is needed. One algorithm, HS256, fixed here. A token's header must be,
-//! byte for byte, the one that a key of ours writes (its `kid` differs from key to key, so that a new key can take over
-//! while tokens of the previous one live out their minutes). So no token has a say in how it is checked.
-//! Next: [`crate::auth`], which asks [`Tokens`] and then whether the session still stands.
+//! A token identifies a user and a session and carries no rights: a role could change while the token lives, so the
+//! role is looked up when it is needed. The only algorithm is HS256. A token's header must be, byte for byte, the
+//! header that one of the configured keys writes (each key has its own `kid`, so that a new key can take over while
+//! tokens of the previous one expire). So no token influences how it is verified.
+//! Next: [`crate::auth`], which calls [`Tokens`] and then checks that the session is still open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use time::OffsetDateTime;
 use crate::config::SigningKey;
 use crate::id::{Generation, SessionClaim, SessionId, UserId};
 
-/// Makes and checks access tokens. Cheap to clone.
+/// Issues and verifies access tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Tokens(Arc<Keyring>);
 
 struct Keyring {
     header: Header,
     signing: EncodingKey,
-    /// The signing key's own first: nearly every token is one of its.
+    /// The current signing key comes first: nearly every token is signed with it.
     verifying: Vec<VerifyingKey>,
     validation: Validation,
     issuer: String,
@@ -35,12 +35,12 @@ struct Keyring {
 }
 
 struct VerifyingKey {
-    /// The first part of every token that this key signed.
+    /// First part of every token that this key signed.
     header: String,
     key: DecodingKey,
 }
 
-/// Whom a token speaks for.
+/// Identity in a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub user_id: UserId,
@@ -49,7 +49,7 @@ pub struct Identity {
     pub expires_at: OffsetDateTime,
 }
 
-/// Forged, expired, or made for someone else. Callers are told no more than that.
+/// The token is forged, expired, or made for another service. Callers are not told which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the access token is not valid")]
 pub struct InvalidToken;
@@ -73,7 +73,7 @@ struct Claims {
 }
 
 impl Tokens {
-    /// `signing` signs; it and each of `previous` verify. A token lives for `ttl`.
+    /// Tokens are signed with `signing`, verified with it and each of `previous`, and live for `ttl`.
     #[must_use]
     pub fn new(
         signing: &SigningKey,
@@ -95,7 +95,7 @@ impl Tokens {
         }))
     }
 
-    /// How long a new token lives.
+    /// Returns the lifetime of a new token.
     #[must_use]
     pub fn ttl(&self) -> Duration {
         self.0.ttl
@@ -162,13 +162,13 @@ impl VerifyingKey {
     }
 }
 
-/// The header of the tokens that `key` signs.
+/// Returns the header of the tokens that `key` signs.
 fn header(key: &SigningKey) -> Header {
     Header { kid: Some(key_id(key)), ..Header::new(Algorithm::HS256) }
 }
 
-/// A key's name in a token's header: enough of its digest to tell keys apart, too little to help anyone
-/// find it.
+/// Returns the name of a key in a token's header: enough of its digest to tell keys apart, and too little to find the
+/// key.
 fn key_id(key: &SigningKey) -> String {
     let digest = Sha256::digest(key.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest[..8])
@@ -202,7 +202,7 @@ mod tests {
         })
     }
 
-    /// A token of our form with one thing about it made different.
+    /// A token of the correct form, except for one detail.
     fn crafted(header: &str, claims: &Value, secret: &SigningKey) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), encoded(claims));
         let signature = crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(secret.as_bytes()), Algorithm::HS256);
@@ -213,7 +213,7 @@ mod tests {
         URL_SAFE_NO_PAD.encode(part.to_string())
     }
 
-    /// As text, because its bytes count.
+    /// As text, because the exact bytes matter.
     fn header() -> String {
         format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{}"}}"#, key_id(&key(1)))
     }

@@ -28,7 +28,7 @@ struct State<K: Eq + Hash + Copy> {
 /// Exclusive use of one worker; dropping it passes the worker to the next in turn.
 pub(super) struct Turn<K: Eq + Hash + Copy>(Option<Turns<K>>);
 
-/// The waiting room is full.
+/// The queue is full.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -44,10 +44,10 @@ impl<K: Eq + Hash + Copy> Turns<K> {
         Self { waiting, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Waits for a turn. If the waiting room is full, the last caller in the longest queue is rejected.
+    /// Waits for a turn. If the queue is full, the last caller of the key with the most waiting callers is rejected.
     ///
     /// # Cancellation
-    /// Dropping the future while it waits leaves no trace.
+    /// Dropping the future while it waits has no effect on others.
     pub(super) async fn take(&self, key: K) -> Result<Turn<K>, Full> {
         let turn = {
             let mut state = self.state();
