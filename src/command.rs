@@ -1,7 +1,7 @@
-//! What an operator asks of the program from a shell, beside serving.
+//! Operator commands, apart from `serve`.
 //!
-//! Each command is one file, named after it. They speak to people: a sentence on standard output when done, a
-//! sentence on standard error when not.
+//! Each command has a file named after it. Commands print a sentence to standard output on success and to standard
+//! error on failure.
 
 mod admin;
 mod completions;
@@ -54,10 +54,10 @@ pub enum Command {
     Metrics,
 }
 
-/// Runs any command but [`Command::Serve`] and [`Command::Completions`], which are the caller's own.
+/// Runs any command but [`Command::Serve`] and [`Command::Completions`], which the caller handles.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow::Result<()> {
     match command {
         Command::Serve | Command::Completions(_) => unreachable!("these are the caller's"),

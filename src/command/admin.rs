@@ -1,7 +1,7 @@
-//! `gapless admin`: the first admin, and the way back in when the last one is locked out.
+//! `gapless admin`: creates the first admin, and restores access when the last one is locked out.
 //!
-//! It works on the database itself, while instances run: a change of a right takes its position in the log, and
-//! they hear of it within a second.
+//! It works directly on the database while instances run: a changed right takes a position in the log, so they apply it
+//! within a second.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -22,9 +22,9 @@ use crate::store::erasure::{Progress, Words};
 use crate::store::users::{self, Credentials};
 use crate::store::{self, Db};
 
-/// Connections of a command that asks one thing after the other.
+/// The commands run one query at a time.
 const CONNECTIONS: u32 = 1;
-/// 24 of 55 signs make 138 bits; those that are easily taken for each other are left out.
+/// 24 characters out of 55 make 138 bits; characters that are easily mistaken for each other are left out.
 const PASSWORD_LENGTH: usize = 24;
 const PASSWORD_SIGNS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -106,7 +106,7 @@ async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
     let account = account(db, &whose.username).await?;
     let (password, told) = whose.password()?;
     let hash = Passwords::new().hash(password.into_secret()).await?;
-    // The session that is spared is one that nobody has: all of them end.
+    // Pass a session that does not exist as the one to keep: all sessions end.
     let nobodys = SessionId::new();
     match users::change_password(db, account.user.id, &account.password_hash, &hash, nobodys).await? {
         Err(Refusal::ChangedMeanwhile) => bail!("the password was changed in this very moment; try again"),
@@ -137,7 +137,7 @@ fn name(username: &str) -> anyhow::Result<Username> {
 }
 
 impl Whose {
-    /// The password, and what the operator is told of it.
+    /// Returns the password, and what to print about it.
     fn password(&self) -> anyhow::Result<(Password, String)> {
         if !self.password_stdin {
             let made = made_up();
@@ -171,7 +171,7 @@ mod tests {
         Whose { username: username.to_owned(), password_stdin: false }
     }
 
-    /// The password in what the operator is told.
+    /// Extracts the password from the printed text.
     fn told(said: &str) -> SecretString {
         said.lines().find_map(|line| line.strip_prefix("Password: ")).expect("a password is told").into()
     }

@@ -1,4 +1,4 @@
-//! `gapless completions`: what a shell has to know to complete the commands and settings of this program.
+//! `gapless completions`: prints a shell's completion script for the commands and settings of this program.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Prints the script for this program, whose whole command line only its entry point knows.
+    /// Prints the script for this program. Only the entry point knows the whole command line.
     pub fn print(self, mut program: Command) {
         clap_complete::generate(self.shell, &mut program, "gapless", &mut io::stdout().lock());
     }

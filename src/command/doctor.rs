@@ -1,4 +1,5 @@
-//! `gapless doctor`: what is right, what is not, and what to do about it. It changes nothing.
+//! `gapless doctor`: checks the environment, and reports what is right, what is wrong and how to fix it. It changes
+//! nothing.
 
 use std::time::{Duration, Instant};
 
@@ -15,18 +16,18 @@ use crate::realtime::backplane::seal::Seal;
 use crate::server::BACKLOG;
 use crate::store::{self, Access, Db, Route};
 
-/// An answer that takes longer is none.
+/// Timeout of each check.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Tokens have no leeway: instances disagree for that long about which have expired.
+/// Maximum clock difference. Tokens have no leeway, so instances disagree for that long about which have expired.
 const MOST_SKEW: Duration = Duration::from_secs(2);
-/// PostgreSQL 14 and older lack what the schema uses.
+/// PostgreSQL 14 and older lack features that the schema uses.
 const OLDEST_POSTGRES: i32 = 150_000;
 /// Connections for checks that run concurrently.
 const CONNECTIONS: u32 = 3;
-/// Descriptors beside those of streams: requests, the database, files.
+/// File descriptors beside those of streams: for requests, the database and files.
 const OTHER_DESCRIPTORS: u64 = 5_000;
 
-/// One thing that was looked at: what was found, or what is wrong and the way out.
+/// A check's name, and its result: what was found, or what is wrong and how to fix it.
 type Finding = (&'static str, anyhow::Result<String>);
 
 pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
@@ -109,7 +110,7 @@ async fn version(db: &Db, route: Route) -> anyhow::Result<String> {
         }
         asked => asked?,
     };
-    // Whether the way is one that others can listen on, only the operator knows.
+    // Only the operator knows whether others can listen on the network in between.
     Ok(if is_encrypted {
         format!("PostgreSQL {name}, over TLS")
     } else {
@@ -141,7 +142,7 @@ async fn time_outs(db: &Db) -> anyhow::Result<String> {
     Ok(format!("a statement is cancelled after {statement:.1} s, a wait for a lock after {lock:.1} s"))
 }
 
-/// Seconds until the database ended the transaction.
+/// Returns the seconds until the database ended the transaction.
 fn is_ended<T>(outcome: sqlx::Result<T>, began: Instant, what: &str, setting: &str) -> anyhow::Result<f64> {
     const CANCELLED: &str = "57014";
     const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -216,7 +217,7 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
     Ok("agrees with the database's".to_owned())
 }
 
-/// The chat's id, which names its Redis channel; `None` before the schema exists.
+/// Returns the chat's id, which names its Redis channel; `None` before the schema exists.
 async fn name_of_chat(database: &Database) -> Option<String> {
     let db = database.measure().await.ok()?.connect(1);
     let chat = sqlx::query_scalar("select chat::text from log_head").fetch_one(&db);
@@ -258,7 +259,7 @@ fn origins(config: &Config) -> anyhow::Result<String> {
 fn descriptors(config: &Config) -> anyhow::Result<String> {
     #[cfg(unix)]
     {
-        // The server raises its limit to the highest that it may.
+        // The server raises its limit to this maximum.
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
         let needed = config.max_streams as u64 + OTHER_DESCRIPTORS;
         if let Some(limit) = limit.filter(|limit| *limit < needed) {

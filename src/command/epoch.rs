@@ -1,9 +1,9 @@
-//! `gapless new-epoch`: says that the database's history is another one from here on.
+//! `gapless new-epoch`: starts a new epoch after a backup was restored in place.
 //!
-//! A server tells by itself when its log came into another database. What was put back in place (a volume's
-//! snapshot, a dump over the same database) looks like what was there before, and only whoever did it knows. Clients
-//! hold places in what is gone; with another epoch they hear `reset` and read anew. Doing it once too often
-//! costs a reload of every page, and nothing else.
+//! A server detects by itself that its log was moved to another database. A restore in place (a volume's snapshot, a
+//! dump over the same database) looks like the database before it, so only the operator knows of it. Clients hold
+//! positions that no longer exist; with a new epoch they receive `reset` and reload. An unnecessary new epoch costs one
+//! reload of every page, and nothing else.
 
 use anyhow::Context as _;
 

@@ -1,7 +1,7 @@
-//! `gapless export`: the whole chat as lines of JSON, for another database, another program, or a shelf.
+//! `gapless export`: writes the whole chat as lines of JSON, for another database, another program, or an archive.
 //!
-//! It may run beside the server: it reads one moment and locks nothing. A password's hash and a private message
-//! leave the database only when they are asked for by name.
+//! It can run beside the server: it reads one snapshot and locks nothing. Password hashes and private messages are
+//! included only on request.
 
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
@@ -54,7 +54,7 @@ impl Export {
     }
 }
 
-/// A new file, for its owner's eyes.
+/// Creates a file that only its owner can read.
 fn create(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-/// Longer than the server takes to say no.
+/// Timeout, longer than the server takes to report that it is not ready.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone, Args)]
@@ -29,7 +29,7 @@ impl Healthcheck {
     }
 }
 
-/// HTTP in its smallest form: an answer's first line is `HTTP/1.1 200 OK`.
+/// Sends a minimal HTTP request and reads the status from the first line of the response: `HTTP/1.1 200 OK`.
 fn status_of(address: SocketAddr, path: &str) -> anyhow::Result<u16> {
     let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;

@@ -1,4 +1,4 @@
-//! `gapless import`: an exported chat into a new database, all of it or nothing.
+//! `gapless import`: imports an exported chat into a new database, in one transaction.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

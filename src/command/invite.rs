@@ -1,4 +1,4 @@
-//! `gapless admin invite`: a way in for the first people of a chat that not everybody may join.
+//! `gapless admin invite`: invites the first people of a chat with restricted registration.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Invite {
 }
 
 impl Invite {
-    /// Makes the invitation; answers what the operator is told.
+    /// Creates the invitation and returns the text to print.
     pub(super) async fn make(self, db: &Db) -> anyhow::Result<String> {
         let (id, code, now) = (InvitationId::new(), InvitationCode::random(), Clock::System.now());
         let expires_at = now + Duration::from_secs(self.expires_in_secs);

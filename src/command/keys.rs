@@ -1,4 +1,4 @@
-//! `gapless keys`: the first signing key, and the next one without anybody being signed out.
+//! `gapless keys`: creates the first signing key, and replaces it without signing anybody out.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -42,7 +42,7 @@ impl Keys {
     }
 }
 
-/// What to set, where and when. An instance that has not yet heard of a key refuses its tokens, hence the first step.
+/// Returns the steps to take. An instance refuses tokens of a key that it does not know yet, hence the first step.
 fn recipe(present: &SecretString, previous: Option<&SecretString>, ttl_secs: u64) -> anyhow::Result<String> {
     let (present, former) = KeyFile::parse(present).context("JWT_SIGNING_KEY")?.into_keys();
     let previous = previous.map_or(Ok(Vec::new()), SigningKey::parse_list).context("JWT_PREVIOUS_KEYS")?;
@@ -70,9 +70,9 @@ fn recipe(present: &SecretString, previous: Option<&SecretString>, ttl_secs: u64
     ))
 }
 
-/// Rewrites the file in one step: whoever reads it meets the file of before or the new one, after a power cut too.
+/// Rewrites the file in one step: readers see either the old or the new file, also after a power failure.
 fn rotate_file(path: &Path, ttl_secs: u64) -> anyhow::Result<String> {
-    // A link, as container secrets are, stays one.
+    // Keep a symbolic link a link; container secrets are links.
     let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
     let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let keys = KeyFile::parse(&text.into()).with_context(|| format!("{} is no key file", path.display()))?;
@@ -98,7 +98,7 @@ fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut file = options.open(&draft).with_context(|| format!("{} is there, or cannot be made", draft.display()))?;
     let written = write_like(&mut file, path, text).and_then(|()| Ok(fs::rename(&draft, path)?));
     if written.is_err() {
-        // It holds keys, and nobody would look for it.
+        // The draft contains keys, and nobody would look for it.
         let _ = fs::remove_file(&draft);
     }
     written?;
@@ -106,7 +106,7 @@ fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The server may run as somebody else than who rotates, so the file stays whose it was.
+/// The server may run as another user than the caller, so the file keeps its owner.
 fn write_like(file: &mut File, model: &Path, text: &str) -> anyhow::Result<()> {
     let model = fs::metadata(model)?;
     #[cfg(unix)]

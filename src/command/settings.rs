@@ -1,4 +1,4 @@
-//! `gapless config`: what the program was told, what is wrong with it, and what could be said.
+//! `gapless config`: prints the effective settings, checks them, or prints the reference.
 
 use clap::{ArgMatches, Args};
 
