@@ -1,8 +1,8 @@
-//! What the settings mean.
+//! The configuration.
 //!
-//! Settings come from the environment (or the same-named flags). [`Settings`] is what was said,
-//! [`Config`] what it means: demo mode decided, secrets checked, durations as durations. The rest of the
-//! program sees only [`Config`].
+//! Settings come from the environment or from flags of the same names. [`Settings`] holds them as given; [`Config`] is
+//! the result: demo mode decided, secrets checked, durations as [`Duration`]. The rest of the program sees only
+//! [`Config`].
 
 mod key_file;
 mod origins;
@@ -47,11 +47,11 @@ pub struct Config {
     pub redis_connection: Option<SecretString>,
     /// `DATA_DIR`
     pub data_dir: PathBuf,
-    /// `DEMO_MODE`, decided.
+    /// `DEMO_MODE`, or its default, which depends on other settings.
     pub demo_mode: bool,
-    /// `JWT_SIGNING_KEY`; in demo mode one of chance, kept in `DATA_DIR` so that sessions survive a restart.
+    /// `JWT_SIGNING_KEY`; in demo mode a random one, kept in `DATA_DIR` so that sessions survive a restart.
     pub jwt_signing_key: SigningKey,
-    /// `JWT_PREVIOUS_KEYS`, and the former keys of `JWT_SIGNING_KEY_FILE`: these verify only.
+    /// `JWT_PREVIOUS_KEYS`, and the former keys in `JWT_SIGNING_KEY_FILE`: they only verify tokens.
     pub jwt_previous_keys: Vec<SigningKey>,
     /// `JWT_ISSUER`
     pub jwt_issuer: String,
@@ -63,7 +63,7 @@ pub struct Config {
     pub refresh_token_ttl: Duration,
     /// `ALLOWED_ORIGINS`
     pub allowed_origins: Vec<HeaderValue>,
-    /// `TRUSTED_PROXY` and `CLIENT_ADDRESS_HEADER`; `None` believes no header.
+    /// `TRUSTED_PROXY` and `CLIENT_ADDRESS_HEADER`; with `None` the header is ignored.
     pub trusted_proxy: Option<TrustedProxy>,
     /// `METRICS_PORT`
     pub metrics_port: Option<u16>,
@@ -85,7 +85,7 @@ pub struct Config {
     pub db_pool_size: u32,
     /// `MAX_STREAMS`
     pub max_streams: usize,
-    /// `MAX_STREAMS_PER_ADDRESS`; obeyed where `rate_limits` is on.
+    /// `MAX_STREAMS_PER_ADDRESS`; ignored unless `rate_limits` is on.
     pub max_streams_per_address: usize,
     /// `HEARTBEAT_SECS`
     pub heartbeat: Duration,
@@ -106,16 +106,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// Decides what the settings mean, and reads or makes the demo's signing key.
+    /// Validates the settings, and reads or creates the demo's signing key.
     ///
     /// # Errors
     ///
-    /// A sentence for each thing that is wrong, with the way out.
+    /// A message for each problem, with a way to fix it.
     pub fn resolve(settings: Settings) -> anyhow::Result<Self> {
         Self::decide(settings, KeyNeed::Needed)
     }
 
-    /// For commands that sign nothing: a missing signing key is made up, used for nothing and forgotten.
+    /// For commands that sign nothing: a missing signing key is replaced by a temporary one, which is never used.
     ///
     /// # Errors
     ///
@@ -124,11 +124,12 @@ impl Config {
         Self::decide(settings, KeyNeed::Unneeded)
     }
 
-    /// Reads settings that come as variables from elsewhere than the environment, which fills in the rest.
+    /// Reads settings from variables that are not in the environment. Settings that are not among them come from the
+    /// environment.
     ///
     /// # Errors
     ///
-    /// As [`resolve`](Self::resolve), and where a value is not what its setting takes.
+    /// As [`resolve`](Self::resolve), and if a value is invalid for its setting.
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
         #[derive(Parser)]
         struct Line {
@@ -140,7 +141,7 @@ impl Config {
             let arg = known.get_arguments().find(|arg| arg.get_env().is_some_and(|env| *env == *name))?;
             Some(format!("--{}={value}", arg.get_long()?))
         };
-        // A name that no setting has may be somebody else's; it is passed over, as the environment's are.
+        // Unknown names may belong to other programs; they are ignored, as in the environment.
         let flags = variables.into_iter().filter_map(flag);
         Self::resolve(Line::try_parse_from(std::iter::once("gapless".to_owned()).chain(flags))?.settings)
     }
@@ -279,7 +280,7 @@ enum KeyNeed {
     Unneeded,
 }
 
-/// Everything that is wrong, so that it can be mended at once.
+/// All problems found, so that they can be fixed together.
 #[derive(Default)]
 struct Faults(Vec<String>);
 
@@ -293,7 +294,7 @@ impl Faults {
     }
 }
 
-/// What is wrong with an address should be heard before a connection is tried. Its values may be secrets.
+/// Checks an address, so that a mistake is reported before connecting. The values in it may be secrets.
 fn check_database_url(name: &str, url: &SecretString) -> anyhow::Result<()> {
     let url = url.expose_secret();
     let sslmode = url.split(['?', '&']).find_map(|part| part.strip_prefix("sslmode="));
@@ -307,7 +308,7 @@ fn check_database_url(name: &str, url: &SecretString) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A secret, said itself or kept in a file. An empty one counts as none; both are one too many.
+/// Returns a secret that is given directly or in a file; giving both is an error. An empty secret counts as unset.
 fn secret(name: &str, said: Option<SecretString>, file: Option<PathBuf>) -> anyhow::Result<Option<SecretString>> {
     let said = said.filter(|secret| !secret.expose_secret().is_empty());
     let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) else { return Ok(said) };

@@ -1,6 +1,6 @@
-//! What `JWT_SIGNING_KEY_FILE` holds: the signing key on the first line, and below it the former ones, which still
-//! verify tokens. Everything in one file, so that one rename changes all of it: a key in one file and its
-//! predecessor in another could be read half changed.
+//! Format of `JWT_SIGNING_KEY_FILE`: the signing key on the first line, and below it the former keys, which still
+//! verify tokens. All keys are in one file, so that one rename changes all of them: with two files, a reader could see
+//! the new one of the first and the old one of the second.
 //!
 //! ```text
 //! 4f1c…                                          the key that signs
@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::SigningKey;
 
-/// An access token lives for a quarter of an hour at most; the rest is for whoever restarts late.
+/// Access tokens live for at most 15 minutes; the rest allows for instances that restart late.
 const FORMER_FOR: Duration = Duration::from_hours(1);
 const SINCE: &str = "former since ";
 
@@ -30,16 +30,16 @@ pub struct KeyFile {
 #[derive(Debug, Clone)]
 struct Former {
     key: SigningKey,
-    /// `None` where somebody else than [`KeyFile::rotate`] wrote the line.
+    /// `None` if the line was not written by [`KeyFile::rotate`].
     since: Option<OffsetDateTime>,
 }
 
 impl KeyFile {
-    /// Reads one key a line; what follows a `#` is a remark.
+    /// Parses one key per line; text after a `#` is a comment.
     ///
     /// # Errors
     ///
-    /// Says what a key looks like and how to make one; never what was given.
+    /// Says what a key looks like and how to make one, without repeating the input.
     pub fn parse(text: &SecretString) -> anyhow::Result<Self> {
         let text = text.expose_secret();
         let mut lines = text.lines().map(|line| line.split_once('#').unwrap_or((line, ""))).filter(is_no_remark);
@@ -51,18 +51,18 @@ impl KeyFile {
         Ok(Self { signing: SigningKey::from_hex(signing)?, former: former.collect::<anyhow::Result<_>>()? })
     }
 
-    /// A first key, which follows no other.
+    /// Creates the file of a first key.
     pub fn of(signing: SigningKey) -> Self {
         Self { signing, former: Vec::new() }
     }
 
-    /// The key that signs, and those that only verify.
+    /// Returns the signing key and the former keys.
     pub fn into_keys(self) -> (SigningKey, Vec<SigningKey>) {
         (self.signing, self.former.into_iter().map(|former| former.key).collect())
     }
 
-    /// Puts `new` in the place of the signing key, which is a former one from `now` on. Keys whose last token has
-    /// long expired go.
+    /// Makes `new` the signing key; the current one becomes a former key at `now`. Keys whose last token has long
+    /// expired are removed.
     #[must_use]
     pub fn rotate(self, new: SigningKey, now: OffsetDateTime) -> Self {
         let replaced = Former { key: self.signing, since: Some(now) };
@@ -71,11 +71,11 @@ impl KeyFile {
         Self { signing: new, former }
     }
 
-    /// The text of the file.
+    /// Returns the text of the file.
     ///
     /// # Errors
     ///
-    /// Where a time is one that RFC 3339 cannot write.
+    /// If a time cannot be written as RFC 3339.
     pub fn to_text(&self) -> anyhow::Result<SecretString> {
         let mut text = self.signing.to_hex().expose_secret().to_owned() + "\n";
         for former in &self.former {

@@ -1,13 +1,13 @@
-//! `ALLOWED_ORIGINS`: whose pages may call the API.
+//! `ALLOWED_ORIGINS`: the origins of pages that may call the API.
 
 use anyhow::{Context as _, bail};
 use axum::http::HeaderValue;
 
-/// Where Vite serves the front end while it is being worked on.
+/// Origins of the Vite development server.
 const DEVELOPMENT_ORIGINS: [&str; 2] = ["http://localhost:5173", "http://127.0.0.1:5173"];
 
-/// An origin is scheme, host and port, compared byte by byte; a wildcard is refused, since it would let
-/// any page act with a token it got hold of.
+/// Parses the allowed origins. An origin is scheme, host and port, compared byte by byte; a wildcard is refused, since
+/// it would let any page use a token that it obtained.
 pub(super) fn origins(said: Option<&str>, demo_mode: bool) -> anyhow::Result<Vec<HeaderValue>> {
     let Some(list) = said.filter(|list| !list.trim().is_empty()) else {
         let development = if demo_mode { &DEVELOPMENT_ORIGINS[..] } else { &[] };

@@ -1,18 +1,18 @@
-//! `REDIS_CONNECTION` in either of two forms: a URL, or what .NET's StackExchange.Redis calls a configuration
-//! string (`host:port,password=…,ssl=True`), which those who come from an ASP.NET system already have.
+//! Parses `REDIS_CONNECTION` in either of two forms: a URL, or the configuration string of .NET's StackExchange.Redis
+//! (`host:port,password=…,ssl=True`), which operators of ASP.NET systems already have.
 
 use anyhow::{Context as _, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Where Redis listens unless told otherwise, in the clear and with TLS.
+/// Default port of Redis, with and without TLS.
 const PORT: u16 = 6379;
 const TLS_PORT: u16 = 6380;
 
-/// The same address as a URL.
+/// Converts the address to a URL.
 ///
 /// # Errors
 ///
-/// Names the part that is not understood; never a value, which may be a password.
+/// Names the option that is not supported, never its value, which may be a password.
 pub(super) fn to_url(said: &SecretString) -> anyhow::Result<SecretString> {
     let text = said.expose_secret().trim();
     if text.contains("://") {
@@ -54,8 +54,8 @@ impl<'a> Address<'a> {
                     _ => bail!("ssl is neither True nor False"),
                 }
             }
-            // How long to wait and how often to try again are decisions of this program, not of its address; the rest
-            // is about a client and features that are not this program's.
+            // This program decides its own timeouts and retries; the others concern a client and features that it does
+            // not have.
             "abortconnect"
             | "connectretry"
             | "connecttimeout"
@@ -83,7 +83,7 @@ impl<'a> Address<'a> {
             | "highintegrity"
             | "includedetailinexceptions"
             | "includeperformancecountersinexceptions" => {}
-            // Passing these over would lead somewhere else than was meant.
+            // Ignoring these would connect to a different server than intended.
             "sslhost" | "servicename" | "proxy" | "tunnel" => {
                 bail!(
                     "the option `{key}` cannot be honoured here; write the address that leads to the primary directly"
@@ -95,7 +95,7 @@ impl<'a> Address<'a> {
     }
 
     fn url(&self, host: &str) -> anyhow::Result<SecretString> {
-        // An IPv6 address needs its brackets; only then does a colon begin a port.
+        // An IPv6 address must be in brackets, otherwise a colon does not begin a port.
         let has_port = match host.rsplit_once(':') {
             Some((name, port)) if name.ends_with(']') || !name.contains(':') => {
                 port.parse::<u16>().context("the port is not a number up to 65535")?;

@@ -1,5 +1,5 @@
-//! The settings shown to people: `docs/CONFIGURATION.md`, and what `gapless config` prints. Both come from
-//! [`Settings`] itself, so neither can be out of date.
+//! Documentation of the settings: `docs/CONFIGURATION.md`, and the output of `gapless config`. Both are generated from
+//! [`Settings`], so they cannot become outdated.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Args as _, Command};
 
 use super::Settings;
 
-/// What no setting of ours says, and what is set beside them.
+/// Beginning of the page: settings in general, and `RUST_LOG`, which is not one of them.
 const PREFACE: &str = "\
 # Configuration
 
@@ -41,7 +41,8 @@ pub fn page() -> String {
     page
 }
 
-/// The effective settings, one a line, with where each comes from. Of a secret it says that there is one.
+/// Returns the effective settings, one per line, and the source of each. Secrets are not shown, only whether they are
+/// set.
 pub fn effective(matches: &ArgMatches) -> String {
     let mut lines = String::new();
     for arg in command().get_arguments() {

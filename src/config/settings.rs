@@ -1,7 +1,7 @@
-//! The settings as they are said: each with its variable, default and unit. What they mean is [`Config`](super::Config)'s.
+//! The settings as given: each with its variable, default and unit. [`Config`](super::Config) interprets them.
 //!
-//! The sentences here are the whole documentation: `gapless --help` prints them, and `docs/CONFIGURATION.md` is
-//! made from them.
+//! The doc comments of the fields are the only documentation: `gapless --help` prints them, and `docs/CONFIGURATION.md`
+//! is generated from them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -178,9 +178,9 @@ pub struct Settings {
     pub(super) log_format: LogFormat,
 }
 
-/// What commands need that resolve nothing.
+/// Access for commands that do not need a whole configuration.
 impl Settings {
-    /// `PORT`, for one that looks for a server on this machine.
+    /// `PORT`, for commands that connect to a server on this machine.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -190,16 +190,16 @@ impl Settings {
         self.access_token_ttl_secs
     }
 
-    /// `JWT_SIGNING_KEY`, said or in its file.
+    /// `JWT_SIGNING_KEY`, given directly or in its file.
     ///
     /// # Errors
     ///
-    /// As for every secret: it is said twice, or its file cannot be read.
+    /// If it is given both ways, or its file cannot be read.
     pub fn signing_key_text(&self) -> anyhow::Result<Option<SecretString>> {
         secret("JWT_SIGNING_KEY", self.jwt_signing_key.clone(), self.jwt_signing_key_file.clone())
     }
 
-    /// `JWT_PREVIOUS_KEYS`, said or in its file.
+    /// `JWT_PREVIOUS_KEYS`, given directly or in its file.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ pub enum Registration {
     Closed,
 }
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
     #[default]
@@ -230,7 +230,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// A path, or an empty text, which counts as none.
+/// Parses a path; an empty text counts as unset.
 fn path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! The key that signs access tokens: 32 bytes that never show.
+//! The key that signs access tokens: 32 bytes that are never printed or logged.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -10,24 +10,24 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::KeyFile;
 
-/// Where the demo keeps its key, within `DATA_DIR`.
+/// Name of the demo's key file, in `DATA_DIR`.
 const FILE: &str = "signing-key";
 
-/// 256 bits for HMAC-SHA-256: RFC 7518, section 3.2, asks for no fewer than the hash has.
+/// 256 bits for HMAC-SHA-256: RFC 7518, section 3.2, requires at least the size of the hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey([u8; 32]);
 
 impl SigningKey {
-    /// Reads 64 hex digits.
+    /// Parses 64 hex digits.
     ///
     /// # Errors
     ///
-    /// Says what a key looks like and how to make one; never what was given.
+    /// Says what a key looks like and how to make one, without repeating the input.
     pub fn parse(hex: &SecretString) -> anyhow::Result<Self> {
         Self::from_hex(hex.expose_secret())
     }
 
-    /// Reads keys separated by commas.
+    /// Parses keys separated by commas.
     ///
     /// # Errors
     ///
@@ -36,28 +36,28 @@ impl SigningKey {
         list.expose_secret().split(',').map(Self::from_hex).collect()
     }
 
-    /// The bytes, for signing and verifying.
+    /// Returns the bytes, for signing and verifying.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A new key, by chance.
+    /// Generates a random key.
     ///
     /// # Errors
     ///
-    /// When the system gives no random bytes.
+    /// If the system provides no random bytes.
     pub fn generate() -> anyhow::Result<Self> {
         let mut key = [0; 32];
         rand::rngs::OsRng.try_fill_bytes(&mut key).context("the system gives no random bytes")?;
         Ok(Self(key))
     }
 
-    /// The 64 hex digits, to be shown to the operator who asked for a new key, and to nobody else.
+    /// Returns the 64 hex digits, to be shown only to the operator who asked for a new key.
     pub fn to_hex(&self) -> SecretString {
         hex(&self.0).into()
     }
 
-    /// The key kept in `dir`, made by chance the first time, readable by its owner alone.
+    /// Returns the key kept in `dir`. The first call creates it, in a file that only its owner can read.
     pub(super) fn kept_in(dir: &Path) -> anyhow::Result<KeyFile> {
         let path = dir.join(FILE);
         match fs::read_to_string(&path) {
@@ -106,7 +106,7 @@ impl From<[u8; 32]> for SigningKey {
     }
 }
 
-/// Shows that there is one, and nothing of it.
+/// Shows the type, and nothing of the key.
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SigningKey(..)")

@@ -1,27 +1,28 @@
-//! Variables that look like settings and are none: a slip in a name would otherwise be a default that nobody meant.
+//! Unknown environment variables that look like misspelled settings. Without a warning, a typo in a name would silently
+//! apply a default.
 //!
-//! The environment is full of other programs' names, so a name counts as ours only where it begins as ours alone
-//! do, or is a slip of the pen away from one of ours.
+//! The environment is full of other programs' variables, so a name is reported only if it has one of our prefixes or is
+//! a typo away from one of our names.
 
 use clap::{Args as _, Command};
 
 use super::Settings;
 
-/// Beginnings that other programs' variables hardly have. Not among them: `DATABASE_` and `REDIS_` (platforms set
+/// Prefixes that other programs rarely use. Not among them: `DATABASE_` and `REDIS_` (platforms set
 /// `DATABASE_URL_UNPOOLED`, `REDIS_URL`), `LOG_`, `METRICS_`.
 const OUR_BEGINNINGS: [&str; 6] =
     ["GAPLESS_", "JWT_", "REDIS_CONNECTION", "ALLOWED_ORIGIN", "ACCESS_TOKEN_TTL", "REFRESH_TOKEN_TTL"];
-/// Read by the build, the tests and the seeded bugs, which are not settings.
+/// Variables that the build, the tests and the seeded bugs read; they are not settings.
 const OURS_ELSEWHERE: [&str; 5] =
     ["GAPLESS_COMMIT", "GAPLESS_MUTANT", "GAPLESS_BIN", "GAPLESS_E2E_DATA", "GAPLESS_E2E_PORT"];
-/// Shorter names are too near to everything.
+/// Shorter names are too similar to too many others.
 const SHORTEST: usize = 6;
 
-/// A variable that no setting has the name of.
+/// A variable that is not a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
     pub name: String,
-    /// The setting that was probably meant.
+    /// The setting that was probably intended.
     pub meant: Option<String>,
 }
 
@@ -35,12 +36,12 @@ impl std::fmt::Display for Stray {
     }
 }
 
-/// The strays of this process's environment.
+/// Returns the unknown variables in this process's environment.
 pub fn of_environment() -> Vec<Stray> {
     among(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
-/// The strays among these names, in the alphabet's order.
+/// Returns the unknown variables among these names, sorted by name.
 pub fn among(names: impl IntoIterator<Item = String>) -> Vec<Stray> {
     let settings = Settings::augment_args(Command::new("gapless"));
     let known: Vec<&str> = settings.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
@@ -57,8 +58,8 @@ pub fn among(names: impl IntoIterator<Item = String>) -> Vec<Stray> {
     strays
 }
 
-/// The setting whose name a slip turns into this one: another case, or a letter or two put in, left out, changed or
-/// swapped with its neighbour.
+/// Returns the setting whose name is one typo away: different case, or one or two letters added, removed, replaced or
+/// swapped with a neighbour.
 fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() < SHORTEST {
         return None;
@@ -66,7 +67,7 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let folded = name.to_ascii_uppercase().replace('-', "_");
     let slips = known.iter().map(|known| (strsim::osa_distance(&folded, known), *known));
     let (slips, known) = slips.min()?;
-    // One letter in a short name is a slip; in a long one two are.
+    // One edit is a typo in a short name, two in a long one.
     let pardoned = if known.len() < 10 { 1 } else { 2 };
     (slips <= pardoned).then_some(known)
 }

@@ -1,4 +1,4 @@
-//! What settings mean, and what is said of those that mean nothing.
+//! Tests of valid settings and of the messages for invalid ones.
 
 use super::*;
 
@@ -8,7 +8,7 @@ struct Line {
     settings: Settings,
 }
 
-/// The variables that a developer's shell is likely to have are overridden, so that it cannot matter.
+/// Overrides variables that are likely to be set in a developer's shell.
 fn resolve(flags: &[&str]) -> anyhow::Result<Config> {
     let base = ["gapless", "--jwt-signing-key=", "--database-url=", "--allowed-origins=", "--redis-connection="];
     let given = |flag: &&&str| !flags.iter().any(|other| other.starts_with(**flag));

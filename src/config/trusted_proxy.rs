@@ -1,7 +1,7 @@
-//! `TRUSTED_PROXY`: whose word on a caller's address is believed.
+//! `TRUSTED_PROXY`: the proxies whose header with the client's address is trusted.
 //!
-//! Anybody can send a header. So it counts only on a connection from a proxy that was named, and in a list only
-//! up to the first address that is no such proxy: what stands left of it was written by the caller.
+//! Anybody can send that header. So it counts only on a connection from a configured proxy, and in a list only up to
+//! the first address that is no such proxy: everything to the left of it was written by the client.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-/// Stands for every network that is not reachable from the Internet: loopback, RFC 1918, link-local, and unique
-/// local IPv6 (RFC 4193). Behind a platform's proxy, nobody else can connect from there.
+/// Means every network that is not reachable from the Internet: loopback, RFC 1918, link-local, and unique local IPv6
+/// (RFC 4193). Behind a platform's proxy, nobody else can connect from there.
 const PRIVATE: &str = "private";
 const PRIVATE_NETWORKS: [&str; 8] = [
     "127.0.0.0/8",
@@ -33,7 +33,7 @@ pub struct TrustedProxy {
 impl TrustedProxy {
     /// # Errors
     ///
-    /// Names what is neither an address nor a network, nor a header's name.
+    /// Names the value that is neither an address nor a network, or the invalid header name.
     pub fn parse(said: Option<&str>, header: &str) -> anyhow::Result<Option<Self>> {
         let words = said.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
         let mut networks = Vec::new();
@@ -52,13 +52,14 @@ impl TrustedProxy {
         Ok(Some(Self { networks, header }))
     }
 
-    /// Whether a connection from here is that proxy's.
+    /// Returns whether `peer` is a trusted proxy.
     pub fn is(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.networks.iter().any(|network| network.contains(&peer))
     }
 
-    /// Where a request on a connection from `peer` comes from. What cannot be believed or read leaves `peer`.
+    /// Returns the client's address of a request on a connection from `peer`. Without a trusted and valid header it is
+    /// `peer`.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.is(peer) {
             return peer;
@@ -76,7 +77,7 @@ impl TrustedProxy {
     }
 }
 
-/// An address as proxies write it: alone, or with a port.
+/// Parses an address as proxies write it: with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let alone = text.parse().ok();
     alone.or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip())).or_else(|| {
@@ -85,7 +86,7 @@ fn address(text: &str) -> Option<IpAddr> {
     })
 }
 
-/// A network, or an address alone.
+/// Parses a network or a single address.
 fn network(text: &str) -> anyhow::Result<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());

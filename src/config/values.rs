@@ -1,4 +1,4 @@
-//! Values that no setting can take, all of them at once: the reader of a command line stops at the first.
+//! Reports all invalid values of variables together: the command-line parser stops at the first.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -9,15 +9,15 @@ use clap::{Arg, ArgMatches, Args as _, Command, FromArgMatches as _};
 
 use super::{Config, Settings};
 
-/// A variable whose value its setting cannot take.
+/// A variable with a value that is invalid for its setting.
 struct Fault {
-    /// The setting's name in the command.
+    /// The setting's name in the command line.
     setting: String,
     sentence: String,
 }
 
-/// Everything that is wrong with the environment, a sentence a line, where the reader of `program`'s command line has
-/// stopped at some value. `None` where no variable's value was the reason.
+/// Returns all problems with the environment, one per line, after `program`'s command line was rejected. `None` if no
+/// variable's value was the reason.
 pub fn explain(program: Command) -> Option<String> {
     explain_with(program, std::env::vars_os().collect(), std::env::args_os().collect())
 }
@@ -28,7 +28,7 @@ fn explain_with(program: Command, variables: Vec<(OsString, OsString)>, line: Ve
         return None;
     }
     let mut sentences: Vec<String> = faults.iter().map(|fault| fault.sentence.clone()).collect();
-    // The others may be wrong together, which shows once these are left out.
+    // The others may be invalid in combination, which shows only without these.
     let unset = |program: Command, fault: &Fault| program.mut_arg(&fault.setting, |arg| arg.env(Resettable::Reset));
     let program = faults.iter().fold(program, unset);
     match program.try_get_matches_from(line) {
@@ -38,7 +38,7 @@ fn explain_with(program: Command, variables: Vec<(OsString, OsString)>, line: Ve
     Some(sentences.join("\n"))
 }
 
-/// What is wrong with the settings that are left, as the command that was given takes them.
+/// Returns a problem with the combination of the remaining settings, as reported by the given command.
 fn faults_together(matches: &ArgMatches) -> Option<String> {
     let settings = Settings::from_arg_matches(matches).ok()?;
     let resolved = match matches.subcommand_name() {
@@ -60,7 +60,7 @@ fn faults(variables: &[(OsString, OsString)]) -> Vec<Fault> {
     faults.collect()
 }
 
-/// Why a setting refuses a value, if it does. Secrets are texts, and no text is refused, so none is shown.
+/// Returns why a setting rejects a value. Secrets are plain texts, and no text is rejected, so no secret is shown.
 fn refusal(setting: &Arg, value: &OsString) -> Option<String> {
     let mut flag = OsString::from(format!("--{}=", setting.get_long()?));
     flag.push(value);
