@@ -1,8 +1,8 @@
-//! How much one user or one address may ask for, so that nobody takes the chat away from the others.
+//! Limits per user and per address, so that nobody can crowd out the others.
 //!
-//! Rates (requests, sign-ins, sign-ups) are refused with 429 and the time to wait; connections and streams
-//! are places, counted while they are held. Limits are per instance: they protect this process. With
-//! `RATE_LIMITS=off` nobody's share is bounded, and only the instance's own bounds are left.
+//! Rates (requests, sign-ins, sign-ups) are refused with 429 and the time to wait; connections and streams are limited
+//! by how many are open at a time. Limits are per instance: they protect this process. With `RATE_LIMITS=off` there are
+//! no limits per user or address, only those of the whole instance.
 
 mod address;
 mod budget;
@@ -28,32 +28,32 @@ use failures::Failures;
 use places::Places;
 use sign_ins::SignIns;
 
-/// Requests of one address: an office behind one address reads and writes within it, a flood does not.
+/// Requests per address: normal use by an office behind one address stays below, a flood does not.
 const REQUESTS_PER_ADDRESS: Rate = Rate::per_second(100).at_once(400);
-/// Requests of one user: the fastest typist with every device open stays far below.
+/// Requests per user: the fastest typist with every device open stays far below.
 const REQUESTS_PER_USER: Rate = Rate::per_second(20).at_once(100);
-/// New accounts of one address.
+/// New accounts per address.
 const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
-/// New accounts of all addresses together: a crowd that comes at once gets in, and a flood from a thousand
-/// addresses makes no more than this.
+/// New accounts from all addresses together: enough for a crowd that arrives at once, and a bound for a flood from a
+/// thousand addresses.
 const SIGN_UPS: Rate = Rate::per_minute(20).at_once(200);
-/// Open streams of one user: one for each browser, and some for tabs of browsers that cannot share one.
+/// Open streams per user: one for each browser, and more for browsers whose tabs cannot share one.
 const STREAMS_PER_USER: usize = 64;
 /// Rate of opening streams per user; a browser that reloads as fast as it can stays below.
 const STREAM_OPENINGS_PER_USER: Rate = Rate::per_second(4).at_once(2 * 64);
 /// Rate of opening streams per address, once it has opened twice as many as it may hold at a time: after a restart, all
 /// readers of an office reconnect at once, and again after the next restart.
 const STREAM_OPENINGS_PER_ADDRESS: Rate = Rate::per_second(16);
-/// Connections beside those of streams, of one address and of all together: for the short requests.
+/// Connections per address in addition to its streams, for short requests.
 const OTHER_CONNECTIONS_PER_ADDRESS: usize = 256;
 const OTHER_CONNECTIONS: usize = 4_096;
 
-/// Every limit of this instance.
+/// All limits of this instance.
 pub struct Limits {
-    /// Absent where rate limits are off.
+    /// `None` if rate limits are off.
     rates: Option<Rates>,
     connections: Places<Address>,
-    /// Its connections are everybody's, so they have no share of their own.
+    /// Connections of a proxy belong to many clients, so they are not limited per address.
     trusted_proxy: Option<TrustedProxy>,
     streams: Places<Address>,
     streams_of_users: Places<UserId>,
@@ -69,7 +69,7 @@ struct Rates {
     stream_openings_by_user: Budget,
 }
 
-/// A stream's place: of its address, and of its user where it has one.
+/// A held place for a stream: counted for its address and, if signed in, its user.
 #[must_use = "a place is held for as long as this lives"]
 pub struct StreamPlace {
     _of_address: Place<Address>,
@@ -77,7 +77,7 @@ pub struct StreamPlace {
 }
 
 impl Limits {
-    /// The limits that the settings ask for.
+    /// Creates the limits from the configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let share = |share: usize| if config.rate_limits { share } else { usize::MAX };
@@ -94,7 +94,7 @@ impl Limits {
         }
     }
 
-    /// A place for one more connection from `peer`. The accept loop closes what gets none.
+    /// Takes a place for one more connection from `peer`. The accept loop closes connections that get none.
     pub fn connect(&self, peer: IpAddr) -> Result<Place<Address>, Crowded> {
         let is_proxy = self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer));
         let place =
@@ -112,7 +112,7 @@ impl Limits {
             || (self.rates.is_some() && !is_proxy && of_peer > OTHER_CONNECTIONS_PER_ADDRESS / 2)
     }
 
-    /// A place for one more stream. A caller without one is told `bye busy`.
+    /// Takes a place for one more stream. A caller that gets none receives `bye busy`.
     pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
         if let Some(rates) = &self.rates {
             // The user first: one user in a loop must not use up the budget of others at the same address.
@@ -195,7 +195,7 @@ impl Rates {
     }
 }
 
-/// Counts that somebody was refused by this limit.
+/// Counts a refusal by this limit.
 fn hit(limit: &'static str) {
     metrics::counter!("gapless_limits_hit_total", "limit" => limit).increment(1);
 }

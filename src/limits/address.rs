@@ -1,4 +1,4 @@
-//! Where a caller comes from, as limits see it: the peer of the connection, or whom a trusted proxy names.
+//! Address of a caller for limits: the connection's peer, or the client that a trusted proxy names.
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
@@ -11,8 +11,8 @@ use axum::http::request::Parts;
 use super::Limits;
 use crate::realtime::replay::Share;
 
-/// The address of a caller. A household or a single server is given a whole IPv6 /64 to choose addresses
-/// from, so the /64 counts as one; an IPv4 address in IPv6 clothes is that IPv4 address.
+/// Address of a caller. Households and single servers are assigned a whole IPv6 /64, so a /64 counts as one address; an
+/// IPv4-mapped IPv6 address counts as the IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address(IpAddr);
 
@@ -32,8 +32,8 @@ impl Address {
     }
 }
 
-/// The peer of the connection that the request came on; where that is a trusted proxy, whom it came for. Requests
-/// without one (made within the program) share the unspecified address.
+/// The peer of the request's connection; if that is a trusted proxy, the client that it names. Requests without a
+/// connection (made within the program) share the unspecified address.
 impl<S: Sync> FromRequestParts<S> for Address
 where
     Arc<Limits>: FromRef<S>,

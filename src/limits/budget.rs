@@ -1,4 +1,4 @@
-//! A rate that each user, name or address has for itself.
+//! Rate limit per user, name or address.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::num::NonZeroU32;
@@ -11,12 +11,12 @@ use governor::{Quota, RateLimiter};
 
 use crate::error::{Error, Result};
 
-/// How many budgets are told apart. Keys are hashed onto them, so memory is bounded however many keys a
-/// flood brings (2 MiB or so): two callers may come to share a budget, which normal use never exhausts. The
-/// hash is seeded by chance in each process, so nobody can aim at somebody else's.
+/// Number of buckets. Keys are hashed onto them, so memory stays bounded (about 2 MiB) however many keys a flood
+/// brings: two callers may share a bucket, which normal use never exhausts. The hash has a random seed per process, so
+/// nobody can aim at somebody else's bucket.
 const BUCKETS: u64 = 1 << 16;
 
-/// So many per period, and so many at once before the period's pace begins to count.
+/// A rate: a number per period, and the burst that is allowed at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rate {
     each: Duration,
@@ -45,9 +45,9 @@ impl Rate {
     }
 }
 
-/// Counts what is taken under each key against one rate.
+/// Counts requests per key against one rate.
 pub(super) struct Budget<C: Clock = DefaultClock> {
-    /// What it is called where refusals are counted.
+    /// Label of this limit in the metric of refusals.
     name: &'static str,
     limiter: RateLimiter<u64, DefaultKeyedStateStore<u64>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
@@ -73,7 +73,7 @@ impl<C: Clock + Clone> Budget<C> {
     /// Takes one from the key's budget.
     ///
     /// # Errors
-    /// [`Error::TooManyRequests`] with the time until there is one again.
+    /// [`Error::TooManyRequests`] with the time until the next one is available.
     pub(super) fn take<K: Hash + ?Sized>(&self, key: &K) -> Result<()> {
         let bucket = self.seed.hash_one(key) % BUCKETS;
         self.limiter.check_key(&bucket).map_err(|until| {

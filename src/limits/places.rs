@@ -1,21 +1,21 @@
-//! Places that are held for a while: connections and streams.
+//! Concurrency limits for connections and streams: in total, and per key.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Why there is no place.
+/// Why no place is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crowded {
-    /// Everybody together holds as many as there are.
+    /// The total is reached.
     Full,
-    /// This one holds its share.
+    /// The key holds its maximum.
     Share,
 }
 
 impl Crowded {
-    /// The word for this reason.
+    /// Returns the metric label of this reason.
     pub(super) const fn of(self, full: &'static str, share: &'static str) -> &'static str {
         match self {
             Self::Full => full,
@@ -24,7 +24,7 @@ impl Crowded {
     }
 }
 
-/// Counts who holds how many places. A clone counts in the same books.
+/// Counts held places. Clones share the counts.
 #[derive(Clone)]
 pub(super) struct Places<K: Eq + Hash + Copy> {
     total: usize,
@@ -38,7 +38,7 @@ struct Held<K> {
     by_key: HashMap<K, usize>,
 }
 
-/// A place; dropped, it is free again.
+/// A held place; dropping it releases it.
 #[must_use = "a place is held for as long as this lives"]
 pub struct Place<K: Eq + Hash + Copy> {
     key: K,
@@ -46,27 +46,27 @@ pub struct Place<K: Eq + Hash + Copy> {
 }
 
 impl<K: Eq + Hash + Copy> Places<K> {
-    /// `total` for all together, of which nobody holds more than `share`.
+    /// Allows `total` places, of which each key may hold `share`.
     pub(super) fn new(total: usize, share: usize) -> Self {
         Self { total, share, held: Arc::new(Mutex::new(Held { total: 0, by_key: HashMap::new() })) }
     }
 
-    /// A place for `key`, if there is one.
+    /// Takes a place for `key`, if one is available.
     pub(super) fn take(&self, key: K) -> Result<Place<K>, Crowded> {
         self.take_up_to(self.share, key)
     }
 
-    /// A place for `key`, which holds those of many and is bounded by the total alone.
+    /// Takes a place for a `key` that stands for many clients: limited by the total only.
     pub(super) fn take_beyond_share(&self, key: K) -> Result<Place<K>, Crowded> {
         self.take_up_to(usize::MAX, key)
     }
 
-    /// Number of places that are held.
+    /// Number of held places.
     pub(super) fn held(&self) -> usize {
         self.books().total
     }
 
-    /// Number of places that `key` holds.
+    /// Number of places held by `key`.
     pub(super) fn held_by(&self, key: K) -> usize {
         self.books().by_key.get(&key).copied().unwrap_or(0)
     }
@@ -85,7 +85,7 @@ impl<K: Eq + Hash + Copy> Places<K> {
     }
 
     fn books(&self) -> MutexGuard<'_, Held<K>> {
-        // Nothing that runs under this lock can panic half-way through a change.
+        // No code under this lock can panic half-way through a change.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
