@@ -1,4 +1,4 @@
-//! The URL table, and what every request passes on its way to a handler.
+//! The URL table, and the middleware that every request passes on its way to a handler.
 
 mod audit;
 mod auth;
@@ -26,8 +26,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::Error;
 
-/// Every address of the API but the stream's. A request from elsewhere than a health check counts
-/// against its address's share.
+/// All endpoints of the API except the stream. Requests to them count against the limit of their address.
 fn api() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::preamble())
         .routes(routes!(auth::register))
@@ -60,7 +59,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(server::get_server))
 }
 
-/// What is asked by machines, often, and must be answered when all else is too much.
+/// Health checks and metrics: requested often by machines, and answered even under overload.
 fn operation() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(health::livez))
@@ -68,19 +67,19 @@ fn operation() -> OpenApiRouter<App> {
         .routes(routes!(health::metrics))
 }
 
-/// The stream: it lasts for hours and is written to by many, so it passes no layer that would time it out,
-/// compress it or wrap its body.
+/// The stream: it lasts for hours and is written to often, so it has no layer that would time it out, compress it or
+/// wrap its body.
 fn stream() -> OpenApiRouter<App> {
     OpenApiRouter::default().routes(routes!(sse::open_stream))
 }
 
-/// The OpenAPI document; needs no server.
+/// Returns the OpenAPI document; needs no running server.
 pub fn document() -> utoipa::openapi::OpenApi {
     openapi::complete(api().merge(stream()).merge(operation()).into_openapi())
 }
 
-/// Everything that this program answers. Each group has its layers as one: a layer added by itself costs every
-/// request a future of its own, and the layers of a post once cost more than its message.
+/// Returns the router for all requests. The layers of each group are combined into one: each separate layer costs every
+/// request a future, and the layers of a post once cost more than its message.
 pub fn router(app: App) -> Router {
     let outermost =
         || ServiceBuilder::new().layer(from_fn(edge::observe)).layer(edge::cors(&app.config.allowed_origins));
@@ -97,7 +96,7 @@ pub fn router(app: App) -> Router {
     api.merge(others).merge(streams).with_state(app.clone())
 }
 
-/// What is answered on `METRICS_PORT`.
+/// Returns the router for `METRICS_PORT`.
 pub fn metrics_router(app: App) -> Router {
     health::metrics_alone(app).fallback(async || Error::NotFound("address"))
 }

@@ -1,4 +1,4 @@
-//! The audit trail: who changed what, for admins. What people said is not part of it.
+//! The audit trail: which changes were made and by whom, for admins. Message texts are not part of it.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(entries[1]["room"], json!({ "id": room["id"], "name": "general" }));
         assert!(!trail.to_string().contains("psst"));
 
-        // What users do to their own messages is theirs alone.
+        // Changes that users make to their own messages are not audited.
         let mut deleted = Vec::new();
         for by in [&zoe, &admin] {
             let words = json!({ "room_id": room["id"], "body": "words" });

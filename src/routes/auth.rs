@@ -1,4 +1,4 @@
-//! Sign-up, sign-in and what follows from it: refresh, sign-out, a new password.
+//! Sign-up, sign-in, refresh, sign-out and change of password.
 
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ pub async fn register(
     let made = make_account(&app, address, &username, account.password, invitation).await;
     match &made {
         Ok(_) => app.limits.remember(&username, address),
-        // A caller asking for taken names must not use up the minute's budget of new accounts.
+        // Requests for taken names must not use up the budget of new accounts.
         Err(Error::Conflict { .. } | Error::Forbidden { .. }) => app.limits.no_account_was_made(),
         Err(_) => {}
     }
@@ -117,9 +117,9 @@ async fn make_account(
     Ok(app.auth.session(session, user, next))
 }
 
-/// What lets a newcomer in: nothing where everybody may sign up, else an invitation that stands. It is asked for
-/// before the password is hashed, so that nobody without one costs more than a look; what counts is asked again
-/// when it is used.
+/// Checks whether a new account is allowed: always if registration is open, otherwise with a valid invitation. Checked
+/// before the password is hashed, so that a caller without an invitation costs only a query. The invitation is checked
+/// again when it is used, which is what counts.
 async fn admission(app: &App, shown: Option<SecretString>) -> Result<Option<CodeDigest>> {
     match app.config.registration {
         Registration::Open => Ok(None),
@@ -165,7 +165,7 @@ pub async fn login(State(app): State<App>, address: Address, Json(shown): Json<C
 
 async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json<Session>> {
     let attempt = app.limits.admit_password(&shown.username.to_ascii_lowercase(), address).await?;
-    // A text that can be nobody's name is not looked up; it is refused like any other wrong one, as slowly.
+    // Text that is not a valid username is not looked up; it is refused like any other wrong one, and as slowly.
     let known = match Username::parse_existing(&shown.username) {
         Ok(username) => users::credentials_by_name(&app.db, username.as_ref()).await?,
         Err(_) => None,
@@ -178,7 +178,7 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
         return Err(Error::WrongCredentials);
     };
     attempt.right();
-    // Only now: whoever does not know the password learns nothing about the account.
+    // Only after the password check: callers who do not know the password learn nothing about the account.
     if known.is_banned {
         return Err(Refusal::Banned.into());
     }
@@ -188,7 +188,7 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
     let session = session.ok_or(Error::WrongCredentials)?;
     match sessions::end_surplus(&app.db, known.user.id).await {
         Ok(ended_at) => app.settled(ended_at).await,
-        // The next sign-in ends them.
+        // The next sign-in tries again.
         Err(error) => tracing::warn!(%error, user = %known.user.id, "surplus sessions were not ended"),
     }
     Ok(Json(app.auth.session(session, known.user, next)))
@@ -289,7 +289,7 @@ pub async fn change_password(
     SignedIn(caller): SignedIn,
     Json(change): Json<PasswordChange>,
 ) -> Result<StatusCode> {
-    // A found access token must not become a way to guess the password.
+    // A stolen access token must not become a way to guess the password.
     let attempt = app.limits.admit_password(&caller.username, address).await?;
     let old_hash = users::password_hash(&app.db, caller.id).await?.ok_or(Error::InvalidToken)?;
     if !app.passwords.verify_for(address, change.current_password, Some(old_hash.clone())).await? {
@@ -314,8 +314,8 @@ fn username_taken(error: sqlx::Error) -> Error {
     }
 }
 
-/// The demo's passwords are shorter than any that can be chosen. Outside demo mode none such opens an
-/// account, also where a demo once used the same database.
+/// The demo's passwords are shorter than any that users can choose. Outside demo mode they open no account, even if a
+/// demo used the same database before.
 fn is_demo_password(password: &SecretString) -> bool {
     Password::parse(secrecy::ExposeSecret::expose_secret(password)).is_err()
 }

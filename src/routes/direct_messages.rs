@@ -1,4 +1,4 @@
-//! Direct messages: admins begin them, and nobody but sender and recipient ever reads them.
+//! Direct messages: admins start conversations, and only sender and recipient can read them.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! What every request passes on its way in and every answer on its way out.
+//! Middleware for every request and every response.
 
 use std::any::Any;
 use std::pin::pin;
@@ -21,36 +21,35 @@ use crate::limits::Address;
 use crate::telemetry;
 use crate::telemetry::refusals::{self, Line};
 
-/// How long a caller waits at most for an answer to what has arrived: longer than the limits within (a post's
-/// commit, a connection to the database), so that those answer first, and short of the three seconds after which
-/// a caller must know.
+/// Maximum time to answer a request once it has arrived: longer than the limits within (a post's commit, a database
+/// connection), so that those answer first, and less than the three seconds within which callers expect an answer.
 const PATIENCE: Duration = Duration::from_millis(2800);
 
-/// Below this many bytes compressing costs more than it saves.
+/// Below this number of bytes, compressing costs more than it saves.
 const COMPRESS_ABOVE: u64 = 1_024;
 
-/// How long a browser may remember a preflight: what Chromium keeps at most.
+/// Lifetime of a preflight in a browser's cache: Chromium's maximum.
 const PREFLIGHT_LIFE: Duration = Duration::from_hours(2);
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// What a page of ours may load: its own files, and the API wherever the page's settings say it is.
+/// Content security policy of pages: their own files, and the API wherever the page's settings say it is.
 const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self'; img-src 'self' data:; \
      style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'";
 
-/// What anything else may load, should a browser be made to show it as a page.
+/// Content security policy of all other responses, in case a browser displays one as a page.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// One line and one sample per request: the path's pattern, never the query or a header, which may hold
-/// tokens. A stream counts when it is opened.
+/// Writes one log line and one metric sample per request, with the path's pattern. The query and headers are left out,
+/// since they may contain tokens. A stream is logged when it opens.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().cloned();
     let path = path.as_ref().map_or("other", MatchedPath::as_str);
     let id = Uuid::now_v7();
-    // At a level of its own below the line's, so that a request pays for it only where somebody asked to see it.
+    // The span has a lower level than the line, so that a request pays for it only if somebody asked for it.
     let method = telemetry::known_method(&method);
     let span = tracing::debug_span!("request", %id, method, path);
 
@@ -60,7 +59,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let cause = response.extensions_mut().remove::<Cause>();
     let cause = cause.as_ref().map(|Cause(cause)| cause.as_str());
     let code = status.as_u16();
-    // A flood of refusals is counted, but must not fill the disk.
+    // A flood of refusals is counted in the metrics, but must not fill the disk.
     let line = if status.as_u16() < 400 { Line::Log { left_out: 0 } } else { refusals::line(code, begun) };
     if let Line::Log { left_out } = line {
         let left_out = (left_out > 0).then_some(left_out);
@@ -82,8 +81,8 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// What every call of the API passes: it counts against its address before anything else is done for it (a
-/// user's calls are counted where the user becomes known, in [`crate::auth`]), and has an end.
+/// Middleware of every API call: counts it against its address before any other work (users' calls are counted once the
+/// user is known, in [`crate::auth`]), and limits its duration.
 pub(super) async fn bound(
     State(app): State<App>,
     address: Address,
@@ -94,8 +93,8 @@ pub(super) async fn bound(
     give_up_late(request, next).await
 }
 
-/// Handlers have a time limit. A commit in progress is committed or not, as a whole. The time to receive a body depends
-/// on the caller, and is limited where the body is read.
+/// Limits the time of a handler. A commit in progress is committed or not, as a whole. The time to receive a body
+/// depends on the caller, and is limited where the body is read.
 pub(super) async fn give_up_late(mut request: Request, next: Next) -> Result<Response, Error> {
     let deadline = Deadline::after(PATIENCE);
     request.extensions_mut().insert(deadline.clone());
@@ -110,28 +109,28 @@ pub(super) async fn give_up_late(mut request: Request, next: Next) -> Result<Res
     }
 }
 
-/// A panic is a bug of one handler; its caller gets an answer and everybody else notices nothing.
+/// A panic is a bug of one handler: its caller receives a 500, and other requests are not affected.
 pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     Error::Internal(anyhow::anyhow!("panicked: {}", said.unwrap_or("without a word"))).into_response()
 }
 
-/// Headers that make browsers careful. What a handler said itself stands.
+/// Adds security headers. `Cache-Control` set by a handler is kept.
 fn harden(headers: &mut HeaderMap) {
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    // Browsers obey it only where it came over TLS (RFC 6797, section 8.1).
+    // Browsers obey it only if it came over TLS (RFC 6797, section 8.1).
     headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
-/// Pages of the named origins may call; a token travels in a header of their own, so no cookies are allowed.
+/// Allows pages of the configured origins to call the API. Tokens are sent in a header, so cookies are not allowed.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
-    // A predicate is shared by all requests, where a list would be copied for each.
+    // All requests share a predicate; a list would be copied for each.
     let origins = origins.to_vec();
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
@@ -141,7 +140,7 @@ pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(PREFLIGHT_LIFE)
 }
 
-/// For everything that is long enough, except event streams, which a compressor would hold back.
+/// Compresses long responses, except event streams, which a compressor would delay.
 pub(super) fn compression() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new()
         .compress_when(SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::IMAGES).and(NotForContentType::SSE))

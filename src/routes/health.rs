@@ -1,4 +1,4 @@
-//! For whoever keeps this running: is it alive, does it take traffic, how does it fare.
+//! Endpoints for operators: liveness, readiness and metrics.
 
 use axum::Router;
 use axum::extract::State;
@@ -62,7 +62,7 @@ pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<Respo
     Ok(rendered_metrics(&app))
 }
 
-/// Router of `METRICS_PORT`: serves only the metrics, to everyone who can reach that port.
+/// Returns the router of `METRICS_PORT`: it serves only the metrics, to everyone who can reach that port.
 pub fn metrics_alone(app: App) -> Router {
     Router::new().route("/metrics", get(async move || rendered_metrics(&app)))
 }

@@ -1,4 +1,4 @@
-//! Invitations to sign up: admins make them, hand their codes on, and take them back.
+//! Invitations to sign up: admins create, list and revoke them.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct InvitationTerms {
     expires_in_secs: Whole<604_800, 60, 31_536_000>,
 }
 
-/// A whole number from `LEAST` to `MOST`; `DEFAULT` where nothing is said.
+/// A whole number from `LEAST` to `MOST`; `DEFAULT` if absent.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct Whole<const DEFAULT: u32, const LEAST: u32, const MOST: u32>(u32);

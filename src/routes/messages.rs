@@ -1,4 +1,4 @@
-//! Messages: anyone reads them, users post them, authors edit them, authors and admins delete them.
+//! Messages: everybody reads them, users post them, authors edit them, authors and admins delete them.
 
 use axum::extract::State;
 use axum::http::StatusCode;

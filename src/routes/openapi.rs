@@ -1,7 +1,7 @@
-//! The contract as a document: OpenAPI 3.1, generated from the handlers.
+//! The API's documentation: OpenAPI 3.1, generated from the handlers.
 //!
-//! Handlers say what is theirs alone. What follows from an operation's shape (a body can be too large, a
-//! token can be bad) is said here once for all of them, and so cannot be forgotten by one.
+//! Handlers document only their own specifics. Responses that follow from an operation's shape (a body can be too
+//! large, a token can be invalid) are added here for all of them, so none can be forgotten.
 
 mod stream_events;
 
@@ -60,7 +60,7 @@ pub(super) fn preamble() -> OpenApi {
     );
     components.schemas.insert("Problem".to_owned(), Problem::schema());
     components.schemas.insert("FieldError".to_owned(), FieldError::schema());
-    // Parameters do not bring their schemas along, as bodies do.
+    // Unlike bodies, parameters do not add their schemas.
     components.schemas.insert("SearchText".to_owned(), SearchText::schema());
     stream_events::describe(&mut components);
 
@@ -69,7 +69,7 @@ pub(super) fn preamble() -> OpenApi {
     OpenApiBuilder::new().info(info).components(Some(components)).tags(Some(tags)).build()
 }
 
-/// Adds to each operation what its shape implies.
+/// Adds the responses that each operation's shape implies.
 pub(super) fn complete(mut document: OpenApi) -> OpenApi {
     document.openapi = OpenApiVersion::Version31;
     for (path, item) in &mut document.paths.paths {
@@ -92,7 +92,8 @@ pub(super) fn complete(mut document: OpenApi) -> OpenApi {
             if names_something {
                 imply(operation, 404, "`not_found`");
             }
-            // What is asked by machines is not limited, and a browser gives up a stream for good on any status but 200.
+            // Health checks and metrics are not limited, and a browser gives up a stream for good on any status but
+            // 200.
             let is_limited = !operation.tags.iter().flatten().any(|tag| tag == "operation" || tag == "stream");
             if is_limited {
                 imply(operation, 429, "`too_many_requests`");
@@ -111,7 +112,7 @@ fn is_in_query(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bool {
     matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == utoipa::openapi::path::ParameterIn::Query)
 }
 
-/// A refusal that a handler named without a body is a problem, and a success without words says so.
+/// Fills in what handlers leave out: the body of an error is a problem document, and a response needs a description.
 fn describe_problems(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -125,7 +126,7 @@ fn describe_problems(operation: &mut Operation) {
     }
 }
 
-/// A response that the operation can give unless it says something more exact itself.
+/// Adds a response, unless the operation documents a more specific one.
 fn imply(operation: &mut Operation, status: u16, description: &str) {
     let status = status.to_string();
     let implied = problem(&status, description);
@@ -150,7 +151,7 @@ fn problem(status: &str, description: &str) -> Response {
     response
 }
 
-/// Serves the document, and a page to read it with that needs nothing from elsewhere.
+/// Serves the document, and a page to view it that loads nothing from other sites.
 pub(super) fn router<S: Clone + Send + Sync + 'static>(document: &OpenApi) -> Router<S> {
     let json = Bytes::from(document.to_json().expect("a document is JSON"));
     let answer = move || {

@@ -1,4 +1,4 @@
-//! Rooms: anyone reads the active ones, admins run them.
+//! Rooms: everybody reads the active ones, admins manage them.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -51,13 +51,13 @@ pub struct Topic {
 #[serde(deny_unknown_fields)]
 pub struct Retention {
     /// 0 keeps them for ever; `null` as long as the server is set.
-    // By name, so that saying nothing is not saying `null`.
+    // By name, so that a missing field is not the same as `null`.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(value_type = Option<i32>, required = true, minimum = 0, maximum = 36_500, example = 90)]
     days: Option<RetentionDays>,
 }
 
-/// Days from 0 to a hundred years of them.
+/// Days, from 0 to a hundred years.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 pub struct RetentionDays(i32);
@@ -227,12 +227,12 @@ pub async fn restore_room(
     room(&app, id).await
 }
 
-/// Only admins know what an archived room holds.
+/// Returns whether the caller may see archived rooms: admins only.
 pub(super) fn reads_archived(caller: Option<&Caller>) -> bool {
     caller.is_some_and(|caller| caller.role == Role::Admin)
 }
 
-/// The room as it is now.
+/// Returns the room's current state.
 async fn room(app: &App, id: RoomId) -> Result<Json<Room>> {
     let room = store::rooms::find(&app.db, id).await?.ok_or(Error::NotFound("room"))?;
     Ok(Json(with_online(app, room)))

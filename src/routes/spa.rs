@@ -1,5 +1,5 @@
-//! The single-page app, from the directory where it was built or from the program itself. It has addresses of its
-//! own, so a page that is asked for by a name that no file has is the app itself, which then looks at the address.
+//! Serves the single-page app, from a directory or embedded in the program. The app has URLs of its own, so a page
+//! request that matches no file gets the app itself, which then evaluates the URL.
 
 #[cfg(feature = "embed-spa")]
 mod embedded;
@@ -17,10 +17,10 @@ use tower_http::services::fs::{Backend, DefaultServeDirFallback};
 
 use crate::error::Error;
 
-/// The files of the app, wherever they are kept: what is said of them is said by one service.
+/// The app's files from either source, served by the same service.
 type Files<B> = ServeDir<DefaultServeDirFallback, B>;
 
-/// Serves the app for whatever no other route answers: the one in the directory, or the one within.
+/// Serves the app for all URLs without another route: from the directory if set, otherwise the embedded one.
 pub(super) fn router<S: Clone + Send + Sync + 'static>(dir: Option<&Path>) -> Router<S> {
     match dir {
         Some(dir) => from(ServeDir::new(dir)),
@@ -33,7 +33,7 @@ fn without_directory<S: Clone + Send + Sync + 'static>() -> Router<S> {
     from(embedded::files())
 }
 
-/// Without an app, `/` leads to the document.
+/// Without an app, `/` redirects to the API's documentation.
 #[cfg(not(feature = "embed-spa"))]
 fn without_directory<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let router = Router::new().fallback(async || not_found());
@@ -49,7 +49,7 @@ fn not_found() -> Error {
     Error::NotFound("address")
 }
 
-/// A file, or the app for a browser that asks for a page: a program that mistypes an address gets 404.
+/// Serves a file, or the app to a browser that requests a page; a program that mistypes a URL gets 404.
 async fn serve<B: Backend>(files: Files<B>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return not_found().into_response();
@@ -72,7 +72,7 @@ async fn serve<B: Backend>(files: Files<B>, request: Request) -> Response {
     response
 }
 
-/// Anything else is an address that names no file, in one way or another.
+/// Any other status means that the URL matches no file.
 fn has_answered(status: StatusCode) -> bool {
     status.is_success() || matches!(status, StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE)
 }
@@ -82,8 +82,8 @@ fn accepts_html(headers: &HeaderMap) -> bool {
     accepted.any(|value| value.contains("text/html"))
 }
 
-/// The build puts a digest of their content in the names of the files under `/assets/`, so those never
-/// change. A page and its settings must never be old; the rest may be kept and asked about.
+/// Files under `/assets/` have a digest of their content in their names, so they never change and are cached for ever.
+/// A page and its settings must never be outdated; other files may be cached and revalidated.
 fn caching(path: &str, headers: &HeaderMap) -> &'static str {
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if is_page || path == "/config.js" {

@@ -1,4 +1,4 @@
-//! `GET /sse`: who may hear what, from where. The stream itself is [`crate::stream`]'s.
+//! `GET /sse`: checks the caller, the requested rooms and the start position. [`crate::stream`] runs the stream.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -21,9 +21,9 @@ use crate::realtime::frame::Hello;
 use crate::realtime::topic::Interest;
 use crate::stream::{OpenStream, RETRY_MS, Stream};
 
-/// Rooms of one stream.
+/// Maximum number of rooms per stream.
 const MOST_ROOMS: usize = 100;
-/// Where a browser says how far it had come.
+/// Header in which a reconnecting browser sends its last position.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What to hear, as whom, and from where. Unlike elsewhere unknown parameters are ignored, because not only the one
@@ -115,7 +115,7 @@ pub async fn open_stream(
     Ok(granted(Stream::new(app.clone(), greeting, Some((subscription, place)), expires_at)))
 }
 
-/// The query is for those who cannot send a header; where both name a caller, the header counts.
+/// Returns the caller. The query is for clients that cannot send a header; if both are present, the header counts.
 fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Option<Caller>> {
     let token = bearer_token(headers)?.or(in_query);
     token.map(|token| app.auth.authenticate(token)).transpose()
@@ -125,7 +125,7 @@ fn caller(app: &App, headers: &HeaderMap, in_query: Option<&str>) -> Result<Opti
 /// adds its latest position, which takes precedence.
 fn cursor(headers: &HeaderMap, query: &StreamQuery) -> Result<Option<Cursor>> {
     let in_header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().map_err(|_| Error::MalformedCursor));
-    // A browser that never heard an id sends an empty one, if any.
+    // A browser that has received no id sends an empty header, or none.
     if let Some(text) = in_header.transpose()?.filter(|text| !text.is_empty()) {
         return text.parse().map(Some).map_err(|_| Error::MalformedCursor);
     }

@@ -1,4 +1,4 @@
-//! What every request meets, whatever its address.
+//! Tests of the middleware that every request passes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -176,7 +176,7 @@ async fn a_handler_that_hangs_is_given_up() {
     assert!(begun.elapsed() < Duration::from_secs(3), "after {:?}", begun.elapsed());
 }
 
-/// How many of 600 requests at once are refused, each with a header of its own, all on connections from `peer`.
+/// Sends 600 requests on connections from `peer`, each with its own header, and returns how many were refused.
 async fn refused_of_600(router: &Router, peer: [u8; 4], forwarded_for: impl Fn(u16) -> String) -> usize {
     let mut refused = 0;
     for n in 0..600 {

@@ -1,4 +1,4 @@
-//! Accounts as their owners and the admins see them, and what admins may do about them.
+//! Accounts as their owners and admins see them, and what admins can do to them.
 
 use std::time::Duration;
 
@@ -284,7 +284,7 @@ pub async fn erase_user(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The user as they are now.
+/// Returns the user's current state.
 async fn details(app: &App, user: UserId) -> Result<Json<UserDetails>> {
     let account = users::find(&app.db, user).await?.ok_or(Error::NotFound("user"))?;
     Ok(Json(account.into()))

@@ -1,4 +1,4 @@
-//! Somebody who uses the API, for the tests of the routes: `ali.post("/auth/login", json!({…})).await`.
+//! A client of the API for tests of the routes: `ali.post("/auth/login", json!({…})).await`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::event::Role;
 use crate::id::UserId;
 use crate::store;
 
-/// A chat of a test's own: its database, its clock, its limits.
+/// A chat for one test: its own database, clock and limits.
 pub struct Chat {
     pub app: App,
     router: Router,
@@ -36,7 +36,7 @@ pub struct Visitor {
     pub id: String,
 }
 
-/// What a request was answered with.
+/// The response to a request.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -64,7 +64,7 @@ impl Chat {
         Visitor { router: self.router.clone(), address, access_token, refresh_token, id }
     }
 
-    /// Somebody new, signed up with the password that [`Visitor::sign_in`] uses.
+    /// Signs up a new user with the password that [`Visitor::sign_in`] uses.
     pub async fn user(&self, username: &str) -> Visitor {
         let mut visitor = self.guest();
         let session = visitor.post("/auth/register", credentials(username, PASSWORD)).await.expect(201);
@@ -77,7 +77,7 @@ impl Chat {
         self.guest().sign_in(username).await
     }
 
-    /// An account that was not signed up for, so its password may be any.
+    /// Creates an account without signing up, so any password is allowed.
     pub async fn account(&self, username: &str, password: &str, role: Role) {
         let password_hash = Passwords::new().hash(password.into()).await.unwrap();
         let pos = store::users::create(&self.app.db, UserId::new(), username, &password_hash, role).await.unwrap();
@@ -90,7 +90,7 @@ impl Chat {
     }
 }
 
-/// Of everybody, where a test says nothing else.
+/// Password of all users, unless a test says otherwise.
 pub const PASSWORD: &str = "correct horse";
 
 pub fn credentials(username: &str, password: &str) -> Value {
@@ -98,7 +98,7 @@ pub fn credentials(username: &str, password: &str) -> Value {
 }
 
 impl Visitor {
-    /// The same person on another device.
+    /// Signs the same user in on another device.
     pub async fn sign_in(&self, username: &str) -> Self {
         let mut visitor = Self { access_token: None, ..self.clone() };
         let session = visitor.post("/auth/login", credentials(username, PASSWORD)).await.expect(200);
@@ -157,14 +157,14 @@ impl Visitor {
 }
 
 impl Answer {
-    /// The body of the answer that was expected.
+    /// Returns the body; fails on any other status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// The refusal that was expected.
+    /// Returns the problem document; fails on any other status or code.
     #[track_caller]
     pub fn expect_refusal(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status, &self.body["code"]), (status, &json!(code)), "{}", self.body);

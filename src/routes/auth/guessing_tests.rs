@@ -1,4 +1,4 @@
-//! Strangers guess passwords, and owners can still sign in.
+//! Tests of password guessing: strangers are slowed down, and owners can still sign in.
 
 use std::net::IpAddr;
 
@@ -30,7 +30,7 @@ async fn a_stranger_who_guesses_keeps_the_owner_out_of_nothing(_: PgPoolOptions,
     let (stranger, owner) = (chat.guest_from(address(1)), chat.guest_from(address(2)));
     let mut refused = 0;
     let mut ali = owner.clone();
-    // Twenty-eight guesses, and twenty sign-ins of the owner between them.
+    // 28 guesses, with 20 sign-ins by the owner in between.
     for n in 0..28 {
         match guess(&stranger, "ALI").await {
             401 => {}

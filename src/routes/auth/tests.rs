@@ -1,4 +1,4 @@
-//! Accounts' ways through sign-up, sign-in, refresh and sign-out, as their holders walk them.
+//! Tests of sign-up, sign-in, refresh and sign-out.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn a_refused_sign_in_says_nothing_about_the_account(_: PgPoolOptions, data
     refusals.push(chat.guest().post("/auth/login", wrong[0].clone()).await.expect_refusal(401, "wrong_credentials"));
     refusals.dedup();
     assert_eq!(refusals.len(), 1, "{refusals:?}");
-    // Who knows the password may know of the ban.
+    // Callers who know the password may learn of the ban.
     chat.guest().post("/auth/login", credentials("ali", PASSWORD)).await.expect_refusal(403, "banned");
     chat.stop().await;
 }
@@ -143,7 +143,7 @@ async fn tokens_end_at_their_time(_: PgPoolOptions, database: PgConnectOptions) 
 #[sqlx::test(migrations = false)]
 async fn the_demos_passwords_open_nothing_outside_demo_mode(_: PgPoolOptions, database: PgConnectOptions) {
     for (demo_mode, status) in [(true, 200), (false, 401)] {
-        // The database of a demo, then put to serious use.
+        // A demo's database that is then used in production.
         let chat = Chat::with(database.clone(), Config { demo_mode, ..Config::for_tests() }).await;
         for (username, password) in [("ali", "test"), ("admin", "admin")] {
             chat.guest().post("/auth/login", credentials(username, password)).await.expect(status);

@@ -1,4 +1,4 @@
-//! Who gets in where not everybody does.
+//! Tests of sign-up by invitation.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn whoever_is_invited_gets_in_as_often_as_the_invitation_says(_: PgPoolOpt
 async fn of_two_who_come_at_once_with_one_use_one_gets_in(_: PgPoolOptions, database: PgConnectOptions) {
     let chat = chat(database, Registration::Invite).await;
     let code = code(&chat.admin("admin").await.post("/invitations", json!({})).await.expect(201));
-    // Both have passed the first look by the time the first has an account: passwords take long to hash.
+    // Both pass the first check before the first account exists: hashing passwords takes long.
     let (ali, bob) = tokio::join!(sign_up(&chat, "ali", Some(&code)), sign_up(&chat, "bob", Some(&code)));
     let mut statuses = [ali.status, bob.status];
     statuses.sort_unstable();
@@ -83,7 +83,7 @@ async fn where_sign_up_is_closed_no_invitation_opens_it(_: PgPoolOptions, databa
     let code = code(&admin.post("/invitations", json!({})).await.expect(201));
     sign_up(&chat, "ali", Some(&code)).await.expect_refusal(403, "registration_closed");
     assert_eq!(chat.guest().get("/readyz").await.expect(200)["registration"], "closed");
-    // Those who have an account are not shut out.
+    // Existing users can still sign in.
     admin.sign_in("admin").await.get("/users/me").await.expect(200);
     chat.stop().await;
 }

@@ -170,7 +170,7 @@ pub(super) fn describe(components: &mut Components) {
     components.schemas.insert("StreamEvent".to_owned(), Schema::OneOf(union).into());
 }
 
-/// The variant of an event of the log.
+/// Returns the variant of an event of the log.
 fn durable(told: Description, data: &str) -> Schema {
     ObjectBuilder::new()
         .description(Some(told.about))

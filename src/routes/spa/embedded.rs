@@ -1,6 +1,7 @@
-//! The app within the program: its files as they were when the program was built (feature `embed-spa`).
+//! The single-page app embedded in the program, as it was at build time (feature `embed-spa`).
 //!
-//! They are handed to the same service that serves a directory, so tags, ranges, types and refusals are the same.
+//! The files are passed to the same service that serves a directory, so etags, ranges, content types and errors are the
+//! same.
 
 use std::future::{Ready, ready};
 use std::io::{self, Cursor, SeekFrom};
@@ -16,7 +17,7 @@ use tower_http::services::fs::{Backend, File, Metadata};
 
 use super::Files;
 
-/// `build.rs` says how to build them where they are not there.
+/// If the files are missing, `build.rs` says how to build them.
 #[derive(RustEmbed)]
 #[folder = "frontend/dist"]
 #[allow_missing = true]
@@ -26,7 +27,7 @@ pub(super) fn files() -> Files<Embedded> {
     ServeDir::with_backend("", Embedded)
 }
 
-/// The files of [`App`] as a file system that cannot be written to.
+/// The files of [`App`] as a read-only file system.
 #[derive(Clone, Copy)]
 pub(super) struct Embedded;
 
@@ -53,7 +54,8 @@ impl Backend for Embedded {
     }
 
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
-        // The one directory that is asked for, since `/` is its page; of the others nobody need know.
+        // The root is the only directory that is requested, since `/` is its page; the existence of others need not be
+        // revealed.
         if path == Path::new(".") {
             return ready(Ok(About { is_dir: true, modified: None, length: 0 }));
         }
@@ -121,7 +123,7 @@ mod tests {
     use super::super::router;
     use super::*;
 
-    /// The same files on a disk. (A disk knows the time of a change to the nanosecond, the program to the second.)
+    /// The same files on disk. (A disk stores modification times in nanoseconds, the program in seconds.)
     fn unpacked() -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a temporary directory");
         for name in App::iter() {

@@ -1,4 +1,4 @@
-//! What admins do to users, and what those users notice.
+//! Tests of what admins can do to users, and of the effects that those users see.
 
 use axum::http::Method;
 use serde_json::{Value, json};
