@@ -1,8 +1,8 @@
-//! The accept loop: sockets in, HTTP/1.1 spoken by hyper, streams taken over.
+//! The accept loop: accepts sockets, lets hyper speak HTTP/1.1, and takes over streams.
 //!
-//! It is our own because `axum::serve` waits for ever for a request's head and keeps hyper's buffers (16 KiB
-//! and more) for as long as a stream is open. Here a head has a deadline, and a connection that turned out to
-//! be a stream leaves hyper: its socket is handed to [`crate::stream`], which writes shared bytes and nothing else.
+//! It exists because `axum::serve` waits for a request's head without a time limit and keeps hyper's buffers (16 KiB
+//! and more) for as long as a stream is open. Here a head has a deadline, and a connection that becomes a stream leaves
+//! hyper: its socket is handed to [`crate::stream`], which writes shared bytes and nothing else.
 //!
 //! In front of hyper, [`intake`] enforces the deadlines and is stricter about line ends; behind it, [`lent_body`] keeps
 //! a connection usable after a refusal.
@@ -41,12 +41,12 @@ use crate::stream::{OpenStream, Stream};
 
 use intake::{Intake, Progress, Timeouts};
 
-/// hyper's buffer for one head; beyond it the answer is 431.
+/// hyper's buffer for one head; a longer head is answered with 431.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Length of the accept queue: after a restart thousands of clients connect in the same second, and one that does not
 /// fit retries after one, three and seven seconds. `net.core.somaxconn` caps it.
 pub const BACKLOG: u32 = 4_096;
-/// Pause after `accept` failed, usually for want of descriptors.
+/// Pause after a failed `accept`, usually because no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens a listening socket with a queue for bursts of connections.
@@ -59,7 +59,7 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts connections until the app leaves. Each runs as a task of `lifecycle.connections`.
+/// Accepts connections until shutdown. Each runs as a task of `lifecycle.connections`.
 pub async fn serve(listener: TcpListener, app: App, router: Router) {
     let leaving = app.lifecycle.leaving.clone();
     while let Some(accepted) = leaving.run_until_cancelled(listener.accept()).await {
@@ -82,7 +82,7 @@ async fn converse(socket: TcpStream, peer: SocketAddr, app: App, router: Router)
         tracing::debug!(%error, "a socket is gone before its first request");
         return;
     }
-    // Boxed, so that its memory is given back while a stream runs.
+    // Boxed, so that its memory is freed while a stream runs.
     if let Some(TakenOver { socket, head, stream }) = Box::pin(speak_http(socket, peer, &app, router)).await {
         stream.run(socket, head).await;
     }
@@ -96,16 +96,16 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
     let answering = Arc::clone(&progress);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, take_over, progress) = (router.clone(), Arc::clone(&take_over), Arc::clone(&answering));
-        // Immediately, before hyper reads on.
+        // Immediately, before hyper continues to read.
         progress.begin(request.body());
-        // Boxed, because hyper gives a connection back only when it need not stay where it is.
+        // Boxed, because hyper returns a connection only if it is `Unpin`.
         Box::pin(async move {
             let mut response = answer(router, peer, request).await;
             if let Some(stream) = response.extensions_mut().remove::<OpenStream>().and_then(|open| open.take()) {
                 let take_over = take_over.lock().expect("nothing panics while it holds this").take();
                 if let Some(take_over) = take_over {
                     take_over.send((head_of(&response), stream)).ok();
-                    // hyper must write nothing more; the connection is taken from it while this waits.
+                    // hyper must write nothing more; the connection is taken from it while this future is pending.
                     std::future::pending::<()>().await;
                 }
             }
@@ -135,7 +135,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
                     tracing::debug!(%error, "a connection ended early");
                 }
                 let intake = connection.into_parts().io.into_inner();
-                // What was answered goes out before the end; a peer that reads nothing ends by its time-out.
+                // Send pending responses before closing; a peer that reads nothing runs into its timeout.
                 intake.close(is_leaving).await;
                 return None;
             }
@@ -199,17 +199,17 @@ fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
 /// A connection that became a stream.
 struct TakenOver {
     socket: TcpStream,
-    /// The answer's head, still to be written.
+    /// The response's head, not yet written.
     head: Bytes,
     stream: Stream,
 }
 
-/// The answer's head as bytes. The body that follows ends with the connection (RFC 9112, section 6.3), so it
-/// needs no chunks around its frames.
+/// Returns the response's head as bytes. The body ends with the connection (RFC 9112, section 6.3), so its frames need
+/// no chunked encoding.
 fn head_of(response: &Response) -> Bytes {
     let mut head = Vec::with_capacity(512);
     head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-    // The handler's body was empty, and axum has said so.
+    // axum set the length of the handler's empty body.
     for (name, value) in response.headers().iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             head.extend_from_slice(part);

@@ -23,7 +23,7 @@ use crate::liveness::stall_timeout;
 use crate::realtime::frame::{self, ByeReason};
 use crate::realtime::subscription::{Step, Subscription};
 
-/// Buffers of one `writev`; the system takes 1,024, and beyond 64 nothing is gained.
+/// Maximum number of buffers per `writev`; the system accepts 1,024, but more than 64 gain nothing.
 const MOST_SLICES: usize = 64;
 /// Minimum notice before the token of a stream expires; up to `EXPIRY_SPREAD` is added. Tokens issued in the same
 /// second expire together, and simultaneous notices would cause all refreshes at the same moment.
@@ -32,20 +32,20 @@ const EXPIRY_SPREAD: Duration = Duration::from_secs(30);
 /// Part of a token's remaining life in which no notice is given. Where tokens live little longer than the notice, each
 /// stream would otherwise have its token refreshed as soon as it opens.
 const QUIET_PART: u32 = 10;
-/// A browser that was cut comes back after a time in this range, of its own.
+/// Delay before a disconnected browser reconnects, chosen at random for each stream.
 pub const RETRY_MS: std::ops::Range<u64> = 500..2_500;
 
 /// A stream that was granted.
 pub struct Stream {
     app: App,
     greeting: Bytes,
-    /// `None` where there is no capacity: the client is told so and comes back.
+    /// `None` if there is no capacity: the client is told so and reconnects later.
     subscription: Option<(Subscription, StreamPlace)>,
     expires_at: Option<OffsetDateTime>,
 }
 
-/// The way from the handler that granted a stream to the accept loop that holds its socket: an extension of
-/// the response, which must be cloneable and is used once.
+/// Passes a stream from the handler that granted it to the accept loop that owns its socket: an extension of the
+/// response, which must be `Clone` and is used once.
 #[derive(Clone)]
 pub struct OpenStream(Arc<Mutex<Option<Stream>>>);
 
@@ -54,7 +54,7 @@ impl OpenStream {
         Self(Arc::new(Mutex::new(Some(stream))))
     }
 
-    /// The stream, the first time.
+    /// Returns the stream on the first call only.
     pub fn take(&self) -> Option<Stream> {
         self.0.lock().expect("nothing panics while it holds this").take()
     }
@@ -70,7 +70,7 @@ impl Stream {
         Self { app, greeting, subscription, expires_at }
     }
 
-    /// Writes until the client goes, its right ends, or the instance leaves.
+    /// Runs until the client disconnects, loses its right to the stream, or the instance shuts down.
     pub async fn run(self, socket: TcpStream, head: Bytes) {
         let Self { app, greeting, subscription, expires_at } = self;
         let opening = vec![head, greeting];
@@ -122,7 +122,7 @@ impl From<io::Error> for Ended {
     }
 }
 
-/// A stream under way.
+/// A running stream.
 struct Live<'a> {
     app: &'a App,
     writer: Writer<'a>,
@@ -131,7 +131,7 @@ struct Live<'a> {
     next_beat: Instant,
     notice_at: Option<Instant>,
     ends_at: Option<Instant>,
-    /// Set once the instance leaves: this stream's own moment to close.
+    /// Set once the instance is shutting down: when this stream closes.
     leaves_at: Option<Instant>,
 }
 
@@ -163,12 +163,12 @@ impl<'a> Live<'a> {
         let leaving = self.app.lifecycle.leaving.cancelled();
         let gone = peer_gone(socket);
         let alarm = tokio::time::sleep_until(self.next_alarm());
-        // Made once: each of them stands in somebody's list of waiters, and joining and leaving those lists for
-        // every message would cost more than the message.
+        // Created once: each is an entry in a list of waiters, and adding and removing these entries for every message
+        // would cost more than the message.
         tokio::pin!(leaving, gone, alarm);
         loop {
             tokio::select! {
-                // Time first: a busy room must not keep a stream beyond its token's end.
+                // Timers first: a busy room must not keep a stream open after its token has expired.
                 biased;
                 () = &mut alarm => {
                     self.on_alarm().await?;
