@@ -1,5 +1,5 @@
-//! Gauges, sampled when `/metrics` is requested, so that they cost nothing in between: queue lengths, pools, streams, and
-//! the memory and CPU of the process.
+//! Gauges, sampled when `/metrics` is requested, so that they cost nothing in between: queue lengths, pools, streams,
+//! and the memory and CPU of the process.
 
 use tokio::runtime::Handle;
 
@@ -42,7 +42,7 @@ fn position(pos: Pos) -> f64 {
     pos.0 as f64
 }
 
-/// A count as a gauge takes it.
+/// Converts a count to a gauge's value.
 fn number(count: usize) -> f64 {
     u32::try_from(count).unwrap_or(u32::MAX).into()
 }

@@ -1,8 +1,7 @@
-//! What the program tells its operator: log lines here, numbers in [`recorder`], and with the feature `otlp` the way of
-//! single posts in [`trace`].
+//! Telemetry: log lines here, metrics in [`recorder`], and with the feature `otlp` traces of single posts in [`trace`].
 //!
-//! None of them ever holds a token, a password or a message's words; the places that have them do not tell. The
-//! [`catalogue`] lists every number, and is the whole documentation of them.
+//! None of them ever contains a token, a password or a message's text; the code that handles those does not pass them
+//! on. The [`catalogue`] lists and documents every metric.
 
 pub mod catalogue;
 pub mod posts;
@@ -21,10 +20,10 @@ use crate::config::LogFormat;
 
 pub use recorder::{keep_up_metrics, render_metrics, start_metrics};
 
-/// Shown where `RUST_LOG` says nothing else. `sqlx` would repeat notices of the database line by line.
+/// Used unless `RUST_LOG` is set. `sqlx` would log notices of the database line by line.
 const DEFAULT_FILTER: &str = "info,sqlx=warn";
 
-/// Starts log lines on standard error. A second call changes nothing, so that tests may all call it.
+/// Starts logging to standard error. A second call has no effect, so that every test may call it.
 pub fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines =
@@ -36,7 +35,8 @@ pub fn start_log(format: LogFormat) {
     };
 }
 
-/// Methods are free text of any length; metric labels and log fields must not be.
+/// Maps unknown methods to one value: a method is arbitrary text of any length, and metric labels and log fields must
+/// not be.
 pub fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

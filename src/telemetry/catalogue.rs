@@ -1,30 +1,29 @@
-//! Every number that this program gives, and what it means: told to the scraper as `HELP`, and to people as
-//! `docs/METRICS.md`, which is made from here.
+//! Catalogue of all metrics and their meaning: the source of `HELP` for the scraper and of `docs/METRICS.md`.
 //!
-//! A label's values come from a list in the code, never from a caller: rooms, users, addresses and texts are in none.
+//! Label values come from lists in the code, never from callers: no label contains a room, user, address or text.
 
 use std::fmt::Write as _;
 
 use metrics::Unit::{self, Bytes, Count, Seconds};
 
-/// What kind of number it is.
+/// Kind of metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows; of interest is how fast.
+    /// Only grows; its rate is of interest.
     Counter,
-    /// How things stand.
+    /// A current value.
     Gauge,
-    /// How often it was up to how much.
+    /// A distribution of values.
     Histogram,
 }
 
-/// One number, or a family of them.
+/// A metric, or a family of metrics with labels.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     pub name: &'static str,
     pub kind: Kind,
     pub unit: Unit,
-    /// Each label with the values that it can have.
+    /// Each label, and its possible values.
     pub labels: &'static [(&'static str, &'static str)],
     pub help: &'static str,
 }
@@ -53,7 +52,7 @@ impl Metric {
     }
 }
 
-/// A chapter of the page, with its numbers.
+/// A section of the page, and its metrics.
 type Chapter = (&'static str, &'static [Metric]);
 
 const CHAPTERS: [Chapter; 8] = [
@@ -185,7 +184,7 @@ and the number of series does not grow with rooms, users or what is asked: a tes
 This page is made from the program by `gapless metrics`; a test fails when it is out of date.
 ";
 
-/// Every number.
+/// All metrics.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
     CHAPTERS.iter().flat_map(|(_, metrics)| *metrics)
 }
@@ -230,7 +229,7 @@ mod tests {
         assert_eq!(counted, listed, "counted on the left, listed on the right");
     }
 
-    /// The names in calls of the macros that count, in every file below `dir`.
+    /// Collects the names in calls of the `metrics` macros, in every file below `dir`.
     fn note_names(dir: &Path, names: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(dir).expect("a directory").flatten() {
             let path = entry.path();

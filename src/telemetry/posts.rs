@@ -1,13 +1,13 @@
-//! What became of posts, counted once for each batch.
+//! Counts the outcomes of posts, once per batch.
 
 use crate::event::Message;
 use crate::outcome::{Outcome, Posted, Refusal};
 use crate::post::WriteError;
 
-/// What a post came to.
+/// Outcome of a post.
 type Answer = Result<Outcome<Posted<Message>>, WriteError>;
 
-/// Words in the metric's label.
+/// Values of the metric's label.
 const WORDS: [&str; 6] = ["accepted", "duplicate", "conflict", "no_right", "no_room", "unavailable"];
 
 fn word(answer: &Answer) -> &'static str {
@@ -21,7 +21,7 @@ fn word(answer: &Answer) -> &'static str {
     }
 }
 
-/// Counts the posts of one batch. Outcomes that none of them had are not touched.
+/// Counts the posts of one batch. Counters of outcomes that did not occur are not touched.
 pub fn count(outcomes: &[Answer]) {
     for label in WORDS {
         let posts = outcomes.iter().filter(|outcome| word(outcome) == label).count();

@@ -1,4 +1,4 @@
-//! Where numbers are kept until somebody asks for them.
+//! Stores metrics until they are scraped.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::catalogue::{self, Kind};
 use crate::version;
 
-/// Upper bounds in seconds, from one commit on a fast disk to the limit of a request.
+/// Histogram buckets in seconds, from one commit on a fast disk to the time limit of a request.
 const SECONDS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
 
-/// Upper bounds of a batch, up to the most that one commit takes.
+/// Histogram buckets of batch sizes, up to the maximum of one commit.
 const POSTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// How often samples are moved from the queue where they are noted into their histograms.
+/// Interval at which queued samples are moved into their histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// The recorder belongs to the process, as `metrics`' own registry does, and so does the way to read it.
+/// One per process, like the registry of `metrics`.
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Starts counting. A second call changes nothing.
+/// Starts recording. A second call has no effect.
 pub fn start_metrics() {
     METRICS.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
@@ -39,7 +39,8 @@ pub fn start_metrics() {
     });
 }
 
-/// Says what each number is. A counter without labels begins at nought, so that its first step is a step.
+/// Registers each metric's description. A counter without labels starts at 0, so that its first increment is visible as
+/// one.
 fn describe() {
     for metric in catalogue::all() {
         match metric.kind {
@@ -53,12 +54,12 @@ fn describe() {
     }
 }
 
-/// Everything counted so far, in the text format of Prometheus.
+/// Returns all metrics in the text format of Prometheus.
 pub fn render_metrics() -> String {
     METRICS.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 
-/// Keeps the memory of unread histograms bounded, for as long as it is polled.
+/// Keeps the memory of unscraped histograms bounded while it is polled.
 pub async fn keep_up_metrics() {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {

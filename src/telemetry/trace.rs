@@ -1,7 +1,8 @@
-//! The way of single posts, from the request to the first write on a stream, on this instance and on others.
+//! Traces of single posts, from the request to the first write on a stream, on this instance and on others.
 //!
-//! Kept by the feature `otlp` and sent to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names. Without the feature
-//! every type here is empty and every call nothing; with it, and without a collector, a request pays for one look.
+//! Recorded with the feature `otlp`, and sent to the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`. Without the feature
+//! every type here is empty and every call does nothing; with it, but without a collector, a request costs one
+//! additional check.
 //!
 //! ```text
 //! POST /messages                        the request
@@ -12,9 +13,8 @@
 //!             └── stream.write          the first that is timed (see `realtime::sample`)
 //! ```
 //!
-//! A span says what was done and how long it took, by names that stand in the code. It holds no token, no query, no
-//! address, no body and no name of anybody. A caller's own `traceparent` is not believed: whoever may ask must not
-//! decide what is kept.
+//! A span records an operation and its duration, under a name that is fixed in the code. It contains no token, query,
+//! address, body or username. A caller's `traceparent` is ignored: clients must not decide which traces are sampled.
 
 #[cfg(feature = "otlp")]
 #[path = "trace/kept.rs"]
@@ -30,26 +30,27 @@ use crate::id::Pos;
 
 pub use way::{Span, Trace, finish, follow, start};
 
-/// Where the collector is; the rest of OpenTelemetry's variables count too (`OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`).
+/// Variable with the collector's address; OpenTelemetry's other variables also apply (`OTEL_SERVICE_NAME`,
+/// `OTEL_TRACES_SAMPLER`).
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-/// The collector's address, if one is set.
+/// Returns the collector's address, if one is set.
 fn endpoint() -> Option<String> {
     std::env::var(ENDPOINT).ok().filter(|endpoint| !endpoint.is_empty())
 }
 
-/// News whose trace is kept, until it is applied.
+/// Traces of received news, until the news is applied.
 #[derive(Debug, Default)]
 pub struct Awaited {
-    /// The last position of the news, its trace, and when it was heard. Older ones are forgotten beyond [`MOST_AWAITED`].
+    /// Last position of the news, its trace, and when it was received. The oldest are dropped beyond [`MOST_AWAITED`].
     news: VecDeque<(Pos, Trace, Instant)>,
 }
 
-/// Batches that may wait for a hole to be closed before their traces are given up.
+/// Maximum number of batches that wait for a gap to be filled before their traces are dropped.
 const MOST_AWAITED: usize = 64;
 
 impl Awaited {
-    /// News up to `upto` came in.
+    /// Records the trace of news up to `upto`.
     pub fn heard(&mut self, upto: Option<Pos>, trace: Trace, now: Instant) {
         let Some(upto) = upto.filter(|_| trace.is_kept()) else { return };
         if self.news.len() == MOST_AWAITED {
@@ -58,7 +59,7 @@ impl Awaited {
         self.news.push_back((upto, trace, now));
     }
 
-    /// What is applied next is this position: a span of the news that brought it, if its trace is kept.
+    /// Returns a span for applying this position, in the trace of the news that contains it, if that is recorded.
     pub fn apply(&mut self, next: Pos) -> Span {
         self.news.retain(|(upto, ..)| *upto >= next);
         let first = self.news.iter().min_by_key(|(upto, ..)| *upto);

@@ -1,4 +1,4 @@
-//! Traces as OpenTelemetry keeps them, sent in batches by a thread of its own.
+//! Traces recorded with OpenTelemetry, and exported in batches by a separate thread.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::endpoint;
 use crate::clock::Clock;
 
-/// One for the process, as its log and its metrics are.
+/// One per process, like its log and its metrics.
 static KEEPER: OnceLock<Keeper> = OnceLock::new();
 
 struct Keeper {
@@ -28,18 +28,18 @@ struct Keeper {
     tracer: SdkTracer,
 }
 
-/// Which protocol the operator wants.
+/// Variables that select the protocol.
 const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 
-/// Machines ask these every few seconds, and nobody wants to read it.
+/// Not traced: machines request these every few seconds, and nobody wants to see them.
 const UNTOLD: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
-/// What something belongs to: nothing, or a span that is kept.
+/// Parent of a span: none, or a recorded span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace(Option<(TraceId, SpanId)>);
 
 impl Trace {
-    /// Of the request that is being handled.
+    /// Returns the trace of the current request.
     pub fn current() -> Self {
         Context::map_current(|context| Self::of(context.span().span_context()))
     }
@@ -52,12 +52,12 @@ impl Trace {
         self.0.is_some()
     }
 
-    /// As news carries it: the `traceparent` of W3C Trace Context.
+    /// Returns the trace as news carries it: the `traceparent` of W3C Trace Context.
     pub fn to_news(self) -> Option<String> {
         self.0.map(|(trace, span)| format!("00-{trace}-{span}-01"))
     }
 
-    /// As news carried it. What is none belongs to nothing.
+    /// Parses the trace of received news. Invalid text results in no trace.
     pub fn from_news(said: Option<&str>) -> Self {
         let parse = |said: &str| {
             let (trace, span) = said.strip_prefix("00-")?.strip_suffix("-01")?.split_once('-')?;
@@ -73,7 +73,7 @@ impl Trace {
     }
 }
 
-/// Something that takes time. Ends when dropped.
+/// A span. Ends when dropped.
 #[derive(Debug)]
 pub struct Span(Option<opentelemetry_sdk::trace::Span>);
 
@@ -82,12 +82,12 @@ impl Span {
         Self(None)
     }
 
-    /// Begins now.
+    /// Starts a span now.
     pub fn below(name: &'static str, parent: Trace) -> Self {
         Self::build(SpanBuilder::from_name(name), parent)
     }
 
-    /// Began before.
+    /// Starts a span that began earlier.
     pub fn since(name: &'static str, parent: Trace, began: Instant) -> Self {
         if !parent.is_kept() {
             return Self::none();
@@ -95,7 +95,7 @@ impl Span {
         Self::build(SpanBuilder::from_name(name).with_start_time(moment(began)), parent)
     }
 
-    /// A commit begins of posts that belong to these, and were queued then.
+    /// Starts the span of a commit. `posts`: the trace of each post in it, and when it was queued.
     pub fn of_batch(posts: impl Iterator<Item = (Trace, Instant)>) -> Self {
         let posts: Vec<_> = posts.collect();
         let links: Vec<_> = posts.iter().filter_map(|(trace, _)| trace.context()).map(Link::with_context).collect();
@@ -119,12 +119,12 @@ impl Span {
         Self(begin())
     }
 
-    /// For what happens within it.
+    /// Returns the trace for child spans.
     pub fn trace(&self) -> Trace {
         self.0.as_ref().map_or_else(Trace::default, |span| Trace::of(span.span_context()))
     }
 
-    /// Ends now.
+    /// Ends the span now.
     pub fn end(self) {
         drop(self);
     }
@@ -134,14 +134,14 @@ fn moment(instant: Instant) -> SystemTime {
     SystemTime::from(Clock::System.now() - instant.elapsed())
 }
 
-/// Begins to keep, where there is a collector. A second call changes nothing.
+/// Starts recording if there is a collector. A second call has no effect.
 pub fn start() {
     if endpoint().is_none() {
         return;
     }
     KEEPER.get_or_init(|| {
-        // Address, headers and protocol come from OpenTelemetry's own variables; of the protocols every collector
-        // understands the binary one.
+        // Address, headers and protocol come from OpenTelemetry's own variables; the default is the binary protocol,
+        // which every collector supports.
         let exporter = SpanExporter::builder().with_http();
         let is_said = PROTOCOL.iter().any(|variable| std::env::var_os(variable).is_some());
         let exporter = if is_said { exporter.build() } else { exporter.with_protocol(Protocol::HttpBinary).build() };
@@ -158,7 +158,7 @@ pub fn start() {
     });
 }
 
-/// Whose spans these are. What the operator says by `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` stands.
+/// Describes this process in its traces. A name in `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` takes precedence.
 fn resource() -> Resource {
     let said = Resource::builder().build();
     let is_named =
@@ -170,7 +170,7 @@ fn resource() -> Resource {
     if is_named { resource.build() } else { resource.with_service_name("gapless").build() }
 }
 
-/// Sends what is left. Blocks while it does.
+/// Sends the remaining traces. Blocks meanwhile.
 pub fn finish() {
     let Some(keeper) = KEEPER.get() else { return };
     if let Err(error) = keeper.provider.shutdown() {
@@ -178,7 +178,7 @@ pub fn finish() {
     }
 }
 
-/// Begins a trace for each request.
+/// Starts a trace for each request.
 pub fn follow(router: Router) -> Router {
     if KEEPER.get().is_some() { router.layer(from_fn(keep_request)) } else { router }
 }
@@ -192,7 +192,7 @@ async fn keep_request(request: Request, next: Next) -> Response {
         KeyValue::new("http.request.method", method.to_owned()),
         KeyValue::new("http.route", path.to_owned()),
     ]);
-    // Below nothing: a request begins a trace, whatever its caller says.
+    // Without a parent: a request starts a trace, whatever its caller says.
     let span = keeper.tracer.build_with_context(span, &Context::new());
     let context = Context::new().with_span(span);
     let response = next.run(request).with_context(context.clone()).await;

@@ -1,4 +1,4 @@
-//! Nothing is kept: every type is empty and every call is gone once compiled.
+//! Traces without the feature `otlp`: every type is empty, and the calls compile to nothing.
 
 use std::time::Instant;
 
@@ -6,12 +6,12 @@ use axum::Router;
 
 use super::{ENDPOINT, endpoint};
 
-/// What something belongs to.
+/// Parent of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace(());
 
 impl Trace {
-    /// Of the request that is being handled.
+    /// Returns the trace of the current request.
     pub const fn current() -> Self {
         Self(())
     }
@@ -20,18 +20,18 @@ impl Trace {
         false
     }
 
-    /// As news carries it.
+    /// Returns the trace as news carries it.
     pub const fn to_news(self) -> Option<String> {
         None
     }
 
-    /// As news carried it.
+    /// Parses the trace of received news.
     pub const fn from_news(_said: Option<&str>) -> Self {
         Self(())
     }
 }
 
-/// Something that takes time.
+/// A span.
 #[derive(Debug)]
 pub struct Span;
 
@@ -40,41 +40,41 @@ impl Span {
         Self
     }
 
-    /// Begins now.
+    /// Starts a span now.
     pub const fn below(_name: &'static str, _parent: Trace) -> Self {
         Self
     }
 
-    /// Began before.
+    /// Starts a span that began earlier.
     pub const fn since(_name: &'static str, _parent: Trace, _began: Instant) -> Self {
         Self
     }
 
-    /// A commit begins of posts that belong to these, and were queued then.
+    /// Starts the span of a commit.
     pub fn of_batch(_posts: impl Iterator<Item = (Trace, Instant)>) -> Self {
         Self
     }
 
-    /// For what happens within it.
+    /// Returns the trace for child spans.
     pub const fn trace(&self) -> Trace {
         Trace(())
     }
 
-    /// Ends now.
+    /// Ends the span now.
     pub const fn end(self) {}
 }
 
-/// A collector was asked for that this program has nothing to send to.
+/// Warns if a collector is configured, since this program was built without traces.
 pub fn start() {
     if endpoint().is_some() {
         tracing::warn!("{ENDPOINT} is set, but this program was built without the feature `otlp`; no traces are kept");
     }
 }
 
-/// Sends what is left.
+/// Sends the remaining traces.
 pub const fn finish() {}
 
-/// Begins a trace for each request.
+/// Starts a trace for each request.
 pub const fn follow(router: Router) -> Router {
     router
 }
