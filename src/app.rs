@@ -1,4 +1,4 @@
-//! Where every part is built and joined: the one place that knows them all.
+//! Builds and joins all parts of the server: the only place that knows all of them.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -39,10 +39,10 @@ const REPLAY_CONNECTIONS: u32 = READS_AT_ONCE;
 /// Connections beside those for requests (`DB_POOL_SIZE`).
 pub(crate) const OWN_CONNECTIONS: u32 = CORE_CONNECTIONS + REPLAY_CONNECTIONS;
 
-/// How often sessions are forgotten whose tokens are all expired, and such tokens removed.
+/// Interval at which sessions whose tokens have all expired are forgotten, and expired tokens removed.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
-/// Everything that a handler may need. It is axum's state, and a clone is another handle to the same.
+/// Everything that a handler may need: axum's state. Cloning it is cheap and shares all parts.
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
 
@@ -50,7 +50,7 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     pub config: Config,
     pub db: Db,
-    /// For posts and the log alone.
+    /// Used for posts and the log only.
     pub core_db: Db,
     /// Connections reserved for replays.
     pub replay_db: Db,
@@ -86,10 +86,10 @@ impl FromRef<App> for Arc<Limits> {
 }
 
 impl App {
-    /// Brings the schema up to date, starts the tasks of this instance, and joins the parts.
+    /// Migrates the schema, starts the background tasks of this instance, and builds its parts.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// A message for the operator.
     pub async fn start(config: Config, database: PgConnectOptions, clock: Clock) -> anyhow::Result<Self> {
         let database = Database::at(database, &config);
         let turn = database.prepare().await?;
@@ -148,19 +148,19 @@ impl App {
         Ok(app)
     }
 
-    /// Waits (a second at most) until a committed change is applied here, so that its caller reads what it wrote.
+    /// Waits for at most a second until a committed change is applied here, so that its caller reads its own write.
     pub async fn settled(&self, changed: Option<Pos>) {
         if let Some(pos) = changed {
             self.realtime.settle(pos).await;
         }
     }
 
-    /// Whether this instance is about to leave.
+    /// Returns whether this instance is shutting down.
     pub fn is_draining(&self) -> bool {
         self.lifecycle.retiring.is_cancelled() || self.lifecycle.leaving.is_cancelled()
     }
 
-    /// Leaves: see [`Lifecycle`].
+    /// Shuts down: see [`Lifecycle`].
     pub async fn leave(&self) {
         self.lifecycle.retire(self.config.drain_delay).await;
         self.lifecycle.leave(self.config.drain_grace, || self.realtime.leave()).await;
@@ -186,7 +186,7 @@ impl App {
     }
 }
 
-/// The database that the settings name, or a private one.
+/// The configured database, or a private one.
 pub struct Database {
     /// Database address used for queries; may be a pooler's.
     pub options: PgConnectOptions,
@@ -197,7 +197,7 @@ pub struct Database {
 
 impl Database {
     /// # Errors
-    /// A sentence for the operator.
+    /// A message for the operator.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = &config.database_url {
             let options = url
@@ -222,7 +222,7 @@ impl Database {
     /// Migrates the schema through the direct address. Other starting instances wait until it has finished.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// A message for the operator.
     pub async fn prepare(&self) -> anyhow::Result<Turn> {
         let turn = store::take_turn(&self.direct).await.context("The database (DATABASE_URL) cannot be used")?;
         store::migrate(&self.direct).await.context("The database's schema cannot be brought up to date")?;
@@ -232,16 +232,16 @@ impl Database {
     /// Determines how statements reach the database.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// A message for the operator.
     pub async fn access(&self) -> anyhow::Result<Access> {
         let access = Access::find(&self.options).await.map_err(|error| store::explain(error, &self.options));
         access.context("The database (DATABASE_URL) cannot be used")
     }
 
-    /// Determines the same and changes nothing.
+    /// Determines the same without changing anything.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// A message for the operator.
     pub async fn measure(&self) -> anyhow::Result<Access> {
         let access = Access::measure(&self.options).await.map_err(|error| store::explain(error, &self.options));
         access.context("The database (DATABASE_URL) cannot be used")
@@ -250,12 +250,12 @@ impl Database {
     /// Opens a dedicated connection for one long transaction.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// A message for the operator.
     pub async fn connect_directly(&self) -> anyhow::Result<PgConnection> {
         store::connect_alone(&self.direct).await.context("The database cannot be used")
     }
 
-    /// Stops a private database; any other is not ours to stop.
+    /// Stops a private database; leaves any other running.
     pub async fn close(self) {
         if let Some(embedded) = self.embedded {
             embedded.stop().await;

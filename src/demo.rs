@@ -1,9 +1,7 @@
-//! What a newcomer finds: two accounts, three rooms, and something to read. Only in demo mode, since the
-//! passwords are known to everybody.
+//! Demo data: two accounts, three rooms, and messages. Only in demo mode, since the passwords are public.
 //!
-//! It is made by the same functions that serve real users, and each piece only where it is missing: a
-//! second start changes nothing, an interrupted first one is completed, and what an admin renamed or
-//! archived stays so.
+//! It is created by the same functions that serve real users, and each part only if it is missing: a second start
+//! changes nothing, an interrupted first one is completed, and rooms that an admin renamed or archived stay that way.
 
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -44,14 +42,14 @@ const ROOMS: [(&str, &[(&str, &str)]); 3] = [
     ("Random", &[(USER, "Tea or coffee?"), (ADMIN, "Yes.")]),
 ];
 
-/// Fixed ids tell what is there already, whatever became of it since: version 8 (RFC 9562, for uses of one's
-/// own), in a range that chance does not reach.
+/// Fixed ids identify what was created earlier, even if it was changed since: UUID version 8 (RFC 9562, for custom
+/// uses), in a range that random UUIDs do not reach.
 const FIRST_ID: u128 = 0x6761_706c_6573_8000_8000_0000_0000_0000;
 
-/// Makes what is missing.
+/// Creates the missing parts.
 ///
 /// # Errors
-/// When the database or the password pool fails; started again, it goes on from there.
+/// If the database or the password pool fails; the next start continues where this one stopped.
 pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
     let mut people = Vec::with_capacity(ACCOUNTS.len());
     for (username, password, role) in ACCOUNTS {
@@ -65,7 +63,8 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
     for (room, (name, conversation)) in (1_u128..).zip(ROOMS) {
         let room_id = RoomId(Uuid::from_u128(FIRST_ID + (room << 16)));
         match store::rooms::find(db, room_id).await? {
-            // Said before, and perhaps by somebody who was erased since and whose name is another's now.
+            // The messages were posted by an earlier start. Their author may have been erased since, and the name taken
+            // by somebody else.
             Some(room) if room.head_seq > Seq::default() => continue,
             Some(_) => {}
             None if create_room(db, room_id, admin.id, name).await? => {}
@@ -78,7 +77,7 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
                 id: MessageId(id),
                 room_id,
                 author,
-                // Posted again under the same client id, a message is not posted twice.
+                // Posting again with the same client id does not create a second message.
                 client_id: ClientId(id),
                 body: (*body).into(),
             });
@@ -98,8 +97,8 @@ async fn account(db: &Db, passwords: &Passwords, username: &str, password: &str,
     Ok(id)
 }
 
-/// Answers whether the room is there now: not where its name is another room's, or the demo's admin was
-/// relieved of that role.
+/// Returns whether the room exists now. It does not if another room has its name, or if the demo's admin is no longer
+/// an admin.
 async fn create_room(db: &Db, id: RoomId, admin: UserId, name: &str) -> sqlx::Result<bool> {
     match store::rooms::create(db, id, admin, name).await {
         Ok(outcome) => Ok(matches!(outcome, Ok(Some(_)))),
@@ -147,7 +146,7 @@ mod tests {
         let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
         store::rooms::rename(&db, rooms[0].id, admin, "Lounge").await.unwrap().unwrap();
         store::rooms::set_archived(&db, rooms[1].id, admin, true).await.unwrap().unwrap();
-        // As after a start that ended before its last step.
+        // The state after a start that was interrupted before its last step.
         for undone in ["delete from messages where room_id = $1", "update rooms set head_seq = 0 where id = $1"] {
             sqlx::query(undone).bind(rooms[2].id).execute(&db).await.unwrap();
         }

@@ -1,5 +1,5 @@
-//! What goes wrong at the HTTP edge: one enum, each variant with its status, a stable `code` for
-//! programs and a sentence for people, answered as RFC 9457 `application/problem+json`.
+//! Errors at the HTTP edge: one enum, each variant with its status, a stable `code` for programs and a sentence for
+//! people, returned as RFC 9457 `application/problem+json`.
 
 use std::time::Duration;
 
@@ -26,13 +26,13 @@ impl FieldError {
     }
 }
 
-/// Every refusal a caller can get.
+/// Every error that a caller can receive.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// 400: malformed JSON, path or query, as the sentence says.
+    /// 400: malformed JSON, path or query; the sentence says which.
     #[error("{0}")]
     Malformed(String),
-    /// 400: a cursor that was never given out in this form.
+    /// 400: a cursor in a form that the server never issues.
     #[error("The cursor is malformed. Use one exactly as a response or an event returned it.")]
     MalformedCursor,
     /// 401: a token is needed.
@@ -41,7 +41,7 @@ pub enum Error {
     /// 401: the token is expired, forged, or of a session that has ended.
     #[error("The access token is no longer valid. Refresh it or sign in again.")]
     InvalidToken,
-    /// 401: sign-in refused; says not which half was wrong.
+    /// 401: sign-in refused, without saying whether the username or the password was wrong.
     #[error("Wrong username or password.")]
     WrongCredentials,
     /// 401: the refresh token is unknown, expired or spent.
@@ -50,7 +50,7 @@ pub enum Error {
     /// 403 with a code of its own.
     #[error("{detail}")]
     Forbidden { code: &'static str, detail: &'static str },
-    /// 404: unknown, or not the caller's to know.
+    /// 404: unknown, or hidden from this caller.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
     /// 405, with `Allow` set by the router.
@@ -77,22 +77,22 @@ pub enum Error {
     /// 429.
     #[error("Too many requests. Try again in a moment.")]
     TooManyRequests { retry_after: Duration },
-    /// 503: a queue is full or the database does not answer. Nothing was lost that was acknowledged;
-    /// sending again under the same `client_id` is safe.
+    /// 503: a queue is full or the database does not answer. Acknowledged messages are safe, and retrying with the same
+    /// `client_id` is, too.
     #[error("The service is temporarily unavailable. Try again; a retry with the same client_id is safe.")]
     Unavailable { retry_after: Duration },
-    /// 503: the same, because the database is away or too slow.
+    /// 503: the same, because the database is unavailable or too slow.
     #[error("The service is temporarily unavailable. Try again; a retry with the same client_id is safe.")]
     Outage(#[source] sqlx::Error),
-    /// 500: a bug. The cause is logged, never told.
+    /// 500: a bug. The cause is logged, and never sent.
     #[error("Something went wrong on our side.")]
     Internal(#[source] anyhow::Error),
 }
 
-/// What `Retry-After` says where nothing better is known.
+/// Default of `Retry-After`.
 const USUAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why an answer is a 5xx: rides on the answer to whoever logs the request, and no further.
+/// Cause of a 5xx response: an extension of the response, for the request's log line only.
 #[derive(Debug, Clone)]
 pub struct Cause(pub String);
 
@@ -119,7 +119,7 @@ pub struct Problem {
 }
 
 impl Error {
-    /// 503 with the usual pause.
+    /// 503 with the default `Retry-After`.
     pub const fn unavailable() -> Self {
         Self::Unavailable { retry_after: USUAL_PAUSE }
     }
@@ -149,7 +149,7 @@ impl Error {
         }
     }
 
-    /// The stable word for programs.
+    /// The stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
@@ -173,7 +173,7 @@ impl Error {
     }
 }
 
-/// A database that is away or too slow is 503, so that callers come back; anything else is a bug.
+/// A database that is unavailable or too slow is 503, so that callers retry; any other database error is a bug.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if crate::store::is_outage(&error) { Self::Outage(error) } else { Self::Internal(error.into()) }
@@ -186,7 +186,7 @@ impl From<WriteError> for Error {
     }
 }
 
-/// The answer to a change that the database refused. Handlers that say more match the refusal first.
+/// Maps a refused change to a response. Handlers with a more specific message match the refusal first.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let forbidden = |code, detail| Self::Forbidden { code, detail };

@@ -1,6 +1,6 @@
-//! What handlers take from a request, refused in the one form that every refusal has.
+//! Extractors for handlers. Their errors are problem documents, like all others.
 //!
-//! `axum` has extractors of these names; theirs answer in plain text and let unknown query fields pass.
+//! `axum` has extractors with the same names; those answer in plain text and accept unknown query fields.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::id::{InvitationId, MessageId, RoomId, UserId};
 /// Largest body in bytes: four times what the longest message can need.
 pub const BODY_LIMIT: usize = 64 << 10;
 
-/// A body that takes longer than this to arrive is given up. 6.4 KiB/s is enough for the largest, and a packet of a small
-/// one may be lost at a round trip of 2.4 s, as when a phone's radio wakes up.
+/// Time limit for receiving a body. 6.4 KiB/s is enough for the largest, and a packet of a small one may be lost at a
+/// round trip of 2.4 s, as when a phone's radio wakes up.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Deadline for answering a request. It counts from the arrival of the complete request, so reading a body extends it.
@@ -45,7 +45,7 @@ impl Deadline {
     }
 }
 
-/// A JSON body, in requests and in answers.
+/// A JSON body of a request or a response.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -90,9 +90,9 @@ async fn read(request: Request) -> Result<Bytes, Error> {
     }
 }
 
-/// Broken JSON is 400; JSON of another shape than asked for is 422 and names the field.
+/// Malformed JSON is 400; valid JSON of the wrong shape is 422 and names the field.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    // serde would also take the values of a struct's fields as an array, in the order of their declaration.
+    // serde would also accept an array of the field values, in the order of their declaration.
     let is_object = body.trim_ascii_start().starts_with(b"{");
     if !is_object && is_valid_json(body) {
         return Err(Error::invalid("", "must be a JSON object"));
@@ -102,11 +102,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let place = parsed.as_ref().err().map(|error| error.path().to_string()).unwrap_or_default();
     let parsed = parsed.map_err(serde_path_to_error::Error::into_inner);
     parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
-        // Not `error.is_data()`: the reader stops at what it meets first, and calls some wrong types bad syntax.
+        // Not `error.is_data()`: the parser stops at the first error, and reports some wrong types as syntax errors.
         if !is_valid_json(body) {
             return Error::Malformed(format!("The body is not valid JSON: {error}."));
         }
-        // The place in the text helps nobody who sent one line.
+        // Remove the line and column: they do not help somebody who sent one line.
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
         Error::Invalid(vec![FieldError::new(if place == "." { "" } else { &place }, message)])
@@ -118,7 +118,7 @@ fn is_valid_json(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
-/// The query, with repeated keys for lists. Every `T` except a stream's denies unknown fields.
+/// The query; repeated keys form a list. Every `T` except a stream's denies unknown fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -132,11 +132,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The one id in the path. Text that is no id names nothing, and so is 404.
+/// The only id in the path. Text that is not an id matches nothing, so it is 404.
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
-/// What an id is the id of, in the words of a refusal.
+/// Names the kind of thing that an id belongs to, for error messages.
 pub trait Noun: std::str::FromStr {
     const NOUN: &'static str;
 }

@@ -1,7 +1,7 @@
-//! Text that people type, as types that hold only what is acceptable.
+//! Validated types for text that people type.
 //!
-//! A handler whose input is a [`RoomName`] has a room name; there is nothing left to check. Control
-//! characters are refused here once, so that none reaches the database, a stream's frame or a terminal.
+//! A handler that takes a [`RoomName`] has a valid room name and nothing left to check. Control characters are refused
+//! here once, so that none reaches the database, a stream's frame or a terminal.
 
 mod look;
 mod room_topic;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub use self::{look::name_key, room_topic::RoomTopic};
 
-/// Why a text is refused: a sentence that goes on from the field's name.
+/// Why a text is refused: the rest of a sentence that begins with the field's name.
 pub type Refusal = &'static str;
 
 /// The words of a message: trimmed, newlines as LF, 1 to 4,000 characters.
@@ -43,7 +43,7 @@ impl MessageBody {
 
     /// Parses a stored message: earlier releases accepted one without visible characters.
     pub fn parse_existing(text: &str) -> Result<Self, Refusal> {
-        // A lone CR is a line's end too: RFC 2046 aside, that is what old editors and terminals meant.
+        // A lone CR also ends a line, as in old editors and terminals.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text = text.trim();
         if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
@@ -179,7 +179,7 @@ impl Reason {
         Ok(Self(if look::is_visible(&reason) { reason } else { String::new() }))
     }
 
-    /// The reason, or `None` where none was given.
+    /// Returns the reason, or `None` if it is empty.
     pub fn into_text(self) -> Option<String> {
         Some(self.0).filter(|reason| !reason.is_empty())
     }
@@ -208,7 +208,7 @@ impl AsRef<str> for SearchText {
     }
 }
 
-/// A number from 0 to the greatest that every reader of JSON keeps exactly (RFC 8259, section 6).
+/// A number from 0 to the greatest integer that every JSON parser keeps exactly (RFC 8259, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Natural(i64);
 
@@ -236,7 +236,7 @@ pub fn whole(number: f64, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
     (number.fract() == 0.0 && is_in_range).then_some(number as u32)
 }
 
-/// How many at once: `DEFAULT` where nothing is said, and `MAX` where more is asked for.
+/// Page size: `DEFAULT` if absent, and at most `MAX`; greater values are reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit<const DEFAULT: u16, const MAX: u16>(u16);
 
@@ -266,7 +266,7 @@ pub fn not_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D
     T::deserialize(deserializer).map(Some)
 }
 
-/// Trimmed text without control characters and of at most `max` characters.
+/// Returns the trimmed text if it has no control characters and at most `max` characters.
 fn line(text: &str, max: usize) -> Option<String> {
     let text = text.trim();
     (text.chars().count() <= max && !text.chars().any(char::is_control)).then(|| text.to_owned())

@@ -1,5 +1,5 @@
-//! One running instance, from its settings to its last goodbye: telemetry → database → app → serve, until told
-//! to stop. Every entry point ends here.
+//! One running instance, from start to shutdown: telemetry → database → app → serve, until a signal to stop. Every
+//! entry point ends here.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,21 +12,21 @@ use crate::config::{Config, stray};
 use crate::telemetry::{self, trace};
 use crate::{lifecycle, routes, server};
 
-/// Runs at the address that the settings name.
+/// Runs at the configured address.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub fn run(config: Config) -> anyhow::Result<()> {
     prepare(&config);
     let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
     runtime.block_on(async {
-        // The port first: a port in use should be heard of before a database is started.
+        // Listen first, so that a port in use is reported before a database is started.
         let listener = listen(config.host, config.port, "PORT")?;
         run_at(listener, config).await
     })
 }
 
-/// What the process needs once, before anything else.
+/// Process-wide setup, needed once before anything else.
 pub fn prepare(config: &Config) {
     telemetry::start_log(config.log_format);
     telemetry::start_metrics();
@@ -38,8 +38,9 @@ pub fn prepare(config: &Config) {
     raise_descriptor_limit();
 }
 
-/// Each stream is a descriptor, and what a shell or a container gives at first (1,024, often) is for programs that
-/// might still call `select`. What cannot be raised is said by `gapless doctor`.
+/// Raises the limit of file descriptors. Each stream needs one, and the default of shells and containers (often 1,024)
+/// is meant for programs that may still call `select`. `gapless doctor` reports a limit that cannot be raised far
+/// enough.
 fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
@@ -51,10 +52,10 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Runs on this socket until the process is told to stop, and then until everybody has left.
+/// Runs on this socket until the process is told to stop, and shuts down.
 ///
 /// # Errors
-/// A sentence for the operator.
+/// A message for the operator.
 pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     let metrics = match config.metrics_port {
         Some(port) => Some(listen(config.host, port, "METRICS_PORT")?),
@@ -63,7 +64,7 @@ pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()>
     let database = Database::open(&config).await?;
     let served = serve(listener, metrics, config, &database).await;
     database.close().await;
-    // What is left of traces is sent by blocking calls.
+    // The rest of the traces is sent with blocking calls.
     tokio::task::spawn_blocking(trace::finish).await.ok();
     served
 }

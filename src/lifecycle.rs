@@ -1,16 +1,16 @@
-//! From the signal to stop until the end: nothing acknowledged is lost, and every client resumes elsewhere.
+//! Graceful shutdown, from the signal to the end: no acknowledged message is lost, and every client resumes elsewhere.
 //!
-//! Three signals travel. `retiring` is a word to the proxy alone: not ready, and all else as before, until it has had
-//! the time to send people elsewhere. `leaving` is soft: not ready, no new connections, streams say `drain` and close one by
-//! one, requests under way are answered. `stop` is hard, and comes when the last connection is gone or the
-//! grace is over: queued posts are committed, then the tasks end.
+//! There are three stages. `retiring` only affects readiness: the instance is not ready but serves as before, until the
+//! proxy has had time to route elsewhere. `leaving` is soft: not ready, no new connections, streams send `drain` and
+//! close one by one, and pending requests are answered. `stop` is hard, and comes when the last connection is closed or
+//! the grace period is over: queued posts are committed, then the tasks end.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Left of the grace for committing what is queued, after the connections were given the rest.
+/// Part of the grace period reserved for committing queued posts; connections get the rest.
 const LAST_COMMITS: Duration = Duration::from_secs(4);
 
 /// See the [module](self).
@@ -19,21 +19,21 @@ pub struct Lifecycle {
     pub retiring: CancellationToken,
     pub leaving: CancellationToken,
     pub stop: CancellationToken,
-    /// Tasks of this instance, which end after `stop`.
+    /// Background tasks of this instance, which end after `stop`.
     pub tasks: TaskTracker,
     /// Open connections, which end after `leaving`.
     pub connections: TaskTracker,
 }
 
 impl Lifecycle {
-    /// Says that nobody should be sent here any more, and goes on serving for `delay`: a proxy needs that long to
-    /// notice, and a request that it sends meanwhile would be refused by a closed door.
+    /// Reports not ready and keeps serving for `delay`: a proxy needs that long to notice, and connections that it
+    /// opens after `leaving` are refused.
     pub async fn retire(&self, delay: Duration) {
         self.retiring.cancel();
         tokio::time::sleep(delay).await;
     }
 
-    /// Leaves, within `grace`. `farewell` is said when no connection is left.
+    /// Shuts down within `grace`. `farewell` is called once all connections are closed, or their time is over.
     pub async fn leave(&self, grace: Duration, farewell: impl FnOnce()) {
         self.leaving.cancel();
         self.connections.close();
@@ -49,13 +49,13 @@ impl Lifecycle {
         }
     }
 
-    /// For how long streams are spread while leaving: half of what connections have.
+    /// Returns the period over which closing streams are spread: half of the time that connections have.
     pub fn spread(grace: Duration) -> Duration {
         grace.saturating_sub(LAST_COMMITS) / 2
     }
 }
 
-/// Waits until the program is told to stop.
+/// Waits for the signal to stop.
 pub async fn told_to_stop() {
     #[cfg(unix)]
     {

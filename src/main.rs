@@ -1,4 +1,4 @@
-//! The program: settings, then [`gapless::instance`], or one of the other [`gapless::command`]s.
+//! The program: parses the command line, then runs [`gapless::instance`] or another of the [`gapless::command`]s.
 
 use std::process::ExitCode;
 
@@ -38,14 +38,14 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // For a person at a terminal: the sentence, and what was behind it.
+            // For a person at a terminal: the message and its causes.
             eprintln!("gapless: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Says what is wrong with the command line; of the environment, everything that is.
+/// Reports a problem with the command line, or all problems with the environment.
 fn refuse(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind::{InvalidValue, ValueValidation};
     if matches!(error.kind(), InvalidValue | ValueValidation)

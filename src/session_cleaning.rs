@@ -27,10 +27,11 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
-    /// Deletes all rows that have expired at `now`. `forgotten`: access tokens of sessions that ended before this time have expired.
+    /// Deletes all rows that have expired at `now`. `forgotten`: the access tokens of sessions that ended before this
+    /// time have expired.
     ///
     /// # Errors
-    /// When the database is away. The rest is deleted by a later run.
+    /// If the database is unavailable. The rest is deleted by a later run.
     pub async fn remove_old(&mut self, db: &Db, now: OffsetDateTime, forgotten: OffsetDateTime) -> sqlx::Result<()> {
         while sessions::remove_expired_tokens(db, now, BATCH).await? > 0 {
             tokio::time::sleep(PAUSE).await;

@@ -1,8 +1,8 @@
-//! Background deletion: expired messages, and the words of erased users.
+//! Background deletion: expired messages, and the messages of erased users.
 //!
-//! Every instance sweeps. Each batch is a transaction under the log's lock that looks again at what it deletes, so
-//! instances share the work instead of electing one of them; and each deletion takes its position like one by
-//! hand, so that streams and pages follow. See `migrations/0008_forgetting.sql`.
+//! Every instance does it. Each batch is a transaction under the log's lock that checks again what it deletes, so
+//! instances share the work without electing a leader. Each deletion takes a position like a manual one, so that
+//! streams and pages follow. See `migrations/0008_forgetting.sql`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use crate::store::{Db, retention};
 const EVERY: Duration = Duration::from_mins(1);
 /// Messages in a batch: 10 to 20 ms under the log's lock (measured at 0.1 ms a message on two busy cores).
 const BATCH: i32 = 100;
-/// Between two batches posts have the log to themselves.
+/// Pause between two batches, for posts.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long whoever erased somebody waits for the words to be gone; after that the sweep goes on without them.
+/// Maximum time that the request to erase a user waits for the deletion; after that it continues in the background.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The sweep of this instance; a handle, cheap to clone.
+/// Background deletion of this instance; a handle, cheap to clone.
 #[derive(Clone)]
 pub struct Sweep {
     db: Db,
     realtime: Realtime,
-    /// For rooms without a setting of their own; `None` keeps messages for ever.
+    /// For rooms without their own setting; `None` keeps messages for ever.
     retention_days: Option<i32>,
     due: Arc<Notify>,
 }
@@ -39,12 +39,12 @@ impl Sweep {
         Self { db, realtime, retention_days, due: Arc::default() }
     }
 
-    /// Starts a sweep now.
+    /// Starts a run now.
     pub fn wake(&self) {
         self.due.notify_one();
     }
 
-    /// Sweeps at once, whenever it is woken, and once a minute, until it is dropped.
+    /// Runs at once, whenever it is woken, and once a minute, until it is dropped.
     pub async fn run(self) {
         loop {
             if let Err(error) = self.sweep().await {
@@ -54,7 +54,7 @@ impl Sweep {
         }
     }
 
-    /// Deletes everything that is due now.
+    /// Deletes everything that is due.
     async fn sweep(&self) -> sqlx::Result<()> {
         for user in erasure::unfinished(&self.db).await? {
             self.forget_words(user, None).await?;
@@ -81,7 +81,7 @@ impl Sweep {
         }
     }
 
-    /// Forgets what an erased user had said, for as long as somebody who asked should wait; the rest follows.
+    /// Deletes an erased user's messages for as long as the caller should wait; the rest is deleted in the background.
     pub async fn forget_now(&self, user: UserId) {
         match self.forget_words(user, Some(Instant::now() + PATIENCE)).await {
             Ok(true) => {}
@@ -90,7 +90,7 @@ impl Sweep {
         }
     }
 
-    /// Whether all was forgotten before the deadline.
+    /// Returns whether everything was deleted before the deadline.
     async fn forget_words(&self, user: UserId, deadline: Option<Instant>) -> sqlx::Result<bool> {
         let mut words = Words::of(user);
         while let Progress::More(pos) = words.forget_some(&self.db).await? {

@@ -1,5 +1,5 @@
-//! The same instance under Shuttle's runtime, which brings the database and the secrets. See
-//! `docs/adr/0006-fly-is-the-live-target.md` for what became of that platform.
+//! The same instance under Shuttle's runtime, which provides the database and the secrets. Shuttle has closed its
+//! platform: see `docs/adr/0006-fly-is-the-live-target.md`.
 
 use std::net::SocketAddr;
 
@@ -13,8 +13,8 @@ use tokio::task::{JoinHandle, block_in_place};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Secrets are settings under their usual names (`JWT_SIGNING_KEY`, `REDIS_CONNECTION`, `ALLOWED_ORIGINS`, …); the
-/// database is the platform's, whatever they say. Its address comes as text, because the platform's pool is made by
-/// another release of sqlx than ours.
+/// database always comes from the platform. Its address is passed as text, because the platform's pool uses a different
+/// release of sqlx.
 #[shuttle_runtime::main]
 #[expect(clippy::unused_async, reason = "the platform's attribute takes nothing else")]
 async fn main(
@@ -38,8 +38,8 @@ impl shuttle_runtime::Service for Chat {
     }
 }
 
-/// An instance at work. On SIGTERM the runtime drops it and then ends the process; the instance has heard the
-/// signal too, and whoever drops it waits here until everybody has left.
+/// A running instance. On SIGTERM the runtime drops it and then ends the process. The instance receives the signal as
+/// well, and dropping it waits here until the shutdown is complete.
 struct Running(JoinHandle<anyhow::Result<()>>);
 
 impl Drop for Running {

@@ -1,4 +1,4 @@
-//! What a room is about.
+//! Validated topic of a room: a line that says what it is about.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
