@@ -36,7 +36,7 @@ const CORE_CONNECTIONS: u32 = 4;
 /// Connections reserved for replays, so that resuming readers delay neither posts nor requests.
 const REPLAY_CONNECTIONS: u32 = READS_AT_ONCE;
 
-/// Connections beside those for requests (`DB_POOL_SIZE`).
+/// Connections in addition to those for requests (`DB_POOL_SIZE`).
 pub(crate) const OWN_CONNECTIONS: u32 = CORE_CONNECTIONS + REPLAY_CONNECTIONS;
 
 /// Interval at which sessions whose tokens have all expired are forgotten, and expired tokens removed.

@@ -102,8 +102,8 @@ impl Limits {
         place.inspect_err(|crowded| hit(crowded.of("connections", "connections_by_address")))
     }
 
-    /// Returns whether so many connections beside those of streams are open, in all or from the address of `peer`, that
-    /// idle ones should make room. A trusted proxy has no share of its own.
+    /// Returns whether so many connections that are not streams are open, in total or from the address of `peer`, that
+    /// idle ones should be closed. A trusted proxy is not limited per address.
     pub fn is_crowded(&self, peer: IpAddr) -> bool {
         let in_all = self.connections.held().saturating_sub(self.streams.held());
         let is_proxy = self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer));

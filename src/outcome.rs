@@ -5,7 +5,7 @@
 
 use crate::id::Pos;
 
-/// A change that was decided by the database: its position in the log, `None` if nothing had to be changed.
+/// Result of a change that the database decided on: its position in the log, `None` if nothing had to be changed.
 pub type Outcome<T = Option<Pos>> = Result<T, Refusal>;
 
 /// A message or direct message that is in the log.
@@ -37,16 +37,16 @@ pub enum Refusal {
     NotAllowed,
     Banned,
     Muted,
-    /// Nobody mutes, bans or erases themselves, or writes to themselves.
+    /// Users cannot mute, ban, erase or message themselves.
     ToSelf,
-    /// No admin would be left.
+    /// The chat would have no admin left.
     LastAdmin,
     /// The password was changed in the meantime.
     ChangedMeanwhile,
 }
 
 impl Refusal {
-    /// Reads the database's word for it. `subject`: what was to be changed.
+    /// Parses the code that the database functions return. `subject`: the kind of thing that was to be changed.
     pub fn named(word: &str, subject: &'static str) -> Option<Self> {
         Some(match word {
             "unknown" => Self::Unknown(subject),

@@ -24,7 +24,7 @@ const MOST_SKEW: Duration = Duration::from_secs(2);
 const OLDEST_POSTGRES: i32 = 150_000;
 /// Connections for checks that run concurrently.
 const CONNECTIONS: u32 = 3;
-/// File descriptors beside those of streams: for requests, the database and files.
+/// File descriptors in addition to those of streams: for requests, the database and files.
 const OTHER_DESCRIPTORS: u64 = 5_000;
 
 /// A check's name, and its result: what was found, or what is wrong and how to fix it.
