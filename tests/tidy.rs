@@ -153,7 +153,7 @@ fn files_named_by_the_architecture_exist() {
     let named = document.split('`').skip(1).step_by(2);
     let paths =
         named.filter(|name| name.contains('/') && !name.contains([' ', '*', '{', '…']) && !name.starts_with('/'));
-    // The walks name files of these directories without them.
+    // The paths of a message and of others name files of these directories without them.
     let exists = |path: &str| ["", "src", "tests/chat"].iter().any(|dir| Path::new(dir).join(path).exists());
     let gone: Vec<&str> = paths.filter(|path| !exists(path)).collect();
     assert!(gone.is_empty(), "docs/ARCHITECTURE.md names files that do not exist: {gone:?}");
