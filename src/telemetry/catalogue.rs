@@ -59,114 +59,114 @@ const CHAPTERS: [Chapter; 8] = [
     (
         "Is it up",
         &[
-            gauge("gapless_build_info", "Always 1; the labels say what runs.")
-                .by(&[("version", "the release"), ("commit", "what it was built from, or `unknown`")]),
-            gauge("gapless_draining", "1 while this instance is leaving."),
-            counter("gapless_readiness_probes_total", "Looks at the database for `/readyz`: one a second at most, however many ask."),
-            gauge("process_start_time_seconds", "Start time of the process, since the epoch.").unit(Seconds),
+            gauge("gapless_build_info", "Always 1; the labels give the running version and commit.")
+                .by(&[("version", "the release"), ("commit", "the commit it was built from, or `unknown`")]),
+            gauge("gapless_draining", "1 while this instance is shutting down."),
+            counter("gapless_readiness_probes_total", "Database checks for `/readyz`: at most one a second, however many requests arrive."),
+            gauge("process_start_time_seconds", "Start time of the process, in seconds since the Unix epoch.").unit(Seconds),
         ],
     ),
     (
         "Requests",
         &[
-            seconds("gapless_http_request_duration_seconds", "Time from a request's head to its answer's head; a stream counts when it is opened.").by(&[
-                ("method", "the usual ones, or `other`"),
-                ("path", "the pattern of the route, or `other`"),
-                ("status", "of the answer"),
+            seconds("gapless_http_request_duration_seconds", "Time from a request's headers to its response's headers; a stream is recorded when it opens.").by(&[
+                ("method", "a standard method, or `other`"),
+                ("path", "the route's pattern, or `other`"),
+                ("status", "the status of the response"),
             ]),
-            gauge("gapless_connections", "Open connections, streams among them."),
-            counter("gapless_refusals_total", "Requests refused, by the `code` of the answer: `too_many_requests` is a rate, `unavailable` capacity or the database, `not_admin`, `muted` and the like rights.")
-                .by(&[("code", "the stable codes of the API")]),
-            counter("gapless_refusals_unlogged_total", "Answers of 400 and above beyond ten a second of one status: counted, and left out of the log."),
-            counter("gapless_limits_hit_total", "How often somebody had used up a share, by what it is a share of.").by(&[(
+            gauge("gapless_connections", "Open connections, including streams."),
+            counter("gapless_refusals_total", "Requests refused, by the `code` of the response: `too_many_requests` is a rate limit, `unavailable` is capacity or the database, and `not_admin`, `muted` and similar are permissions.")
+                .by(&[("code", "the API's stable error codes")]),
+            counter("gapless_refusals_unlogged_total", "Responses of 400 and above that were not logged: more than ten a second had the same status."),
+            counter("gapless_limits_hit_total", "Times that a limit was reached, by limit.").by(&[(
                 "limit",
                 "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `stream_openings_by_address`, `stream_openings_by_user`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
             )]),
-            counter("gapless_sign_ins_total", "Sign-ins by what became of them: `succeeded`, or the `code` of the refusal.")
+            counter("gapless_sign_ins_total", "Sign-ins by outcome: `succeeded`, or the `code` of the refusal.")
                 .by(&[("outcome", "`succeeded`, `wrong_credentials`, `banned`, `too_many_requests`, `unavailable`, …")]),
-            counter("gapless_refresh_tokens_reused_total", "Spent refresh tokens that were shown after their successor was used, each of which ended its session: two held it."),
+            counter("gapless_refresh_tokens_reused_total", "Spent refresh tokens presented after their successor was used. Each ended its session, since two parties held the token."),
         ],
     ),
     (
         "Posts",
         &[
-            counter("gapless_posts_total", "Posts that went to the database, by what became of them.").by(&[(
+            counter("gapless_posts_total", "Posts sent to the database, by outcome.").by(&[(
                 "outcome",
                 "`accepted`, `duplicate` (a safe retry), `conflict`, `no_right`, `no_room`, `unavailable`",
             )]),
-            counter("gapless_posts_refused_total", "Posts that went nowhere: the queue was full, or they had waited so long that their callers were gone.")
+            counter("gapless_posts_refused_total", "Posts not sent to the database: the queue was full, or they had waited so long that their callers were gone.")
                 .by(&[("reason", "`queue_full`, `late`")]),
-            gauge("gapless_writer_queue_length", "Posts that wait for the next commit."),
+            gauge("gapless_writer_queue_length", "Posts waiting for the next commit."),
             Metric { name: "gapless_writer_batch_size", kind: Kind::Histogram, unit: Count, labels: &[], help: "Posts in one commit." },
-            seconds("gapless_writer_commit_seconds", "Time of one commit, with every attempt that it took."),
-            counter("gapless_writer_retries_total", "Commits tried again because the database was away or did not answer."),
+            seconds("gapless_writer_commit_seconds", "Duration of one commit, including retries."),
+            counter("gapless_writer_retries_total", "Commits retried because the database was unreachable or did not answer."),
         ],
     ),
     (
         "Delivery",
         &[
-            seconds("gapless_commit_to_client_seconds", "From the moment the database numbered an event, its fsync included, to the end of the write on a stream of this instance. A sample: of the events that are applied together, one delivery to one reader, chosen by position. It compares the database's clock with this machine's."),
-            counter("gapless_events_applied_total", "Events of the log that were applied here."),
-            counter("gapless_deliveries_total", "Mailboxes that events were left in, summed up."),
-            counter("gapless_subscriptions_overflowed_total", "Readers who fell behind live delivery; each reads the log at its own pace until it has caught up."),
-            gauge("gapless_log_position", "The position up to which everything is heard here."),
-            gauge("gapless_log_lag", "Positions that are known to be committed and not heard here yet."),
-            gauge("gapless_news_queue_length", "News that waits to be put in order."),
-            gauge("gapless_gate_events", "Events that wait behind a missing one."),
+            seconds("gapless_commit_to_client_seconds", "Time from when the database numbers an event, its fsync included, until the event is written to a stream of this instance. Sampled: of the events applied together, one delivery to one reader, chosen by position. It compares the database's clock with this machine's."),
+            counter("gapless_events_applied_total", "Events from the log applied on this instance."),
+            counter("gapless_deliveries_total", "Deliveries of events to subscriptions: an event with ten recipients counts as ten."),
+            counter("gapless_subscriptions_overflowed_total", "Readers that fell behind live delivery; each reads the log at its own pace until it has caught up."),
+            gauge("gapless_log_position", "Log position up to which this instance has applied every event."),
+            gauge("gapless_log_lag", "Log positions known to be committed but not yet applied on this instance."),
+            gauge("gapless_news_queue_length", "Announcements of new events waiting to be put in order."),
+            gauge("gapless_gate_events", "Events held back behind a missing one."),
         ],
     ),
     (
         "Streams",
         &[
             gauge("gapless_streams", "Open streams."),
-            counter("gapless_streams_opened_total", "Streams opened, by how they began.")
-                .by(&[("resume", "`live` (nothing missed), `replay` (what was missed follows), `reset` (too much, or another history)")]),
-            counter("gapless_streams_ended_total", "Streams ended, by why.")
-                .by(&[("reason", "`gone` (the client closed, or has vanished), `slow` (it is there and reads nothing), `expired`, `revoked`, `shutdown`, `busy`")]),
-            counter("gapless_replay_reads_total", "Reads of the log for readers who were further behind than memory reaches; a crowd shares one."),
-            gauge("gapless_rooms", "Rooms of the chat.").by(&[("state", "`active`, `archived`")]),
-            gauge("gapless_rooms_with_readers", "Rooms that somebody is in, on any instance that is heard."),
+            counter("gapless_streams_opened_total", "Streams opened, by how they started.")
+                .by(&[("resume", "`live` (nothing missed), `replay` (the missed events follow), `reset` (too many were missed, or the history is another)")]),
+            counter("gapless_streams_ended_total", "Streams ended, by reason.")
+                .by(&[("reason", "`gone` (the client closed or vanished), `slow` (the client is connected but does not read), `expired`, `revoked`, `shutdown`, `busy`")]),
+            counter("gapless_replay_reads_total", "Reads of the log for readers too far behind for the events in memory; readers at the same point share one."),
+            gauge("gapless_rooms", "Rooms, by state.").by(&[("state", "`active`, `archived`")]),
+            gauge("gapless_rooms_with_readers", "Rooms with at least one reader, on any instance in contact with this one."),
         ],
     ),
     (
         "Between instances",
         &[
-            gauge("gapless_backplane_connected", "1 while this instance hears its own probes through Redis, and so can be heard: 0 also for a Redis user that may not publish or subscribe. Absent where there is one instance."),
-            gauge("gapless_instances_heard", "Other instances whose lease of presence runs."),
-            counter("gapless_backplane_published_total", "Publications sent to Redis: one for each batch, report of presence and probe."),
-            counter("gapless_backplane_dropped_total", "Bulletins that Redis did not take; the others read the log."),
-            counter("gapless_backplane_garbage_total", "Messages on the channel that are not signed by this chat, or not fresh: of the release before during an upgrade, and of strangers otherwise. Each is a hint to look at the log at most."),
-            counter("gapless_news_dropped_total", "News that found its queue full; the log has it."),
-            counter("gapless_holes_total", "How often an event came before one that precedes it."),
-            seconds("gapless_hole_heal_seconds", "Time until a hole was closed, by what closed it: its count is the number of holes repaired.")
-                .by(&[("by", "`news` that was merely late, or a `read` of the log")]),
-            counter("gapless_log_looks_total", "Looks at the log's head: by the clock, or hinted at by an unsigned message, ten a second at most.").by(&[("by", "`tick`, `hint`")]),
-            counter("gapless_log_entries_unknown_total", "Entries of the log that this release does not understand, and passes: a newer release shares the database."),
-            counter("gapless_catch_up_reads_total", "Reads of the log by the applier, for what it was not told or was told to read."),
-            counter("gapless_epoch_changes_total", "How often the database turned out to have another history: it was restored, or a copy took over."),
+            gauge("gapless_backplane_connected", "1 while this instance receives its own probes through Redis, so that others can hear it; also 0 if the Redis user may not publish or subscribe. Absent without Redis."),
+            gauge("gapless_instances_heard", "Other instances whose presence lease has not expired."),
+            counter("gapless_backplane_published_total", "Messages published to Redis: one for each batch, presence report and probe."),
+            counter("gapless_backplane_dropped_total", "Messages that Redis did not accept; the other instances read the log instead."),
+            counter("gapless_backplane_garbage_total", "Messages on the Redis channel that are stale or not signed by this deployment: from the previous release during an upgrade, otherwise from a foreign sender. At most they cause a check of the log."),
+            counter("gapless_news_dropped_total", "Announcements dropped because their queue was full; the events are read from the log."),
+            counter("gapless_holes_total", "Holes in the log positions: an event arrived before one that precedes it."),
+            seconds("gapless_hole_heal_seconds", "Time until a hole in the log positions was closed, by how; the count is the number of holes closed.")
+                .by(&[("by", "`news` (the missing event arrived late), `read` (it was read from the log)")]),
+            counter("gapless_log_looks_total", "Checks of the log's head: on a timer, or at most ten a second after unsigned messages.").by(&[("by", "`tick`, `hint`")]),
+            counter("gapless_log_entries_unknown_total", "Log entries that this release does not understand and skips: a newer release shares the database."),
+            counter("gapless_catch_up_reads_total", "Reads of the log by the applier, for events that were not announced or that it was asked to read."),
+            counter("gapless_epoch_changes_total", "Times that the database's history changed: it was restored, or a replica took over."),
         ],
     ),
     (
         "Database",
         &[
-            gauge("gapless_db_connections", "Connections to PostgreSQL. The pool `core` is for posts and the log alone, `replay` for readers who resume.")
+            gauge("gapless_db_connections", "Connections to PostgreSQL. The pool `core` is reserved for posts and the log, `replay` for readers that resume.")
                 .by(&[("pool", "`requests`, `core`, `replay`"), ("state", "`used`, `idle`")]),
-            gauge("gapless_db_connections_limit", "The most that a pool opens.").by(&[("pool", "`requests`, `core`, `replay`")]),
-            counter("gapless_log_read_failures_total", "Looks at the log's head that failed. There is one a second: a rate of 0.3 means that the database does not answer (each waits three seconds)."),
+            gauge("gapless_db_connections_limit", "Maximum number of connections of a pool.").by(&[("pool", "`requests`, `core`, `replay`")]),
+            counter("gapless_log_read_failures_total", "Failed checks of the log's head. There is one check a second; a rate of 0.3 means that the database does not answer, since each check waits three seconds."),
         ],
     ),
     (
         "The process",
         &[
-            gauge("process_resident_memory_bytes", "Memory held.").unit(Bytes),
-            counter("process_cpu_seconds_total", "Time on a processor, in whole seconds.").unit(Seconds),
-            gauge("process_open_fds", "Open descriptors; a connection is one."),
-            gauge("process_max_fds", "The most that the system grants."),
+            gauge("process_resident_memory_bytes", "Resident memory.").unit(Bytes),
+            counter("process_cpu_seconds_total", "CPU time, in whole seconds.").unit(Seconds),
+            gauge("process_open_fds", "Open file descriptors; each connection uses one."),
+            gauge("process_max_fds", "Maximum number of open file descriptors."),
             gauge("process_threads", "Threads of the process."),
-            gauge("process_virtual_memory_bytes", "Address space in use.").unit(Bytes),
-            gauge("process_virtual_memory_max_bytes", "The most address space that the system grants.").unit(Bytes),
-            gauge("gapless_tokio_tasks", "Tasks alive."),
-            gauge("gapless_tokio_queue_length", "Tasks that wait for a worker in the shared queue."),
+            gauge("process_virtual_memory_bytes", "Virtual memory in use.").unit(Bytes),
+            gauge("process_virtual_memory_max_bytes", "Maximum virtual memory.").unit(Bytes),
+            gauge("gapless_tokio_tasks", "Live Tokio tasks."),
+            gauge("gapless_tokio_queue_length", "Tokio tasks waiting in the shared queue for a worker."),
         ],
     ),
 ];
@@ -174,14 +174,16 @@ const CHAPTERS: [Chapter; 8] = [
 const PREFACE: &str = "\
 # Metrics
 
-What `GET /metrics` says, in the text format of Prometheus. In demo mode anybody may read it. Otherwise it asks for
-`METRICS_TOKEN` as `Authorization: Bearer`, and is closed where none is set; `METRICS_PORT` opens a port of its own that
-answers nothing else, for a private network ([CONFIGURATION.md](CONFIGURATION.md)). No label holds a name, an id, an address or a text of anybody,
-and the number of series does not grow with rooms, users or what is asked: a test counts them.
+The metrics that `GET /metrics` serves in the Prometheus text format. In demo mode anybody may read them. Otherwise
+the endpoint requires `METRICS_TOKEN` as `Authorization: Bearer`, and is closed if none is set; `METRICS_PORT` opens a
+separate port that serves nothing else, for a private network ([CONFIGURATION.md](CONFIGURATION.md)). No label contains
+a name, an id, an address or a message, and the number of series does not grow with rooms, users or requests: a test
+counts them.
 
-[dashboard.json](dashboard.json) shows them in Grafana, [alerts.yml](alerts.yml) watches them, [RUNBOOK.md](RUNBOOK.md) says what to do.
+[dashboard.json](dashboard.json) shows them in Grafana, [alerts.yml](alerts.yml) alerts on them, and
+[RUNBOOK.md](RUNBOOK.md) says what to do about each alert.
 
-This page is made from the program by `gapless metrics`; a test fails when it is out of date.
+This page is generated by `gapless metrics`; a test fails when it is out of date.
 ";
 
 /// All metrics.
@@ -193,7 +195,7 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
 pub fn page() -> String {
     let mut page = PREFACE.to_owned();
     for (title, metrics) in CHAPTERS {
-        writeln!(page, "\n## {title}\n\n| metric | kind | labels | what it is |\n|---|---|---|---|")
+        writeln!(page, "\n## {title}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|")
             .expect("a string takes any text");
         for Metric { name, kind, labels, help, .. } in metrics {
             let kind = format!("{kind:?}").to_lowercase();
