@@ -179,7 +179,7 @@ fn a_slip_in_a_name_is_told_beside_what_is_wrong() {
     let settings = vec![("REDIS_CONECTION", "cache".to_owned()), ("PGHOST", "db".to_owned())];
     let operator = Operator { dir: dir.path(), settings };
     let said = operator.prints(&["config", "--check"]);
-    assert!(said.contains("REDIS_CONECTION is set") && said.contains("was REDIS_CONNECTION meant?"), "{said}");
+    assert!(said.contains("REDIS_CONECTION is set") && said.contains("did you mean REDIS_CONNECTION?"), "{said}");
     assert!(!said.contains("PGHOST"), "{said}");
 }
 

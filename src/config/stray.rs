@@ -28,10 +28,10 @@ pub struct Stray {
 
 impl std::fmt::Display for Stray {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} is set, and no setting has that name", self.name)?;
+        write!(f, "{} is set, but there is no such setting", self.name)?;
         match &self.meant {
-            Some(meant) => write!(f, "; was {meant} meant?"),
-            None => write!(f, "; docs/CONFIGURATION.md lists all"),
+            Some(meant) => write!(f, "; did you mean {meant}?"),
+            None => write!(f, "; see docs/CONFIGURATION.md for all settings"),
         }
     }
 }

@@ -68,10 +68,10 @@ fn refusal(setting: &Arg, value: &OsString) -> Option<String> {
     let error = alone.try_get_matches_from([OsString::from("gapless"), flag]).err()?;
     let reason = match (error.source(), error.get(ContextKind::ValidValue)) {
         (Some(reason), _) => reason.to_string(),
-        (None, Some(ContextValue::Strings(choices))) => format!("it is one of {}", choices.join(", ")),
-        (None, _) => "the setting cannot take it".to_owned(),
+        (None, Some(ContextValue::Strings(choices))) => format!("must be one of {}", choices.join(", ")),
+        (None, _) => "the setting does not accept this value".to_owned(),
     };
-    Some(format!("`{}` will not do: {reason}", value.to_string_lossy()))
+    Some(format!("`{}` is invalid: {reason}", value.to_string_lossy()))
 }
 
 #[cfg(test)]
@@ -98,9 +98,9 @@ mod tests {
         let flags = ["--database-url=mysql://u:hush@db", "--jwt-signing-key=hush", "--allowed-origins=*"];
         let told = explained(&wrong, &flags).expect("faults");
         let about = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-        assert!(about("PORT: `http` will not do: invalid digit").len() > 20, "{told}");
+        assert!(about("PORT: `http` is invalid: invalid digit").len() > 20, "{told}");
         assert!(about("ACCESS_TOKEN_TTL_SECS: `901`").contains("1..=900"), "{told}");
-        assert!(about("REGISTRATION:").ends_with("it is one of open, invite, closed"), "{told}");
+        assert!(about("REGISTRATION:").ends_with("must be one of open, invite, closed"), "{told}");
         for name in ["DEMO_MODE: `maybe`", "HOST: `here`", "DATABASE_URL", "JWT_SIGNING_KEY", "ALLOWED_ORIGINS"] {
             assert!(!about(name).is_empty(), "{name} in {told}");
         }
