@@ -24,33 +24,33 @@ use crate::{routes, telemetry};
 /// See each command's own file.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Serve the chat. The default.
+    /// Run the server (default).
     Serve,
-    /// Bring the database's schema up to date, and end.
+    /// Update the database schema and exit.
     Migrate,
-    /// Make and mend the accounts of admins, and invite people.
+    /// Create admins, repair accounts, and invite people.
     #[command(subcommand)]
     Admin(admin::Admin),
-    /// Make signing keys, and replace them.
+    /// Generate and rotate signing keys.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Print the effective settings, without secrets.
     Config(settings::Show),
-    /// Look at the database, Redis, the clock, the limits and the origins: what is right, and what to do about the rest.
+    /// Check the database, Redis, the clock, system limits and allowed origins, and say how to fix problems.
     Doctor,
-    /// Ask a server on this machine whether it takes traffic: for containers, whose images have no shell.
+    /// Check whether the server on this machine is ready, for container images without a shell.
     Healthcheck(healthcheck::Healthcheck),
-    /// Write the whole chat as lines of JSON.
+    /// Export the whole chat as JSON lines.
     Export(export::Export),
-    /// Bring an exported chat into a new database.
+    /// Import an exported chat into a new database.
     Import(import::Import),
-    /// Begin another history after a backup was put back in place: every open page reloads what it shows.
+    /// Start a new epoch after restoring a backup in place, so that open pages reload what they show.
     NewEpoch,
     /// Print the `OpenAPI` document.
     Openapi,
-    /// Print what a shell has to know to complete these commands.
+    /// Print a shell completion script.
     Completions(completions::Completions),
-    /// Print what `/metrics` says and what it means, as `docs/METRICS.md`.
+    /// Print the description of all metrics, `docs/METRICS.md`.
     Metrics,
 }
 
@@ -75,7 +75,7 @@ pub fn run(command: Command, settings: Settings, matches: &ArgMatches) -> anyhow
             Ok(())
         }
         Command::Openapi => {
-            println!("{}", routes::document().to_pretty_json().context("the document as JSON")?);
+            println!("{}", routes::document().to_pretty_json().context("cannot serialise the OpenAPI document")?);
             Ok(())
         }
     }
@@ -92,5 +92,5 @@ async fn migrate(config: Config) -> anyhow::Result<()> {
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    tokio::runtime::Runtime::new().context("the runtime cannot start")?.block_on(work)
+    tokio::runtime::Runtime::new().context("cannot start the async runtime")?.block_on(work)
 }

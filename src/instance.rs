@@ -18,7 +18,7 @@ use crate::{lifecycle, routes, server};
 /// A message for the operator.
 pub fn run(config: Config) -> anyhow::Result<()> {
     prepare(&config);
-    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot start")?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the async runtime")?;
     runtime.block_on(async {
         // Listen first, so that a port in use is reported before a database is started.
         let listener = listen(config.host, config.port, "PORT")?;

@@ -30,22 +30,22 @@ const PASSWORD_SIGNS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Admin {
-    /// Make an account that is an admin's.
+    /// Create an admin account.
     Create(Whose),
-    /// Make an admin of somebody who has an account.
+    /// Make an existing user an admin.
     Promote { username: String },
-    /// Give an account a new password and end all its sessions.
+    /// Set a new password for an account and end all its sessions.
     ResetPassword(Whose),
-    /// Take an account out of the chat for good, with all that its holder said.
+    /// Erase an account permanently, including all its messages.
     Erase { username: String },
-    /// Make an invitation to sign up, for where REGISTRATION=invite.
+    /// Create an invitation to sign up, for REGISTRATION=invite.
     Invite(Invite),
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct Whose {
     username: String,
-    /// Read the password from standard input; otherwise one is made up and printed once.
+    /// Read the password from standard input; otherwise a random one is generated and printed once.
     #[arg(long)]
     password_stdin: bool,
 }
@@ -82,9 +82,12 @@ async fn create(db: &Db, whose: &Whose) -> anyhow::Result<String> {
     let (password, told) = whose.password()?;
     let hash = Passwords::new().hash(password.into_secret()).await?;
     match users::create(db, UserId::new(), username.as_ref(), &hash, Role::Admin).await {
-        Ok(_) => Ok(format!("{} is an admin.{told}", username.as_ref())),
+        Ok(_) => Ok(format!("{} is now an admin.{told}", username.as_ref())),
         Err(error) if store::violates(&error, users::USERNAME_TAKEN) => {
-            bail!("`{0}` has an account already; `gapless admin promote {0}` makes an admin of it", username.as_ref())
+            bail!(
+                "`{0}` already has an account; run `gapless admin promote {0}` to make it an admin",
+                username.as_ref()
+            )
         }
         Err(error) => Err(error.into()),
     }
@@ -93,12 +96,12 @@ async fn create(db: &Db, whose: &Whose) -> anyhow::Result<String> {
 async fn promote(db: &Db, username: &str) -> anyhow::Result<String> {
     let account = account(db, username).await?;
     if account.is_banned {
-        bail!("{} is banned; an admin has to lift that first", account.user.username);
+        bail!("{} is banned; an admin has to lift the ban first", account.user.username);
     }
     match users::operator_set_role(db, account.user.id, Role::Admin).await? {
-        Ok(Some(_)) => Ok(format!("{} is an admin.", account.user.username)),
-        Ok(None) => Ok(format!("{} was an admin already.", account.user.username)),
-        _ => bail!("{} has no account any more", account.user.username),
+        Ok(Some(_)) => Ok(format!("{} is now an admin.", account.user.username)),
+        Ok(None) => Ok(format!("{} is already an admin.", account.user.username)),
+        _ => bail!("{} no longer has an account", account.user.username),
     }
 }
 
@@ -109,8 +112,8 @@ async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
     // Pass a session that does not exist as the one to keep: all sessions end.
     let nobodys = SessionId::new();
     match users::change_password(db, account.user.id, &account.password_hash, &hash, nobodys).await? {
-        Err(Refusal::ChangedMeanwhile) => bail!("the password was changed in this very moment; try again"),
-        _ => Ok(format!("{} has a new password, and no session is open.{told}", account.user.username)),
+        Err(Refusal::ChangedMeanwhile) => bail!("the password was changed at the same time; try again"),
+        _ => Ok(format!("{} has a new password, and all sessions are ended.{told}", account.user.username)),
     }
 }
 
@@ -118,12 +121,12 @@ async fn erase(db: &Db, username: &str) -> anyhow::Result<String> {
     let account = account(db, username).await?;
     match users::operator_erase(db, account.user.id).await? {
         Ok(Some(_)) => {}
-        Err(Refusal::LastAdmin) => bail!("{} is the last admin; promote another first", account.user.username),
-        _ => bail!("{} has no account any more", account.user.username),
+        Err(Refusal::LastAdmin) => bail!("{} is the last admin; promote another user first", account.user.username),
+        _ => bail!("{} no longer has an account", account.user.username),
     }
     let mut words = Words::of(account.user.id);
     while words.forget_some(db).await? != Progress::Done {}
-    Ok(format!("{} is erased, with all that they said.", account.user.username))
+    Ok(format!("{} is erased, with all their messages.", account.user.username))
 }
 
 async fn account(db: &Db, username: &str) -> anyhow::Result<Credentials> {
@@ -133,7 +136,7 @@ async fn account(db: &Db, username: &str) -> anyhow::Result<Credentials> {
 }
 
 fn name(username: &str) -> anyhow::Result<Username> {
-    Username::parse(username).map_err(|refusal| anyhow::anyhow!("a username {refusal}"))
+    Username::parse(username).map_err(|refusal| anyhow::anyhow!("the username {refusal}"))
 }
 
 impl Whose {
@@ -146,15 +149,15 @@ impl Whose {
         }
         let mut line = String::new();
         if std::io::stdin().is_terminal() {
-            eprintln!("Password, which will show:");
+            eprintln!("Password (it will be visible):");
         }
-        std::io::stdin().lock().read_line(&mut line).context("the password cannot be read")?;
+        std::io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
         Ok((parsed(line.trim_end_matches(['\r', '\n']))?, String::new()))
     }
 }
 
 fn parsed(password: &str) -> anyhow::Result<Password> {
-    Password::parse(password).map_err(|refusal| anyhow::anyhow!("a password {refusal}"))
+    Password::parse(password).map_err(|refusal| anyhow::anyhow!("the password {refusal}"))
 }
 
 fn made_up() -> SecretString {
@@ -199,9 +202,9 @@ mod tests {
         let db = Db::from(pool);
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
         let promote = || Admin::Promote { username: "ali".to_owned() }.act(&db);
-        assert_eq!(promote().await.unwrap(), "ali is an admin.");
+        assert_eq!(promote().await.unwrap(), "ali is now an admin.");
         assert_eq!(store::log::head(&db).await.unwrap().pos.0, 1);
-        assert_eq!(promote().await.unwrap(), "ali was an admin already.");
+        assert_eq!(promote().await.unwrap(), "ali is already an admin.");
         assert_eq!(store::log::head(&db).await.unwrap().pos.0, 1);
         assert!(Admin::Promote { username: "nobody".to_owned() }.act(&db).await.is_err());
     }
@@ -211,7 +214,7 @@ mod tests {
         let db = Db::from(pool);
         let erase = |username: &str| Admin::Erase { username: username.to_owned() }.act(&db);
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
-        assert_eq!(erase("Ali").await.unwrap(), "ali is erased, with all that they said.");
+        assert_eq!(erase("Ali").await.unwrap(), "ali is erased, with all their messages.");
         assert!(erase("ali").await.unwrap_err().to_string().contains("no account"));
         Admin::Create(whose("root")).act(&db).await.unwrap();
         assert!(erase("root").await.unwrap_err().to_string().contains("last admin"));

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Completions {
-    /// For bash: `source <(gapless completions bash)`.
+    /// The shell, for example `source <(gapless completions bash)`.
     shell: Shell,
 }
 

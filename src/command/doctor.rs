@@ -45,17 +45,17 @@ pub(super) async fn examine(config: Config) -> anyhow::Result<()> {
     if let Some(redis) = &config.redis_connection {
         findings.push(("Redis", in_time(examine_redis(redis, chat.as_deref(), &config)).await));
     } else {
-        findings.push(("Redis", Ok("none; this is the only instance".to_owned())));
+        findings.push(("Redis", Ok("not set; this must be the only instance".to_owned())));
     }
 
     let wrong = findings.iter().filter(|(_, found)| found.is_err()).count();
     for (what, found) in findings {
         match found {
-            Ok(found) => println!("right  {what}: {found}"),
-            Err(error) => println!("WRONG  {what}: {error:#}"),
+            Ok(found) => println!("ok    {what}: {found}"),
+            Err(error) => println!("FAIL  {what}: {error:#}"),
         }
     }
-    anyhow::ensure!(wrong == 0, "{wrong} of these must be put right");
+    anyhow::ensure!(wrong == 0, "{wrong} of these checks failed");
     Ok(())
 }
 
@@ -67,8 +67,8 @@ async fn examine_database(database: &Database, config: &Config) -> Vec<Finding> 
     let db = access.connect(CONNECTIONS);
     let mut findings = vec![
         ("database", in_time(version(&db, access.route)).await),
-        ("way", Ok(way(&access))),
-        ("time-outs", in_time(time_outs(&db)).await),
+        ("route", Ok(way(&access))),
+        ("timeouts", in_time(time_outs(&db)).await),
         ("durability", in_time(durability(&db, config)).await),
         ("restores", in_time(restores(&db)).await),
         ("schema", in_time(schema(&db)).await),
@@ -84,8 +84,8 @@ async fn examine_database(database: &Database, config: &Config) -> Vec<Finding> 
 
 fn way(access: &Access) -> String {
     if access.lacks_limits {
-        "through a pooler in transaction mode; the role lacks default timeouts, which a starting server sets if it may \
-         and otherwise sends with each statement"
+        "through a pooler in transaction mode; the role has no default timeouts: the server sets them at start if \
+         permitted, and otherwise sends them with each statement"
             .to_owned()
     } else {
         access.route.told().to_owned()
@@ -101,7 +101,7 @@ async fn version(db: &Db, route: Route) -> anyhow::Result<String> {
     let (name, number): (String, i32) = sqlx::query_as(asked).fetch_one(db).await?;
     anyhow::ensure!(number >= OLDEST_POSTGRES, "PostgreSQL {name} is too old; use 15 or newer");
     if route != Route::Direct {
-        return Ok(format!("PostgreSQL {name}; its pooler does not show whether the connection is encrypted"));
+        return Ok(format!("PostgreSQL {name}; its pooler does not reveal whether the connection is encrypted"));
     }
     let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
     let is_encrypted = match sqlx::query_scalar(asked).fetch_one(db).await {
@@ -114,7 +114,7 @@ async fn version(db: &Db, route: Route) -> anyhow::Result<String> {
     Ok(if is_encrypted {
         format!("PostgreSQL {name}, over TLS")
     } else {
-        format!("PostgreSQL {name}, in the clear; beyond a private network add ?sslmode=verify-full to DATABASE_URL")
+        format!("PostgreSQL {name}, not encrypted; outside a private network add ?sslmode=verify-full to DATABASE_URL")
     })
 }
 
@@ -147,7 +147,7 @@ fn is_ended<T>(outcome: sqlx::Result<T>, began: Instant, what: &str, setting: &s
     const CANCELLED: &str = "57014";
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     match outcome {
-        Ok(_) => anyhow::bail!("{what} was not cancelled: {setting} is lost, perhaps in a pooler"),
+        Ok(_) => anyhow::bail!("{what} was not cancelled: {setting} is lost, perhaps dropped by a pooler"),
         Err(sqlx::Error::Database(ended))
             if ended.code().is_some_and(|code| [CANCELLED, LOCK_NOT_AVAILABLE].contains(&&*code)) =>
         {
@@ -159,7 +159,7 @@ fn is_ended<T>(outcome: sqlx::Result<T>, began: Instant, what: &str, setting: &s
 
 async fn restores(db: &Db) -> anyhow::Result<String> {
     Ok(if store::cluster::identity(db).await?.is_some() {
-        "a backup that is restored elsewhere is recognised".to_owned()
+        "a backup restored elsewhere is detected".to_owned()
     } else {
         "the database does not reveal its cluster; after a restore run `gapless new-epoch`".to_owned()
     })
@@ -168,13 +168,13 @@ async fn restores(db: &Db) -> anyhow::Result<String> {
 async fn direct(database: &Database) -> anyhow::Result<String> {
     let mut connection = database.connect_directly().await?;
     let there: String = sqlx::query_scalar("select current_database()").fetch_one(&mut connection).await?;
-    Ok(format!("leads to the database {there}"))
+    Ok(format!("reaches the database {there}"))
 }
 
 async fn durability(db: &Db, config: &Config) -> anyhow::Result<String> {
     match store::assert_durable(db).await {
-        Ok(()) => Ok("what is acknowledged is on disk".to_owned()),
-        Err(error) if config.demo_mode => Ok(format!("{error} (in demo mode it is let pass)")),
+        Ok(()) => Ok("acknowledged messages are on disk".to_owned()),
+        Err(error) if config.demo_mode => Ok(format!("{error} (ignored in demo mode)")),
         Err(error) => Err(error),
     }
 }
@@ -182,27 +182,32 @@ async fn durability(db: &Db, config: &Config) -> anyhow::Result<String> {
 async fn schema(db: &Db) -> anyhow::Result<String> {
     let there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(db).await?;
     let newest = store::MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    anyhow::ensure!(there, "there is none yet; run `gapless migrate`, or start the server");
+    anyhow::ensure!(there, "the schema does not exist yet; run `gapless migrate`, or start the server");
     let applied: Option<i64> =
         sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(db).await?;
     let applied = applied.unwrap_or_default();
-    anyhow::ensure!(applied >= newest, "it is at {applied} of {newest}; run `gapless migrate`, or start the server");
-    Ok(format!("at {applied}"))
+    anyhow::ensure!(
+        applied >= newest,
+        "the schema is at migration {applied} of {newest}; run `gapless migrate`, or start the server"
+    );
+    Ok(format!("at migration {applied}"))
 }
 
 async fn connections(db: &Db, config: &Config, route: Route) -> anyhow::Result<String> {
     let most: i32 = sqlx::query_scalar("select current_setting('max_connections')::int").fetch_one(db).await?;
     let own = i64::from(config.db_pool_size) + i64::from(crate::app::OWN_CONNECTIONS);
     if route != Route::Direct {
-        return Ok(format!("an instance opens up to {own} to the pooler, which shares {most} of the database"));
+        return Ok(format!(
+            "an instance opens up to {own} connections to the pooler, which shares the database's {most}"
+        ));
     }
     let instances = i64::from(most) / own;
     anyhow::ensure!(
         instances >= 2,
-        "the database allows {most} and an instance takes up to {own}, which leaves no room for a rolling deploy; \
+        "the database allows {most} and an instance uses up to {own}, too many for a rolling deploy; \
          raise max_connections or lower DB_POOL_SIZE"
     );
-    Ok(format!("an instance takes up to {own} of {most}, so {instances} instances fit"))
+    Ok(format!("an instance uses up to {own} of {most}, so {instances} instances fit"))
 }
 
 async fn clock(db: &Db) -> anyhow::Result<String> {
@@ -212,9 +217,9 @@ async fn clock(db: &Db) -> anyhow::Result<String> {
     let skew = if theirs < before { before - theirs } else { (theirs - after).max(time::Duration::ZERO) };
     anyhow::ensure!(
         skew <= MOST_SKEW,
-        "it is {skew:.1} off the database's; set both by NTP, or tokens end early or late"
+        "it differs from the database's by {skew:.1}; synchronise both with NTP, or tokens expire early or late"
     );
-    Ok("agrees with the database's".to_owned())
+    Ok("matches the database's".to_owned())
 }
 
 /// Returns the chat's id, which names its Redis channel; `None` before the schema exists.
@@ -229,17 +234,17 @@ async fn name_of_chat(database: &Database) -> Option<String> {
 /// Publishes a probe, which instances ignore, and waits to receive it.
 async fn examine_redis(connection: &SecretString, chat: Option<&str>, config: &Config) -> anyhow::Result<String> {
     let answers = ping(connection).await?;
-    let Some(chat) = chat else { return Ok(format!("{answers}; its channel is unknown until the schema exists")) };
+    let Some(chat) = chat else { return Ok(format!("{answers}; the channel is not checked until the schema exists")) };
     let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
     let seal = Seal::new(&keys.map(SigningKey::as_bytes).collect::<Vec<_>>(), chat);
     rights::try_out(connection, &seal, chat).await?;
-    Ok(format!("{answers}, and what is published on its channel comes back"))
+    Ok(format!("{answers}, and a probe published on the channel is received"))
 }
 
 async fn ping(connection: &SecretString) -> anyhow::Result<String> {
     let client = redis::Client::open(connection.expose_secret().into_connection_info()?)?;
     let mut connection = client.get_multiplexed_async_connection().await.context(
-        "it does not answer; the chat works without it, and instances hear of each other's messages up to 200 ms later",
+        "no answer; the chat works without Redis, but instances see each other's messages up to 200 ms later",
     )?;
     let _pong: String = redis::cmd("PING").query_async(&mut connection).await?;
     Ok("answers".to_owned())
@@ -248,10 +253,10 @@ async fn ping(connection: &SecretString) -> anyhow::Result<String> {
 fn origins(config: &Config) -> anyhow::Result<String> {
     let listed: Vec<_> = config.allowed_origins.iter().filter_map(|origin| origin.to_str().ok()).collect();
     match (listed.is_empty(), config.spa_dir.is_some() || cfg!(feature = "embed-spa")) {
-        (false, _) => Ok(format!("pages of {} may call", listed.join(", "))),
-        (true, true) => Ok("only this server's own pages may call".to_owned()),
+        (false, _) => Ok(format!("pages of {} may call the API", listed.join(", "))),
+        (true, true) => Ok("only this server's own pages may call the API".to_owned()),
         (true, false) => anyhow::bail!(
-            "no page may call: set ALLOWED_ORIGINS to where the app is served, or SPA_DIR to serve it from here"
+            "no page may call the API: set ALLOWED_ORIGINS to the app's origin, or SPA_DIR to serve the app from here"
         ),
     }
 }
@@ -264,8 +269,8 @@ fn descriptors(config: &Config) -> anyhow::Result<String> {
         let needed = config.max_streams as u64 + OTHER_DESCRIPTORS;
         if let Some(limit) = limit.filter(|limit| *limit < needed) {
             anyhow::bail!(
-                "{limit} may be open at once, and MAX_STREAMS = {} needs {needed}; raise it (`ulimit -Hn`, LimitNOFILE) \
-                 or lower MAX_STREAMS",
+                "at most {limit} may be open, but MAX_STREAMS = {} needs {needed}; raise the limit (`ulimit -Hn`, \
+                 LimitNOFILE) or lower MAX_STREAMS",
                 config.max_streams
             );
         }
@@ -280,7 +285,7 @@ fn backlog() -> String {
     match cap.filter(|cap| *cap < BACKLOG) {
         None => format!("{BACKLOG} connections fit in the accept queue"),
         Some(cap) => format!(
-            "{cap} connections fit in the accept queue; where thousands may reconnect at once, set net.core.somaxconn \
+            "{cap} connections fit in the accept queue; if thousands may reconnect at once, set net.core.somaxconn \
              to {BACKLOG}"
         ),
     }
@@ -306,7 +311,7 @@ mod tests {
 
         store::migrate(&options).await.unwrap();
         let findings = examine_database(&database, &config).await;
-        for what in ["database", "way", "time-outs", "restores", "schema", "connections", "clock"] {
+        for what in ["database", "route", "timeouts", "restores", "schema", "connections", "clock"] {
             assert!(outcome(&findings, what).is_ok(), "{findings:?}");
         }
         let greedy = Config { db_pool_size: 1_000, ..Config::for_tests() };

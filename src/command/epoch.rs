@@ -16,10 +16,10 @@ pub(super) async fn begin(config: Config) -> anyhow::Result<()> {
     let begun = async {
         let _turn = database.prepare().await?;
         let db = database.access().await?.connect(1);
-        store::cluster::begin_epoch(&db).await.context("The epoch is as before")
+        store::cluster::begin_epoch(&db).await.context("cannot begin a new epoch; nothing was changed")
     };
     let begun = begun.await;
     database.close().await;
-    println!("Epoch {} has begun. Instances that run obey within a second.", begun?);
+    println!("Epoch {} has begun. Running instances pick it up within a second.", begun?);
     Ok(())
 }

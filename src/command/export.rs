@@ -16,13 +16,13 @@ use crate::store::transfer::{Choice, End, export};
 
 #[derive(Debug, Clone, Args)]
 pub struct Export {
-    /// File to write, which must not exist yet; standard output otherwise.
+    /// File to write, which must not exist yet; standard output by default.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Take the hashes of passwords along, so that everybody signs in as before. Keep such a file as you keep the database.
+    /// Include password hashes, so that everyone can sign in as before. Protect the file as you protect the database.
     #[arg(long)]
     with_password_hashes: bool,
-    /// Take private messages along.
+    /// Include direct messages.
     #[arg(long)]
     with_direct_messages: bool,
 }
@@ -40,7 +40,7 @@ impl Export {
     async fn write(&self, database: &Database) -> anyhow::Result<End> {
         let mut connection = database.connect_directly().await?;
         let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.out {
-            Some(path) => Box::new(create(path).with_context(|| format!("{} cannot be made", path.display()))?),
+            Some(path) => Box::new(create(path).with_context(|| format!("cannot create {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         });
         let choice = Choice { password_hashes: self.with_password_hashes, direct_messages: self.with_direct_messages };
@@ -48,8 +48,8 @@ impl Export {
             serde_json::to_writer(&mut out, line)?;
             out.write_all(b"\n")
         });
-        let exported = exported.await.context("The export is not whole")?;
-        out.flush().context("The export is not whole")?;
+        let exported = exported.await.context("The export is incomplete")?;
+        out.flush().context("The export is incomplete")?;
         Ok(exported)
     }
 }

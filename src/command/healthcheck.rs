@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone, Args)]
 pub struct Healthcheck {
-    /// The address to ask: /readyz says whether it takes traffic, /livez whether it runs.
+    /// The path to request: /readyz reports whether the server is ready, /livez whether it is running.
     #[arg(default_value = "/readyz")]
     path: String,
 }
@@ -22,7 +22,7 @@ impl Healthcheck {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let status = status_of(address, &self.path).with_context(|| format!("No server answers at {address}"))?;
         if status != 200 {
-            bail!("The server at {address} answers {} with {status}", self.path);
+            bail!("The server at {address} answered {} with {status}", self.path);
         }
         println!("ready");
         Ok(())
@@ -35,7 +35,7 @@ fn status_of(address: SocketAddr, path: &str) -> anyhow::Result<u16> {
     socket.set_read_timeout(Some(PATIENCE))?;
     write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut line = [0; 12];
-    socket.read_exact(&mut line).context("it closed the connection")?;
+    socket.read_exact(&mut line).context("the connection was closed")?;
     let status = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix("HTTP/1.1 "));
-    status.and_then(|status| status.parse().ok()).context("it does not speak HTTP")
+    status.and_then(|status| status.parse().ok()).context("the response is not HTTP")
 }

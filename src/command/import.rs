@@ -13,7 +13,7 @@ use crate::store::transfer::{End, import};
 
 #[derive(Debug, Clone, Args)]
 pub struct Import {
-    /// File to read; standard input otherwise.
+    /// File to read; standard input by default.
     #[arg(long = "in")]
     file: Option<PathBuf>,
 }
@@ -29,7 +29,9 @@ impl Import {
 
     async fn read(&self, database: &Database) -> anyhow::Result<End> {
         let lines: Box<dyn BufRead + Send> = match &self.file {
-            Some(path) => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
+            Some(path) => {
+                Box::new(BufReader::new(File::open(path).with_context(|| format!("cannot open {}", path.display()))?))
+            }
             None => Box::new(BufReader::new(std::io::stdin())),
         };
         let _turn = database.prepare().await?;

@@ -10,13 +10,13 @@ use crate::id::InvitationId;
 use crate::store::Db;
 use crate::store::invitations::{self, NewInvitation};
 
-/// What the invitation is good for. By default one account within a week: long enough to be read.
+/// Limits of the invitation. The default is one account within a week, long enough to be read.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Invite {
-    /// How many accounts the invitation is good for.
+    /// Number of accounts that may be created with the invitation.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     uses: i32,
-    /// For how many seconds it is good; default a week.
+    /// Seconds until the invitation expires; a week by default.
     #[arg(long, default_value_t = 7 * 86_400, value_parser = clap::value_parser!(u64).range(60..=31_536_000))]
     expires_in_secs: u64,
 }
@@ -33,8 +33,8 @@ impl Invite {
         let (code, date, hour, minute) = (code.expose(), expires_at.date(), expires_at.hour(), expires_at.minute());
         let accounts = if max_uses == 1 { "one account".to_owned() } else { format!("{max_uses} accounts") };
         Ok(format!(
-            "Invitation: {code}\nGood for {accounts} until {date} {hour:02}:{minute:02} UTC, where REGISTRATION=invite: \
-             hand on the app's address with /sign-up?invitation={code} behind it. It is told this once."
+            "Invitation: {code}\nValid for {accounts} until {date} {hour:02}:{minute:02} UTC, if REGISTRATION=invite: \
+             share the app's address followed by /sign-up?invitation={code}. It is not shown again."
         ))
     }
 }

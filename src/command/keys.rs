@@ -15,11 +15,11 @@ use crate::config::{KeyFile, Settings, SigningKey};
 pub enum Keys {
     /// Print a new signing key, for `JWT_SIGNING_KEY`.
     Generate,
-    /// Put a new signing key in the place of the present one, which goes on verifying the tokens that it signed.
+    /// Replace the signing key with a new one; the old key still verifies the tokens that it signed.
     ///
-    /// Without a file it changes nothing: it prints what to set, where and when.
+    /// Without --file nothing is changed: it prints which variables to set, and when.
     Rotate {
-        /// The file of `JWT_SIGNING_KEY_FILE`, to be rewritten in one step.
+        /// The file named by `JWT_SIGNING_KEY_FILE`, which is replaced atomically.
         #[arg(long)]
         file: Option<PathBuf>,
     },
@@ -33,7 +33,7 @@ impl Keys {
             Self::Rotate { file: Some(file) } => println!("{}", rotate_file(&file, ttl_secs)?),
             Self::Rotate { file: None } => {
                 let present = settings.signing_key_text()?.context(
-                    "JWT_SIGNING_KEY is not set here, so there is none to replace; `gapless keys generate` makes a first one",
+                    "JWT_SIGNING_KEY is not set, so there is no key to replace; create one with `gapless keys generate`",
                 )?;
                 println!("{}", recipe(&present, settings.previous_keys_text()?.as_ref(), ttl_secs)?);
             }
@@ -47,7 +47,7 @@ fn recipe(present: &SecretString, previous: Option<&SecretString>, ttl_secs: u64
     let (present, former) = KeyFile::parse(present).context("JWT_SIGNING_KEY")?.into_keys();
     let previous = previous.map_or(Ok(Vec::new()), SigningKey::parse_list).context("JWT_PREVIOUS_KEYS")?;
     if !former.is_empty() {
-        bail!("JWT_SIGNING_KEY holds former keys as well, as a key file does; name that file by --file");
+        bail!("JWT_SIGNING_KEY contains former keys too, like a key file; pass that file with --file");
     }
     let new = SigningKey::generate()?;
     let list = |first: &SigningKey| {
@@ -55,15 +55,15 @@ fn recipe(present: &SecretString, previous: Option<&SecretString>, ttl_secs: u64
         keys.collect::<Vec<_>>().join(",")
     };
     Ok(format!(
-        "1. Where several instances run, first let all of them know the new key, and restart them one by one:\n\
+        "1. If several instances run, first add the new key to all of them, and restart them one by one:\n\
          \x20    JWT_PREVIOUS_KEYS={}\n\
-         2. Then let it sign, and the present one only verify, and restart them one by one:\n\
+         2. Then let the new key sign and the current one only verify, and restart them one by one:\n\
          \x20    JWT_SIGNING_KEY={}\n\
          \x20    JWT_PREVIOUS_KEYS={}\n\
-         3. {ttl_secs} s after the last of them has restarted (ACCESS_TOKEN_TTL_SECS), no token of the former key lives:\n\
+         3. {ttl_secs} s after the last restart (ACCESS_TOKEN_TTL_SECS), every token of the former key has expired:\n\
          \x20    unset JWT_PREVIOUS_KEYS\n\
-         If the present key has leaked, take step 2 alone and without JWT_PREVIOUS_KEYS: every access token is void at \
-         once, and browsers get new ones by themselves.",
+         If the current key has leaked, do only step 2, without JWT_PREVIOUS_KEYS: every access token becomes \
+         invalid at once, and browsers obtain new ones automatically.",
         list(&new),
         new.to_hex().expose_secret(),
         list(&present),
@@ -73,29 +73,30 @@ fn recipe(present: &SecretString, previous: Option<&SecretString>, ttl_secs: u64
 /// Rewrites the file in one step: readers see either the old or the new file, also after a power failure.
 fn rotate_file(path: &Path, ttl_secs: u64) -> anyhow::Result<String> {
     // Keep a symbolic link a link; container secrets are links.
-    let path = path.canonicalize().with_context(|| format!("{} cannot be read", path.display()))?;
-    let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let keys = KeyFile::parse(&text.into()).with_context(|| format!("{} is no key file", path.display()))?;
+    let path = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let keys = KeyFile::parse(&text.into()).with_context(|| format!("{} is not a key file", path.display()))?;
     let rotated = keys.rotate(SigningKey::generate()?, Clock::System.now()).to_text()?;
-    replace(&path, rotated.expose_secret()).with_context(|| format!("{} cannot be rewritten", path.display()))?;
+    replace(&path, rotated.expose_secret()).with_context(|| format!("cannot replace {}", path.display()))?;
     Ok(format!(
-        "{} has a new key on its first line; the former one follows it and still verifies. Restart what reads the \
-         file. {ttl_secs} s after that (ACCESS_TOKEN_TTL_SECS) the other lines may go; the next rotation takes them away. \
-         If the former key has leaked, delete its line before you restart.",
+        "{} has a new key on its first line; the former one follows it and still verifies. Restart every instance \
+         that reads the file. {ttl_secs} s after that (ACCESS_TOKEN_TTL_SECS) the other lines may be deleted; the next \
+         rotation removes them. If the former key has leaked, delete its line before you restart.",
         path.display()
     ))
 }
 
 fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let dir = path.parent().context("it is no file")?;
-    let mut name = path.file_name().context("it is no file")?.to_owned();
+    let dir = path.parent().context("the path is not a file")?;
+    let mut name = path.file_name().context("the path is not a file")?.to_owned();
     name.push(".new");
     let draft = dir.join(name);
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft).with_context(|| format!("{} is there, or cannot be made", draft.display()))?;
+    let mut file =
+        options.open(&draft).with_context(|| format!("{} already exists or cannot be created", draft.display()))?;
     let written = write_like(&mut file, path, text).and_then(|()| Ok(fs::rename(&draft, path)?));
     if written.is_err() {
         // The draft contains keys, and nobody would look for it.

@@ -6,11 +6,11 @@ use crate::config::{Config, Settings, reference, stray};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Show {
-    /// Say what is wrong, all of it at once; end with failure if anything is. A variable that looks like a setting
-    /// and is none is named, and no failure: it may be somebody else's.
+    /// Report every problem at once, and fail if there is one. A variable that only looks like a setting is reported
+    /// but is not an error, since it may belong to another program.
     #[arg(long)]
     check: bool,
-    /// Print the page docs/CONFIGURATION.md.
+    /// Print docs/CONFIGURATION.md.
     #[arg(long, conflicts_with = "check")]
     reference: bool,
 }
@@ -24,7 +24,7 @@ impl Show {
                 println!("{stray}");
             }
             let config = Config::resolve(settings)?;
-            println!("The settings are right. Demo mode is {}.", if config.demo_mode { "on" } else { "off" });
+            println!("The settings are valid. Demo mode is {}.", if config.demo_mode { "on" } else { "off" });
         } else {
             print!("{}", reference::effective(matches));
         }
