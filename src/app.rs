@@ -98,14 +98,15 @@ impl App {
         if !config.demo_mode {
             store::assert_durable(&db).await?;
         }
-        store::cluster::recognise(&db).await.context("The database cannot be recognised")?;
-        let renewed = store::rooms::renew_name_keys(&db).await.context("The keys of room names cannot be updated")?;
+        store::cluster::recognise(&db).await.context("Cannot identify the database")?;
+        let renewed =
+            store::rooms::renew_name_keys(&db).await.context("Cannot update the lookup keys of room names")?;
         if renewed > 0 {
             tracing::info!(rooms = renewed, "updated the lookup keys of room names");
         }
         let passwords = Passwords::new();
         if config.demo_mode {
-            demo::seed(&db, &passwords).await.context("The demo accounts and rooms cannot be made")?;
+            demo::seed(&db, &passwords).await.context("Cannot create the demo accounts and rooms")?;
         }
         drop(turn);
 
@@ -123,7 +124,7 @@ impl App {
         let others = config.redis_connection.as_ref().map(|redis| Others { redis, keys });
         let realtime = Realtime::start(log.clone(), config.ring_bytes, others, &lifecycle.tasks, &lifecycle.stop)
             .await
-            .context("The real-time half cannot start")?;
+            .context("Cannot start live delivery")?;
         let (tasks, stop) = (&lifecycle.tasks, lifecycle.stop.clone());
         let writer = Writer::spawn(config.write_queue, log, realtime.clone(), tasks, stop);
         let limits = Arc::new(Limits::new(&config));
@@ -208,7 +209,7 @@ impl Database {
         }
         let bin_dir = config.postgres_bin_dir.as_deref().map(Path::new);
         let embedded = EmbeddedPostgres::start(&config.data_dir, bin_dir).await?;
-        let options: PgConnectOptions = embedded.url().parse().context("the private database's address")?;
+        let options: PgConnectOptions = embedded.url().parse().context("cannot parse the private database's URL")?;
         Ok(Self { direct: options.clone(), options, embedded: Some(embedded) })
     }
 
@@ -224,8 +225,8 @@ impl Database {
     /// # Errors
     /// A message for the operator.
     pub async fn prepare(&self) -> anyhow::Result<Turn> {
-        let turn = store::take_turn(&self.direct).await.context("The database (DATABASE_URL) cannot be used")?;
-        store::migrate(&self.direct).await.context("The database's schema cannot be brought up to date")?;
+        let turn = store::take_turn(&self.direct).await.context("Cannot use the database (DATABASE_URL)")?;
+        store::migrate(&self.direct).await.context("Cannot update the database schema")?;
         Ok(turn)
     }
 
@@ -235,7 +236,7 @@ impl Database {
     /// A message for the operator.
     pub async fn access(&self) -> anyhow::Result<Access> {
         let access = Access::find(&self.options).await.map_err(|error| store::explain(error, &self.options));
-        access.context("The database (DATABASE_URL) cannot be used")
+        access.context("Cannot use the database (DATABASE_URL)")
     }
 
     /// Determines the same without changing anything.
@@ -244,7 +245,7 @@ impl Database {
     /// A message for the operator.
     pub async fn measure(&self) -> anyhow::Result<Access> {
         let access = Access::measure(&self.options).await.map_err(|error| store::explain(error, &self.options));
-        access.context("The database (DATABASE_URL) cannot be used")
+        access.context("Cannot use the database (DATABASE_URL)")
     }
 
     /// Opens a dedicated connection for one long transaction.
@@ -252,7 +253,9 @@ impl Database {
     /// # Errors
     /// A message for the operator.
     pub async fn connect_directly(&self) -> anyhow::Result<PgConnection> {
-        store::connect_alone(&self.direct).await.context("The database cannot be used")
+        store::connect_alone(&self.direct)
+            .await
+            .context("Cannot use the database (DATABASE_DIRECT_URL or DATABASE_URL)")
     }
 
     /// Stops a private database; leaves any other running.

@@ -156,7 +156,7 @@ impl Config {
             .of(secret("DATABASE_DIRECT_URL", settings.database_direct_url, settings.database_direct_url_file))
             .flatten();
         if database_direct_url.is_some() && database_url.is_none() {
-            faults.0.push("DATABASE_DIRECT_URL is set without DATABASE_URL, which is required as well".to_owned());
+            faults.0.push("DATABASE_DIRECT_URL is set, but DATABASE_URL is not; set both".to_owned());
         }
         for (name, url) in [("DATABASE_URL", &database_url), ("DATABASE_DIRECT_URL", &database_direct_url)] {
             faults.of(url.as_ref().map_or(Ok(()), |url| check_database_url(name, url)));
@@ -174,8 +174,8 @@ impl Config {
             (None, KeyNeed::Unneeded) => SigningKey::generate().map(KeyFile::of),
             (None, KeyNeed::Needed) if demo_mode => SigningKey::kept_in(&settings.data_dir),
             (None, KeyNeed::Needed) => Err(anyhow!(
-                "JWT_SIGNING_KEY is not set, and outside demo mode nobody could sign in without it. Make one with \
-                 `gapless keys generate` or `openssl rand -hex 32`, or set DEMO_MODE=true to look around."
+                "JWT_SIGNING_KEY is not set, but it is required outside demo mode. Create a key with \
+                 `gapless keys generate` or `openssl rand -hex 32`, or set DEMO_MODE=true to try the chat."
             )),
         });
         let previous_keys =
@@ -186,7 +186,9 @@ impl Config {
             faults.of(TrustedProxy::parse(settings.trusted_proxy.as_deref(), &settings.client_address_header)
                 .context("TRUSTED_PROXY"));
         if settings.drain_delay_secs > settings.drain_grace_secs / 2 {
-            faults.0.push("DRAIN_DELAY_SECS is more than half of DRAIN_GRACE_SECS; streams need the rest".to_owned());
+            faults.0.push(
+                "DRAIN_DELAY_SECS is more than half of DRAIN_GRACE_SECS; streams need at least half to end".to_owned(),
+            );
         }
         faults.none()?;
         let (Some(keys), Some(previous_keys)) = (keys, previous_keys) else {
@@ -299,7 +301,7 @@ fn check_database_url(name: &str, url: &SecretString) -> anyhow::Result<()> {
     let url = url.expose_secret();
     let sslmode = url.split(['?', '&']).find_map(|part| part.strip_prefix("sslmode="));
     if let Some(mode) = sslmode.filter(|mode| mode.parse::<PgSslMode>().is_err()) {
-        bail!("{name}: sslmode={mode} is none of disable, allow, prefer, require, verify-ca, verify-full");
+        bail!("{name}: sslmode={mode} is invalid; use disable, allow, prefer, require, verify-ca or verify-full");
     }
     let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
     if !is_postgres || url.parse::<PgConnectOptions>().is_err() {
@@ -316,7 +318,7 @@ fn secret(name: &str, said: Option<SecretString>, file: Option<PathBuf>) -> anyh
         bail!("{name} and {name}_FILE are both set; unset one of them");
     }
     let kept =
-        std::fs::read_to_string(&file).with_context(|| format!("{name}_FILE: {} cannot be read", file.display()))?;
+        std::fs::read_to_string(&file).with_context(|| format!("{name}_FILE: cannot read {}", file.display()))?;
     Ok(Some(SecretString::from(kept.trim())).filter(|secret| !secret.expose_secret().is_empty()))
 }
 

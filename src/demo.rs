@@ -57,7 +57,7 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
         people.push(Author { id, username: username.into() });
     }
     let by_name = |name: &str| people.iter().find(|person| *person.username == *name).cloned();
-    let admin = by_name(ADMIN).context("the demo has an admin")?;
+    let admin = by_name(ADMIN).context("the demo accounts include no admin")?;
 
     let mut messages = Vec::new();
     for (room, (name, conversation)) in (1_u128..).zip(ROOMS) {
@@ -72,7 +72,7 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
         }
         for (message, (author, body)) in (1_u128..).zip(conversation) {
             let id = Uuid::from_u128(FIRST_ID + (room << 16) + message);
-            let author = by_name(author).context("the author has an account")?;
+            let author = by_name(author).context("a demo author has no account")?;
             messages.push(NewMessage {
                 id: MessageId(id),
                 room_id,

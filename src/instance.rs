@@ -47,7 +47,7 @@ fn raise_descriptor_limit() {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let maximum = getrlimit(Resource::Nofile).maximum;
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-            tracing::debug!(%error, "the limit of descriptors stays where it is");
+            tracing::debug!(%error, "cannot raise the limit of open files; continuing with the current limit");
         }
     }
 }
@@ -72,7 +72,7 @@ pub async fn run_at(listener: TcpListener, config: Config) -> anyhow::Result<()>
 fn listen(host: IpAddr, port: u16, variable: &str) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(host, port);
     server::listen(address).with_context(|| {
-        format!("Cannot listen on {address}; is something else using port {port}? Set {variable} to another")
+        format!("Cannot listen on {address}; is something else using port {port}? Set {variable} to another port")
     })
 }
 
@@ -82,7 +82,7 @@ async fn serve(
     config: Config,
     database: &Database,
 ) -> anyhow::Result<()> {
-    let address = listener.local_addr().context("the address listened on")?;
+    let address = listener.local_addr().context("cannot read the listening address")?;
     let demo_mode = config.demo_mode;
     let has_metrics = demo_mode || config.metrics_token.is_some() || metrics.is_some();
     let told_to_stop = lifecycle::told_to_stop();
@@ -93,7 +93,7 @@ async fn serve(
     };
     tracing::info!(%address, "listening");
     if demo_mode {
-        tracing::warn!("demo mode: the accounts ali/test and admin/admin exist, and everybody knows their passwords");
+        tracing::warn!("demo mode is on: the accounts ali/test and admin/admin exist, and their passwords are public");
     }
     if !has_metrics {
         tracing::warn!("nobody can read /metrics: neither METRICS_TOKEN nor METRICS_PORT is set");
@@ -103,8 +103,8 @@ async fn serve(
         app.lifecycle.tasks.spawn(server::serve(metrics, app.clone(), routes::metrics_router(app.clone())));
     }
     told_to_stop.await;
-    tracing::info!("leaving");
+    tracing::info!("shutting down: finishing open requests and ending streams");
     app.leave().await;
-    serving.await.context("the accept loop")?;
+    serving.await.context("the task that accepts connections failed")?;
     Ok(())
 }

@@ -39,13 +39,19 @@ impl Lifecycle {
         self.connections.close();
         let for_connections = grace.saturating_sub(LAST_COMMITS);
         if tokio::time::timeout(for_connections, self.connections.wait()).await.is_err() {
-            tracing::warn!(connections = self.connections.len(), "the grace is over; cutting what is still open");
+            tracing::warn!(
+                connections = self.connections.len(),
+                "the grace period is over; closing the remaining connections"
+            );
         }
         farewell();
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(LAST_COMMITS, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "some tasks did not end in time");
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "some background tasks did not stop in time; exiting without them"
+            );
         }
     }
 

@@ -19,7 +19,7 @@ pub struct NewMessage {
 /// The outcome of a post is unknown, or it was not attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    #[error("the queue of posts is full")]
+    #[error("the post queue is full")]
     Full,
     #[error("the database did not answer in time")]
     Unavailable,

@@ -260,7 +260,7 @@ impl Realtime {
     pub async fn settle(&self, pos: Pos) {
         self.backplane.send(Bulletin::Head(pos));
         if !self.hears(pos).await {
-            tracing::warn!(%pos, "a change is committed but not heard here yet");
+            tracing::warn!(%pos, "a committed change was not applied here within 1 s; answering anyway");
         }
     }
 
@@ -269,7 +269,7 @@ impl Realtime {
         let pos = event.pos;
         self.publish(vec![event], Trace::default());
         if !self.hears(pos).await {
-            tracing::warn!(%pos, "a change is committed but not heard here yet");
+            tracing::warn!(%pos, "a committed change was not applied here within 1 s; answering anyway");
         }
     }
 

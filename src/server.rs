@@ -69,7 +69,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router) {
                 app.lifecycle.connections.spawn(connection);
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "cannot accept a connection; retrying in 50 ms");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -79,7 +79,7 @@ pub async fn serve(listener: TcpListener, app: App, router: Router) {
 async fn converse(socket: TcpStream, peer: SocketAddr, app: App, router: Router) {
     let Ok(_place) = app.limits.connect(peer.ip()) else { return };
     if let Err(error) = liveness::prepare(&socket, app.config.heartbeat) {
-        tracing::debug!(%error, "a socket is gone before its first request");
+        tracing::debug!(%error, "a connection was closed before its first request");
         return;
     }
     // Boxed, so that its memory is freed while a stream runs.

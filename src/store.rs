@@ -101,12 +101,12 @@ pub async fn connect_alone(options: &PgConnectOptions) -> anyhow::Result<PgConne
     let mut is_first = true;
     loop {
         let connecting = tokio::time::timeout(CONNECT_PATIENCE, PgConnection::connect_with(&options));
-        match connecting.await.context("it does not answer")? {
+        match connecting.await.context("no answer within 10 s")? {
             Err(sqlx::Error::Database(refusal))
                 if refusal.code().as_deref() == Some(NOT_YET) && began.elapsed() < RECOVERY_PATIENCE =>
             {
                 if std::mem::take(&mut is_first) {
-                    tracing::warn!(reason = refusal.message(), "waiting for the database");
+                    tracing::warn!(reason = refusal.message(), "the database is not ready; retrying for up to 2 min");
                 }
                 tokio::time::sleep(RECOVERY_PAUSE).await;
             }
@@ -129,14 +129,14 @@ pub async fn assert_durable(db: &Db) -> anyhow::Result<()> {
         let Some(value) = value else {
             tracing::warn!(
                 setting,
-                "the database does not reveal this setting, so it was not checked; it is up to the hosting provider"
+                "the database does not reveal this setting, so it is not checked; ask the hosting provider"
             );
             continue;
         };
         if value == "off" {
             bail!(
-                "The database runs with {setting} = {value}, so it may lose messages that were acknowledged. \
-                 Turn {setting} on, or run in demo mode (DEMO_MODE=true) if that is meant."
+                "The database runs with {setting} = {value}, so it may lose acknowledged messages. \
+                 Turn {setting} on, or set DEMO_MODE=true if losing messages is acceptable."
             );
         }
     }

@@ -67,7 +67,7 @@ impl Passwords {
             argon2()
                 .hash_password(password.expose_secret().as_bytes())
                 .map(|hash| hash.to_string())
-                .map_err(|error| Error::Internal(anyhow::anyhow!("a password could not be hashed: {error}")))
+                .map_err(|error| Error::Internal(anyhow::anyhow!("cannot hash a password: {error}")))
         })
         .await?
     }
@@ -96,7 +96,7 @@ impl Passwords {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(DECOY);
             let hash = PasswordHash::new(hash)
-                .map_err(|error| Error::Internal(anyhow::anyhow!("a stored password hash is unreadable: {error}")))?;
+                .map_err(|error| Error::Internal(anyhow::anyhow!("cannot read a stored password hash: {error}")))?;
             let matches = argon2().verify_password(password.expose_secret().as_bytes(), &hash).is_ok();
             Ok(matches && known)
         })

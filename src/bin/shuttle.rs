@@ -48,7 +48,7 @@ impl Drop for Running {
             return;
         }
         if let Err(error) = block_in_place(|| Handle::current().block_on(&mut self.0)) {
-            tracing::error!(%error, "the instance did not leave in peace");
+            tracing::error!(%error, "shutdown failed");
         }
     }
 }

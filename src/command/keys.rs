@@ -33,7 +33,8 @@ impl Keys {
             Self::Rotate { file: Some(file) } => println!("{}", rotate_file(&file, ttl_secs)?),
             Self::Rotate { file: None } => {
                 let present = settings.signing_key_text()?.context(
-                    "JWT_SIGNING_KEY is not set, so there is no key to replace; create one with `gapless keys generate`",
+                    "JWT_SIGNING_KEY is not set, so there is no key to replace; create the first one with \
+                     `gapless keys generate`",
                 )?;
                 println!("{}", recipe(&present, settings.previous_keys_text()?.as_ref(), ttl_secs)?);
             }

@@ -81,7 +81,8 @@ impl KeyFile {
         for former in &self.former {
             text += former.key.to_hex().expose_secret();
             if let Some(since) = former.since {
-                let since = since.replace_nanosecond(0)?.format(&Rfc3339).context("the time of a former key")?;
+                let since =
+                    since.replace_nanosecond(0)?.format(&Rfc3339).context("cannot format the time of a former key")?;
                 text = text + "  # " + SINCE + &since;
             }
             text += "\n";

@@ -19,11 +19,12 @@ pub(super) fn origins(said: Option<&str>, demo_mode: bool) -> anyhow::Result<Vec
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', '?', '#', '@'])) {
                 bail!(
-                    "ALLOWED_ORIGINS: `{origin}` is no origin; write scheme and host, as in https://chat.example.org"
+                    "ALLOWED_ORIGINS: `{origin}` is not an origin; use scheme and host, as in https://chat.example.org"
                 );
             }
-            HeaderValue::from_str(origin)
-                .with_context(|| format!("ALLOWED_ORIGINS: `{origin}` holds a character that no origin has"))
+            HeaderValue::from_str(origin).with_context(|| {
+                format!("ALLOWED_ORIGINS: `{origin}` contains a character that is not valid in an origin")
+            })
         })
         .collect()
 }

@@ -28,8 +28,8 @@ pub(super) fn to_url(said: &SecretString) -> anyhow::Result<SecretString> {
     }
     match hosts[..] {
         [host] => address.url(host),
-        [] => bail!("it names no host; write host:port, or a URL (redis://, or rediss:// for TLS)"),
-        _ => bail!("it names several hosts; write one, the address that always leads to the primary"),
+        [] => bail!("no host is given; use host:port or a URL (redis://, or rediss:// for TLS)"),
+        _ => bail!("several hosts are given; use one address that always leads to the primary"),
     }
 }
 
@@ -51,7 +51,7 @@ impl<'a> Address<'a> {
                 self.tls = match value.to_ascii_lowercase().as_str() {
                     "true" => true,
                     "false" => false,
-                    _ => bail!("ssl is neither True nor False"),
+                    _ => bail!("ssl must be True or False"),
                 }
             }
             // This program decides its own timeouts and retries; the others concern a client and features that it does
@@ -85,11 +85,9 @@ impl<'a> Address<'a> {
             | "includeperformancecountersinexceptions" => {}
             // Ignoring these would connect to a different server than intended.
             "sslhost" | "servicename" | "proxy" | "tunnel" => {
-                bail!(
-                    "the option `{key}` cannot be honoured here; write the address that leads to the primary directly"
-                )
+                bail!("the option `{key}` is not supported; use an address that leads directly to the primary")
             }
-            other => bail!("the option `{other}` is not known"),
+            other => bail!("unknown option `{other}`"),
         }
         Ok(())
     }
@@ -101,7 +99,7 @@ impl<'a> Address<'a> {
                 port.parse::<u16>().context("the port is not a number up to 65535")?;
                 true
             }
-            Some(_) if !host.ends_with(']') => bail!("write an IPv6 address in brackets, as in [::1]:6379"),
+            Some(_) if !host.ends_with(']') => bail!("put the IPv6 address in brackets, as in [::1]:6379"),
             _ => false,
         };
         let scheme = if self.tls { "rediss" } else { "redis" };
@@ -169,10 +167,10 @@ mod tests {
     #[case("a:1,b:2", "several hosts")]
     #[case("cache:x,password=hush", "the port")]
     #[case("::1:6379", "brackets")]
-    #[case("cache,ssl=perhaps", "neither")]
+    #[case("cache,ssl=perhaps", "True or False")]
     #[case("cache,pasword=hush", "`pasword`")]
-    #[case("cache,password=hush,sslHost=other", "`sslHost` cannot be honoured")]
-    #[case("sentinel:26379,serviceName=primary", "`serviceName` cannot be honoured")]
+    #[case("cache,password=hush,sslHost=other", "`sslHost` is not supported")]
+    #[case("sentinel:26379,serviceName=primary", "`serviceName` is not supported")]
     #[case("cache,defaultDatabase=one", "not a number")]
     fn what_is_not_understood_is_named_and_no_secret_shown(#[case] said: &str, #[case] named: &str) {
         let error = format!("{:#}", url(said).unwrap_err());

@@ -48,7 +48,7 @@ impl SigningKey {
     /// If the system provides no random bytes.
     pub fn generate() -> anyhow::Result<Self> {
         let mut key = [0; 32];
-        rand::rngs::OsRng.try_fill_bytes(&mut key).context("the system gives no random bytes")?;
+        rand::rngs::OsRng.try_fill_bytes(&mut key).context("cannot get random bytes from the system")?;
         Ok(Self(key))
     }
 
@@ -71,7 +71,7 @@ impl SigningKey {
 
     fn made_in(dir: &Path, path: &Path) -> anyhow::Result<Self> {
         let key = Self::generate()?;
-        fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -89,7 +89,7 @@ impl SigningKey {
     pub(super) fn from_hex(hex: &str) -> anyhow::Result<Self> {
         let hex = hex.trim();
         if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            bail!("a signing key is 64 hex digits; make one with `gapless keys generate`");
+            bail!("a signing key must be 64 hex digits; create one with `gapless keys generate`");
         }
         let mut key = [0; 32];
         for (byte, digits) in key.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {

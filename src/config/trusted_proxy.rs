@@ -48,7 +48,7 @@ impl TrustedProxy {
             return Ok(None);
         }
         let header =
-            header.parse().with_context(|| format!("CLIENT_ADDRESS_HEADER: `{header}` is no header's name"))?;
+            header.parse().with_context(|| format!("CLIENT_ADDRESS_HEADER: `{header}` is not a valid header name"))?;
         Ok(Some(Self { networks, header }))
     }
 
@@ -91,8 +91,7 @@ fn network(text: &str) -> anyhow::Result<IpNet> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
-    text.parse()
-        .with_context(|| format!("`{text}` is neither an address, nor a network such as 10.0.0.0/8, nor `private`"))
+    text.parse().with_context(|| format!("`{text}` is not an address, a network such as 10.0.0.0/8, or `private`"))
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub async fn watch_head(
             Ok(head) => drop(news.try_send(News::Head(head))),
             Err(error) => {
                 metrics::counter!("gapless_log_read_failures_total").increment(1);
-                tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read");
+                tracing::warn!(error = format!("{error:#}"), "cannot read the log's head; retrying at the next check");
             }
         }
     }
@@ -244,7 +244,7 @@ impl Applier {
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "the log cannot be read; trying again");
+                    tracing::warn!(error = format!("{error:#}"), "cannot read the log; retrying in 100 ms");
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
@@ -255,7 +255,9 @@ impl Applier {
         match self.log.head(self.gate.passed()).await {
             Ok(head) if self.continues(&head) => self.gate.trust_head(head.pos, Instant::now()),
             Ok(head) => self.restart(head).await,
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "the log's head cannot be read"),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "cannot read the log's head; retrying at the next check");
+            }
         }
     }
 
@@ -277,7 +279,7 @@ impl Applier {
         let same_name = found.epoch == old;
         tracing::warn!(
             old_epoch = %old, new_epoch = %found.epoch, applied = %self.gate.passed(), head = %found.pos,
-            "the database's history is not the one known here; every stream is reset"
+            "the database's history has changed; resetting every stream"
         );
         match self.log.snapshot(same_name.then_some(&*old)).await {
             Ok(snapshot) => {
@@ -286,7 +288,12 @@ impl Applier {
                 self.gate.restart(snapshot.head);
                 self.shared.restart(&self.log, snapshot);
             }
-            Err(error) => tracing::error!(error = format!("{error:#}"), "the new history cannot be read yet"),
+            Err(error) => {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "cannot read the new history; retrying at the next check"
+                );
+            }
         }
     }
 }

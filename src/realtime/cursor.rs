@@ -19,7 +19,7 @@ pub struct Cursor {
 
 /// The text is not a cursor.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a cursor")]
+#[error("invalid cursor")]
 pub struct NotACursor;
 
 impl fmt::Display for Cursor {

@@ -335,7 +335,7 @@ impl Presence {
         let lapsed: Vec<_> =
             self.elsewhere.iter().filter(|(_, elsewhere)| is_over(elsewhere)).map(|(id, _)| *id).collect();
         for instance in lapsed {
-            tracing::warn!(instance = %instance.0, "an instance went silent; its readers no longer count");
+            tracing::warn!(instance = %instance.0, "an instance stopped reporting its presence; removing its readers");
             self.say_farewell(instance, now);
         }
         self.departed.retain(|_, (_, left_at)| now < *left_at + REMEMBER);

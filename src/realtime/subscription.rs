@@ -157,7 +157,10 @@ impl Subscription {
             match self.shared.replay().read(self.share, after, tail, head).await {
                 Ok(entries) => break entries,
                 Err(error) if began.elapsed() > READ_PATIENCE => {
-                    tracing::warn!(error = format!("{error:#}"), "a reader cannot be replayed; it is sent away");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "cannot read missed events for a reader; ending its stream with `bye busy`"
+                    );
                     return None;
                 }
                 Err(_) => tokio::time::sleep(READ_PAUSE).await,

@@ -165,7 +165,10 @@ async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome
                 return batch.iter().zip(outcomes).map(|(sent, outcome)| Ok(own(sent, outcome))).collect();
             }
             Ok(Err(CommitError::Refused(error))) if batch.len() > 1 => {
-                tracing::warn!(error = format!("{error:#}"), "the database refused a batch; its posts go one by one");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the database refused a batch of posts; committing them one by one"
+                );
                 let mut outcomes = Vec::with_capacity(batch.len());
                 for message in batch {
                     let alone = std::slice::from_ref(message);
@@ -174,19 +177,23 @@ async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome
                 return outcomes;
             }
             Ok(Err(CommitError::Refused(error))) => {
-                tracing::error!(error = format!("{error:#}"), "the database refused a post");
+                tracing::error!(error = format!("{error:#}"), "the database refused a post; answering 503");
                 return vec![Err(WriteError::Unavailable)];
             }
             Ok(Err(CommitError::Outage(error))) => {
                 metrics::counter!("gapless_writer_retries_total").increment(1);
                 if std::mem::take(&mut is_first) {
-                    tracing::warn!(error = format!("{error:#}"), posts = batch.len(), "a commit failed; trying again");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        posts = batch.len(),
+                        "a commit failed; retrying every 50 ms"
+                    );
                 }
                 if tokio::time::timeout_at(deadline, tokio::time::sleep(RETRY_PAUSE)).await.is_ok() {
                     continue;
                 }
             }
-            Err(_) => tracing::warn!(posts = batch.len(), "the database did not commit in time"),
+            Err(_) => tracing::warn!(posts = batch.len(), "the database did not commit in time; answering 503"),
         }
         return batch.iter().map(|_| Err(WriteError::Unavailable)).collect();
     }

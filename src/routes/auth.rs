@@ -188,8 +188,9 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
     let session = session.ok_or(Error::WrongCredentials)?;
     match sessions::end_surplus(&app.db, known.user.id).await {
         Ok(ended_at) => app.settled(ended_at).await,
-        // The next sign-in tries again.
-        Err(error) => tracing::warn!(%error, user = %known.user.id, "surplus sessions were not ended"),
+        Err(error) => {
+            tracing::warn!(%error, user = %known.user.id, "cannot end surplus sessions; retrying at the next sign-in");
+        }
     }
     Ok(Json(app.auth.session(session, known.user, next)))
 }
@@ -232,7 +233,10 @@ pub async fn refresh(
             Rotation::Invalid => return Err(Error::InvalidRefreshToken),
             Rotation::Reused { session, user, ended_at } => {
                 metrics::counter!("gapless_refresh_tokens_reused_total").increment(1);
-                tracing::warn!(%session, %user, "a spent refresh token was shown after its successor was used; ended the session");
+                tracing::warn!(
+                    %session, %user,
+                    "a spent refresh token was presented after its successor was used; ended the session"
+                );
                 app.settled(ended_at).await;
                 return Err(Error::InvalidRefreshToken);
             }

@@ -112,7 +112,7 @@ pub(super) async fn give_up_late(mut request: Request, next: Next) -> Result<Res
 /// A panic is a bug of one handler: its caller receives a 500, and other requests are not affected.
 pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::Internal(anyhow::anyhow!("panicked: {}", said.unwrap_or("without a word"))).into_response()
+    Error::Internal(anyhow::anyhow!("panicked: {}", said.unwrap_or("no message"))).into_response()
 }
 
 /// Adds security headers. `Cache-Control` set by a handler is kept.

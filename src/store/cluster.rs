@@ -15,8 +15,8 @@ use super::Db;
 pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     let Some(identity) = identity(db).await? else {
         tracing::warn!(
-            "the database does not reveal its cluster, so a restored backup is not recognised: after a restore, \
-             run `gapless new-epoch`"
+            "the database does not reveal its cluster, so restored backups are not detected; run `gapless new-epoch` \
+             after a restore"
         );
         return Ok(false);
     };
@@ -32,7 +32,7 @@ pub async fn recognise(db: &Db) -> sqlx::Result<bool> {
     );
     let was_elsewhere = was_elsewhere.bind(identity).fetch_optional(db).await?.unwrap_or(false);
     if was_elsewhere {
-        tracing::warn!("the log was restored into another database: a new epoch begins, and every stream is reset");
+        tracing::warn!("the log was restored into another database; beginning a new epoch and resetting every stream");
     }
     Ok(was_elsewhere)
 }

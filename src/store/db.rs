@@ -107,7 +107,7 @@ impl Db {
         let mut connection = self.pool.acquire().await?;
         match ask(&mut connection, sql.clone(), arguments.clone(), true).await {
             Err(error) if is_stale(&error) => {
-                tracing::debug!(%error, "preparing a statement anew");
+                tracing::debug!(%error, "a prepared statement is out of date; preparing it again");
                 connection.clear_cached_statements().await?;
                 ask(&mut connection, sql, arguments, true).await
             }

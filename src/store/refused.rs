@@ -22,38 +22,41 @@ fn sentence(error: &sqlx::Error, options: &PgConnectOptions) -> Option<String> {
                 // PostgreSQL reports it as a refusal by `pg_hba.conf`, PgBouncer in its own words.
                 "28000" | "08P01" if asks_for_tls(message) => {
                     format!(
-                        "{} takes connections over TLS only: add ?sslmode=require (or verify-full) to the address",
+                        "{} accepts connections over TLS only: add ?sslmode=require (or verify-full) to the URL",
                         place()
                     )
                 }
                 "28P01" | "28000" => {
-                    format!("{} refuses the role {role}: {message}. Check the address's user and password", place())
+                    format!("{} refuses the role {role}: {message}. Check the user and password in the URL", place())
                 }
                 "3D000" | "08P01" if is_unknown_database(&code, message) => {
                     format!(
-                        "{} has no database {database}: create it (create database {database} owner {role}), or name another",
+                        "{} has no database {database}: create it (create database {database} owner {role}) or use \
+                         another name",
                         place()
                     )
                 }
                 "53300" => format!(
-                    "{} has no connection left ({message}): raise its max_connections, or lower DB_POOL_SIZE or the number of instances",
+                    "{} has no free connections ({message}): raise max_connections, or lower DB_POOL_SIZE or the \
+                     number of instances",
                     place()
                 ),
-                "25006" => format!("{} is read-only, as a standby is: give the primary's address", place()),
+                "25006" => format!("{} is read-only, like a standby: use the primary's address", place()),
                 "42501" | "3F000" if is_about_the_schema(&code, message) => format!(
-                    "the role {role} may not create tables in the schema public: as the owner of the database {database} run \
-                     `grant usage, create on schema public to {role}`, or make {role} its owner"
+                    "the role {role} may not create tables in the schema public: as the owner of the database \
+                     {database}, run `grant usage, create on schema public to {role}`, or make {role} its owner"
                 ),
                 "42501" => format!(
-                    "the role {role} lacks a right in the database {database}: {message}. Use the role that owns its tables"
+                    "the role {role} lacks a permission in the database {database}: {message}. Use the role that owns \
+                     its tables"
                 ),
                 _ => return None,
             }
         }
         sqlx::Error::Tls(reason) => {
-            format!("TLS with {} fails: {reason}. Check sslmode and sslrootcert in the address", place())
+            format!("TLS with {} failed: {reason}. Check sslmode and sslrootcert in the URL", place())
         }
-        sqlx::Error::Io(reason) => format!("{} cannot be reached: {reason}", place()),
+        sqlx::Error::Io(reason) => format!("cannot connect to {}: {reason}", place()),
         _ => return None,
     })
 }

@@ -119,7 +119,7 @@ pub async fn renew_name_keys(db: &Db) -> sqlx::Result<u64> {
         match update {
             Ok(updated) => renewed += updated.rows_affected(),
             Err(error) if super::violates(&error, NAME_IN_USE) => {
-                tracing::warn!(room = %id, "another active room has a name that looks the same; both stay as they are");
+                tracing::warn!(room = %id, "another active room has a name that looks the same; keeping both names");
             }
             Err(error) => return Err(error),
         }

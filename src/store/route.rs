@@ -43,7 +43,7 @@ impl Route {
             Self::Transaction => "through a pooler in transaction mode, which keeps prepared statements",
             Self::Wrapped => {
                 "through a pooler in transaction mode that does not keep prepared statements, so each statement takes \
-                 three more round trips; PgBouncer 1.21 or later with max_prepared_statements = 200 spares them"
+                 three more round trips; PgBouncer 1.21 or later with max_prepared_statements = 200 avoids them"
             }
         }
     }
@@ -101,7 +101,7 @@ impl Access {
             route = Route::Wrapped;
         }
         if route != Route::Direct {
-            tracing::info!("the database is reached {}", route.told());
+            tracing::info!("connected to the database {}", route.told());
         }
         Ok(Self { options, route, lacks_limits })
     }
@@ -195,7 +195,7 @@ async fn prepared(connection: &mut PgConnection, word: &str) -> sqlx::Result<i32
     sqlx::raw_sql("rollback").execute(connection).await?;
     match ran? {
         (server, echo) if echo == word => Ok(server),
-        _ => Err(sqlx::Error::Protocol("another statement ran".to_owned())),
+        _ => Err(sqlx::Error::Protocol("another statement ran under the prepared name".to_owned())),
     }
 }
 
@@ -209,13 +209,13 @@ async fn have_limits(options: &PgConnectOptions, purpose: Purpose) -> bool {
         match has_limits(options, purpose).await {
             Ok(true) => return true,
             // The server was started before the role had its defaults, and is replaced.
-            Ok(false) => "its servers are older than the defaults".clone_into(&mut ended),
+            Ok(false) => "the pooler's server connections are older than the defaults".clone_into(&mut ended),
             // A role that may not set defaults, or a server that was ended a moment ago.
             Err(error) => ended = error.to_string(),
         }
         tokio::time::sleep(REPLACEMENT_PAUSE).await;
     }
-    tracing::warn!(reason = ended, "the role's timeouts are not in effect; sending them with each statement");
+    tracing::warn!(reason = ended, "the role's default timeouts are not in effect; sending them with each statement");
     false
 }
 
@@ -241,7 +241,7 @@ async fn has_limits(options: &PgConnectOptions, purpose: Purpose) -> sqlx::Resul
     );
     if known.await? == "false" {
         sqlx::raw_sql(GIVE_LIMITS).execute(&mut connection).await?;
-        tracing::info!("set the role's default timeouts in this database: its pooler drops session settings");
+        tracing::info!("set the role's default timeouts in this database, because its pooler drops session settings");
         sqlx::raw_sql(END_FORMER).execute(&mut connection).await.ok();
     }
     let hold = limits_hold(&mut connection).await?;

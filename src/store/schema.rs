@@ -39,9 +39,7 @@ pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) if is_locked(&error) => {
-                tracing::warn!(
-                    "a migration waits for a table that a long transaction reads, such as a dump; trying again"
-                );
+                tracing::warn!("a long transaction, such as a dump, blocks a migration; retrying in 2 s");
                 tokio::time::sleep(LOCK_PAUSE).await;
             }
             Err(error) => return Err(explain(error, options)),
@@ -65,7 +63,7 @@ async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
         if let Some(checksum) = applied.get(&migration.version) {
             ensure!(
                 **checksum == *migration.checksum,
-                "migration {} in the database differs from this program's (checksum)",
+                "migration {} in the database has a different checksum than in this program",
                 migration.version
             );
             continue;
@@ -73,7 +71,7 @@ async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
         let what = || format!("migration {} ({})", migration.version, migration.description);
         apply(&mut transaction, migration).await.with_context(what)?;
         transaction.commit().await.with_context(what)?;
-        tracing::debug!(migration = migration.version, "the schema was migrated");
+        tracing::debug!(migration = migration.version, "applied a migration");
         return Ok(true);
     }
     transaction.rollback().await?;
@@ -119,8 +117,8 @@ async fn assert_known(transaction: &mut PgConnection) -> anyhow::Result<()> {
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
         ensure!(
             needed <= newest,
-            "a newer release has changed the schema: it needs a program that knows migration {needed}, and this one \
-             knows up to {newest}. Start the newer release; a roll-back this far needs a backup from before"
+            "a newer release has changed the schema: it requires migration {needed}, but this program knows only up to \
+             {newest}. Start the newer release; rolling back this far requires a backup from before"
         );
     }
     Ok(())

@@ -144,7 +144,7 @@ impl Link {
     fn hears_itself(&self) {
         if !self.is_connected.swap(true, Ordering::Relaxed) {
             metrics::gauge!("gapless_backplane_connected").set(1);
-            tracing::info!("connected to the other instances by Redis");
+            tracing::info!("connected to the other instances through Redis");
         }
     }
 }
@@ -184,7 +184,10 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
                 }
                 let reason = refusal.unwrap_or_else(|| error.to_string());
                 if complaints.is_new(&reason) {
-                    tracing::warn!(reason, "news cannot be published; the other instances read it from the log");
+                    tracing::warn!(
+                        reason,
+                        "cannot publish events to Redis; the other instances read them from the log"
+                    );
                 }
             }
         }
@@ -206,7 +209,10 @@ async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<
         if let Err(error) = ended {
             let reason = format!("{error:#}");
             if complaints.is_new(&reason) {
-                tracing::warn!(reason, "not connected to the other instances; reading the log instead");
+                tracing::warn!(
+                    reason,
+                    "no connection to the other instances through Redis; reading the log instead and reconnecting"
+                );
             }
         }
         tokio::time::sleep(pause).await;
@@ -223,7 +229,7 @@ async fn listen(
     let (sink, mut pushed) = mpsc::channel::<PushInfo>(INBOX);
     let waiting = Arc::new(AtomicUsize::new(0));
     let mut connection =
-        link.connect(push_into(sink, Arc::clone(&waiting), link)).await.context("connecting to Redis")?;
+        link.connect(push_into(sink, Arc::clone(&waiting), link)).await.context("cannot connect to Redis")?;
     if let Err(error) = connection.subscribe(&*link.channel).await {
         anyhow::bail!(rights::refusal(&error, "SUBSCRIBE", &link.channel).unwrap_or_else(|| error.to_string()));
     }
@@ -234,7 +240,7 @@ async fn listen(
     loop {
         tokio::select! {
             _ = probe.tick() => drop(outbox.try_send((Trace::default(), Bulletin::Probe))),
-            () = tokio::time::sleep_until(dead_at) => anyhow::bail!("the subscription is silent"),
+            () = tokio::time::sleep_until(dead_at) => anyhow::bail!("no probe was received in time"),
             push = pushed.recv() => match push {
                 Some(push) if push.kind == PushKind::Message => {
                     let Some(payload) = payload(&push) else { continue };
@@ -247,9 +253,9 @@ async fn listen(
                         metrics::counter!("gapless_news_dropped_total").increment(1);
                     }
                 }
-                Some(push) if push.kind == PushKind::Disconnection => anyhow::bail!("the connection is gone"),
+                Some(push) if push.kind == PushKind::Disconnection => anyhow::bail!("the connection was closed"),
                 Some(_) => {}
-                None => anyhow::bail!("the connection is gone"),
+                None => anyhow::bail!("the connection was closed"),
             },
         }
     }
@@ -287,7 +293,7 @@ fn open(link: &Link, payload: &[u8]) -> Option<Envelope> {
         Opened::Unknown => None,
         Opened::Stale => {
             metrics::counter!("gapless_backplane_garbage_total").increment(1);
-            tracing::debug!("ignoring a signed publication that is older than a minute");
+            tracing::debug!("ignoring a signed Redis message that is more than a minute old");
             None
         }
         Opened::Unsigned => {

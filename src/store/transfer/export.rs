@@ -64,7 +64,7 @@ pub async fn export(
         let Some(last) = page.last() else { break };
         after = last.pos;
         for row in page {
-            let line = row.line().context("a row of the log names a message that is not there")?;
+            let line = row.line().context("a row of the log refers to a missing message")?;
             let count = if matches!(line, Line::Message(_)) { &mut end.messages } else { &mut end.direct_messages };
             *count += 1;
             write(&line)?;

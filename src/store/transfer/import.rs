@@ -35,7 +35,7 @@ pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyho
 
     let mut arrival = Arrival::default();
     for (number, line) in (1_u64..).zip(lines.lines()) {
-        let line = line.with_context(|| format!("line {number} cannot be read"))?;
+        let line = line.with_context(|| format!("cannot read line {number}"))?;
         let line = serde_json::from_str(&line).map_err(anyhow::Error::from);
         let taken = line.and_then(|line| arrival.take(number, line));
         taken.with_context(|| format!("line {number}"))?;
@@ -43,8 +43,8 @@ pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyho
             arrival.write(&mut transaction).await?;
         }
     }
-    ensure!(arrival.has_begun, "this is no export: it is empty");
-    ensure!(arrival.has_ended, "the export is cut off: it has no last line");
+    ensure!(arrival.has_begun, "this is not an export: it is empty");
+    ensure!(arrival.has_ended, "the export is cut off: its last line is missing");
     arrival.finish(&mut transaction).await?;
     transaction.commit().await?;
     Ok(arrival.count)
@@ -58,8 +58,8 @@ async fn assert_empty(transaction: &mut PgConnection) -> anyhow::Result<()> {
             .await?;
     ensure!(
         (users, rooms, pos) == (0, 0, Pos(0)),
-        "this chat is not empty: it has {users} users and {rooms} rooms, and its log is at {pos}. \
-         Import goes into a new database; demo mode fills one at its first start"
+        "this chat is not empty: it has {users} users and {rooms} rooms, and its log is at position {pos}. \
+         Import into a new database; demo mode creates accounts and rooms at its first start"
     );
     Ok(())
 }
@@ -93,17 +93,17 @@ struct Placed {
 
 impl Arrival {
     fn take(&mut self, number: u64, line: Line) -> anyhow::Result<()> {
-        ensure!(!self.has_ended, "nothing may come after the last line");
+        ensure!(!self.has_ended, "no line may follow the last line, of kind `end`");
         ensure!(self.has_begun || matches!(line, Line::Export(_)), "an export begins with a line of kind `export`");
         match &line {
             Line::Export(beginning) => {
-                ensure!(!self.has_begun, "a second beginning");
-                ensure!(beginning.format == FORMAT, "format {} is not one that this program reads", beginning.format);
+                ensure!(!self.has_begun, "there is a second line of kind `export`");
+                ensure!(beginning.format == FORMAT, "format {} is not supported by this program", beginning.format);
                 self.has_begun = true;
                 return Ok(());
             }
             Line::End(end) => {
-                ensure!(*end == self.count, "the last line counts {end}, and there were {}", self.count);
+                ensure!(*end == self.count, "the last line counts {end}, but the export contains {}", self.count);
                 self.has_ended = true;
                 return Ok(());
             }
@@ -128,9 +128,9 @@ impl Arrival {
             user.password_hash
                 .as_deref()
                 .is_none_or(|hash| argon2::password_hash::phc::PasswordHash::new(hash).is_ok()),
-            "the password_hash is none that this program can check"
+            "the password_hash is not in a format that this program can verify"
         );
-        ensure!(self.users.insert(user.id), "user {} came before", user.id);
+        ensure!(self.users.insert(user.id), "user {} appears twice", user.id);
         self.count.users += 1;
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Arrival {
     fn check_room(&mut self, room: &Room) -> anyhow::Result<()> {
         let name = RoomName::parse_existing(&room.name).map_err(|refusal| anyhow!("the name {refusal}"))?;
         ensure!(name.as_ref() == room.name, "the name must be trimmed");
-        ensure!(self.rooms.insert(room.id, Seq::default()).is_none(), "room {} came before", room.id);
+        ensure!(self.rooms.insert(room.id, Seq::default()).is_none(), "room {} appears twice", room.id);
         if room.is_archived {
             self.archived.push(room.id);
         }
@@ -154,13 +154,16 @@ impl Arrival {
     }
 
     fn check_message(&mut self, message: &Message) -> anyhow::Result<()> {
-        ensure!(self.users.contains(&message.author_id), "user {} did not come before", message.author_id);
+        ensure!(self.users.contains(&message.author_id), "user {} is not in an earlier line", message.author_id);
         let newest = self.rooms.get_mut(&message.room_id);
-        let newest = newest.with_context(|| format!("room {} did not come before", message.room_id))?;
+        let newest = newest.with_context(|| format!("room {} is not in an earlier line", message.room_id))?;
         let next = Seq(newest.0 + 1);
-        ensure!(message.seq == next, "seq is {}, and the room's next is {}", message.seq.0, next.0);
+        ensure!(message.seq == next, "seq is {}, but the room's next is {}", message.seq.0, next.0);
         *newest = next;
-        ensure!(message.body.is_none() == message.deleted_at.is_some(), "a message has a body until it is deleted");
+        ensure!(
+            message.body.is_none() == message.deleted_at.is_some(),
+            "a message must have a body until it is deleted"
+        );
         message.body.as_deref().map_or(Ok(()), check_body)?;
         self.count.messages += 1;
         Ok(())
@@ -168,7 +171,7 @@ impl Arrival {
 
     fn check_direct_message(&mut self, message: &DirectMessage) -> anyhow::Result<()> {
         for user in [message.sender_id, message.recipient_id] {
-            ensure!(self.users.contains(&user), "user {user} did not come before");
+            ensure!(self.users.contains(&user), "user {user} is not in an earlier line");
         }
         check_body(&message.body)?;
         self.count.direct_messages += 1;
@@ -188,9 +191,9 @@ impl Arrival {
         }
         for (number, placed) in &batch {
             let written = insert(transaction, [placed]).await;
-            written.with_context(|| format!("line {number} is refused by the database"))?;
+            written.with_context(|| format!("the database refused line {number}"))?;
         }
-        bail!("the database refused lines that it took one by one: {refused}")
+        bail!("the database refused lines that it accepted one by one: {refused}")
     }
 
     /// Writes what depends on all lines.
@@ -227,7 +230,7 @@ impl Arrival {
 
 fn check_body(body: &str) -> anyhow::Result<()> {
     let kept = MessageBody::parse_existing(body).map_err(|refusal| anyhow!("the body {refusal}"))?;
-    ensure!(kept.as_ref() == body, "the body must be trimmed, with LF as its only end of a line");
+    ensure!(kept.as_ref() == body, "the body must be trimmed and use LF line endings");
     Ok(())
 }
 

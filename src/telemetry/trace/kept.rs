@@ -149,7 +149,7 @@ pub fn start() {
         let provider = match exporter {
             Ok(exporter) => builder.with_batch_exporter(exporter).build(),
             Err(error) => {
-                tracing::warn!(%error, "traces cannot be sent; none are kept");
+                tracing::warn!(%error, "cannot set up the trace exporter; traces are not sent");
                 builder.build()
             }
         };
@@ -174,7 +174,7 @@ fn resource() -> Resource {
 pub fn finish() {
     let Some(keeper) = KEEPER.get() else { return };
     if let Err(error) = keeper.provider.shutdown() {
-        tracing::warn!(%error, "the last traces could not be sent");
+        tracing::warn!(%error, "cannot send the last traces; they are lost");
     }
 }
 

@@ -67,7 +67,7 @@ impl Span {
 /// Warns if a collector is configured, since this program was built without traces.
 pub fn start() {
     if endpoint().is_some() {
-        tracing::warn!("{ENDPOINT} is set, but this program was built without the feature `otlp`; no traces are kept");
+        tracing::warn!("{ENDPOINT} is set, but this program was built without the feature `otlp`; traces are not sent");
     }
 }
 

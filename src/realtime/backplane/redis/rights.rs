@@ -23,10 +23,12 @@ pub fn refusal(error: &RedisError, command: &str, channel: &str) -> Option<Strin
     // "User x has no permissions to access a channel", or "... to run the 'publish' command".
     let is_channel = error.to_string().contains("channel");
     Some(if is_channel {
-        format!("the Redis user may not use the channel {channel}: `ACL SETUSER … &gapless:*` lets it {command} there")
+        format!(
+            "the Redis user may not use the channel {channel} to {command}: grant it with `ACL SETUSER … &gapless:*`"
+        )
     } else {
         let right = command.to_lowercase();
-        format!("the Redis user may not {command}: `ACL SETUSER … +{right} &gapless:*` lets it {command} on {channel}")
+        format!("the Redis user may not {command} on {channel}: grant it with `ACL SETUSER … +{right} &gapless:*`")
     })
 }
 
@@ -50,7 +52,8 @@ pub async fn try_out(connection: &SecretString, seal: &Seal, chat: &str) -> anyh
         Ok::<(), redis::aio::SendError>(())
     });
     let client = super::client(connection)?;
-    let mut open = client.get_multiplexed_async_connection_with_config(&config).await.context("it does not answer")?;
+    let mut open =
+        client.get_multiplexed_async_connection_with_config(&config).await.context("Redis does not answer")?;
     open.subscribe(&channel).await.map_err(allowed("SUBSCRIBE"))?;
     let from = InstanceId::new();
     let sent_at_ms = Some(seal::milliseconds(Clock::System.now()));
@@ -69,7 +72,7 @@ pub async fn try_out(connection: &SecretString, seal: &Seal, chat: &str) -> anyh
     let came_back = tokio::time::timeout(PATIENCE, comes_back).await.unwrap_or(false);
     anyhow::ensure!(
         came_back,
-        "what is published on {channel} does not come back; is it one server behind this address?"
+        "a probe published on {channel} was not received; does this address lead to a single server?"
     );
     Ok(())
 }
