@@ -71,7 +71,7 @@ impl Cluster {
         let places = Places::of_machine(options.bin_dir.clone(), Home::npm_dirs(&options.data_dir).into());
         let binaries = places.find(home.account, &home.data, major_of(&home.data))?;
         if !home.data.exists() {
-            (options.notice)("Making the database; this happens only once");
+            (options.notice)("Creating the database; this happens only once");
             make(&home, &binaries)?;
         }
         let url = url(&home.sockets);
@@ -84,11 +84,11 @@ impl Cluster {
                 let mut server = server;
                 while ended.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                     if server.ended().is_some() {
-                        (runner.options.notice)("The database ended unexpectedly: starting it again");
+                        (runner.options.notice)("The database exited unexpectedly; restarting it");
                         match runner.start() {
                             Ok(again) => server = again,
                             Err(error) => {
-                                (runner.options.notice)(&format!("The database cannot start again: {error}"));
+                                (runner.options.notice)(&format!("Cannot restart the database; retrying: {error}"));
                                 // Its cause may pass, as a full disk does.
                                 thread::sleep(USUAL_START);
                             }
@@ -168,7 +168,7 @@ impl Runner {
             }
             if !said && since.elapsed() > USUAL_START {
                 said = true;
-                (self.options.notice)("The database repairs itself after a crash; this may take a while");
+                (self.options.notice)("The database is recovering from a crash; this may take a while");
             }
             PidFile::read(&self.home.data).is_some_and(|file| file.ready && file.pid == server.pid()).then_some(true)
         })

@@ -6,47 +6,51 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     #[error(
-        "no PostgreSQL 15 or newer was found: install it (Debian: `apt-get install postgresql`), name its directory in \
-         POSTGRES_BIN_DIR, or set DATABASE_URL; `cargo xtask run` fetches one by itself"
+        "no PostgreSQL 15 or newer was found: install it (Debian: `apt-get install postgresql`), set POSTGRES_BIN_DIR \
+         to its directory, or set DATABASE_URL; `cargo xtask run` downloads it automatically"
     )]
     NoBinaries,
 
     #[error(
-        "POSTGRES_BIN_DIR is {}, but no runnable `postgres` and `initdb` of PostgreSQL 15 or newer are there: correct it or unset it",
+        "POSTGRES_BIN_DIR is {}, which has no working `postgres` and `initdb` of PostgreSQL 15 or newer: \
+         correct or unset it",
         dir.display()
     )]
     NamedDirectory { dir: PathBuf },
 
     #[error(
-        "the database in {} was made by PostgreSQL {made_by}, and only {found} was found: install PostgreSQL {made_by}, \
-         name its directory in POSTGRES_BIN_DIR, or move the old data away",
+        "the database in {} was created by PostgreSQL {made_by}, but only {found} was found: install \
+         PostgreSQL {made_by}, set POSTGRES_BIN_DIR to its directory, or move the old data away",
         data.display()
     )]
     OtherMajor { data: PathBuf, made_by: u32, found: String },
 
-    #[error("another Gapless already runs on {}: stop it, or give this one a DATA_DIR of its own", dir.display())]
+    #[error("another Gapless is already using {}: stop it, or set DATA_DIR to another directory", dir.display())]
     InUse { dir: PathBuf },
 
     #[error(
-        "PostgreSQL refuses to run as root, and this machine has neither a `postgres` nor a `nobody` account to run it under: \
-         start Gapless as an ordinary user, or set DATABASE_URL"
+        "PostgreSQL refuses to run as root, and this machine has neither a `postgres` nor a `nobody` account to \
+         run it: start Gapless as a normal user, or set DATABASE_URL"
     )]
     NoAccount,
 
     #[error(
         "the database in {} belongs to another account (uid {owner}): start Gapless as that account or as root, \
-         or give this one a DATA_DIR of its own",
+         or set DATA_DIR to another directory",
         dir.display()
     )]
     OtherOwner { dir: PathBuf, owner: u32 },
 
-    #[error("cannot write to {} ({source}): correct its permissions, or name another directory in DATA_DIR", path.display())]
+    #[error(
+        "cannot write to {} ({source}): correct its permissions, or set DATA_DIR to another directory",
+        path.display()
+    )]
     Unwritable { path: PathBuf, source: io::Error },
 
-    #[error("the disk that holds {} is full: make room and start again; nothing acknowledged is lost", path.display())]
+    #[error("the disk with {} is full: make room and start again; no acknowledged message is lost", path.display())]
     DiskFull { path: PathBuf },
 
-    #[error("PostgreSQL did not start: {reason} (its whole log: {})", log.display())]
+    #[error("PostgreSQL did not start: {reason} (full log: {})", log.display())]
     Refused { reason: String, log: PathBuf },
 }
 
@@ -74,7 +78,7 @@ impl EmbeddedError {
             .map(|(_, reason)| reason.trim())
             .next_back()
             .or_else(|| text.lines().rfind(|line| !line.trim().is_empty()))
-            .unwrap_or("it ended without a word");
+            .unwrap_or("it exited without an error message");
         Self::Refused { reason: reason.to_owned(), log: log.to_owned() }
     }
 }

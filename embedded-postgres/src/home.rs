@@ -49,7 +49,7 @@ impl Home {
                 let _ = fs::remove_file(&link);
                 std::os::unix::fs::symlink(&data, &link).map_err(|error| EmbeddedError::at(&link, error))?;
                 notice(&format!(
-                    "PostgreSQL may not run as root, and its account cannot enter {}: the database is kept in {}",
+                    "PostgreSQL cannot run as root, and its account cannot access {}; storing the database in {}",
                     dir.display(),
                     data.display()
                 ));
@@ -122,7 +122,7 @@ pub fn make_private(dir: &Path, account: Account) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let found = fs::symlink_metadata(dir)?;
             if !found.is_dir() || found.uid() != account.uid {
-                return Err(io::Error::other("it belongs to somebody else"));
+                return Err(io::Error::other("it belongs to another user"));
             }
         }
         Err(error) => return Err(error),

@@ -134,7 +134,7 @@ pub fn take_over(data: &Path, notice: fn(&str)) {
     };
     let pid = pid_of(file.pid);
     if serves(file.pid, data) {
-        notice("A database left behind by a killed program is still running: stopping it first");
+        notice("A database left behind by a killed program is still running; stopping it first");
         for (signal, patience) in
             [(Signal::INT, FAST_SHUTDOWN), (Signal::QUIT, IMMEDIATE_SHUTDOWN), (Signal::KILL, IMMEDIATE_SHUTDOWN)]
         {
