@@ -61,7 +61,7 @@ export class TlsProxy {
     const shown = /```caddyfile\n(chat\.example\.org \{\n[^`]*)```/.exec(
       readFileSync("../docs/DEPLOY.md", "utf8"),
     )?.[1];
-    if (shown === undefined) throw new Error("docs/DEPLOY.md shows no Caddyfile for chat.example.org.");
+    if (shown === undefined) throw new Error("docs/DEPLOY.md contains no Caddyfile for chat.example.org.");
     const here = shown
       .replace("chat.example.org {", `${to.host}:${to.port} {\n\tencode zstd gzip`)
       .replace("127.0.0.1:8080", `127.0.0.1:${to.upstream}`);

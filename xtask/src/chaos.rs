@@ -29,7 +29,7 @@ fn prepare(args: Vec<OsString>, is_release: bool) -> anyhow::Result<Command> {
     if is_release {
         build.arg("--release");
     }
-    step::step("build the server and the chaos around it", || process::run(&mut build))?;
+    step::step("build the server and the chaos run", || process::run(&mut build))?;
     tools::redis()?;
     let is_mutated = args.iter().any(|arg| arg == "--mutant" || arg == "--mutants");
     let programs = root().join("target").join(if is_release { "release" } else { "debug" });

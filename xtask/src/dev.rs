@@ -33,7 +33,7 @@ pub fn dev(options: &Options) -> anyhow::Result<()> {
         if let Some(running) = &mut server
             && let Some(status) = running.ended()?
         {
-            step::note(&format!("the server ended ({status}): it starts again when a source changes"));
+            step::note(&format!("the server exited ({status}); restarting it when a source file changes"));
             server = None;
         }
         let newest = newest_source();
@@ -45,7 +45,7 @@ pub fn dev(options: &Options) -> anyhow::Result<()> {
                     drop(server.take());
                     server = Some(start_server(options.port)?);
                 }
-                Err(_) => step::note("not built: the server that runs is the old one"),
+                Err(_) => step::note("the build failed; the previous server is still running"),
             }
         }
     }

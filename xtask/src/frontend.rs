@@ -31,7 +31,7 @@ pub fn prepare() -> anyhow::Result<()> {
     }
     step::step("install the front end's packages", || {
         process::run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(dir()))
-            .context("the front end's packages could not be installed: check the network and try again")
+            .context("cannot install the front end's packages: check the network and try again")
     })?;
     fs::write(&stamp, lock).with_context(|| format!("cannot write {}", stamp.display()))
 }
@@ -62,13 +62,13 @@ pub fn npm(script: &str, args: &[&str]) -> Command {
 
 pub fn check_node() -> anyhow::Result<()> {
     let (major, minor) = OLDEST_NODE;
-    let wanted = format!("Node {major}.{minor} or newer is needed: install it from https://nodejs.org");
+    let wanted = format!("Node {major}.{minor} or newer is required: install it from https://nodejs.org");
     if process::find("node").is_none() || process::find("npm").is_none() {
-        bail!("{wanted}; no `node` with `npm` is on the PATH");
+        bail!("{wanted}; `node` or `npm` is not on the PATH");
     }
     let printed = process::read(Command::new("node").arg("--version"))?;
     if node_version(&printed).is_none_or(|found| found < OLDEST_NODE) {
-        bail!("{wanted}; this is {}", printed.trim());
+        bail!("{wanted}; the installed version is {}", printed.trim());
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub fn regenerate() -> anyhow::Result<()> {
     frontend::prepare()?;
     let document = process::read(Command::new(server).arg("openapi"))?;
     fs::write(frontend::dir().join("openapi.json"), document).context("cannot write frontend/openapi.json")?;
-    step::step("make the client", || frontend::npm_run("api", &[]))
+    step::step("generate the API client", || frontend::npm_run("api", &[]))
 }
 
 /// Regenerates everything; an error names what was not as committed. It is fresh then, ready to be committed.
@@ -32,7 +32,7 @@ pub fn check_fresh() -> anyhow::Result<()> {
         .into_iter()
         .collect();
     if !stale.is_empty() {
-        bail!("stale, and made anew just now; commit them: {}", stale.join(", "));
+        bail!("these files were out of date and have been regenerated; commit them: {}", stale.join(", "));
     }
     Ok(())
 }

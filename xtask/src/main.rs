@@ -56,7 +56,7 @@ enum Task {
     /// Run three instances while everything around them fails
     #[command(override_help = include_str!("../../chaos/src/usage.txt"))]
     Chaos(Passed),
-    /// Regenerate frontend/openapi.json and the client made from it
+    /// Regenerate frontend/openapi.json and the client generated from it
     Openapi,
     /// Check the workflows, images and platform files
     LintDeploy,
@@ -125,7 +125,7 @@ fn root() -> &'static Path {
 /// A directory for files that may be deleted at any time.
 fn scratch(name: &str) -> anyhow::Result<PathBuf> {
     let dir = root().join("target").join(name);
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     Ok(dir)
 }
 

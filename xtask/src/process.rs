@@ -87,7 +87,7 @@ pub fn read(command: &mut Command) -> anyhow::Result<String> {
         let printed = String::from_utf8_lossy(&output.stderr);
         bail!("`{name}` failed ({}): {}", output.status, printed.trim());
     }
-    String::from_utf8(output.stdout).with_context(|| format!("`{name}` printed what is not text"))
+    String::from_utf8(output.stdout).with_context(|| format!("`{name}` printed invalid UTF-8"))
 }
 
 /// What git says of this tree; `None` where there is no git, or the tree is no clone.
@@ -141,7 +141,7 @@ impl Running {
     }
 
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        self.child.try_wait().with_context(|| format!("lost sight of `{}`", self.name))
+        self.child.try_wait().with_context(|| format!("cannot get the status of `{}`", self.name))
     }
 
     fn signal(&self, signal: Signal) {

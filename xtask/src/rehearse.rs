@@ -40,8 +40,8 @@ pub fn rehearse(options: &Options) -> anyhow::Result<Tally> {
     let server = run::build_server(options.release)?;
     frontend::build()?;
     let dir = Scratch::make("gapless-rehearsal")?;
-    let deployment = step::step("start what compose.yaml names", || Deployment::start(server, &dir))?;
-    step::step("use it in a browser", || {
+    let deployment = step::step("start the services of compose.yaml", || Deployment::start(server, &dir))?;
+    step::step("test them in a browser", || {
         let mut command = frontend::npm("deployed", &[]);
         command
             .env("CHROMIUM_PATH", tools::chromium()?)
@@ -157,7 +157,10 @@ fn moved(text: &str, places: &[Place]) -> String {
 /// The proxy's image is Caddy's own, so this machine's Caddy is given the configuration.
 fn start_proxy(config: &Path, port: u16, places: &[Place]) -> anyhow::Result<Running> {
     let text = fs::read_to_string(config)?;
-    ensure!(text.starts_with(":8080 {"), "compose.yaml publishes the proxy's port 8080");
+    ensure!(
+        text.starts_with(":8080 {"),
+        "the proxy's configuration does not start with `:8080 {{`, the port that compose.yaml publishes"
+    );
     let here = moved(&text, places).replacen(":8080 {", &format!(":{port} {{"), 1);
     fs::write(config, format!("{{\n\tadmin off\n}}\n{here}"))?;
     let log = fs::File::create(config.with_file_name("proxy.log"))?;
@@ -177,7 +180,7 @@ fn start_proxy(config: &Path, port: u16, places: &[Place]) -> anyhow::Result<Run
 
 /// The command that `fly.toml` runs with a new release before its machines start.
 fn release_command() -> anyhow::Result<String> {
-    let fly = fs::read_to_string(root().join("fly.toml")).context("fly.toml")?;
+    let fly = fs::read_to_string(root().join("fly.toml")).context("cannot read fly.toml")?;
     let line = fly.lines().find_map(|line| line.trim().strip_prefix("release_command = "));
     Ok(line.context("fly.toml has no release_command")?.trim_matches('"').to_owned())
 }

@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     command.env("SPA_DIR", frontend::dist());
     interrupt::check()?;
 
-    Command::new(std::env::current_exe().context("cannot find this program")?)
+    Command::new(std::env::current_exe().context("cannot find the path of this program")?)
         .args(["announce", &options.port.to_string(), &address])
         .args((!options.no_open).then_some("--open"))
         .stdin(Stdio::null())
@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 /// Builds the server and returns its path.
 pub fn build_server(release: bool) -> anyhow::Result<PathBuf> {
-    step::step("build the server (minutes the first time, seconds then)", || {
+    step::step("build the server (minutes the first time, then seconds)", || {
         process::run(
             process::cargo()
                 .args(["build", "--package", "gapless", "--bin", "gapless"])
@@ -103,7 +103,7 @@ pub fn environment(command: &mut Command, port: u16) -> anyhow::Result<String> {
 pub fn check_port(port: u16) -> anyhow::Result<()> {
     if let Err(error) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
         bail!(
-            "port {port} cannot be used ({}): stop the program that uses it, or choose another with `--port {}`",
+            "cannot use port {port} ({}): stop the program that uses it, or choose another port with `--port {}`",
             reason(&error),
             port.checked_add(1).unwrap_or(DEFAULT_PORT)
         );
@@ -113,9 +113,9 @@ pub fn check_port(port: u16) -> anyhow::Result<()> {
 
 fn reason(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => "another program listens there",
-        std::io::ErrorKind::PermissionDenied => "only root may listen there",
-        _ => "the system refuses it",
+        std::io::ErrorKind::AddrInUse => "another program is using it",
+        std::io::ErrorKind::PermissionDenied => "only root may use it",
+        _ => "the system refused it",
     }
 }
 
@@ -134,9 +134,9 @@ pub fn announce(&Announcement { port, ref address, open }: &Announcement) {
     let demo = ready.contains("\"demo\":true");
     println!("\n  Gapless is running at {}", step::bold(address));
     if demo {
-        println!("  Demo mode, for this machine alone: sign in as ali / test, or as the admin: admin / admin");
+        println!("  Demo mode, only for this machine: sign in as ali / test, or as the admin with admin / admin");
     }
-    println!("  Ctrl-C stops it and its database.\n");
+    println!("  Press Ctrl-C to stop it and its database.\n");
     if open {
         open_browser(address);
     }

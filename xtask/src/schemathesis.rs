@@ -51,12 +51,12 @@ pub fn check() -> anyhow::Result<Tally> {
             .env("SCHEMATHESIS_HOOKS", "hooks")
             .env("GAPLESS_URL", format!("http://127.0.0.1:{port}")),
     )?;
-    let cases = cases(&printed).context("Schemathesis did not say how many cases it ran")?;
+    let cases = cases(&printed).context("cannot find the number of cases in Schemathesis's output")?;
     if !status.success() {
-        bail!("an answer is not as the document says, or a request failed the server; see above");
+        bail!("a response does not match the OpenAPI document, or a request caused a server error; see above");
     }
     if cases < LEAST_CASES {
-        bail!("only {cases} cases were run, of at least {LEAST_CASES}");
+        bail!("only {cases} cases were run; at least {LEAST_CASES} are required");
     }
     step::note(&format!("{cases} cases, every check passed"));
     Ok(Tally::STEP)
@@ -75,7 +75,7 @@ fn install() -> anyhow::Result<PathBuf> {
                     .arg(format!("schemathesis=={VERSION}")),
             )
         })
-        .context("Schemathesis could not be installed: check the network")?;
+        .context("cannot install Schemathesis: check the network")?;
     }
     Ok(program)
 }

@@ -94,7 +94,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
     report.run("front-end unit tests", || counted(&mut frontend::npm("test", &[]), tally::vitest));
     report.run("front-end types and build", || plain(&mut frontend::npm("build", &[])));
     report.run("front-end size", || plain(&mut frontend::npm("size", &[])));
-    report.run("Rust tests of the app within", || counted(&mut tests_of_the_app_within(), tally::rust));
+    report.run("Rust tests of the embedded app", || counted(&mut tests_of_the_app_within(), tally::rust));
     report.run("browser tests", || {
         let mut command = browser_tests("e2e")?;
         command.env("CHROMIUM_PATH", tools::chromium()?);
@@ -105,7 +105,7 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
         counted_by_playwright(&mut browser_tests("other-browsers")?)
     });
     report.run("rehearsal of a deployment", rehearse::check);
-    report.run("API against its document", schemathesis::check);
+    report.run("API against its OpenAPI document", schemathesis::check);
     Ok(())
 }
 
@@ -124,7 +124,7 @@ fn browser_tests(script: &str) -> anyhow::Result<Command> {
 fn install_other_browsers() {
     for found in [tools::firefox(), tools::webkit_driver(), tools::virtual_screen()] {
         if let Err(error) = found {
-            step::note(&format!("{error:#}; its tests are skipped"));
+            step::note(&format!("{error:#}; skipping its tests"));
         }
     }
 }
@@ -152,7 +152,7 @@ fn through_poolers(services: &Services, modules: &[&str], report: &mut Report) {
         let bouncer = match (way.find)() {
             Ok(bouncer) => bouncer,
             Err(error) => {
-                step::note(&format!("{}: not tested: {error:#}", way.name));
+                step::note(&format!("skipping {}: {error:#}", way.name));
                 continue;
             }
         };
@@ -222,7 +222,7 @@ fn counted(command: &mut Command, count: fn(&str) -> Option<Tally>) -> anyhow::R
         Some(tally) if status.success() || tally.failed > 0 => Ok(tally),
         _ if status.success() => Ok(Tally::default()),
         // It did not come as far as running tests, or something beside them failed.
-        _ => Err(anyhow!("it ended with {status}; its own words are above")),
+        _ => Err(anyhow!("it exited with {status}; see its output above")),
     }
 }
 

@@ -73,7 +73,10 @@ pub fn pgbouncer() -> anyhow::Result<Bouncer> {
 /// A `PgBouncer` that loses prepared statements in transaction mode (1.20 and earlier), as in Debian 12.
 pub fn pgbouncer_of_debian_12() -> anyhow::Result<Bouncer> {
     let bouncer = pgbouncer()?;
-    anyhow::ensure!(!bouncer.carries_statements(), "this system's PgBouncer is newer than 1.20");
+    anyhow::ensure!(
+        !bouncer.carries_statements(),
+        "the test requires PgBouncer 1.20 or earlier, but this system's is newer"
+    );
     Ok(bouncer)
 }
 
@@ -113,11 +116,11 @@ pub fn pgbouncer_of_debian_13() -> anyhow::Result<Bouncer> {
         return Ok(bouncer);
     }
     let (Some(_), Some(_)) = (process::find("apt-get"), process::find("dpkg-deb")) else {
-        bail!("PgBouncer 1.21 or later is needed and comes from Debian's packages, which this system cannot read");
+        bail!("PgBouncer 1.21 or later is required; fetching it needs `apt-get` and `dpkg-deb`");
     };
     step::step("unpack Debian 13's PgBouncer (once)", || {
         for inner in ["lists/partial", "cache/archives/partial", "packages", "root"] {
-            fs::create_dir_all(dir.join(inner)).with_context(|| format!("cannot make {}", dir.display()))?;
+            fs::create_dir_all(dir.join(inner)).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         let sources = dir.join("sources.list");
         let key = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -156,7 +159,7 @@ fn archive() -> anyhow::Result<String> {
         "Created-By: Packages",
     ]))?;
     let archive = listed.lines().find(|uri| uri.trim_end_matches('/').ends_with("/debian"));
-    Ok(archive.context("this system has no archive of Debian's packages")?.to_owned())
+    Ok(archive.context("apt lists no Debian package archive")?.to_owned())
 }
 
 /// The static server of the app, and the proxy of `compose.yaml`.
@@ -193,10 +196,10 @@ fn find_or_install(name: &str, package: &str, find: impl Fn() -> Option<PathBuf>
         return Ok(found);
     }
     let Some(apt_get) = process::find("apt-get") else {
-        bail!("{name} is needed and was not found: install it and put it on the PATH");
+        bail!("{name} is required but was not found: install it and add it to the PATH");
     };
     if !rustix::process::geteuid().is_root() {
-        bail!("{name} is needed, and only root can install it: run `sudo apt-get install {package}`");
+        bail!("{name} is required, and only root can install it: run `sudo apt-get install {package}`");
     }
     step::step(&format!("install {name}"), || {
         let apt = |args: &[&str]| {

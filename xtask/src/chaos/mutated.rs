@@ -33,7 +33,8 @@ fn copy(next: &Path, source: &Path) -> anyhow::Result<()> {
     if next.exists() {
         fs::remove_dir_all(next)?;
     }
-    let files = process::git(&["ls-files", "-z", "--", ".", ":!frontend"]).context("the sources are no git clone")?;
+    let files =
+        process::git(&["ls-files", "-z", "--", ".", ":!frontend"]).context("the sources are not a git clone")?;
     let files: Vec<&str> = files.split_terminator('\0').filter(|file| root().join(file).is_file()).collect();
     for file in &files {
         let copied = next.join(file);
@@ -51,7 +52,7 @@ fn copy(next: &Path, source: &Path) -> anyhow::Result<()> {
     if source.exists() {
         fs::remove_dir_all(source)?;
     }
-    fs::rename(next, source).context("cannot move the patched copy")
+    fs::rename(next, source).context("cannot move the patched copy into place")
 }
 
 fn apply_patches(dir: &Path) -> anyhow::Result<()> {
@@ -63,7 +64,7 @@ fn apply_patches(dir: &Path) -> anyhow::Result<()> {
     let applied = git.args(["apply", "--recount"]).args(&patches).output().context("cannot run git")?;
     ensure!(
         applied.status.success(),
-        "a seeded bug does not apply any more; chaos/mutants/README.md says how to refresh it: {}",
+        "a seeded bug no longer applies; see chaos/mutants/README.md for how to update it: {}",
         String::from_utf8_lossy(&applied.stderr).trim()
     );
     Ok(())

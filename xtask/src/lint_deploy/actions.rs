@@ -57,7 +57,7 @@ pub fn check() -> anyhow::Result<()> {
     for (action, pin) in &pins {
         ensure!(
             guide.lines().any(|line| line.contains(&format!("`{action}`")) && line.contains(&pin.commit)),
-            "docs/DEPLOY.md does not list {action} at {}: look the commit up and add it",
+            "docs/DEPLOY.md does not list {action} at {}: look up the commit and add it",
             pin.commit
         );
     }
@@ -83,9 +83,9 @@ fn collect(text: &str, pins: &mut BTreeMap<String, Pin>) -> anyhow::Result<()> {
         }
         let (action, pin) = parse(used)?;
         match runtime(action, &pin.version) {
-            None => bail!("{action} {} is not known here: what does its action.yml say of `runs.using`?", pin.version),
+            None => bail!("{action} {} is unknown: look up `runs.using` in its action.yml and add it", pin.version),
             Some(gone) if GONE.contains(&gone) => {
-                bail!("{action} {} declares {gone}, which GitHub's runners no longer have", pin.version)
+                bail!("{action} {} declares {gone}, which GitHub's runners no longer support", pin.version)
             }
             Some(_) => {}
         }

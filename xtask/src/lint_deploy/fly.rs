@@ -99,14 +99,14 @@ impl Platform {
             }
             let (key, value) = line.split_once(" = ").with_context(|| format!("`{line}` is not `key = value`"))?;
             let key = format!("{section}{key}");
-            ensure!(key.starts_with("env.") || KEYS.contains(&&*key), "flyctl knows no `{key}`");
+            ensure!(key.starts_with("env.") || KEYS.contains(&&*key), "flyctl does not know `{key}`");
             values.insert(key, value.trim_matches('"').to_owned());
         }
         Ok(Self(values))
     }
 
     fn text(&self, key: &str) -> anyhow::Result<&str> {
-        self.0.get(key).map(String::as_str).with_context(|| format!("`{key}` is not said"))
+        self.0.get(key).map(String::as_str).with_context(|| format!("`{key}` is not set"))
     }
 
     /// A number, or a time in seconds.
@@ -141,14 +141,17 @@ impl Platform {
     fn serves_streams(&self, is_setting: impl Fn(&str) -> bool, heartbeat_secs: u64) -> anyhow::Result<()> {
         // A mistyped one would be warned about on a machine far away.
         let unknown: Vec<_> = self.settings().filter(|name| !is_setting(name)).collect();
-        ensure!(unknown.is_empty(), "it sets what the program does not have: {}", unknown.join(", "));
+        ensure!(unknown.is_empty(), "it sets variables that the program does not read: {}", unknown.join(", "));
         if let Some(secret) = self.settings().find(|name| SECRETS.contains(name)) {
-            bail!("{secret} belongs to `fly secrets set`");
+            bail!("{secret} is a secret: set it with `fly secrets set`");
         }
         self.same("env.PORT", "http_service.internal_port")?;
         self.same("env.PORT", "checks.alive.port")?;
         self.same("env.METRICS_PORT", "metrics.port")?;
-        ensure!(self.text("env.METRICS_PORT")? != self.text("env.PORT")?, "/metrics would be public");
+        ensure!(
+            self.text("env.METRICS_PORT")? != self.text("env.PORT")?,
+            "METRICS_PORT is the public port, which would make /metrics public"
+        );
         self.says("kill_signal", "SIGTERM")?;
         self.less("env.DRAIN_GRACE_SECS", "kill_timeout", "a machine would be killed while it drains")?;
         self.less("http_service.checks.interval", "env.DRAIN_DELAY_SECS", "the proxy would notice too late")?;
@@ -158,12 +161,15 @@ impl Platform {
         self.less(limits[0], limits[1], "the proxy prefers others before it refuses")?;
         self.says("http_service.concurrency.type", "connections")?;
         self.says("http_service.auto_stop_machines", "off")?;
-        ensure!(self.number("http_service.min_machines_running")? >= 2, "a deploy of one machine interrupts everybody");
+        ensure!(
+            self.number("http_service.min_machines_running")? >= 2,
+            "a deploy with a single machine interrupts everybody"
+        );
         let used =
             self.number("http_service.min_machines_running")? * (self.number("env.DB_POOL_SIZE")? + CORE_CONNECTIONS);
         ensure!(
             used + SPARE_CONNECTIONS <= POOLER_CONNECTIONS,
-            "the machines hold {used} database connections, of {POOLER_CONNECTIONS} that the smallest plan's pooler opens"
+            "the machines use {used} database connections, but the smallest plan's pooler allows {POOLER_CONNECTIONS}"
         );
         self.says("deploy.strategy", "rolling")?;
         self.says("http_service.checks.path", "/readyz")?;
@@ -175,7 +181,7 @@ impl Platform {
 
     fn serves_files(&self) -> anyhow::Result<()> {
         let unknown: Vec<_> = self.settings().filter(|name| !OF_THE_APP.contains(name)).collect();
-        ensure!(unknown.is_empty(), "the static server has no {}", unknown.join(", "));
+        ensure!(unknown.is_empty(), "the static server does not read {}", unknown.join(", "));
         self.same("env.PORT", "http_service.internal_port")?;
         self.says("http_service.auto_stop_machines", "stop")?;
         self.says("http_service.min_machines_running", "0")
@@ -211,7 +217,7 @@ mod tests {
             ("DB_POOL_SIZE = \"14\"", "DB_POOL_SIZE = \"20\"", "smallest plan's pooler"),
             ("  PORT = \"8080\"", "  PROT = \"8080\"", "PROT"),
             ("  LOG_FORMAT = \"json\"", "  JWT_SIGNING_KEY = \"0\"", "fly secrets set"),
-            ("kill_signal", "kil_signal", "flyctl knows no"),
+            ("kill_signal", "kil_signal", "flyctl does not know"),
             ("port = 9091", "port = 8080", "METRICS_PORT"),
         ] {
             let wrong = api().replacen(said, instead, 1);

@@ -62,7 +62,7 @@ pub fn check() -> anyhow::Result<()> {
             }
         }
     }
-    ensure!(seen > 20, "only {seen} commands of flyctl were found");
+    ensure!(seen > 20, "only {seen} flyctl commands were found; more than 20 were expected");
     Ok(())
 }
 
@@ -126,10 +126,10 @@ fn is_known(command: &[String]) -> anyhow::Result<()> {
     };
     // Match `postgres create` before `postgres`.
     let longest = COMMANDS.iter().filter(|(name, _)| begins(name)).max_by_key(|(name, _)| name.len());
-    let Some((name, flags)) = longest else { bail!("flyctl has no such command, or it was not looked up yet") };
+    let Some((name, flags)) = longest else { bail!("flyctl has no such command, or it is not listed here yet") };
     for flag in command.iter().filter(|word| word.starts_with("--")) {
         let flag = flag.split_once('=').map_or(flag.as_str(), |(flag, _)| flag);
-        ensure!(flags.contains(&flag), "`fly {name}` has no {flag}, or it was not looked up yet");
+        ensure!(flags.contains(&flag), "`fly {name}` has no {flag}, or it is not listed here yet");
     }
     Ok(())
 }

@@ -19,11 +19,12 @@ pub fn check(shellcheck: &Path) -> anyhow::Result<()> {
         // words of their own for those in angle brackets.
         let commands = blocks(&text, "sh").join("\n").replace(['<', '>'], "");
         fs::write(&script, format!("#!/usr/bin/env bash\n# shellcheck disable=SC2034,SC2164\n{commands}"))?;
-        run(shellcheck.to_owned(), [script.as_os_str()]).with_context(|| format!("the commands of {page}"))?;
+        run(shellcheck.to_owned(), [script.as_os_str()])
+            .with_context(|| format!("shellcheck rejects the commands of {page}"))?;
     }
     let guide = fs::read_to_string(root().join("docs/DEPLOY.md"))?;
     let caddyfiles = blocks(&guide, "caddyfile");
-    ensure!(!caddyfiles.is_empty(), "docs/DEPLOY.md shows no Caddyfile");
+    ensure!(!caddyfiles.is_empty(), "docs/DEPLOY.md contains no Caddyfile");
     if tools::caddy_if_installed().is_some() {
         for text in caddyfiles {
             let file = dir.join("Caddyfile");
@@ -32,13 +33,13 @@ pub fn check(shellcheck: &Path) -> anyhow::Result<()> {
         }
         caddy_takes(Path::new("frontend/Caddyfile"))?;
     } else {
-        step::note("Caddy is not installed; its files were not tried");
+        step::note("Caddy is not installed; skipping the check of the Caddyfiles");
     }
     unit_is_sound()
 }
 
 fn caddy_takes(file: &Path) -> anyhow::Result<()> {
-    let caddy = tools::caddy_if_installed().context("Caddy")?;
+    let caddy = tools::caddy_if_installed().context("cannot find Caddy")?;
     process::read(
         Command::new(caddy).args(["validate", "--adapter", "caddyfile", "--config"]).arg(file).current_dir(root()),
     )
@@ -49,7 +50,7 @@ fn caddy_takes(file: &Path) -> anyhow::Result<()> {
 fn unit_is_sound() -> anyhow::Result<()> {
     const UNIT: &str = "docs/gapless.service";
     if process::find("systemd-analyze").is_none() {
-        step::note(&format!("systemd is not installed; {UNIT} was not tried"));
+        step::note(&format!("systemd is not installed; skipping the check of {UNIT}"));
         return Ok(());
     }
     let dir = scratch("tools")?.join("guide");
@@ -64,11 +65,11 @@ fn unit_is_sound() -> anyhow::Result<()> {
         .filter(|line| line.contains("gapless.service"))
         .map(str::to_owned)
         .collect();
-    ensure!(complaints.is_empty(), "systemd on {UNIT}:\n{}", complaints.join("\n"));
+    ensure!(complaints.is_empty(), "systemd reports problems in {UNIT}:\n{}", complaints.join("\n"));
     let threshold = "--threshold=20";
     process::read(Command::new("systemd-analyze").args(["security", "--offline=true", threshold]).arg(&unit))
         .map(drop)
-        .with_context(|| format!("the sandbox of {UNIT} is wider than 2.0 of 10"))
+        .with_context(|| format!("the sandbox of {UNIT} is too open: its exposure exceeds 2.0 of 10"))
 }
 
 /// The text of each fenced block of `language`.

@@ -19,24 +19,22 @@ const NOISE: &str = "KeywordDetector";
 pub fn check(python: &Path) -> anyhow::Result<()> {
     finds_what_is_planted(python)?;
     let Some(listed) = process::git(&["ls-files", "--cached", "--others", "--exclude-standard"]) else {
-        step::note(
-            "not searched for secrets: this tree is no clone, so nothing tells which files are the repository's",
-        );
+        step::note("this is not a git clone; skipping the search for secrets");
         return Ok(());
     };
     let files: Vec<_> =
         listed.lines().filter(|file| root().join(file).is_file() && *file != KNOWN && !is_binary(file)).collect();
-    ensure!(files.len() > 100, "git names only {} files: is this a clone?", files.len());
+    ensure!(files.len() > 100, "git lists only {} files; is this a clone?", files.len());
     // A copy, since the scanner would write into it when a line moves.
     let known = scratch("tools")?.join("secrets.baseline");
     fs::copy(root().join(KNOWN), &known).with_context(|| format!("cannot copy {KNOWN}"))?;
     let found = scanner(python).arg("--baseline").arg(&known).args(files).current_dir(root()).output();
-    let found = found.context("the scanner of secrets cannot run")?;
+    let found = found.context("cannot run the secret scanner")?;
     // 3: nothing new, but a line has moved.
     ensure!(
         matches!(found.status.code(), Some(0 | 3)),
-        "a secret may have come into the tree. If it is none, say so by\n    git ls-files | xargs {} scan --disable-plugin {NOISE} \
-         --no-verify --baseline {KNOWN}\nand look at the difference.\n{}{}",
+        "the tree may contain a new secret. If it is a false alarm, run\n    git ls-files | xargs {} scan \
+         --disable-plugin {NOISE} --no-verify --baseline {KNOWN}\nand review the difference.\n{}{}",
         python.with_file_name("detect-secrets").display(),
         String::from_utf8_lossy(&found.stdout),
         String::from_utf8_lossy(&found.stderr),
@@ -71,8 +69,8 @@ fn finds_what_is_planted(python: &Path) -> anyhow::Result<()> {
     for (name, text) in planted {
         let file = dir.join(name);
         fs::write(&file, text)?;
-        let found = scanner(python).arg(&file).output().context("the scanner of secrets cannot run")?;
-        ensure!(found.status.code() == Some(1), "the scanner of secrets does not see what was planted in {name}");
+        let found = scanner(python).arg(&file).output().context("cannot run the secret scanner")?;
+        ensure!(found.status.code() == Some(1), "the secret scanner does not find the planted secret in {name}");
     }
     fs::remove_dir_all(&dir)?;
     Ok(())

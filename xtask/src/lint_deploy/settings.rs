@@ -18,7 +18,7 @@ pub fn check() -> anyhow::Result<()> {
     are_known("docs/gapless.service", lines.flat_map(str::split_whitespace).filter_map(name), &reference)?;
     let services = services(&scratch("tools")?, &[])?;
     let instances: Vec<_> = services.iter().filter(|service| service.build.as_deref() == Some(".")).collect();
-    ensure!(instances.len() >= 2, "compose.yaml has {} instances of the API", instances.len());
+    ensure!(instances.len() >= 2, "compose.yaml has {} instances of the API, but 2 are required", instances.len());
     let set = instances.iter().flat_map(|service| service.env.iter().map(|(name, _)| name.as_str()));
     are_known("compose.yaml", set, &reference)
 }
@@ -37,9 +37,9 @@ fn name(assignment: &str) -> Option<&str> {
 
 fn are_known<'a>(file: &str, names: impl Iterator<Item = &'a str>, reference: &str) -> anyhow::Result<()> {
     let names: Vec<_> = names.collect();
-    ensure!(!names.is_empty(), "{file} sets nothing");
+    ensure!(!names.is_empty(), "{file} sets no variables");
     let unknown: Vec<_> = names.into_iter().filter(|name| !reference.contains(&format!("| `{name}` |"))).collect();
-    ensure!(unknown.is_empty(), "{file} sets what the program does not have: {}", unknown.join(", "));
+    ensure!(unknown.is_empty(), "{file} sets variables that the program does not read: {}", unknown.join(", "));
     Ok(())
 }
 

@@ -35,12 +35,13 @@ fn parse(printed: &str, variables: &[(&str, &str)]) -> anyhow::Result<Vec<Servic
             services.push(Service { name: name.to_owned(), ..Service::default() });
             continue;
         }
-        let service = services.last_mut().context("a fact of no service")?;
+        let service =
+            services.last_mut().context("the reader of compose.yaml printed a line before the first service")?;
         match words[..] {
             ["build", context] => service.build = Some(context.to_owned()),
             ["env", name, value] => service.env.push((name.to_owned(), filled_in(value, variables)?)),
             ["config", file] => service.config = Some(file.to_owned()),
-            _ => bail!("the reader of compose.yaml printed `{line}`"),
+            _ => bail!("the reader of compose.yaml printed an unknown line: `{line}`"),
         }
     }
     Ok(services)
@@ -49,8 +50,8 @@ fn parse(printed: &str, variables: &[(&str, &str)]) -> anyhow::Result<Vec<Servic
 /// `${NAME:-default}`: the variable, where it is set and not empty.
 fn filled_in(value: &str, variables: &[(&str, &str)]) -> anyhow::Result<String> {
     let Some((before, rest)) = value.split_once("${") else { return Ok(value.to_owned()) };
-    let (inside, after) = rest.split_once('}').context("a variable without its end")?;
-    let (name, default) = inside.split_once(":-").context("a variable without a default")?;
+    let (inside, after) = rest.split_once('}').context("a variable has no closing brace")?;
+    let (name, default) = inside.split_once(":-").context("a variable has no default")?;
     let given = variables.iter().find(|(other, value)| *other == name && !value.is_empty());
     Ok(format!("{before}{}{}", given.map_or(default, |(_, value)| value), filled_in(after, variables)?))
 }

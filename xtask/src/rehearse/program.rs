@@ -55,7 +55,7 @@ impl Program {
                 if !matches!(running.ended(), Ok(None)) {
                     match program.start() {
                         Ok(again) => running = again,
-                        Err(error) => step::note(&format!("{} cannot start again: {error:#}", program.name)),
+                        Err(error) => step::note(&format!("cannot restart {}: {error:#}", program.name)),
                     }
                 }
                 thread::sleep(WATCH_INTERVAL);

@@ -58,7 +58,7 @@ pub struct Pooler {
 
 impl Pooler {
     pub fn start(database_url: &str, bouncer: &Bouncer, way: &Way) -> anyhow::Result<Self> {
-        let server = Server::of(database_url).context("the database's address")?;
+        let server = Server::of(database_url).context("cannot parse the database URL")?;
         let dir = Scratch::make("gapless-pooler")?;
         let port = free_port()?;
         let settings = dir.0.join("pgbouncer.ini");

@@ -46,7 +46,7 @@ impl Services {
             Err(_) => match start_redis(&dir) {
                 Ok((url, redis)) => (Some(url), Some(redis)),
                 Err(error) => {
-                    step::note(&format!("{error:#}; tests that need it are not run"));
+                    step::note(&format!("{error:#}; skipping the tests that need it"));
                     (None, None)
                 }
             },
@@ -102,13 +102,13 @@ pub fn free_port() -> anyhow::Result<u16> {
             return Ok(port);
         }
     }
-    bail!("no port from 20000 to 29999 is free")
+    bail!("there is no free port from 20000 to 29999")
 }
 
 impl Scratch {
     pub fn make(name: &str) -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         Ok(Self(dir))
     }
 }

@@ -16,7 +16,7 @@ impl Tally {
     /// Prints the count, for a command of its own.
     pub fn all_passed(self) -> anyhow::Result<()> {
         println!("\n{self}");
-        anyhow::ensure!(self.failed == 0 && self.passed > 0, "not everything passed");
+        anyhow::ensure!(self.failed == 0 && self.passed > 0, "some tests failed, or none passed");
         Ok(())
     }
 }
