@@ -82,5 +82,5 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
 fn raise_open_files() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
-        .context("raising the number of open files")
+        .context("cannot raise the limit of open files")
 }

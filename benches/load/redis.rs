@@ -28,7 +28,7 @@ impl Redis {
         let redis = Self { child, address: ([127, 0, 0, 1], port).into() };
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(redis.address).is_err() {
-            ensure!(Instant::now() < deadline, "redis-server does not listen");
+            ensure!(Instant::now() < deadline, "redis-server is not listening");
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(redis)

@@ -31,16 +31,17 @@ pub struct Cluster {
 impl Cluster {
     /// Starts everything, the three instances at once on an empty database.
     pub async fn start(server: &Path, logs: &Path, terms: &Terms) -> anyhow::Result<Self> {
-        let data = tempfile::Builder::new().prefix("gapless-chaos-").tempdir().context("a directory for data")?;
+        let data =
+            tempfile::Builder::new().prefix("gapless-chaos-").tempdir().context("cannot create a data directory")?;
         let postgres = Postgres::start(data.path(), terms.mutant == Some("async-commit")).await?;
-        let redis = Redis::start(data.path()).await.context("Redis")?;
+        let redis = Redis::start(data.path()).await.context("cannot start Redis")?;
         let mut instances = Vec::with_capacity(INSTANCES);
         for number in 0..INSTANCES {
             let place = Place { server, logs, terms };
             instances.push(Instance::start(number, &place, &postgres, &redis).await?);
         }
         for instance in &instances {
-            instance.is_ready().await.with_context(|| format!("instance {}", instance.number))?;
+            instance.is_ready().await.with_context(|| format!("instance {} did not start", instance.number))?;
         }
         Ok(Self { instances, redis, postgres, data })
     }

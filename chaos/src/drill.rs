@@ -61,7 +61,7 @@ impl FromStr for Drill {
         Self::ALL
             .into_iter()
             .find(|drill| drill.name() == name)
-            .ok_or_else(|| format!("there is no drill `{name}`; there are {}", names()))
+            .ok_or_else(|| format!("there is no drill `{name}`; the drills are {}", names()))
     }
 }
 
@@ -81,11 +81,11 @@ pub struct Course<'a> {
 
 /// Performs a drill; what it measured is held against its goals on the sheet.
 pub async fn perform(drill: Drill, course: &Course<'_>) -> anyhow::Result<Sheet> {
-    ensure!(course.server.is_file(), "there is no program {}", course.server.display());
+    ensure!(course.server.is_file(), "the server program {} does not exist", course.server.display());
     if course.dir.exists() {
-        fs::remove_dir_all(course.dir).with_context(|| format!("clearing {}", course.dir.display()))?;
+        fs::remove_dir_all(course.dir).with_context(|| format!("cannot clear {}", course.dir.display()))?;
     }
-    fs::create_dir_all(course.dir).with_context(|| format!("making {}", course.dir.display()))?;
+    fs::create_dir_all(course.dir).with_context(|| format!("cannot create {}", course.dir.display()))?;
     raise_open_files()?;
     match drill {
         Drill::RollingRestart => rolling_restart::perform(course).await,
@@ -101,5 +101,5 @@ pub async fn perform(drill: Drill, course: &Course<'_>) -> anyhow::Result<Sheet>
 fn raise_open_files() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
-        .context("raising the number of open files")
+        .context("cannot raise the limit of open files")
 }

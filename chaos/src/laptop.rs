@@ -32,7 +32,7 @@ pub async fn run(address: SocketAddr, room: Uuid) -> Infallible {
                     "hello" | "reset" => println!("{}", event.name),
                     "message.posted" => match serde_json::from_str::<Message>(&event.data) {
                         Ok(Message { seq }) => println!("message {seq}"),
-                        Err(error) => println!("nonsense: {error}"),
+                        Err(error) => println!("invalid message: {error}"),
                     },
                     _ => {}
                 }

@@ -8,7 +8,7 @@
 //! a mistake of the other; only the way to run a private PostgreSQL is the same.
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("the chaos run looks into /proc: it runs on Linux");
+compile_error!("the chaos run reads /proc, so it needs Linux");
 
 pub mod options;
 pub mod schedule;

@@ -68,14 +68,14 @@ async fn command() -> anyhow::Result<ExitCode> {
 
 fn named(name: &str) -> anyhow::Result<&'static Mutant> {
     let names = || MUTANTS.iter().map(|mutant| mutant.name).collect::<Vec<_>>().join(", ");
-    Mutant::named(name).with_context(|| format!("there is no mutant `{name}`; there are {}", names()))
+    Mutant::named(name).with_context(|| format!("there is no mutant `{name}`; the mutants are {}", names()))
 }
 
 async fn perform(drill: Drill, options: &Options) -> anyhow::Result<ExitCode> {
     if drill == Drill::Network
         && let Err(error) = network::wire::enter()
     {
-        println!("the drill `network` is skipped: {error:#}");
+        println!("skipping the drill `network`: {error:#}");
         return Ok(ExitCode::SUCCESS);
     }
     let dir = options.dir.join(format!("drill-{}", drill.name()));
@@ -84,7 +84,7 @@ async fn perform(drill: Drill, options: &Options) -> anyhow::Result<ExitCode> {
     let lid = Duration::from_secs(options.lid_secs);
     let course = Course { server: &options.server, dir: &dir, mutant, streams: options.streams, lid };
     let sheet = drill::perform(drill, &course).await?;
-    fs::write(dir.join("figures.json"), sheet.json()).context("writing the figures")?;
+    fs::write(dir.join("figures.json"), sheet.json()).context("cannot write the figures")?;
     print!("{}", if options.json { sheet.json() } else { sheet.text() });
     Ok(if sheet.missed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -94,7 +94,7 @@ fn announce(report: &Report) -> ExitCode {
     if report.fell.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("\nfell: {}", report.fell.join(", "));
+    println!("\nviolated: {}", report.fell.join(", "));
     ExitCode::FAILURE
 }
 
@@ -121,18 +121,19 @@ async fn write(plan: Plan) -> anyhow::Result<Report> {
     let findings = run::run(&plan).await?;
     let report = Report::of(&findings);
     let path = plan.dir.join("report.json");
-    fs::write(&path, report.json()).with_context(|| format!("writing {}", path.display()))?;
+    fs::write(&path, report.json()).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(report)
 }
 
 async fn catch_all(options: &Options) -> anyhow::Result<ExitCode> {
     let mut caught = 0;
     for mutant in &MUTANTS {
-        let report = release(options, mutant).await.with_context(|| format!("the mutant {}", mutant.name))?;
+        let report =
+            release(options, mutant).await.with_context(|| format!("cannot run the mutant {}", mutant.name))?;
         let is_caught = mutant.is_caught_by(&report.fell);
         caught += usize::from(is_caught);
         let verdict = if is_caught { "caught" } else { "ESCAPED" };
-        println!("{:24} {verdict:8} fell: {}", mutant.name, report.fell.join(", "));
+        println!("{:24} {verdict:8} violated: {}", mutant.name, report.fell.join(", "));
         if !is_caught {
             print!("{}", report.text());
         }

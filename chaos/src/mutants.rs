@@ -103,7 +103,7 @@ mod tests {
             let complaint = String::from_utf8_lossy(&checked.stderr);
             assert!(
                 checked.status.success(),
-                "{patch} does not apply any more; chaos/mutants/README.md says how to refresh it:\n{complaint}"
+                "{patch} no longer applies; see chaos/mutants/README.md for how to update it:\n{complaint}"
             );
         }
     }

@@ -78,7 +78,7 @@ impl Options {
             }
         }
         if !(1.0..=100_000.0).contains(&options.rate) {
-            bail!("--rate is a number of posts a second, at least 1");
+            bail!("--rate must be a number of posts per second, at least 1");
         }
         options.server = std::path::absolute(&options.server).context("--server")?;
         options.dir = std::path::absolute(&options.dir).context("--dir")?;

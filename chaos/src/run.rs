@@ -50,11 +50,11 @@ pub struct Plan {
 
 /// Runs and judges.
 pub async fn run(plan: &Plan) -> anyhow::Result<Findings> {
-    ensure!(plan.server.is_file(), "there is no program {}", plan.server.display());
+    ensure!(plan.server.is_file(), "the server program {} does not exist", plan.server.display());
     if plan.dir.exists() {
-        fs::remove_dir_all(&plan.dir).with_context(|| format!("clearing {}", plan.dir.display()))?;
+        fs::remove_dir_all(&plan.dir).with_context(|| format!("cannot clear {}", plan.dir.display()))?;
     }
-    fs::create_dir_all(&plan.dir).with_context(|| format!("making {}", plan.dir.display()))?;
+    fs::create_dir_all(&plan.dir).with_context(|| format!("cannot create {}", plan.dir.display()))?;
     let history =
         History::begin(&plan.dir.join(HISTORY), plan.seed, plan.length.as_secs(), plan.mutant.map(str::to_owned))?;
     let terms = Terms { mutant: plan.mutant, ..Terms::default() };
@@ -69,9 +69,9 @@ pub async fn close(stage: Arc<Stage>, dir: &Path) -> anyhow::Result<Findings> {
     let mut db = stage.cluster.postgres.connect().await?;
     let truth = Truth::read(&mut db).await?;
     drop(db);
-    let stage = Arc::into_inner(stage).context("everybody has left the stage")?;
+    let stage = Arc::into_inner(stage).context("a task still holds the stage")?;
     let Stage { cluster, history, .. } = stage;
-    history.end().context("the history")?;
+    history.end().context("cannot write the history")?;
     cluster.keep_logs(dir);
     drop(cluster);
     truth.write(&dir.join("database.json"))?;
@@ -167,7 +167,7 @@ struct Online {
 
 /// How long guests of a killed instance are counted by another.
 async fn raise_ghosts(stage: &Stage) -> anyhow::Result<()> {
-    let room = *stage.rooms.first().context("there are rooms")?;
+    let room = *stage.rooms.first().context("there are no rooms")?;
     let (doomed, witness) = (&stage.cluster.instances[0], &stage.cluster.instances[1]);
     let before = guests(witness.address, room).await.unwrap_or_default();
     let mut streams = Vec::new();
@@ -177,7 +177,7 @@ async fn raise_ghosts(stage: &Stage) -> anyhow::Result<()> {
     }
     let began = Instant::now();
     while guests(witness.address, room).await.is_none_or(|now| now < before + GHOSTS as u64) {
-        ensure!(began.elapsed() < LONGEST_GHOST, "guests of one instance are not counted by another");
+        ensure!(began.elapsed() < LONGEST_GHOST, "the guests of one instance are not counted by another");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     doomed.kill();

@@ -139,9 +139,9 @@ impl Stage {
             .chain(people("victim", VICTIMS - DEPUTIES))
             .chain(["admin-judge".to_owned()]);
         let mut waiting: Vec<Arc<Person>> = register(&cluster, names.collect()).await?;
-        cluster.postgres.execute(APPOINT_ADMINS).await.context("appointing admins")?;
+        cluster.postgres.execute(APPOINT_ADMINS).await.context("cannot appoint the admins")?;
 
-        let judge = waiting.pop().context("somebody judges")?;
+        let judge = waiting.pop().context("there is no judge")?;
         let victims = waiting.split_off(AUTHORS + ADMINS + TABBED);
         let tabbed = waiting.split_off(AUTHORS + ADMINS);
         let admins = waiting.split_off(AUTHORS);
@@ -185,7 +185,7 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        bail!("no room can be made")
+        bail!("cannot create a room")
     }
 
     /// Asks one thing of an instance, the way that clients go.
@@ -248,9 +248,9 @@ async fn register(cluster: &Cluster, names: Vec<String>) -> anyhow::Result<Vec<A
         let address = cluster.instances[place % INSTANCES].address;
         registering.spawn(async move {
             let request = Request::post("/auth/register", json!({ "username": name, "password": PASSWORD }));
-            let answer = ask(address, &request).await.with_context(|| format!("registering {name}"))?;
+            let answer = ask(address, &request).await.with_context(|| format!("cannot register {name}"))?;
             if answer.status != 201 {
-                bail!("registering {name}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+                bail!("cannot register {name}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
             }
             let session: Session = answer.json()?;
             Ok((place, Arc::new(Person { id: session.user.id, name, token: Mutex::default() })))

@@ -140,7 +140,7 @@ impl Ledger {
                             check_kept(*number, submitted, (id, pos, seq), found, truth, faults);
                         }
                         (None, Some(id)) if submitted.refused && submitted.attempts == 1 => {
-                            faults.add("phantoms", || format!("submit {number} was refused, and is message {id}"));
+                            faults.add("phantoms", || format!("submit {number} was refused, but message {id} exists"));
                         }
                         (None, _) if submitted.refused => self.refused += 1,
                         (None, _) => self.unknown += 1,
@@ -188,7 +188,7 @@ impl Ledger {
                 Moment::Acknowledged(pos) => newest = newest.max(pos),
                 Moment::Begun(pos, number) if pos <= newest => {
                     faults.add("reordered", || {
-                        format!("submit {number} is at {pos}, begun after {newest} was acknowledged")
+                        format!("submit {number} is at {pos}, but began after {newest} was acknowledged")
                     });
                 }
                 Moment::Begun(..) => {}
@@ -207,7 +207,7 @@ fn check_kept(
     faults: &mut Faults,
 ) {
     let Some(message) = found.and_then(|id| truth.messages.get(id)) else {
-        faults.add("lost", || format!("submit {number} was acknowledged at {pos:?} and is nowhere"));
+        faults.add("lost", || format!("submit {number} was acknowledged at {pos:?}, but does not exist"));
         return;
     };
     let same = found == id.as_ref()
@@ -217,7 +217,7 @@ fn check_kept(
         && message.is_direct == (submitted.deed == Deed::Direct)
         && (message.print == Some(submitted.print) || message.edited || message.print.is_none());
     if !same {
-        faults.add("lost", || format!("submit {number} was acknowledged as {id:?} at {pos:?}, and is {message:?}"));
+        faults.add("lost", || format!("submit {number} was acknowledged as {id:?} at {pos:?}, but is {message:?}"));
     }
 }
 
@@ -230,11 +230,11 @@ fn check_origins(truth: &Truth, prints: &HashMap<u64, u64>, posted: &HashSet<(Uu
                 faults.add("phantoms", || format!("message {id} has a body that nobody wrote"));
             }
             if let Some(other) = bodies.insert(print, id) {
-                faults.add("doubled", || format!("messages {id} and {other} have the body of one submit"));
+                faults.add("doubled", || format!("messages {id} and {other} have the body of the same submit"));
             }
         }
         if !posted.contains(&(message.author, message.client_id)) {
-            faults.add("phantoms", || format!("message {id} has a client_id that nobody made"));
+            faults.add("phantoms", || format!("message {id} has an unknown client_id"));
         }
     }
 }

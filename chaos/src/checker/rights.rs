@@ -86,7 +86,7 @@ impl Rights {
                     self.requests.saturating_record(late.max(1));
                     if late > WITHIN {
                         faults.add("late after revocation", || {
-                            format!("instance {instance} honoured session {session} {late} us after its end ({began})")
+                            format!("instance {instance} accepted session {session} {late} us after its end ({began})")
                         });
                     }
                 }
@@ -110,7 +110,7 @@ impl Rights {
                 self.streams.saturating_record(late.max(1));
                 if late > WITHIN {
                     faults.add("late after revocation", || {
-                        format!("stream {conn} went on for {late} us after its session had ended")
+                        format!("stream {conn} continued for {late} us after its session had ended")
                     });
                 }
             }
@@ -120,7 +120,9 @@ impl Rights {
             self.expiries += 1;
             if at > expires + WITHIN && timing.is_calm(expires, expires + WITHIN) {
                 let late = at - expires;
-                faults.add("late after revocation", || format!("stream {conn} went on for {late} us after its token"));
+                faults.add("late after revocation", || {
+                    format!("stream {conn} continued for {late} us after its token had expired")
+                });
             }
         }
     }

@@ -67,7 +67,7 @@ impl Streams {
             Record::Reset { conn, cursor, reason, .. } => {
                 *self.resets.entry(reason.clone()).or_default() += 1;
                 if reason == "epoch" {
-                    faults.add("broken histories", || format!("stream {conn} was told that another history began"));
+                    faults.add("broken histories", || format!("stream {conn} was told that the history changed"));
                 }
                 if let Some(reader) = self.reader_of(*conn) {
                     reader.passed = Some(pos_of(cursor));
@@ -82,11 +82,11 @@ impl Streams {
                     let told = Told { name, subject: *subject, place: *place, seq: *seq, print: *print };
                     if let Some(why) = told.is_wrong(row, truth, ledger) {
                         faults.add("phantoms", || {
-                            format!("stream {conn} at {pos}: {why}: {told:?}, and the log says {row:?}")
+                            format!("stream {conn} at {pos}: {why}: received {told:?}, but the log has {row:?}")
                         });
                     }
                 } else {
-                    faults.add("phantoms", || format!("stream {conn} was given {pos}, {name}, which the log has not"));
+                    faults.add("phantoms", || format!("stream {conn} received {pos}, {name}, which is not in the log"));
                 }
                 self.pass(*conn, pos, true, truth, faults);
             }
@@ -112,8 +112,9 @@ impl Streams {
         }
         self.opened += 1;
         if !cursor.starts_with(&truth.epoch) {
-            faults
-                .add("broken histories", || format!("stream {conn} begins at {cursor}, the log is of {}", truth.epoch));
+            faults.add("broken histories", || {
+                format!("stream {conn} begins at {cursor}, but the log's epoch is {}", truth.epoch)
+            });
         }
         let resumes = stream.cursor.as_deref();
         let from = resumes.map_or_else(|| pos_of(cursor), pos_of);
@@ -132,7 +133,7 @@ impl Streams {
         if reader.passed.is_none_or(|passed| pos <= passed) {
             let name = if *word & bit == 0 { "reordered" } else { "doubled" };
             let passed = reader.passed;
-            faults.add(name, || format!("stream {conn} was given {pos} after {passed:?}"));
+            faults.add(name, || format!("stream {conn} received {pos} after {passed:?}"));
         }
         *word |= bit;
     }
@@ -147,7 +148,7 @@ impl Streams {
         let Some(passed) = reader.passed else { return };
         if pos < passed {
             if !is_event {
-                faults.add("reordered", || format!("stream {conn} was told of {pos} after {passed}"));
+                faults.add("reordered", || format!("stream {conn} received {pos} after {passed}"));
             }
             return;
         }
@@ -160,7 +161,7 @@ impl Streams {
             if reader.must_hear(row, truth) && !may_be_missing {
                 faults.add("gaps", || {
                     format!(
-                        "stream {conn} ({}) came from {passed} to {pos} without {missed}, {}",
+                        "stream {conn} ({}) went from {passed} to {pos} without {missed}, {}",
                         reader.kind, row.name
                     )
                 });
@@ -178,14 +179,14 @@ impl Streams {
         if is_event && truth.row(pos).is_some_and(|row| !reader.may_hear(row, truth)) {
             let is_mail = matches!(truth.row(pos), Some(Row { said: Said::Direct { .. }, .. }));
             let name = if is_mail { "leaked" } else { "phantoms" };
-            faults.add(name, || format!("stream {conn} ({}) was given {pos}, which is not for it", reader.kind));
+            faults.add(name, || format!("stream {conn} ({}) received {pos}, which it should not", reader.kind));
         }
         if let Some(ended) = stream.session.and_then(|session| truth.ended.get(&session))
             && is_event
             && pos > *ended
         {
             faults.add("late after revocation", || {
-                format!("stream {conn} was given {pos}; its session ended at {ended}")
+                format!("stream {conn} received {pos}, but its session had ended at {ended}")
             });
         }
         reader.passed = Some(pos);
@@ -198,7 +199,7 @@ impl Streams {
                 && settled < truth.head
             {
                 faults.add("deaf", || {
-                    format!("reader {number} ({}) came to {settled} of {} and no further", reader.kind, truth.head)
+                    format!("reader {number} ({}) reached {settled} of {} and stopped", reader.kind, truth.head)
                 });
             }
         }
@@ -250,7 +251,7 @@ impl Told<'_> {
             Said::Direct { message } => (message, None),
             Said::Room { room, .. } => (room, None),
             Said::Standing { user, .. } => (user, None),
-            Said::SessionsEnded => return Some("nobody hears it"),
+            Said::SessionsEnded => return Some("an event that no reader receives"),
         };
         if subject != self.subject {
             return Some("another subject");

@@ -98,7 +98,7 @@ impl Truth {
         )
         .fetch_all(&mut *db)
         .await
-        .context("the log")?;
+        .context("cannot read the log")?;
         let last = rows.last().map_or(0, |row| row.0).max(truth.head);
         truth.log.resize_with(usize::try_from(last)? + 1, || None);
         for row in rows {
@@ -109,7 +109,7 @@ impl Truth {
         )
         .fetch_all(&mut *db)
         .await
-        .context("messages")?;
+        .context("cannot read the messages")?;
         for (id, pos, seq, target, author, client_id, body, edited) in messages {
             let print = body.as_deref().map(fingerprint);
             let seq = Some(seq);
@@ -119,7 +119,7 @@ impl Truth {
             sqlx::query_as("select id, pos, recipient_id, sender_id, client_id, body from direct_messages")
                 .fetch_all(&mut *db)
                 .await
-                .context("direct messages")?;
+                .context("cannot read the direct messages")?;
         for (id, pos, target, author, client_id, body) in directs {
             let print = Some(fingerprint(&body));
             truth
@@ -132,12 +132,13 @@ impl Truth {
 
     /// Keeps what was found, so that a history can be judged again when its database is gone.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        serde_json::to_writer(BufWriter::new(File::create(path)?), self).context("the database as JSON")
+        serde_json::to_writer(BufWriter::new(File::create(path)?), self).context("cannot write the database as JSON")
     }
 
     /// What [`write`](Self::write) kept.
     pub fn reread(path: &Path) -> anyhow::Result<Self> {
-        let mut truth: Self = serde_json::from_reader(BufReader::new(File::open(path)?)).context("the database")?;
+        let mut truth: Self =
+            serde_json::from_reader(BufReader::new(File::open(path)?)).context("cannot parse the recorded database")?;
         let submits = truth.messages.iter().map(|(id, message)| ((message.author, message.client_id), *id));
         truth.by_submit = submits.collect();
         Ok(truth)
@@ -150,8 +151,8 @@ impl Truth {
 
     fn take(&mut self, row: LogRow) -> anyhow::Result<()> {
         let (pos, kind, at, room, message, user, detail) = row;
-        let of_room = || room.context("a room's row names it");
-        let of_message = || message.context("a message's row names it");
+        let of_room = || room.context("the log row of a room has no room id");
+        let of_message = || message.context("the log row of a message has no message id");
         let mut name = kind.clone();
         let said = match kind.as_str() {
             "message.posted" => Said::Posted { message: of_message()?, room: of_room()? },
@@ -175,7 +176,7 @@ impl Truth {
             }
             _ => {
                 "user.changed".clone_into(&mut name);
-                Said::Standing { user: user.context("a user's row names them")? }
+                Said::Standing { user: user.context("the log row of a user has no user id")? }
             }
         };
         let place = usize::try_from(pos)?;
@@ -191,7 +192,7 @@ impl Truth {
     pub fn check(&self, faults: &mut Faults) {
         for (pos, row) in self.log.iter().enumerate().skip(1) {
             if row.is_none() {
-                faults.add("gaps", || format!("position {pos} is not in the log, which has come to {}", self.head));
+                faults.add("gaps", || format!("position {pos} is missing in the log, whose head is {}", self.head));
             }
         }
         let mut by_pos: Vec<(&Uuid, &Message)> = self.messages.iter().collect();
@@ -205,7 +206,7 @@ impl Truth {
             };
             if !is_logged {
                 faults.add("phantoms", || {
-                    format!("message {id} has position {}, and the log says {said:?}", message.pos)
+                    format!("message {id} has position {}, but the log has {said:?} there", message.pos)
                 });
             }
             if let Some(seq) = message.seq {
@@ -219,7 +220,7 @@ impl Truth {
         for (room, head) in &self.room_heads {
             let found = seqs.get(room).copied().unwrap_or_default();
             if found != *head {
-                faults.add("gaps", || format!("room {room} says it has come to seq {head}, its messages to {found}"));
+                faults.add("gaps", || format!("room {room} has head seq {head}, but its newest message has {found}"));
             }
         }
         self.check_archives(&by_pos, faults);

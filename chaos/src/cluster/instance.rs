@@ -125,14 +125,14 @@ impl Instance {
         let began = tokio::time::Instant::now();
         while began.elapsed() < START {
             if self.process.has_ended() {
-                bail!("it ended at its start; its words are in {}", self.log.display());
+                bail!("it exited during start; its log is {}", self.log.display());
             }
             if self.says_ready().await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("it is not ready after {START:?}; its words are in {}", self.log.display())
+        bail!("it is not ready after {START:?}; its log is {}", self.log.display())
     }
 
     /// Starts it again where it ended by itself, as it does when the database is away at its start.

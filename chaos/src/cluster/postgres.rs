@@ -38,7 +38,7 @@ impl Postgres {
         let cluster = tokio::task::spawn_blocking(|| Cluster::start(options))
             .await
             .expect("starting a database does not panic")?;
-        let options = PgConnectOptions::from_str(cluster.url()).context("the database's address")?;
+        let options = PgConnectOptions::from_str(cluster.url()).context("cannot parse the database URL")?;
         Ok(Self { cluster, data: dir.join("postgres"), options })
     }
 
@@ -61,7 +61,7 @@ impl Postgres {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        PgConnection::connect_with(&self.options).await.context("connecting to Postgres")
+        PgConnection::connect_with(&self.options).await.context("cannot connect to PostgreSQL")
     }
 
     pub async fn execute(&self, sql: &'static str) -> anyhow::Result<()> {

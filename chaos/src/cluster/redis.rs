@@ -31,7 +31,7 @@ impl Redis {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(io::Error::other("redis-server does not listen"))
+        Err(io::Error::other("redis-server is not listening"))
     }
 
     /// Starts it, again and empty.

@@ -92,7 +92,7 @@ pub async fn wait_live(stage: &Stage, streams: usize) -> anyhow::Result<()> {
     let began = Instant::now();
     while stage.live.load(Ordering::Relaxed) < streams {
         let live = stage.live.load(Ordering::Relaxed);
-        ensure!(began.elapsed() < GREETED, "{live} of {streams} streams are live after {GREETED:?}");
+        ensure!(began.elapsed() < GREETED, "only {live} of {streams} streams are live after {GREETED:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())

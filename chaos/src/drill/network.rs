@@ -212,6 +212,6 @@ async fn say(stage: &Stage, number: u8) -> anyhow::Result<()> {
     let author = &stage.authors[number];
     let token = author.token(stage).await.context("an author cannot sign in")?;
     let (status, _) = post(stage, author, stage.rooms[number], &token.access, 0, &mut None).await;
-    ensure!(status == 201, "a post in the room of network {number} is answered {status}");
+    ensure!(status == 201, "a post in the room of network {number} was answered with {status}");
     Ok(())
 }

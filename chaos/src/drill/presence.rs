@@ -101,7 +101,7 @@ async fn seat(stage: &Arc<Stage>, rooms: &[Uuid], streams: usize) -> anyhow::Res
     let mut seated = JoinSet::new();
     for n in 0..streams {
         let stream = open(stage, n % INSTANCES, rooms.get(n / INSTANCES % rooms.len()), None).await;
-        seated.spawn(stream.context("a reader is refused")?.drain());
+        seated.spawn(stream.context("a reader's stream was refused")?.drain());
     }
     Ok(seated)
 }
@@ -144,10 +144,10 @@ async fn open(stage: &Stage, on: usize, room: Option<&Uuid>, access: Option<&str
 /// What is spent while this goes on.
 async fn spend(stage: &Stage, what: impl Future<Output = ()>) -> anyhow::Result<Spent> {
     let cpu = || stage.cluster.instances.iter().map(Instance::cpu).sum::<Option<Duration>>();
-    let (before, commands) = (cpu().context("processor time")?, stage.cluster.redis.commands().await?);
+    let (before, commands) = (cpu().context("cannot read the CPU time")?, stage.cluster.redis.commands().await?);
     let began = Instant::now();
     what.await;
     let lasted = began.elapsed();
-    let cpu = cpu().context("processor time")?.saturating_sub(before);
+    let cpu = cpu().context("cannot read the CPU time")?.saturating_sub(before);
     Ok(Spent { cpu, commands: stage.cluster.redis.commands().await? - commands, lasted })
 }

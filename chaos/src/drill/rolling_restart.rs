@@ -32,10 +32,10 @@ pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
     let mut leaving = histogram();
     for instance in &stage.cluster.instances {
         // A process takes its counters with it.
-        reads += instance.metrics().await.context("its metrics")?.sum(RESUME_READS);
+        reads += instance.metrics().await.context("cannot read the instance's metrics")?.sum(RESUME_READS);
         let told = stage.history.now();
         instance.dismiss();
-        ensure!(instance.ends().await, "instance {} does not end", instance.number);
+        ensure!(instance.ends().await, "instance {} did not exit in time", instance.number);
         leaving.saturating_record(stage.history.now() - told);
         instance.run()?;
         instance.is_ready().await?;

@@ -154,7 +154,7 @@ async fn take_place(stage: &Stage, instance: usize) -> anyhow::Result<Option<Eve
     let address = stage.cluster.instances[instance].streams.address;
     let stream = EventStream::open(address, &query, None, None).await;
     let mut stream = stream.map_err(|refused| anyhow::anyhow!("a stream was refused: {refused:?}"))?;
-    let first = stream.next().await.context("a stream ended without a word")?;
+    let first = stream.next().await.context("a stream ended before its first event")?;
     if first.name == "hello" {
         return Ok(Some(stream));
     }

@@ -83,21 +83,21 @@ async fn one(
     let say = async || {
         let token = author.token(stage).await.context("an author cannot sign in")?;
         let (status, _) = post(stage, author, room, &token.access, 0, &mut None).await;
-        ensure!(status == 201, "a post is answered {status}");
+        ensure!(status == 201, "a post was answered with {status}");
         anyhow::Ok(())
     };
     let address = wire.to(stage.cluster.instances[usize::from(number)].address.port());
     let (laptop, mut said) = start(&address.to_string(), room)?;
-    let pid = laptop.id().context("a laptop runs")?;
+    let pid = laptop.id().context("the laptop process has exited")?;
     let mut heard = Heard::default();
-    ensure!(next(&mut said).await.as_deref() == Some("hello"), "the laptop is not greeted");
+    ensure!(next(&mut said).await.as_deref() == Some("hello"), "the laptop received no greeting");
     let mut posted = 0;
     for _ in 0..BEFORE {
         say().await?;
         posted += 1;
     }
     while heard.seqs.len() < BEFORE {
-        heard.take(&next(&mut said).await.context("the laptop does not hear")?);
+        heard.take(&next(&mut said).await.context("the laptop received no message")?);
     }
 
     send(pid, Signal::STOP);
@@ -163,7 +163,7 @@ fn start(address: &str, room: Uuid) -> anyhow::Result<(Child, mpsc::Receiver<Str
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--laptop", address, "--room", &room.to_string()]);
     let mut laptop = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-    let mut lines = BufReader::new(laptop.stdout.take().context("it is piped")?).lines();
+    let mut lines = BufReader::new(laptop.stdout.take().context("its output is not piped")?).lines();
     let (sender, receiver) = mpsc::channel(1_000);
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await

@@ -20,16 +20,16 @@ const PROGRAM: &str = include_str!("../../../../tests/tools/badwire.py");
 /// A sentence that names the missing prerequisite.
 pub fn enter() -> anyhow::Result<()> {
     if env::var_os(ENTERED).is_some() {
-        ensure!(succeeds("ip", &["link", "set", "lo", "up"]), "the loopback of the new network stays down");
+        ensure!(succeeds("ip", &["link", "set", "lo", "up"]), "cannot bring up the loopback of the new network");
         return Ok(());
     }
     let can_run = Path::new("/dev/net/tun").exists()
         && succeeds("unshare", &["--net", "ip", "link", "set", "lo", "up"])
         && succeeds("python3", &["--version"]);
-    ensure!(can_run, "it needs root, /dev/net/tun, unshare, ip and python3");
+    ensure!(can_run, "it requires root, /dev/net/tun, unshare, ip and python3");
     let mut again = Command::new("unshare");
     again.arg("--net").arg(env::current_exe()?).args(env::args_os().skip(1)).env(ENTERED, "1");
-    Err(again.exec()).context("entering a network of its own")
+    Err(again.exec()).context("cannot enter a separate network namespace")
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {
@@ -62,10 +62,10 @@ impl BadWire {
         command.args(["-c", PROGRAM, &number.to_string()]);
         command.args([delay_ms, jitter_ms, loss_percent].map(|figure| figure.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut process = command.spawn().context("a wire")?;
+        let mut process = command.spawn().context("cannot start the simulated network")?;
         let mut said = String::new();
-        BufReader::new(process.stdout.take().context("it is piped")?).read_line(&mut said).await?;
-        ensure!(said == "ready\n", "a wire cannot be laid");
+        BufReader::new(process.stdout.take().context("its output is not piped")?).read_line(&mut said).await?;
+        ensure!(said == "ready\n", "cannot set up the simulated network");
         Ok(Self { number, process })
     }
 
@@ -76,7 +76,9 @@ impl BadWire {
 
     pub async fn change(&mut self, conditions: Conditions) -> anyhow::Result<()> {
         let Conditions { delay_ms, jitter_ms, loss_percent } = conditions;
-        let wire = self.process.stdin.as_mut().context("it is piped")?;
-        wire.write_all(format!("{delay_ms} {jitter_ms} {loss_percent}\n").as_bytes()).await.context("changing a wire")
+        let wire = self.process.stdin.as_mut().context("its input is not piped")?;
+        wire.write_all(format!("{delay_ms} {jitter_ms} {loss_percent}\n").as_bytes())
+            .await
+            .context("cannot change the simulated network")
     }
 }

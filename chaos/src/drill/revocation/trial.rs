@@ -124,7 +124,7 @@ impl Kind {
 pub async fn attempt(stage: &Arc<Stage>, kind: Kind, number: usize) -> anyhow::Result<Vec<Seen>> {
     let victim = Arc::clone(kind.victim(stage));
     // Rooms of its own for what closes a room.
-    let (spare, common) = stage.rooms.split_last().context("there are rooms")?;
+    let (spare, common) = stage.rooms.split_last().context("there are no rooms")?;
     let room = if kind == Kind::Archive { *spare } else { common[number % common.len()] };
     let ruled = number % INSTANCES;
     let token = sign_in(stage, &victim).await?;
@@ -141,8 +141,8 @@ pub async fn attempt(stage: &Arc<Stage>, kind: Kind, number: usize) -> anyhow::R
         let address = stage.cluster.instances[other].streams.address;
         let mut stream = EventStream::open(address, &query, None, None)
             .await
-            .map_err(|refused| anyhow::anyhow!("a stream of the victim: {refused:?}"))?;
-        stream.next().await.context("a greeting")?;
+            .map_err(|refused| anyhow::anyhow!("the victim's stream was refused: {refused:?}"))?;
+        stream.next().await.context("the stream ended before its greeting")?;
         honour(stage, kind, &victim, room, &token, other).await?;
         let (stage, victim, token) = (Arc::clone(stage), Arc::clone(&victim), token.clone());
         watching.spawn(async move {
@@ -158,11 +158,11 @@ pub async fn attempt(stage: &Arc<Stage>, kind: Kind, number: usize) -> anyhow::R
 
     let sent = stage.history.now();
     let answer = stage.ask(ruled, &kind.ruling(victim.id, room, &by)).await?;
-    ensure!(answer.is_success(), "the ruling was answered {}", answer.status);
+    ensure!(answer.is_success(), "the ruling was answered with {}", answer.status);
     let seen = watching.join_all().await;
     if let Some(pardon) = kind.pardon(victim.id, room, &by) {
         let answer = stage.ask(ruled, &pardon).await?;
-        ensure!(answer.is_success(), "the pardon was answered {}", answer.status);
+        ensure!(answer.is_success(), "the pardon was answered with {}", answer.status);
     }
     let since = |at: Micros| at.saturating_sub(sent).max(1);
     Ok(seen.into_iter().map(|(stream, refusal)| Seen { stream: since(stream), refusal: since(refusal) }).collect())
@@ -204,7 +204,7 @@ async fn honour(
         }
         tokio::time::sleep(TRIED_EVERY).await;
     }
-    bail!("instance {on} does not honour the right")
+    bail!("instance {on} does not grant the right")
 }
 
 async fn refuse(stage: &Stage, kind: Kind, victim: &Person, room: Uuid, token: &Token, on: usize) -> Micros {
