@@ -30,7 +30,7 @@ test("one person can join with a single-use link, and the next one cannot", asyn
     await guest.seesSent("glad to be here");
 
     await joins(late, "too.late");
-    await expect(late.page.getByRole("alert")).toContainText("not any more");
+    await expect(late.page.getByRole("alert")).toContainText("no longer valid");
     await admin.page.getByRole("button", { name: "Done" }).click();
     await admin.page.reload();
     await expect(admin.page.getByRole("list", { name: "Invitations" })).toContainText("Used");

@@ -3,7 +3,8 @@ import { getMe } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
 import { untilAnswered } from "../../api/until-answered";
 import { withViewer } from "../../realtime/snapshots";
-import { chat, useChat } from "../../realtime/store";
+import type { Viewer } from "../../realtime/state";
+import { type ChatStore, chat, useChat } from "../../realtime/store";
 
 /** Keeps the role and mute of the signed-in user up to date: loaded once, then updated by `user.changed`. */
 export function useViewerSnapshot(): void {
@@ -11,12 +12,19 @@ export function useViewerSnapshot(): void {
   const coverage = useChat((state) => state.coverage.directs);
   useQuery({
     queryKey: ["viewer", viewerId, coverage],
-    queryFn: async () => {
-      const me = await answer(getMe());
-      chat.update((state) => (state.viewer?.id === me.id ? withViewer(state, me) : state));
-      return me.id;
-    },
+    queryFn: () => loadViewer(chat, () => answer(getMe())),
     ...untilAnswered,
     enabled: viewerId !== undefined && coverage > 0,
   });
+}
+
+/** Loads the viewer into `store`. A response that a `user.changed` overtook may be older: then it is loaded again. */
+export async function loadViewer(store: ChatStore, load: () => Promise<Viewer>): Promise<string> {
+  for (;;) {
+    const before = store.state.viewer;
+    const viewer = await load();
+    if (store.state.viewer !== before) continue;
+    store.update((state) => (state.viewer?.id === viewer.id ? withViewer(state, viewer) : state));
+    return viewer.id;
+  }
 }
