@@ -138,7 +138,7 @@ for (const { name, start, needs } of BROWSERS) {
         .toMatch(/reconnecting|offline/);
       // A chunk that was not needed so far: the current screen stays until the chunk is loaded.
       await tab.value("void document.querySelector('a[href=\"/dm\"]').click()");
-      const says = "document.body.innerText.includes('A part of this page could not be loaded')";
+      const says = "document.body.innerText.includes('Part of this page could not be loaded')";
       await expect.poll(() => tab.value(says), SOON).toBe(true);
       await server.startAgain();
       // It loads automatically; if the browser caches the failure, the page offers to reload.
