@@ -40,7 +40,8 @@ test("scrolling while rows are still being measured is not undone", async ({ api
     await reader.page.waitForFunction(() => "leftFrom" in window);
     await reader.page.waitForTimeout(1_000);
     const gap = await reader.log.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);
-    expect(gap, `visit ${visit}`).toBeGreaterThan(500);
+    // 800 px were scrolled; rows that turn out smaller than estimated take some of them back.
+    expect(gap, `visit ${visit}`).toBeGreaterThan(400);
     await expect(reader.page.getByRole("button", { name: "Jump to newest" })).toBeVisible();
   }
 });
