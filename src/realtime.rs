@@ -259,15 +259,17 @@ impl Realtime {
     /// rare changes, so that their callers can read their own writes.
     pub async fn settle(&self, pos: Pos) {
         self.backplane.send(Bulletin::Head(pos));
-        if !self.hears(pos).await {
-            tracing::warn!(%pos, "a committed change was not applied here within 1 s; answering anyway");
-        }
+        self.hears_or_warns(pos).await;
     }
 
     /// Publishes an event that was just committed, and waits (a second at most) until it is applied here.
     pub async fn settle_event(&self, event: Event) {
         let pos = event.pos;
         self.publish(vec![event], Trace::default());
+        self.hears_or_warns(pos).await;
+    }
+
+    async fn hears_or_warns(&self, pos: Pos) {
         if !self.hears(pos).await {
             tracing::warn!(%pos, "a committed change was not applied here within 1 s; answering anyway");
         }

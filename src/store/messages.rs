@@ -86,16 +86,21 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
 
 /// Returns the message in its current state.
 pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
-    let row = sqlx::query_as::<_, MessageRow>(
+    Ok(find_all(db, &[id]).await?.pop())
+}
+
+/// Returns the current state of those of these messages that exist, in no particular order.
+pub async fn find_all(db: &Db, ids: &[MessageId]) -> sqlx::Result<Vec<Message>> {
+    let rows = sqlx::query_as::<_, MessageRow>(
         "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                 m.body, m.created_at, m.edited_at, m.deleted_at
          from messages m join users u on u.id = m.author_id
-         where m.id = $1",
+         where m.id = any($1)",
     )
-    .bind(id)
-    .fetch_optional(db)
+    .bind(ids)
+    .fetch_all(db)
     .await?;
-    Ok(row.map(Message::from))
+    Ok(rows.into_iter().map(Message::from).collect())
 }
 
 /// Replaces the message's body.
@@ -112,7 +117,7 @@ pub async fn delete(db: &Db, id: MessageId, actor: UserId) -> sqlx::Result<Outco
 
 /// A row of `messages` with its author's name.
 #[derive(FromRow)]
-pub(super) struct MessageRow {
+struct MessageRow {
     id: MessageId,
     room_id: RoomId,
     pos: Pos,

@@ -45,13 +45,18 @@ pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
 
 /// Returns the room, archived or not.
 pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
-    let row = sqlx::query_as::<_, RoomRow>(
-        "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = $1",
+    Ok(find_all(db, &[id]).await?.pop())
+}
+
+/// Returns those of these rooms that exist, archived or not, in no particular order.
+pub async fn find_all(db: &Db, ids: &[RoomId]) -> sqlx::Result<Vec<Room>> {
+    let rows = sqlx::query_as::<_, RoomRow>(
+        "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = any($1)",
     )
-    .bind(id)
-    .fetch_optional(db)
+    .bind(ids)
+    .fetch_all(db)
     .await?;
-    Ok(row.map(Room::from))
+    Ok(rows.into_iter().map(Room::from).collect())
 }
 
 /// Creates a room.
@@ -129,7 +134,7 @@ pub async fn renew_name_keys(db: &Db) -> sqlx::Result<u64> {
 
 /// A row of `rooms`.
 #[derive(FromRow)]
-pub(super) struct RoomRow {
+struct RoomRow {
     id: RoomId,
     name: String,
     topic: String,

@@ -10,8 +10,7 @@ use utoipa::ToSchema;
 use super::{Audit, Kind, Of, ids};
 use crate::event::{Audience, Effect, Event, Message};
 use crate::id::{MessageId, Pos, RoomId, Seq};
-use crate::store::Db;
-use crate::store::messages::MessageRow;
+use crate::store::{Db, messages};
 
 const POSTED: Kind =
     Kind::new("message.posted", Audit::No).telling::<Message>("A message was posted.").redacted_by(without_body);
@@ -45,7 +44,8 @@ fn carrying(event: Event, message: &Message) -> Event {
 
 /// Returns the event of a deletion. In an archived room, clients receive nothing: they reload the room's page when it
 /// is restored.
-fn deleted(event: Event, id: MessageId, room_id: RoomId, seq: Seq, is_silent: bool) -> Event {
+fn deleted(event: Event, message: &Message, is_silent: bool) -> Event {
+    let &Message { id, room_id, seq, .. } = message;
     let pos = event.pos;
     let event = event.with_effect(Effect::BodyDeleted { message: id });
     if is_silent { event } else { event.told_to(Audience::Room(room_id), &Deleted { id, room_id, seq, pos }) }
@@ -60,17 +60,8 @@ pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let messages: Vec<MessageRow> = sqlx::query_as(
-        "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                m.body, m.created_at, m.edited_at, m.deleted_at
-         from messages m join users u on u.id = m.author_id
-         where m.id = any($1)",
-    )
-    .bind(ids(rows.iter().map(|(row, _)| row.message_id)))
-    .fetch_all(db)
-    .await?;
-    let messages: HashMap<MessageId, Message> =
-        messages.into_iter().map(Message::from).map(|message| (message.id, message)).collect();
+    let messages = messages::find_all(db, &ids(rows.iter().map(|(row, _)| row.message_id))).await?;
+    let messages: HashMap<MessageId, Message> = messages.into_iter().map(|message| (message.id, message)).collect();
 
     let event = |(row, kind): &(&super::Row, &'static Kind)| {
         let message = messages.get(&row.message_id?)?;
@@ -79,7 +70,7 @@ pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
             "message.posted" => posted(message),
             "message.deleted" => {
                 let is_silent = row.detail.as_ref().is_some_and(|detail| detail["archived"] == true);
-                deleted(event, message.id, message.room_id, message.seq, is_silent)
+                deleted(event, message, is_silent)
             }
             _ => carrying(event, message),
         })

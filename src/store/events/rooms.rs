@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::{Audit, Kind, Of, Row, ids};
 use crate::event::{Audience, Effect, Event, Room};
 use crate::id::RoomId;
-use crate::store::Db;
-use crate::store::rooms::RoomRow;
+use crate::store::{Db, rooms};
 
 pub const KINDS: &[Kind] = &[
     Kind::new("room.created", Audit::Yes).telling::<Room>("A room was created."),
@@ -30,13 +29,8 @@ pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let rooms: Vec<RoomRow> = sqlx::query_as(
-        "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = any($1)",
-    )
-    .bind(ids(rows.iter().map(|(row, _)| row.room_id)))
-    .fetch_all(db)
-    .await?;
-    let rooms: HashMap<RoomId, Room> = rooms.into_iter().map(Room::from).map(|room| (room.id, room)).collect();
+    let rooms = rooms::find_all(db, &ids(rows.iter().map(|(row, _)| row.room_id))).await?;
+    let rooms: HashMap<RoomId, Room> = rooms.into_iter().map(|room| (room.id, room)).collect();
 
     let event = |(row, kind): &(&Row, &'static Kind)| {
         let room = rooms.get(&row.room_id?)?;
