@@ -74,7 +74,7 @@ pub struct Room {
     pub id: RoomId,
     #[schema(example = "general")]
     pub name: String,
-    /// What it is about; empty where nobody said.
+    /// Topic, shown in the header of the room; empty if there is none.
     #[serde(default)]
     #[schema(required = true, max_length = 250, example = "Announcements and help")]
     pub topic: String,

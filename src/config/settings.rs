@@ -113,7 +113,7 @@ pub struct Settings {
     #[arg(long, env = "METRICS_TOKEN_FILE", value_parser = path())]
     pub(super) metrics_token_file: Option<PathBuf>,
 
-    /// Who may create an account: anyone, anyone with an invitation from an admin, or no one.
+    /// Registration policy: anyone may create an account, anyone with an invitation from an admin, or no one.
     #[arg(long, env = "REGISTRATION", value_enum, default_value_t = Registration::Open)]
     pub(super) registration: Registration,
 

@@ -39,7 +39,7 @@ pub struct RoomInput {
     name: RoomName,
 }
 
-/// What a room is about.
+/// The topic of a room.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
@@ -167,7 +167,7 @@ pub async fn set_retention(
     room(&app, id).await
 }
 
-/// Say what a room is about, in its header.
+/// Set the topic of a room, shown in its header.
 #[utoipa::path(
     put, path = "/rooms/{id}/topic", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     request_body = Topic,

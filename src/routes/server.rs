@@ -11,11 +11,11 @@ use crate::extract::Json;
 /// Settings of the server.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Server {
-    /// Whether the demo accounts `ali` and `admin` exist.
+    /// True if the demo accounts `ali` and `admin` exist.
     demo: bool,
-    /// Whether a user may answer an admin who wrote to them first.
+    /// True if users may reply to an admin who wrote to them first.
     dm_replies: bool,
-    /// Who may sign up.
+    /// Registration policy.
     registration: Registration,
     #[schema(example = "0.1.0")]
     version: &'static str,

@@ -55,7 +55,7 @@ struct EventId(String);
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct HelloData {
-    /// Where this stream starts: it carries the events after this position.
+    /// Start of this stream: it carries the events after this position.
     cursor: EventId,
     rooms: Vec<RoomHead>,
     /// Requested rooms that are unknown or archived.

@@ -314,7 +314,7 @@ export const setRetention = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Say what a room is about, in its header.
+ * Set the topic of a room, shown in its header.
  */
 export const setTopic = <ThrowOnError extends boolean = false>(options: Options<SetTopicData, ThrowOnError>) => (options.client ?? client).put<SetTopicResponses, SetTopicErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

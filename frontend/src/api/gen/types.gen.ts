@@ -199,7 +199,7 @@ export type HeartbeatEvent = {
 
 export type HelloData = {
     /**
-     * Where this stream starts: it carries the events after this position.
+     * Start of this stream: it carries the events after this position.
      */
     cursor: EventId;
     /**
@@ -547,7 +547,7 @@ export type Room = {
      */
     retention_days: number | null;
     /**
-     * What it is about; empty where nobody said.
+     * Topic, shown in the header of the room; empty if there is none.
      */
     topic: string;
 };
@@ -662,15 +662,15 @@ export type Seq = number;
  */
 export type Server = {
     /**
-     * Whether the demo accounts `ali` and `admin` exist.
+     * True if the demo accounts `ali` and `admin` exist.
      */
     demo: boolean;
     /**
-     * Whether a user may answer an admin who wrote to them first.
+     * True if users may reply to an admin who wrote to them first.
      */
     dm_replies: boolean;
     /**
-     * Who may sign up.
+     * Registration policy.
      */
     registration: Registration;
     version: string;
@@ -768,7 +768,7 @@ export type StreamEvent = ({
 export type TokenType = 'Bearer';
 
 /**
- * What a room is about.
+ * The topic of a room.
  */
 export type Topic = {
     topic: RoomTopic;

@@ -10,7 +10,7 @@ import { windowId } from "../../browser/window-id";
 /** Destination of a message: a room or one person. */
 export type Lane = `room:${string}` | `direct:${string}`;
 
-/** What is being typed: a new message, or the edit of one. */
+/** The text being typed: a new message, or the edit of one. */
 export type DraftPlace = Lane | `edit:${string}`;
 
 interface Draft {
