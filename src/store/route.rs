@@ -96,7 +96,11 @@ impl Access {
             Err(error) => return Err(error),
         };
         let mut route = if is_direct { Route::Direct } else { through_pooler(&options).await? };
-        let lacks_limits = route == Route::Transaction && !have_limits(&options, purpose).await;
+        let lacks_limits = route == Route::Transaction
+            && !match purpose {
+                Purpose::Serve => give_limits(&options).await,
+                Purpose::Measure => have_limits(&options).await.unwrap_or(false),
+            };
         if lacks_limits {
             route = Route::Wrapped;
         }
@@ -199,23 +203,30 @@ async fn prepared(connection: &mut PgConnection, word: &str) -> sqlx::Result<i32
     }
 }
 
+/// Returns whether the server that the pooler gives has the timeouts.
+async fn have_limits(options: &PgConnectOptions) -> sqlx::Result<bool> {
+    limits_hold(&mut PgConnection::connect_with(options).await?).await
+}
+
 /// Gives the role its timeouts as defaults in this database, if missing, and returns whether they take effect.
-async fn have_limits(options: &PgConnectOptions, purpose: Purpose) -> bool {
-    if purpose == Purpose::Measure {
-        return has_limits(options, purpose).await.unwrap_or(false);
-    }
-    let mut ended = String::new();
+async fn give_limits(options: &PgConnectOptions) -> bool {
+    let mut reason = String::new();
     for _ in 0..SERVERS_REPLACED {
-        match has_limits(options, purpose).await {
+        match try_to_give_limits(options).await {
             Ok(true) => return true,
             // The server was started before the role had its defaults, and is replaced.
-            Ok(false) => "the pooler's server connections are older than the defaults".clone_into(&mut ended),
-            // A role that may not set defaults, or a server that was ended a moment ago.
-            Err(error) => ended = error.to_string(),
+            Ok(false) => "the pooler's server connections are older than the defaults".clone_into(&mut reason),
+            // Otherwise an old server was ended a moment ago.
+            Err(error) => {
+                reason = error.to_string();
+                if !super::is_outage(&error) {
+                    break;
+                }
+            }
         }
         tokio::time::sleep(REPLACEMENT_PAUSE).await;
     }
-    tracing::warn!(reason = ended, "the role's default timeouts are not in effect; sending them with each statement");
+    tracing::warn!(reason, "the role's default timeouts are not in effect; sending them with each statement");
     false
 }
 
@@ -223,13 +234,10 @@ async fn have_limits(options: &PgConnectOptions, purpose: Purpose) -> bool {
 const SERVERS_REPLACED: u32 = 8;
 const REPLACEMENT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Returns whether the server that the pooler gives has the timeouts. If they are missing, sets them to serve, and ends
-/// a server that was started before.
-async fn has_limits(options: &PgConnectOptions, purpose: Purpose) -> sqlx::Result<bool> {
+/// Sets the timeouts if they are missing, and returns whether the server that the pooler gives has them. Ends a server
+/// that was started before.
+async fn try_to_give_limits(options: &PgConnectOptions) -> sqlx::Result<bool> {
     let mut connection = PgConnection::connect_with(options).await?;
-    if purpose == Purpose::Measure {
-        return limits_hold(&mut connection).await;
-    }
     let known = said(
         &mut connection,
         "select exists (
