@@ -17,8 +17,10 @@ export function RoomNameDialog({ room, onClose }: { room?: Room; onClose(): void
       isRequired
       action={room ? "Rename" : "Create room"}
       onSave={async (name) => {
-        if (room) await answer(renameRoom({ path: { id: room.id }, body: { name } }));
-        else navigate(`/r/${(await answer(createRoom({ body: { name } }))).id}`);
+        const body = { name };
+        const named = await answer(room ? renameRoom({ path: { id: room.id }, body }) : createRoom({ body }));
+        onClose();
+        if (!room) navigate(`/r/${named.id}`);
       }}
       onClose={onClose}
     />

@@ -13,11 +13,12 @@ interface RoomTextDialogProps {
   initial: string;
   isRequired?: boolean;
   action: string;
+  /** Saves the line and closes the dialog; a rejection is shown in it. */
   onSave(text: string): Promise<void>;
   onClose(): void;
 }
 
-/** Asks for one line about a room. Closes once it is saved. */
+/** Asks for one line about a room. */
 export function RoomTextDialog(props: RoomTextDialogProps) {
   const [text, setText] = useState(props.initial);
   const [problem, setProblem] = useState<unknown>(null);
@@ -28,7 +29,6 @@ export function RoomTextDialog(props: RoomTextDialogProps) {
     setBusy(true);
     try {
       await props.onSave(text.trim());
-      props.onClose();
     } catch (error) {
       setProblem(error);
       setBusy(false);

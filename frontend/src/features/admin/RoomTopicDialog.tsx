@@ -3,7 +3,7 @@ import type { Room } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
 import { RoomTextDialog } from "./RoomTextDialog";
 
-/** Sets or clears what a room is about. */
+/** Sets or clears the topic of a room. */
 export function RoomTopicDialog({ room, onClose }: { room: Room; onClose(): void }) {
   return (
     <RoomTextDialog
@@ -15,6 +15,7 @@ export function RoomTopicDialog({ room, onClose }: { room: Room; onClose(): void
       action="Save"
       onSave={async (topic) => {
         await answer(setTopic({ path: { id: room.id }, body: { topic } }));
+        onClose();
       }}
       onClose={onClose}
     />
