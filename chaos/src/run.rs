@@ -29,6 +29,8 @@ pub const HISTORY: &str = "history.jsonl";
 pub const LAST_SUBMITS: Duration = Duration::from_secs(45);
 /// Streams that hear everything come to the end of the log in this time once everything is whole.
 const CATCH_UP: Duration = Duration::from_secs(40);
+/// Longer than a reader who left still counts, and than the reports between instances take.
+const STEADY_FOR: Duration = Duration::from_secs(5);
 /// A killed instance's guests are counted no longer than this.
 const LONGEST_GHOST: Duration = Duration::from_secs(40);
 /// Shorter runs do not wait for ghosts.
@@ -169,7 +171,7 @@ struct Online {
 async fn raise_ghosts(stage: &Stage) -> anyhow::Result<()> {
     let room = *stage.rooms.first().context("there are no rooms")?;
     let (doomed, witness) = (&stage.cluster.instances[0], &stage.cluster.instances[1]);
-    let before = guests(witness.address, room).await.unwrap_or_default();
+    let before = steady_guests(witness.address, room).await?;
     let mut streams = Vec::new();
     for _ in 0..GHOSTS {
         let query = format!("room={room}");
@@ -193,6 +195,21 @@ async fn raise_ghosts(stage: &Stage) -> anyhow::Result<()> {
     stage.history.record(Record::Ghost { millis });
     doomed.run()?;
     doomed.is_ready().await
+}
+
+/// Waits until the count stays the same: readers who changed instances count on both until the former one's grace ends.
+async fn steady_guests(address: std::net::SocketAddr, room: Uuid) -> anyhow::Result<u64> {
+    let began = Instant::now();
+    let (mut count, mut since) = (None, began);
+    while count.is_none() || since.elapsed() < STEADY_FOR {
+        ensure!(began.elapsed() < LONGEST_GHOST, "the number of guests does not become steady: {count:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = guests(address, room).await;
+        if now != count {
+            (count, since) = (now, Instant::now());
+        }
+    }
+    count.context("the guests were counted")
 }
 
 async fn guests(address: std::net::SocketAddr, room: Uuid) -> Option<u64> {
