@@ -22,7 +22,7 @@ use crate::readiness::Readiness;
 use crate::realtime::log::{self, Log};
 use crate::realtime::replay::READS_AT_ONCE;
 use crate::realtime::writer::Writer;
-use crate::realtime::{Others, Realtime};
+use crate::realtime::{Peers, Realtime};
 use crate::session_cleaning::Cleaning;
 use crate::store::embedded::EmbeddedPostgres;
 use crate::store::{self, Access, Db, Turn};
@@ -121,7 +121,7 @@ impl App {
         });
         let keys = std::iter::once(&config.jwt_signing_key).chain(&config.jwt_previous_keys);
         let keys = keys.map(SigningKey::as_bytes).collect();
-        let others = config.redis_connection.as_ref().map(|redis| Others { redis, keys });
+        let others = config.redis_connection.as_ref().map(|redis| Peers { redis, keys });
         let realtime = Realtime::start(log.clone(), config.ring_bytes, others, &lifecycle.tasks, &lifecycle.stop)
             .await
             .context("Cannot start live delivery")?;

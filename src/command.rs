@@ -35,7 +35,7 @@ pub enum Command {
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Print the effective settings, without secrets.
-    Config(settings::Show),
+    Config(settings::Options),
     /// Check the database, Redis, the clock, system limits and allowed origins, and say how to fix problems.
     Doctor,
     /// Check whether the server on this machine is ready, for container images without a shell.

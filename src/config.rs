@@ -10,8 +10,8 @@ mod redis_address;
 pub mod reference;
 mod settings;
 mod signing_key;
-pub mod stray;
 mod trusted_proxy;
+pub mod unknown_variables;
 pub mod values;
 
 use std::net::{IpAddr, Ipv4Addr};

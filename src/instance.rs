@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, Database};
 use crate::clock::Clock;
-use crate::config::{Config, stray};
+use crate::config::{Config, unknown_variables};
 use crate::telemetry::{self, trace};
 use crate::{lifecycle, routes, server};
 
@@ -31,8 +31,8 @@ pub fn prepare(config: &Config) {
     telemetry::start_log(config.log_format);
     telemetry::start_metrics();
     rustls::crypto::ring::default_provider().install_default().ok();
-    for stray in stray::of_environment() {
-        tracing::warn!("{stray}");
+    for variable in unknown_variables::of_environment() {
+        tracing::warn!("{variable}");
     }
     trace::start();
     raise_descriptor_limit();

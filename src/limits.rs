@@ -6,9 +6,9 @@
 
 mod address;
 mod budget;
+mod concurrency;
 mod failures;
-mod known;
-mod places;
+mod known_addresses;
 mod sign_ins;
 
 use std::net::IpAddr;
@@ -20,12 +20,12 @@ use crate::error::Result;
 use crate::id::UserId;
 
 pub use address::Address;
-pub use places::{Crowded, Place};
+pub use concurrency::{LimitReached, Permit};
 pub use sign_ins::Attempt;
 
 use budget::{Budget, Rate};
+use concurrency::ConcurrencyLimit;
 use failures::Failures;
-use places::Places;
 use sign_ins::SignIns;
 
 /// Requests per address: normal use by an office behind one address stays below, a flood does not.
@@ -52,11 +52,11 @@ const OTHER_CONNECTIONS: usize = 4_096;
 pub struct Limits {
     /// `None` if rate limits are off.
     rates: Option<Rates>,
-    connections: Places<Address>,
+    connections: ConcurrencyLimit<Address>,
     /// Connections of a proxy belong to many clients, so they are not limited per address.
     trusted_proxy: Option<TrustedProxy>,
-    streams: Places<Address>,
-    streams_of_users: Places<UserId>,
+    streams: ConcurrencyLimit<Address>,
+    streams_of_users: ConcurrencyLimit<UserId>,
 }
 
 struct Rates {
@@ -69,11 +69,11 @@ struct Rates {
     stream_openings_by_user: Budget,
 }
 
-/// A held place for a stream: counted for its address and, if signed in, its user.
-#[must_use = "a place is held for as long as this lives"]
-pub struct StreamPlace {
-    _of_address: Place<Address>,
-    _of_user: Option<Place<UserId>>,
+/// A permit for a stream: counted for its address and, if signed in, its user.
+#[must_use = "a permit is held for as long as this lives"]
+pub struct StreamPermit {
+    _of_address: Permit<Address>,
+    _of_user: Option<Permit<UserId>>,
 }
 
 impl Limits {
@@ -84,22 +84,22 @@ impl Limits {
         let per_address = config.max_streams_per_address;
         Self {
             rates: config.rate_limits.then(|| Rates::new(per_address)),
-            connections: Places::new(
+            connections: ConcurrencyLimit::new(
                 config.max_streams.saturating_add(OTHER_CONNECTIONS),
                 share(per_address.saturating_add(OTHER_CONNECTIONS_PER_ADDRESS)),
             ),
             trusted_proxy: config.trusted_proxy.clone(),
-            streams: Places::new(config.max_streams, share(per_address)),
-            streams_of_users: Places::new(usize::MAX, share(STREAMS_PER_USER)),
+            streams: ConcurrencyLimit::new(config.max_streams, share(per_address)),
+            streams_of_users: ConcurrencyLimit::new(usize::MAX, share(STREAMS_PER_USER)),
         }
     }
 
-    /// Takes a place for one more connection from `peer`. The accept loop closes connections that get none.
-    pub fn connect(&self, peer: IpAddr) -> Result<Place<Address>, Crowded> {
+    /// Takes a permit for one more connection from `peer`. The accept loop closes connections that get none.
+    pub fn connect(&self, peer: IpAddr) -> Result<Permit<Address>, LimitReached> {
         let is_proxy = self.trusted_proxy.as_ref().is_some_and(|proxy| proxy.is(peer));
-        let place =
+        let permit =
             if is_proxy { self.connections.take_beyond_share(peer.into()) } else { self.connections.take(peer.into()) };
-        place.inspect_err(|crowded| hit(crowded.of("connections", "connections_by_address")))
+        permit.inspect_err(|reached| hit(reached.of("connections", "connections_by_address")))
     }
 
     /// Returns whether so many connections that are not streams are open, in total or from the address of `peer`, that
@@ -112,18 +112,18 @@ impl Limits {
             || (self.rates.is_some() && !is_proxy && of_peer > OTHER_CONNECTIONS_PER_ADDRESS / 2)
     }
 
-    /// Takes a place for one more stream. A caller that gets none receives `bye busy`.
-    pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPlace, Crowded> {
+    /// Takes a permit for one more stream. A caller that gets none receives `bye busy`.
+    pub fn open_stream(&self, address: Address, user: Option<UserId>) -> Result<StreamPermit, LimitReached> {
         if let Some(rates) = &self.rates {
             // The user first: one user in a loop must not use up the budget of others at the same address.
-            user.map(|user| rates.stream_openings_by_user.take(&user)).transpose().map_err(|_| Crowded::Share)?;
-            rates.stream_openings_by_address.take(&address).map_err(|_| Crowded::Share)?;
+            user.map(|user| rates.stream_openings_by_user.take(&user)).transpose().map_err(|_| LimitReached::Share)?;
+            rates.stream_openings_by_address.take(&address).map_err(|_| LimitReached::Share)?;
         }
-        Ok(StreamPlace {
+        Ok(StreamPermit {
             _of_address: self
                 .streams
                 .take(address)
-                .inspect_err(|crowded| hit(crowded.of("streams", "streams_by_address")))?,
+                .inspect_err(|reached| hit(reached.of("streams", "streams_by_address")))?,
             _of_user: user
                 .map(|user| self.streams_of_users.take(user))
                 .transpose()
@@ -325,9 +325,9 @@ mod tests {
         let limits = limits(true);
         let first = limits.open_stream(address(1), None).unwrap();
         let _second = limits.open_stream(address(1), Some(UserId::new())).unwrap();
-        assert_eq!(limits.open_stream(address(1), None).err(), Some(Crowded::Share));
+        assert_eq!(limits.open_stream(address(1), None).err(), Some(LimitReached::Share));
         let _others = [2, 3].map(|n| limits.open_stream(address(n), None).unwrap());
-        assert_eq!(limits.open_stream(address(4), None).err(), Some(Crowded::Full));
+        assert_eq!(limits.open_stream(address(4), None).err(), Some(LimitReached::Full));
         drop(first);
         assert!(limits.open_stream(address(4), None).is_ok());
     }
@@ -377,7 +377,7 @@ mod tests {
         let limits = Limits::new(&Config { rate_limits: true, ..Config::for_tests() });
         let user = UserId::new();
         let held: Vec<_> = (0..64).map(|n| limits.open_stream(address(n), Some(user)).unwrap()).collect();
-        assert_eq!(limits.open_stream(address(99), Some(user)).err(), Some(Crowded::Share));
+        assert_eq!(limits.open_stream(address(99), Some(user)).err(), Some(LimitReached::Share));
         drop(held);
         assert!(limits.open_stream(address(99), Some(user)).is_ok());
     }
@@ -394,6 +394,6 @@ mod tests {
             limits.admit_account().unwrap();
         }
         let _held = [(); 4].map(|()| limits.open_stream(address(1), Some(user)).unwrap());
-        assert_eq!(limits.open_stream(address(1), Some(user)).err(), Some(Crowded::Full));
+        assert_eq!(limits.open_stream(address(1), Some(user)).err(), Some(LimitReached::Full));
     }
 }

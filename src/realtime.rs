@@ -107,7 +107,7 @@ pub struct Shared {
 }
 
 /// Connection to the other instances, and the keys that authenticate their news.
-pub struct Others<'a> {
+pub struct Peers<'a> {
     pub redis: &'a SecretString,
     /// Keys from which the signing keys for news are derived: the current one first, then former ones.
     pub keys: Vec<&'a [u8; 32]>,
@@ -140,7 +140,7 @@ impl Realtime {
     pub async fn start(
         log: Log,
         ring_bytes: usize,
-        others: Option<Others<'_>>,
+        others: Option<Peers<'_>>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -153,7 +153,7 @@ impl Realtime {
         let hints = Arc::new(Hints::default());
         let (backplane, inbox) = match others {
             None => (Backplane::Local, None),
-            Some(Others { redis, keys }) => {
+            Some(Peers { redis, keys }) => {
                 let seal = Seal::new(&keys, &chat);
                 let (epoch, hints) = (epoch.subscribe(), Arc::clone(&hints));
                 let joining = Joining { seal, chat, instance: InstanceId::new(), epoch, hints };

@@ -4,12 +4,12 @@
 //! and more) for as long as a stream is open. Here a head has a deadline, and a connection that becomes a stream leaves
 //! hyper: its socket is handed to [`crate::stream`], which writes shared bytes and nothing else.
 //!
-//! In front of hyper, [`intake`] enforces the deadlines and is stricter about line ends; behind it, [`lent_body`] keeps
+//! In front of hyper, [`intake`] enforces the deadlines and is stricter about line ends; behind it, [`borrowed_body`] keeps
 //! a connection usable after a refusal.
 
+mod borrowed_body;
 mod framing;
 mod intake;
-mod lent_body;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -77,19 +77,19 @@ pub async fn serve(listener: TcpListener, app: App, router: Router) {
 }
 
 async fn converse(socket: TcpStream, peer: SocketAddr, app: App, router: Router) {
-    let Ok(_place) = app.limits.connect(peer.ip()) else { return };
+    let Ok(_permit) = app.limits.connect(peer.ip()) else { return };
     if let Err(error) = liveness::prepare(&socket, app.config.heartbeat) {
         tracing::debug!(%error, "a connection was closed before its first request");
         return;
     }
     // Boxed, so that its memory is freed while a stream runs.
-    if let Some(TakenOver { socket, head, stream }) = Box::pin(speak_http(socket, peer, &app, router)).await {
+    if let Some(StreamConnection { socket, head, stream }) = Box::pin(speak_http(socket, peer, &app, router)).await {
         stream.run(socket, head).await;
     }
 }
 
 /// Speaks HTTP until the connection ends (`None`) or becomes a stream.
-async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Router) -> Option<TakenOver> {
+async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Router) -> Option<StreamConnection> {
     let (take_over, stream_comes) = oneshot::channel();
     let take_over = Arc::new(Mutex::new(Some(take_over)));
     let progress = Progress::new(Timeouts { head: app.config.head_timeout, idle: app.config.keep_alive });
@@ -141,7 +141,7 @@ async fn speak_http(socket: TcpStream, peer: SocketAddr, app: &App, router: Rout
             }
             Ok((head, stream)) = &mut stream_comes => {
                 let socket = connection.into_parts().io.into_inner().into_socket();
-                return Some(TakenOver { socket, head, stream });
+                return Some(StreamConnection { socket, head, stream });
             }
             () = leaving.cancelled(), if !is_leaving => {
                 is_leaving = true;
@@ -164,7 +164,7 @@ async fn answer(mut router: Router, peer: SocketAddr, request: Request<Incoming>
     let (body, loan) = if body.is_end_stream() {
         (Body::empty(), None)
     } else {
-        let (body, loan) = lent_body::lend(body, head.headers.contains_key(header::EXPECT));
+        let (body, loan) = borrowed_body::lend(body, head.headers.contains_key(header::EXPECT));
         (Body::new(body), Some(loan))
     };
     // A router is always ready.
@@ -197,7 +197,7 @@ fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
 }
 
 /// A connection that became a stream.
-struct TakenOver {
+struct StreamConnection {
     socket: TcpStream,
     /// The response's head, not yet written.
     head: Bytes,

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::lifecycle::Lifecycle;
-use crate::limits::StreamPlace;
+use crate::limits::StreamPermit;
 use crate::liveness::stall_timeout;
 use crate::realtime::frame::{self, ByeReason};
 use crate::realtime::subscription::{Step, Subscription};
@@ -40,7 +40,7 @@ pub struct Stream {
     app: App,
     greeting: Bytes,
     /// `None` if there is no capacity: the client is told so and reconnects later.
-    subscription: Option<(Subscription, StreamPlace)>,
+    subscription: Option<(Subscription, StreamPermit)>,
     expires_at: Option<OffsetDateTime>,
 }
 
@@ -64,7 +64,7 @@ impl Stream {
     pub const fn new(
         app: App,
         greeting: Bytes,
-        subscription: Option<(Subscription, StreamPlace)>,
+        subscription: Option<(Subscription, StreamPermit)>,
         expires_at: Option<OffsetDateTime>,
     ) -> Self {
         Self { app, greeting, subscription, expires_at }
@@ -77,7 +77,7 @@ impl Stream {
         let writer = Writer { socket: &socket, stall_timeout: stall_timeout(app.config.heartbeat) };
         let ended = match subscription {
             None => writer.write(opening).await.map_or_else(|ended| ended, |()| Ended::Bye(ByeReason::Busy)),
-            Some((subscription, _place)) => {
+            Some((subscription, _permit)) => {
                 let lasts = expires_at.map(|at| Duration::try_from(at - app.clock.now()).unwrap_or_default());
                 let live = Live::new(&app, writer, subscription, expires_at, lasts);
                 match live.run(opening).await {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::id::{RoomId, UserId};
 use crate::realtime::Realtime;
-use crate::store::erasure::{self, Progress, Words};
+use crate::store::erasure::{self, ErasedMessages, Progress};
 use crate::store::{Db, retention};
 
 /// Interval of sweeps.
@@ -92,8 +92,8 @@ impl Sweep {
 
     /// Returns whether everything was deleted before the deadline.
     async fn forget_words(&self, user: UserId, deadline: Option<Instant>) -> sqlx::Result<bool> {
-        let mut words = Words::of(user);
-        while let Progress::More(pos) = words.forget_some(&self.db).await? {
+        let mut messages = ErasedMessages::of(user);
+        while let Progress::More(pos) = messages.forget_some(&self.db).await? {
             if let Some(pos) = pos {
                 self.realtime.settle(pos).await;
                 tokio::time::sleep(PAUSE).await;

@@ -18,7 +18,7 @@ use crate::event::Role;
 use crate::id::{SessionId, UserId};
 use crate::input::{Password, Username};
 use crate::outcome::Refusal;
-use crate::store::erasure::{Progress, Words};
+use crate::store::erasure::{ErasedMessages, Progress};
 use crate::store::users::{self, Credentials};
 use crate::store::{self, Db};
 
@@ -31,11 +31,11 @@ const PASSWORD_SIGNS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ
 #[derive(Debug, Clone, Subcommand)]
 pub enum Admin {
     /// Create an admin account.
-    Create(Whose),
+    Create(Target),
     /// Make an existing user an admin.
     Promote { username: String },
     /// Set a new password for an account and end all its sessions.
-    ResetPassword(Whose),
+    ResetPassword(Target),
     /// Erase an account permanently, including all its messages.
     Erase { username: String },
     /// Create an invitation to sign up, for REGISTRATION=invite.
@@ -43,7 +43,7 @@ pub enum Admin {
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Whose {
+pub struct Target {
     username: String,
     /// Read the password from standard input; otherwise a random one is generated and printed once.
     #[arg(long)]
@@ -68,18 +68,18 @@ impl Admin {
 
     async fn act(self, db: &Db) -> anyhow::Result<String> {
         match self {
-            Self::Create(whose) => create(db, &whose).await,
+            Self::Create(target) => create(db, &target).await,
             Self::Promote { username } => promote(db, &username).await,
-            Self::ResetPassword(whose) => reset_password(db, &whose).await,
+            Self::ResetPassword(target) => reset_password(db, &target).await,
             Self::Erase { username } => erase(db, &username).await,
             Self::Invite(terms) => terms.make(db).await,
         }
     }
 }
 
-async fn create(db: &Db, whose: &Whose) -> anyhow::Result<String> {
-    let username = name(&whose.username)?;
-    let (password, told) = whose.password()?;
+async fn create(db: &Db, target: &Target) -> anyhow::Result<String> {
+    let username = name(&target.username)?;
+    let (password, told) = target.password()?;
     let hash = Passwords::new().hash(password.into_secret()).await?;
     match users::create(db, UserId::new(), username.as_ref(), &hash, Role::Admin).await {
         Ok(_) => Ok(format!("{} is now an admin.{told}", username.as_ref())),
@@ -105,9 +105,9 @@ async fn promote(db: &Db, username: &str) -> anyhow::Result<String> {
     }
 }
 
-async fn reset_password(db: &Db, whose: &Whose) -> anyhow::Result<String> {
-    let account = account(db, &whose.username).await?;
-    let (password, told) = whose.password()?;
+async fn reset_password(db: &Db, target: &Target) -> anyhow::Result<String> {
+    let account = account(db, &target.username).await?;
+    let (password, told) = target.password()?;
     let hash = Passwords::new().hash(password.into_secret()).await?;
     // Pass a session that does not exist as the one to keep: all sessions end.
     let nobodys = SessionId::new();
@@ -124,8 +124,8 @@ async fn erase(db: &Db, username: &str) -> anyhow::Result<String> {
         Err(Refusal::LastAdmin) => bail!("{} is the last admin; promote another user first", account.user.username),
         _ => bail!("{} no longer has an account", account.user.username),
     }
-    let mut words = Words::of(account.user.id);
-    while words.forget_some(db).await? != Progress::Done {}
+    let mut messages = ErasedMessages::of(account.user.id);
+    while messages.forget_some(db).await? != Progress::Done {}
     Ok(format!("{} is erased, with all their messages.", account.user.username))
 }
 
@@ -139,7 +139,7 @@ fn name(username: &str) -> anyhow::Result<Username> {
     Username::parse(username).map_err(|refusal| anyhow::anyhow!("the username {refusal}"))
 }
 
-impl Whose {
+impl Target {
     /// Returns the password, and what to print about it.
     fn password(&self) -> anyhow::Result<(Password, String)> {
         if !self.password_stdin {
@@ -170,8 +170,8 @@ fn made_up() -> SecretString {
 mod tests {
     use super::*;
 
-    fn whose(username: &str) -> Whose {
-        Whose { username: username.to_owned(), password_stdin: false }
+    fn target(username: &str) -> Target {
+        Target { username: username.to_owned(), password_stdin: false }
     }
 
     /// Extracts the password from the printed text.
@@ -187,14 +187,14 @@ mod tests {
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
     async fn the_first_admin_is_made_and_gets_in(pool: sqlx::PgPool) {
         let db = Db::from(pool);
-        let said = Admin::Create(whose("Root")).act(&db).await.unwrap();
+        let said = Admin::Create(target("Root")).act(&db).await.unwrap();
         let known = users::credentials_by_name(&db, "root").await.unwrap().expect("an account");
         assert_eq!(known.user.role, Role::Admin);
         assert!(opens(&db, "root", told(&said)).await);
 
-        let error = Admin::Create(whose("root")).act(&db).await.unwrap_err();
+        let error = Admin::Create(target("root")).act(&db).await.unwrap_err();
         assert!(error.to_string().contains("gapless admin promote root"), "{error}");
-        assert!(Admin::Create(whose("no name")).act(&db).await.is_err());
+        assert!(Admin::Create(target("no name")).act(&db).await.is_err());
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
@@ -216,15 +216,15 @@ mod tests {
         users::create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap();
         assert_eq!(erase("Ali").await.unwrap(), "ali is erased, with all their messages.");
         assert!(erase("ali").await.unwrap_err().to_string().contains("no account"));
-        Admin::Create(whose("root")).act(&db).await.unwrap();
+        Admin::Create(target("root")).act(&db).await.unwrap();
         assert!(erase("root").await.unwrap_err().to_string().contains("last admin"));
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
     async fn a_new_password_opens_and_the_former_does_not(pool: sqlx::PgPool) {
         let db = Db::from(pool);
-        let former = told(&Admin::Create(whose("root")).act(&db).await.unwrap());
-        let new = told(&Admin::ResetPassword(whose("root")).act(&db).await.unwrap());
+        let former = told(&Admin::Create(target("root")).act(&db).await.unwrap());
+        let new = told(&Admin::ResetPassword(target("root")).act(&db).await.unwrap());
         assert!(opens(&db, "root", new).await);
         assert!(!opens(&db, "root", former).await);
     }

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::app::Database;
 use crate::config::Config;
-use crate::store::transfer::{Choice, End, export};
+use crate::store::transfer::{End, Options, export};
 
 #[derive(Debug, Clone, Args)]
 pub struct Export {
@@ -43,8 +43,9 @@ impl Export {
             Some(path) => Box::new(create(path).with_context(|| format!("cannot create {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         });
-        let choice = Choice { password_hashes: self.with_password_hashes, direct_messages: self.with_direct_messages };
-        let exported = export(&mut connection, choice, |line| {
+        let options =
+            Options { password_hashes: self.with_password_hashes, direct_messages: self.with_direct_messages };
+        let exported = export(&mut connection, options, |line| {
             serde_json::to_writer(&mut out, line)?;
             out.write_all(b"\n")
         });

@@ -2,10 +2,10 @@
 
 use clap::{ArgMatches, Args};
 
-use crate::config::{Config, Settings, reference, stray};
+use crate::config::{Config, Settings, reference, unknown_variables};
 
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Show {
+pub struct Options {
     /// Report every problem at once, and fail if there is one. A variable that only looks like a setting is reported
     /// but is not an error, since it may belong to another program.
     #[arg(long)]
@@ -15,13 +15,13 @@ pub struct Show {
     reference: bool,
 }
 
-impl Show {
+impl Options {
     pub(super) fn run(self, settings: Settings, matches: &ArgMatches) -> anyhow::Result<()> {
         if self.reference {
             print!("{}", reference::page());
         } else if self.check {
-            for stray in stray::of_environment() {
-                println!("{stray}");
+            for variable in unknown_variables::of_environment() {
+                println!("{variable}");
             }
             let config = Config::resolve(settings)?;
             println!("The settings are valid. Demo mode is {}.", if config.demo_mode { "on" } else { "off" });

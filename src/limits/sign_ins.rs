@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::Address;
 use super::budget::Rate;
 use super::failures::Failures;
-use super::known::Known;
+use super::known_addresses::KnownAddresses;
 use crate::error::Result;
 
 /// Wrong passwords for one account from one address: guessing would take years.
@@ -32,7 +32,7 @@ pub(super) struct SignIns {
     by_account_and_address: Failures,
     by_address: Failures,
     by_account: Failures,
-    known: Known,
+    known: KnownAddresses,
     waiting: Semaphore,
 }
 
@@ -50,7 +50,7 @@ impl SignIns {
             by_account_and_address: Failures::new("sign_ins_by_account", PER_ACCOUNT_AND_ADDRESS),
             by_address: Failures::new("sign_ins_by_address", PER_ADDRESS),
             by_account: Failures::new("sign_ins_by_account_everywhere", PER_ACCOUNT),
-            known: Known::new(),
+            known: KnownAddresses::new(),
             waiting: Semaphore::new(WAITING),
         }
     }
@@ -67,7 +67,7 @@ impl SignIns {
         if !self.known.knows(account, address) {
             self.by_address.check(&address, now)?;
             if !self.by_account.excess(account, now).is_zero()
-                && let Ok(_place) = self.waiting.try_acquire()
+                && let Ok(_permit) = self.waiting.try_acquire()
             {
                 super::hit("sign_ins_slowed");
                 tokio::time::sleep(PAUSE).await;

@@ -22,7 +22,7 @@ use crate::event::Event;
 use crate::id::Pos;
 use crate::store::events;
 use crate::store::log::Head;
-use crate::telemetry::trace::{Awaited, Span, Trace};
+use crate::telemetry::trace::{PendingTraces, Span, Trace};
 
 /// Interval of checks of the log's head. Limits the delay of a change whose news was lost.
 const TICK: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ pub async fn watch_head(
 pub async fn run(shared: Arc<Shared>, log: Log, mut news: mpsc::Receiver<News>, stop: CancellationToken) {
     let gate = Gate::new(shared.feed().applied());
     let mut applier =
-        Applier { gate, shared, log, traces: Awaited::default(), hole: None, unknown_kinds: HashSet::new() };
+        Applier { gate, shared, log, traces: PendingTraces::default(), hole: None, unknown_kinds: HashSet::new() };
     loop {
         let patience = match applier.gate.want(Instant::now()) {
             Want::Wait(until) => Some(until),
@@ -133,7 +133,7 @@ struct Applier {
     gate: Gate,
     shared: Arc<Shared>,
     log: Log,
-    traces: Awaited,
+    traces: PendingTraces,
     /// Time since which events wait behind a missing one.
     hole: Option<Instant>,
     /// Kinds of unreadable entries logged so far: each is logged once.

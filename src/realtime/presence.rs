@@ -106,14 +106,14 @@ impl Attendance {
 
 /// Another instance, as it reported itself.
 #[derive(Debug)]
-struct Elsewhere {
+struct RemoteInstance {
     heard_at: Instant,
     last_number: u64,
-    rooms: HashMap<RoomId, RoomElsewhere>,
+    rooms: HashMap<RoomId, RemoteRoom>,
 }
 
 #[derive(Debug, Default)]
-struct RoomElsewhere {
+struct RemoteRoom {
     users: HashSet<UserId>,
     guests: u32,
 }
@@ -131,7 +131,7 @@ pub struct Presence {
     to_report: HashSet<RoomId>,
     reports: u64,
     reported_at: Option<Instant>,
-    elsewhere: HashMap<InstanceId, Elsewhere>,
+    elsewhere: HashMap<InstanceId, RemoteInstance>,
     /// Departed instances: the number of their last report, and their time of departure.
     departed: HashMap<InstanceId, (u64, Instant)>,
 }
@@ -276,7 +276,7 @@ impl Presence {
             self.forget(from);
         }
         self.departed.remove(&from);
-        let elsewhere = self.elsewhere.entry(from).or_insert_with(|| Elsewhere {
+        let elsewhere = self.elsewhere.entry(from).or_insert_with(|| RemoteInstance {
             heard_at: now,
             last_number: 0,
             rooms: HashMap::new(),
@@ -331,7 +331,7 @@ impl Presence {
 
     /// Removes instances whose lease has expired.
     pub fn lapse(&mut self, now: Instant) {
-        let is_over = |elsewhere: &Elsewhere| now >= elsewhere.heard_at + LEASE;
+        let is_over = |elsewhere: &RemoteInstance| now >= elsewhere.heard_at + LEASE;
         let lapsed: Vec<_> =
             self.elsewhere.iter().filter(|(_, elsewhere)| is_over(elsewhere)).map(|(id, _)| *id).collect();
         for instance in lapsed {

@@ -127,7 +127,7 @@ struct Connection {
 }
 
 /// The simulated system: one instance, its database and its readers.
-struct Play {
+struct Simulation {
     log: Vec<Event>,
     news: Vec<Event>,
     now: Instant,
@@ -136,9 +136,9 @@ struct Play {
     readers: [Reader; READERS],
 }
 
-impl Play {
+impl Simulation {
     fn new() -> Self {
-        let mut play = Self {
+        let mut simulation = Self {
             log: Vec::new(),
             news: Vec::new(),
             now: Instant::now(),
@@ -146,8 +146,8 @@ impl Play {
             feed: Feed::new(EPOCH.into(), Pos(0), Directory::default(), RING_BYTES),
             readers: std::array::from_fn(|_| Reader::default()),
         };
-        play.restart();
-        play
+        simulation.restart();
+        simulation
     }
 
     fn step(&mut self, step: Step) {
@@ -390,10 +390,10 @@ proptest! {
     /// nothing is received after a right has ended.
     #[test]
     fn every_reader_hears_its_events_once_in_order(steps in steps()) {
-        let mut play = Play::new();
+        let mut simulation = Simulation::new();
         for step in steps {
-            play.step(step);
+            simulation.step(step);
         }
-        play.judge();
+        simulation.judge();
     }
 }

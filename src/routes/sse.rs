@@ -91,7 +91,7 @@ pub async fn open_stream(
 
     let user = caller.as_ref().map(|caller| caller.id);
     let expires_at = caller.as_ref().map(|caller| caller.expires_at);
-    let Ok(place) = app.limits.open_stream(address, user) else {
+    let Ok(permit) = app.limits.open_stream(address, user) else {
         let retry = format!("retry: {}\n", 2 * RETRY_MS.end + rand::rng().random_range(RETRY_MS));
         return Ok(granted(Stream::new(app.clone(), retry.into(), None, None)));
     };
@@ -112,7 +112,7 @@ pub async fn open_stream(
         expires_at,
     };
     let greeting = hello.encode(rand::rng().random_range(RETRY_MS));
-    Ok(granted(Stream::new(app.clone(), greeting, Some((subscription, place)), expires_at)))
+    Ok(granted(Stream::new(app.clone(), greeting, Some((subscription, permit)), expires_at)))
 }
 
 /// Returns the caller. The query is for clients that cannot send a header; if both are present, the header counts.

@@ -16,7 +16,7 @@ pub async fn unfinished(db: &Db) -> sqlx::Result<Vec<UserId>> {
 }
 
 /// One erased user's messages, and the progress of deleting them.
-pub struct Words {
+pub struct ErasedMessages {
     user: UserId,
     /// Next `client_id` to delete, in their order; `None` once all posts are deleted.
     from: Option<Uuid>,
@@ -37,7 +37,7 @@ struct Forgotten {
     pos: Option<Pos>,
 }
 
-impl Words {
+impl ErasedMessages {
     pub const fn of(user: UserId) -> Self {
         Self { user, from: Some(Uuid::nil()) }
     }
@@ -149,9 +149,9 @@ mod tests {
         assert!(direct_messages::page(&db, admin, Some(ali), None, 10).await.unwrap().messages.is_empty());
         assert_eq!(unfinished(&db).await.unwrap(), [ali]);
 
-        let mut words = Words::of(ali);
+        let mut messages = ErasedMessages::of(ali);
         let mut last = gone_at;
-        while let Progress::More(pos) = words.forget_some(&db).await.unwrap() {
+        while let Progress::More(pos) = messages.forget_some(&db).await.unwrap() {
             last = pos.unwrap_or(last);
         }
         assert_eq!(last.0, gone_at.0 + i64::try_from(count).unwrap(), "a deletion for each message");

@@ -7,7 +7,7 @@ use crate::id::{Pos, RoomId};
 
 /// Result of expiring a batch.
 #[derive(Debug, FromRow)]
-pub struct Passed {
+pub struct Expired {
     /// Number of expired messages, including those that were already deleted.
     pub passed: i64,
     /// Position of the last deletion; `None` if all of them were already deleted.
@@ -20,7 +20,7 @@ pub async fn rooms_with_expired(db: &Db, days: Option<i32>) -> sqlx::Result<Vec<
 }
 
 /// Deletes the oldest expired messages of a room, at most `most`.
-pub async fn expire(db: &Db, room: RoomId, days: Option<i32>, most: i32) -> sqlx::Result<Passed> {
+pub async fn expire(db: &Db, room: RoomId, days: Option<i32>, most: i32) -> sqlx::Result<Expired> {
     sqlx::query_as("select passed, pos from expire_messages($1, $2, $3)")
         .bind(room)
         .bind(days)

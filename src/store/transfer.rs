@@ -1,6 +1,6 @@
 //! Export and import of a whole chat as lines of JSON: for backups, other programs, or a move to another database.
 //!
-//! A file begins with [`Beginning`] and ends with [`End`], so that a truncated one is detected. Between them: users,
+//! A file begins with [`Header`] and ends with [`End`], so that a truncated one is detected. Between them: users,
 //! then rooms, then messages in the order of the log. Data that belongs to one history is left out: positions, the
 //! epoch, sessions, the audit trail. Everything else keeps its ids, numbers and times, so a client's retry of a post is
 //! recognised after the import too.
@@ -11,7 +11,7 @@ mod import;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-pub use export::{Choice, export};
+pub use export::{Options, export};
 pub use import::import;
 
 use crate::event::Role;
@@ -24,7 +24,7 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
-    Export(Beginning),
+    Export(Header),
     User(User),
     Room(Room),
     Message(Message),
@@ -35,7 +35,7 @@ pub enum Line {
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Beginning {
+pub struct Header {
     pub format: u32,
     /// Time of the snapshot that all lines show.
     #[serde(with = "time::serde::rfc3339")]

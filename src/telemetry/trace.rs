@@ -41,7 +41,7 @@ fn endpoint() -> Option<String> {
 
 /// Traces of received news, until the news is applied.
 #[derive(Debug, Default)]
-pub struct Awaited {
+pub struct PendingTraces {
     /// Last position of the news, its trace, and when it was received. The oldest are dropped beyond [`MOST_AWAITED`].
     news: VecDeque<(Pos, Trace, Instant)>,
 }
@@ -49,7 +49,7 @@ pub struct Awaited {
 /// Maximum number of batches that wait for a gap to be filled before their traces are dropped.
 const MOST_AWAITED: usize = 64;
 
-impl Awaited {
+impl PendingTraces {
     /// Records the trace of news up to `upto`.
     pub fn heard(&mut self, upto: Option<Pos>, trace: Trace, now: Instant) {
         let Some(upto) = upto.filter(|_| trace.is_kept()) else { return };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture, join_all};
 use gapless::id::UserId;
-use gapless::store::erasure::{Progress, Words};
+use gapless::store::erasure::{ErasedMessages, Progress};
 use gapless::store::users;
 use serde_json::json;
 use uuid::Uuid;
@@ -215,8 +215,8 @@ async fn used_client_ids_of_direct_messages(chat: &Chat) {
     let db = &chat.first.app.db;
     users::erase(db, bob.id, founder.id).await.expect("an erasure").expect("a user to erase");
     write(eve.id, "psst").await.refused(422, "client_id_reused");
-    let mut words = Words::of(bob.id);
-    while words.forget_some(db).await.expect("a batch") != Progress::Done {}
+    let mut messages = ErasedMessages::of(bob.id);
+    while messages.forget_some(db).await.expect("a batch") != Progress::Done {}
     write(eve.id, "psst").await.refused(422, "client_id_reused");
     write(eve.id, "other").await.refused(422, "client_id_reused");
     write(bob.id, "psst").await.refused(404, "not_found");

@@ -5,7 +5,7 @@
 //! drops messages that it cannot send at once. Posts never wait for either. A publication is accepted if it is
 //! [signed](super::seal); any other is a hint to check the log.
 
-mod complaints;
+mod log_throttle;
 pub mod rights;
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::complaints::Complaints;
+use self::log_throttle::LogThrottle;
 use super::seal::{self, Opened, Seal};
 use super::{Backplane, Bulletin, Envelope, Heard, Hints, Inbox};
 use crate::clock::Clock;
@@ -152,7 +152,7 @@ impl Link {
 /// Publishes until `stop`, and then the bulletins that are still queued, so that the goodbye is sent.
 async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
     let mut connection = None;
-    let mut complaints = Complaints::default();
+    let mut throttle = LogThrottle::default();
     loop {
         let bulletin = tokio::select! {
             biased;
@@ -174,7 +174,7 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
         match sent {
             Ok(_) => {
                 metrics::counter!("gapless_backplane_published_total").increment(1);
-                complaints.settle();
+                throttle.settle();
             }
             Err(error) => {
                 metrics::counter!("gapless_backplane_dropped_total").increment(1);
@@ -183,7 +183,7 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
                     connection = None;
                 }
                 let reason = refusal.unwrap_or_else(|| error.to_string());
-                if complaints.is_new(&reason) {
+                if throttle.is_new(&reason) {
                     tracing::warn!(
                         reason,
                         "cannot publish events to Redis; the other instances read them from the log"
@@ -197,18 +197,18 @@ async fn publish(link: Link, mut to_send: mpsc::Receiver<(Trace, Bulletin)>) {
 /// Receives until `stop`, and reconnects whenever the connection is lost.
 async fn subscribe(link: Link, heard: mpsc::Sender<Heard>, outbox: mpsc::Sender<(Trace, Bulletin)>) {
     let mut pause = FIRST_PAUSE;
-    let mut complaints = Complaints::default();
+    let mut throttle = LogThrottle::default();
     loop {
         let listening = listen(&link, &heard, &outbox);
         let Some(ended) = link.stop.run_until_cancelled(listening).await else { return };
         if link.is_connected.swap(false, Ordering::Relaxed) {
             pause = FIRST_PAUSE;
-            complaints.settle();
+            throttle.settle();
         }
         metrics::gauge!("gapless_backplane_connected").set(0);
         if let Err(error) = ended {
             let reason = format!("{error:#}");
-            if complaints.is_new(&reason) {
+            if throttle.is_new(&reason) {
                 tracing::warn!(
                     reason,
                     "no connection to the other instances through Redis; reading the log instead and reconnecting"

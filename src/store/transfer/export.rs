@@ -5,7 +5,7 @@ use sqlx::{Connection as _, FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Beginning, DirectMessage, End, FORMAT, Line, Message, Room, User};
+use super::{DirectMessage, End, FORMAT, Header, Line, Message, Room, User};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 
 /// Number of rows read at once. No more than these are in memory.
@@ -17,7 +17,7 @@ const BEGIN: &str = "begin isolation level repeatable read read only; set local 
 
 /// Confidential data to include.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Choice {
+pub struct Options {
     pub password_hashes: bool,
     pub direct_messages: bool,
 }
@@ -29,7 +29,7 @@ pub struct Choice {
 /// When the database is unavailable, or a line cannot be written.
 pub async fn export(
     connection: &mut PgConnection,
-    choice: Choice,
+    options: Options,
     mut write: impl FnMut(&Line) -> std::io::Result<()>,
 ) -> anyhow::Result<End> {
     let mut snapshot = connection.begin_with(BEGIN).await?;
@@ -42,11 +42,11 @@ pub async fn export(
     }
     let at: OffsetDateTime = sqlx::query_scalar("select now()").persistent(false).fetch_one(&mut *snapshot).await?;
     let mut end = End::default();
-    write(&Line::Export(Beginning { format: FORMAT, at }))?;
+    write(&Line::Export(Header { format: FORMAT, at }))?;
 
     let mut after = Uuid::nil();
     loop {
-        let page = users(&mut snapshot, after, choice.password_hashes).await?;
+        let page = users(&mut snapshot, after, options.password_hashes).await?;
         let Some(last) = page.last() else { break };
         after = last.id.0;
         for user in page {
@@ -60,7 +60,7 @@ pub async fn export(
     }
     let mut after = Pos(0);
     loop {
-        let page = said(&mut snapshot, after, choice.direct_messages).await?;
+        let page = said(&mut snapshot, after, options.direct_messages).await?;
         let Some(last) = page.last() else { break };
         after = last.pos;
         for row in page {
@@ -98,7 +98,7 @@ async fn rooms(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Room>> {
 
 /// Returns messages after a position: public ones and, if requested, direct ones. Direct messages from and to erased
 /// users are left out, even if they have not been deleted yet.
-async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) -> sqlx::Result<Vec<Said>> {
+async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) -> sqlx::Result<Vec<ExportedMessage>> {
     sqlx::query_as(
         "select l.pos, m.id as message_id, m.room_id, m.seq, m.author_id, m.client_id,
                 encode(m.fingerprint, 'hex') as fingerprint, m.body, m.created_at, m.edited_at, m.deleted_at,
@@ -125,7 +125,7 @@ async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) ->
 
 /// A public or direct message.
 #[derive(FromRow)]
-struct Said {
+struct ExportedMessage {
     pos: Pos,
     message_id: Option<MessageId>,
     room_id: Option<RoomId>,
@@ -146,7 +146,7 @@ struct Said {
     direct_created_at: Option<OffsetDateTime>,
 }
 
-impl Said {
+impl ExportedMessage {
     /// Returns the message as a line; `None` if the row is of neither kind, which should not occur.
     fn line(self) -> Option<Line> {
         Some(match self.message_id {

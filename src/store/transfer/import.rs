@@ -33,21 +33,21 @@ pub async fn import(connection: &mut PgConnection, lines: impl BufRead) -> anyho
     sqlx::raw_sql("select lock_log()").execute(&mut *transaction).await?;
     assert_empty(&mut transaction).await?;
 
-    let mut arrival = Arrival::default();
+    let mut state = ImportState::default();
     for (number, line) in (1_u64..).zip(lines.lines()) {
         let line = line.with_context(|| format!("cannot read line {number}"))?;
         let line = serde_json::from_str(&line).map_err(anyhow::Error::from);
-        let taken = line.and_then(|line| arrival.take(number, line));
+        let taken = line.and_then(|line| state.take(number, line));
         taken.with_context(|| format!("line {number}"))?;
-        if arrival.batch.len() >= BATCH || arrival.has_ended {
-            arrival.write(&mut transaction).await?;
+        if state.batch.len() >= BATCH || state.has_ended {
+            state.write(&mut transaction).await?;
         }
     }
-    ensure!(arrival.has_begun, "this is not an export: it is empty");
-    ensure!(arrival.has_ended, "the export is cut off: its last line is missing");
-    arrival.finish(&mut transaction).await?;
+    ensure!(state.has_begun, "this is not an export: it is empty");
+    ensure!(state.has_ended, "the export is cut off: its last line is missing");
+    state.finish(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(arrival.count)
+    Ok(state.count)
 }
 
 async fn assert_empty(transaction: &mut PgConnection) -> anyhow::Result<()> {
@@ -66,7 +66,7 @@ async fn assert_empty(transaction: &mut PgConnection) -> anyhow::Result<()> {
 
 /// State of the import so far: ids of users and rooms, but no messages other than the current batch.
 #[derive(Default)]
-struct Arrival {
+struct ImportState {
     has_begun: bool,
     has_ended: bool,
     count: End,
@@ -91,7 +91,7 @@ struct Placed {
     line: Line,
 }
 
-impl Arrival {
+impl ImportState {
     fn take(&mut self, number: u64, line: Line) -> anyhow::Result<()> {
         ensure!(!self.has_ended, "no line may follow the last line, of kind `end`");
         ensure!(self.has_begun || matches!(line, Line::Export(_)), "an export begins with a line of kind `export`");

@@ -12,13 +12,13 @@ use super::Address;
 const PLACES: usize = 1 << 16;
 
 /// See the [module](self).
-pub(super) struct Known {
+pub(super) struct KnownAddresses {
     seed: RandomState,
     /// Each slot holds the digest of its latest pair; 0 if empty.
     places: Box<[AtomicU64]>,
 }
 
-impl Known {
+impl KnownAddresses {
     pub(super) fn new() -> Self {
         Self { seed: RandomState::new(), places: std::iter::repeat_with(AtomicU64::default).take(PLACES).collect() }
     }
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_known_and_neither_half_of_it() {
-        let known = Known::new();
+        let known = KnownAddresses::new();
         let [home, elsewhere] = [[203, 0, 113, 1], [203, 0, 113, 2]].map(|bytes| Address::from(IpAddr::from(bytes)));
         assert!(!known.knows("ali", home));
         known.remember("ali", home);

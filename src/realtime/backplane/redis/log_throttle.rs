@@ -6,11 +6,11 @@ const AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub struct Complaints {
+pub struct LogThrottle {
     last: Option<(String, Instant)>,
 }
 
-impl Complaints {
+impl LogThrottle {
     /// Returns whether this reason should be logged now.
     pub fn is_new(&mut self, reason: &str) -> bool {
         let is_known = self.last.as_ref().is_some_and(|(last, at)| last == reason && at.elapsed() < AGAIN_AFTER);

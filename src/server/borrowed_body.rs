@@ -19,15 +19,15 @@ use crate::extract::BODY_LIMIT;
 /// Maximum wait for the rest of a refused request's body. Clients send head and body of a request together.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A request body, which returns to its [`Loan`] when the handler drops it.
-pub(super) struct LentBody {
+/// A request body, which returns to its [`BodyReturn`] when the handler drops it.
+pub(super) struct BorrowedBody {
     /// `None` after it was returned.
     body: Option<Tracked>,
     lender: Arc<Mutex<Option<Tracked>>>,
 }
 
 /// Receives the body of one request when it is returned.
-pub(super) struct Loan(Arc<Mutex<Option<Tracked>>>);
+pub(super) struct BodyReturn(Arc<Mutex<Option<Tracked>>>);
 
 /// A body, and the number of bytes read from it.
 struct Tracked {
@@ -48,13 +48,13 @@ enum Reading {
 }
 
 /// Lends a body out.
-pub(super) fn lend(incoming: Incoming, awaits_continue: bool) -> (LentBody, Loan) {
+pub(super) fn lend(incoming: Incoming, awaits_continue: bool) -> (BorrowedBody, BodyReturn) {
     let lender = Arc::new(Mutex::new(None));
     let body = Tracked { incoming, read: 0, awaits_continue, state: Reading::Going };
-    (LentBody { body: Some(body), lender: Arc::clone(&lender) }, Loan(lender))
+    (BorrowedBody { body: Some(body), lender: Arc::clone(&lender) }, BodyReturn(lender))
 }
 
-impl Loan {
+impl BodyReturn {
     /// Reads the rest of the body if it is small and arrives soon. Called after the handler has answered; returns
     /// whether the connection is usable for the next request.
     pub async fn settle(self) -> bool {
@@ -112,13 +112,13 @@ impl Body for Tracked {
     }
 }
 
-impl LentBody {
+impl BorrowedBody {
     fn body(&self) -> &Tracked {
         self.body.as_ref().expect("it is returned by being dropped")
     }
 }
 
-impl Body for LentBody {
+impl Body for BorrowedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -138,7 +138,7 @@ impl Body for LentBody {
     }
 }
 
-impl Drop for LentBody {
+impl Drop for BorrowedBody {
     fn drop(&mut self) {
         *self.lender.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
     }

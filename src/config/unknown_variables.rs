@@ -20,13 +20,13 @@ const SHORTEST: usize = 6;
 
 /// A variable that is not a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stray {
+pub struct UnknownVariable {
     pub name: String,
     /// The setting that was probably intended.
     pub meant: Option<String>,
 }
 
-impl std::fmt::Display for Stray {
+impl std::fmt::Display for UnknownVariable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} is set, but there is no such setting", self.name)?;
         match &self.meant {
@@ -37,25 +37,25 @@ impl std::fmt::Display for Stray {
 }
 
 /// Returns the unknown variables in this process's environment.
-pub fn of_environment() -> Vec<Stray> {
+pub fn of_environment() -> Vec<UnknownVariable> {
     among(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
 }
 
 /// Returns the unknown variables among these names, sorted by name.
-pub fn among(names: impl IntoIterator<Item = String>) -> Vec<Stray> {
+pub fn among(names: impl IntoIterator<Item = String>) -> Vec<UnknownVariable> {
     let settings = Settings::augment_args(Command::new("gapless"));
     let known: Vec<&str> = settings.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
-    let mut strays: Vec<Stray> = names
+    let mut unknown: Vec<UnknownVariable> = names
         .into_iter()
         .filter(|name| !known.contains(&name.as_str()) && !OURS_ELSEWHERE.contains(&name.as_str()))
         .filter_map(|name| {
             let meant = nearest(&name, &known).map(str::to_owned);
             let begins_as_ours = OUR_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
-            (meant.is_some() || begins_as_ours).then_some(Stray { name, meant })
+            (meant.is_some() || begins_as_ours).then_some(UnknownVariable { name, meant })
         })
         .collect();
-    strays.sort_by(|one, other| one.name.cmp(&other.name));
-    strays
+    unknown.sort_by(|one, other| one.name.cmp(&other.name));
+    unknown
 }
 
 /// Returns the setting whose name is one typo away: different case, or one or two letters added, removed, replaced or
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    fn said(name: &str) -> Option<Stray> {
+    fn said(name: &str) -> Option<UnknownVariable> {
         among([name.to_owned()]).pop()
     }
 
@@ -95,8 +95,8 @@ mod tests {
     #[case("DEMOMODE", "DEMO_MODE")]
     #[case("REGISTRATON", "REGISTRATION")]
     fn a_slip_is_told_with_what_was_meant(#[case] name: &str, #[case] meant: &str) {
-        let stray = said(name).unwrap_or_else(|| panic!("{name} is told"));
-        assert_eq!(stray.meant.as_deref(), Some(meant));
+        let variable = said(name).unwrap_or_else(|| panic!("{name} is told"));
+        assert_eq!(variable.meant.as_deref(), Some(meant));
     }
 
     #[rstest]
@@ -104,9 +104,9 @@ mod tests {
     #[case("GAPLESS_PORT")]
     #[case("REDIS_CONNECTION_STRING")]
     fn what_begins_as_ours_is_told_though_nothing_is_near(#[case] name: &str) {
-        let stray = said(name).unwrap_or_else(|| panic!("{name} is told"));
-        assert_eq!(stray.meant, None);
-        assert!(stray.to_string().starts_with(name));
+        let variable = said(name).unwrap_or_else(|| panic!("{name} is told"));
+        assert_eq!(variable.meant, None);
+        assert!(variable.to_string().starts_with(name));
     }
 
     #[test]
