@@ -51,3 +51,22 @@ test("a value stored by another tab replaces one that this tab could not store",
   window.dispatchEvent(new StorageEvent("storage", { key: "gapless.a", storageArea: localStorage }));
   expect(browserStorage.read("gapless.a")).toBe("of another tab");
 });
+
+test("once there is space again, the refused values are stored and the trouble is over", () => {
+  const refused = refuse("setItem", new DOMException("full", "QuotaExceededError"));
+  browserStorage.write("gapless.a", "refused");
+  expect(storageTrouble.current).toBe("full");
+  refused.mockRestore();
+  browserStorage.remove("gapless.other");
+  expect(localStorage.getItem("gapless.a")).toBe("refused");
+  expect(storageTrouble.current).toBeNull();
+});
+
+test("a value that fits does not end the trouble while another one is refused", () => {
+  vi.spyOn(Storage.prototype, "setItem").mockImplementation((key) => {
+    if (key === "gapless.large") throw new DOMException("full", "QuotaExceededError");
+  });
+  browserStorage.write("gapless.large", "x");
+  browserStorage.write("gapless.small", "y");
+  expect(storageTrouble.current).toBe("full");
+});

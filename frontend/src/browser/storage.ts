@@ -9,6 +9,7 @@ export type StorageTrouble = "blocked" | "full";
 class SafeStorage {
   /** Values that the browser refused to store; null for a key that it refused to remove. */
   #inMemory = new Map<string, string | null>();
+  trouble: StorageTrouble | null = null;
 
   /** `open` throws if storage is blocked, and returns null if there is none. */
   constructor(private readonly open: () => Storage | null) {}
@@ -20,12 +21,12 @@ class SafeStorage {
   }
 
   write(key: string, text: string): void {
-    if (this.#do((storage) => storage.setItem(key, text))) this.#inMemory.delete(key);
+    if (this.#do((storage) => storage.setItem(key, text))) this.#isStored(key);
     else this.#inMemory.set(key, text);
   }
 
   remove(key: string): void {
-    if (this.#do((storage) => storage.removeItem(key))) this.#inMemory.delete(key);
+    if (this.#do((storage) => storage.removeItem(key))) this.#isStored(key);
     else this.#inMemory.set(key, null);
   }
 
@@ -42,6 +43,18 @@ class SafeStorage {
     else this.#inMemory.delete(key);
   }
 
+  /** The browser stores again: it gets the values that it refused before, as many as it takes. */
+  #isStored(key: string): void {
+    this.#inMemory.delete(key);
+    for (const [other, text] of this.#inMemory) {
+      const store = (storage: Storage) =>
+        text === null ? storage.removeItem(other) : storage.setItem(other, text);
+      if (!this.#do(store)) return;
+      this.#inMemory.delete(other);
+    }
+    this.#report(null);
+  }
+
   #do(change: (storage: Storage) => void): boolean {
     const done = this.#ask((storage) => {
       change(storage);
@@ -54,11 +67,16 @@ class SafeStorage {
     try {
       const storage = this.open();
       if (storage) return question(storage);
-      storageTrouble.set("blocked");
+      this.#report("blocked");
     } catch (error) {
-      storageTrouble.set(isQuota(error) ? "full" : "blocked");
+      this.#report(isQuota(error) ? "full" : "blocked");
     }
     return undefined;
+  }
+
+  #report(trouble: StorageTrouble | null): void {
+    this.trouble = trouble;
+    storageTrouble.set(browserStorage.trouble ?? tabStorage.trouble);
   }
 }
 
