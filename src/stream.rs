@@ -79,8 +79,8 @@ impl Stream {
             None => writer.write(opening).await.map_or_else(|ended| ended, |()| Ended::Bye(ByeReason::Busy)),
             Some((subscription, _permit)) => {
                 let lasts = expires_at.map(|at| Duration::try_from(at - app.clock.now()).unwrap_or_default());
-                let live = Live::new(&app, writer, subscription, expires_at, lasts);
-                match live.run(opening).await {
+                let live = Live::new(&app, writer, expires_at, lasts);
+                match live.run(opening, &subscription).await {
                     Ok(never) => match never {},
                     Err(ended) => ended,
                 }
@@ -126,7 +126,6 @@ impl From<io::Error> for Ended {
 struct Live<'a> {
     app: &'a App,
     writer: Writer<'a>,
-    subscription: Subscription,
     expires_at: Option<OffsetDateTime>,
     next_beat: Instant,
     notice_at: Option<Instant>,
@@ -136,19 +135,12 @@ struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    fn new(
-        app: &'a App,
-        writer: Writer<'a>,
-        subscription: Subscription,
-        expires_at: Option<OffsetDateTime>,
-        lasts: Option<Duration>,
-    ) -> Self {
+    fn new(app: &'a App, writer: Writer<'a>, expires_at: Option<OffsetDateTime>, lasts: Option<Duration>) -> Self {
         let now = Instant::now();
         let notice = EXPIRY_NOTICE + EXPIRY_SPREAD.mul_f64(rand::rng().random());
         Self {
             app,
             writer,
-            subscription,
             expires_at,
             next_beat: now + app.config.heartbeat.mul_f64(rand::rng().random()),
             notice_at: lasts.map(|lasts| now + lasts.saturating_sub(notice).max(lasts / QUIET_PART)),
@@ -157,21 +149,22 @@ impl<'a> Live<'a> {
         }
     }
 
-    async fn run(mut self, opening: Vec<Bytes>) -> Result<Infallible, Ended> {
+    async fn run(mut self, opening: Vec<Bytes>, subscription: &Subscription) -> Result<Infallible, Ended> {
         self.writer.write(opening).await?;
         let socket = self.writer.socket;
         let leaving = self.app.lifecycle.leaving.cancelled();
         let gone = peer_gone(socket);
         let alarm = tokio::time::sleep_until(self.next_alarm());
         // Created once: each is an entry in a list of waiters, and adding and removing these entries for every message
-        // would cost more than the message.
-        tokio::pin!(leaving, gone, alarm);
+        // would cost more than the message. A step that waits for its turn to read the log keeps it across heartbeats.
+        let step = subscription.next();
+        tokio::pin!(leaving, gone, alarm, step);
         loop {
             tokio::select! {
                 // Timers first: a busy room must not keep a stream open after its token has expired.
                 biased;
                 () = &mut alarm => {
-                    self.on_alarm().await?;
+                    self.on_alarm(subscription).await?;
                     alarm.as_mut().reset(self.next_alarm());
                 }
                 () = &mut leaving, if self.leaves_at.is_none() => {
@@ -181,8 +174,9 @@ impl<'a> Live<'a> {
                     self.writer.write(vec![frame::drain(retry_ms)]).await?;
                     alarm.as_mut().reset(self.next_alarm());
                 }
-                step = self.subscription.next() => match step {
+                next = &mut step => match next {
                     Step::Send(frames, sample) => {
+                        step.set(subscription.next());
                         self.writer.write(frames).await?;
                         if let Some(sample) = sample {
                             sample.is_written(self.app.clock.now());
@@ -199,7 +193,7 @@ impl<'a> Live<'a> {
         [self.notice_at, self.ends_at, self.leaves_at].into_iter().flatten().fold(self.next_beat, Instant::min)
     }
 
-    async fn on_alarm(&mut self) -> Result<(), Ended> {
+    async fn on_alarm(&mut self, subscription: &Subscription) -> Result<(), Ended> {
         let now = Instant::now();
         let due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if due(self.ends_at) {
@@ -216,9 +210,9 @@ impl<'a> Live<'a> {
         }
         if self.next_beat <= now {
             self.next_beat = next_in_phase(self.next_beat, self.app.config.heartbeat, now);
-            match self.subscription.behind_heartbeat() {
+            match subscription.behind_heartbeat() {
                 Some(heartbeat) => self.writer.write(vec![heartbeat]).await?,
-                None => self.app.realtime.beat(&self.subscription),
+                None => self.app.realtime.beat(subscription),
             }
         }
         Ok(())

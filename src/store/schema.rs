@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use super::{connect_alone, explain};
 
@@ -33,9 +33,12 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// # Errors
 /// When the database cannot be reached, a migration fails, or a newer release has removed what this one needs.
 pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
+    // sqlx would log the whole text of a migration that takes longer than a second.
+    let options = &options.clone().disable_statement_logging();
     let mut connection = connect_alone(options).await?;
+    let mut is_new = false;
     loop {
-        match apply_next(&mut connection).await {
+        match apply_next(&mut connection, &mut is_new).await {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) if is_locked(&error) => {
@@ -54,11 +57,13 @@ fn is_locked(error: &anyhow::Error) -> bool {
     refusal.is_some_and(|refusal| refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
 }
 
-/// Applies the oldest missing migration. Returns whether there was one.
-async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
+/// Applies the oldest missing migration. Returns whether there was one. `is_new` is set if the database has no schema
+/// yet: its migrations are not worth a line each.
+async fn apply_next(connection: &mut PgConnection, is_new: &mut bool) -> anyhow::Result<bool> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     assert_known(&mut transaction).await?;
     let applied = applied(&mut transaction).await?;
+    *is_new |= applied.is_empty();
     for migration in MIGRATIONS.iter() {
         if let Some(checksum) = applied.get(&migration.version) {
             ensure!(
@@ -69,9 +74,13 @@ async fn apply_next(connection: &mut PgConnection) -> anyhow::Result<bool> {
             continue;
         }
         let what = || format!("migration {} ({})", migration.version, migration.description);
+        let began = Instant::now();
+        if !*is_new {
+            tracing::info!(migration = migration.version, description = %migration.description, "applying a migration");
+        }
         apply(&mut transaction, migration).await.with_context(what)?;
         transaction.commit().await.with_context(what)?;
-        tracing::debug!(migration = migration.version, "applied a migration");
+        tracing::debug!(migration = migration.version, seconds = began.elapsed().as_secs_f64(), "applied a migration");
         return Ok(true);
     }
     transaction.rollback().await?;
