@@ -1,8 +1,9 @@
-//! The three inner loops of a delivery, alone: encoding a frame, fanning it out, filtering a replay.
+//! Inner loops of a delivery, alone (encoding a frame, fanning it out, filtering a replay), and of presence.
 //!
 //! `cargo bench --bench micro`
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -14,6 +15,7 @@ use gapless::realtime::directory::{Directory, RoomState};
 use gapless::realtime::feed::{Ask, Feed, Pull, ReplayFilter};
 use gapless::realtime::frame;
 use gapless::realtime::mailbox::Mailbox;
+use gapless::realtime::presence::{Presence, Who};
 use gapless::realtime::replay::Share;
 use gapless::realtime::topic::Interest;
 use time::OffsetDateTime;
@@ -139,5 +141,25 @@ fn filter_a_replay(bencher: Bencher, missed: i64) {
         while let Some(from) = mailbox.behind_from() {
             black_box(feed.pull(&mailbox, &filter, from));
         }
+    });
+}
+
+/// Everyone in a room loses their connection, returns within the grace period and asks for the count.
+#[divan::bench(args = [120, 1_200, 12_000])]
+fn reconnect(bencher: Bencher, people: usize) {
+    let who: Vec<_> = (0..people).map(|n| Who::User(UserId(Uuid::from_u128(n as u128)))).collect();
+    let now = Instant::now();
+    bencher.counter(ItemsCount::new(people)).with_inputs(Presence::default).bench_local_values(|mut presence| {
+        for &who in &who {
+            presence.join(room(0), who);
+        }
+        for &who in &who {
+            presence.leave(room(0), who, now);
+        }
+        for &who in who.iter().rev() {
+            presence.join(room(0), who);
+            black_box(presence.online(room(0)));
+        }
+        presence
     });
 }

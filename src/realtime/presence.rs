@@ -6,11 +6,14 @@
 //! Pure: the time is an argument. Changed counts are sent at most once in [`ROOM_PACE`] to a room's readers and once in
 //! [`LOBBY_PACE`] to everybody else, so the cost does not grow with rooms x readers. Presence never decides a right.
 
+mod attendance;
 mod report;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use self::attendance::Attendance;
+pub use self::attendance::Who;
 pub use self::report::{Report, RoomReport};
 use crate::event::Online;
 use crate::id::{InstanceId, RoomId, UserId};
@@ -29,80 +32,6 @@ pub const LEASE: Duration = Duration::from_secs(25);
 /// Time for which the last report number of a departed instance is kept: longer than a replayed report of it would be
 /// accepted as fresh.
 const REMEMBER: Duration = Duration::from_secs(150);
-
-/// One attendee of a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Who {
-    User(UserId),
-    Guest,
-}
-
-#[derive(Debug, Default)]
-struct Attendance {
-    /// Number of streams of each user on this instance, including those in their grace period.
-    users: HashMap<UserId, u32>,
-    guests: u32,
-    /// Number of other instances on which each user is present.
-    users_elsewhere: HashMap<UserId, u32>,
-    guests_elsewhere: u32,
-    /// Users who joined or left on this instance since the last report.
-    joined: HashSet<UserId>,
-    left: HashSet<UserId>,
-    /// Leavers in their grace period and the end of it, earliest first.
-    leaving: VecDeque<(Instant, Who)>,
-    told_readers: Online,
-    told_readers_at: Option<Instant>,
-}
-
-impl Attendance {
-    fn online(&self) -> Online {
-        let only_elsewhere = self.users_elsewhere.keys().filter(|user| !self.users.contains_key(user)).count();
-        let users = u32::try_from(self.users.len() + only_elsewhere).unwrap_or(u32::MAX);
-        Online { users, guests: self.guests.saturating_add(self.guests_elsewhere) }
-    }
-
-    fn add(&mut self, who: Who) {
-        match who {
-            Who::Guest => self.guests += 1,
-            Who::User(user) => {
-                let streams = self.users.entry(user).or_default();
-                *streams += 1;
-                if *streams == 1 && !self.left.remove(&user) {
-                    self.joined.insert(user);
-                }
-            }
-        }
-    }
-
-    fn remove(&mut self, who: Who) {
-        match who {
-            Who::Guest => self.guests -= 1,
-            Who::User(user) => {
-                let streams = self.users.get_mut(&user).expect("who leaves was counted in");
-                *streams -= 1;
-                if *streams == 0 {
-                    self.users.remove(&user);
-                    if !self.joined.remove(&user) {
-                        self.left.insert(user);
-                    }
-                }
-            }
-        }
-    }
-
-    fn add_elsewhere(&mut self, user: UserId) {
-        *self.users_elsewhere.entry(user).or_default() += 1;
-    }
-
-    fn remove_elsewhere(&mut self, user: UserId) {
-        if let Some(instances) = self.users_elsewhere.get_mut(&user) {
-            *instances -= 1;
-            if *instances == 0 {
-                self.users_elsewhere.remove(&user);
-            }
-        }
-    }
-}
 
 /// Another instance, as it reported itself.
 #[derive(Debug)]
@@ -144,8 +73,7 @@ impl Presence {
     pub fn join(&mut self, room: RoomId, who: Who) {
         let attendance = self.rooms.entry(room).or_default();
         // A user who returns within the grace period cancels their own leaving; a guest cancels any guest's.
-        if let Some(place) = attendance.leaving.iter().position(|(_, leaving)| *leaving == who) {
-            attendance.leaving.remove(place);
+        if attendance.take_back(who) {
             return;
         }
         attendance.add(who);
@@ -174,7 +102,7 @@ impl Presence {
     /// Leaves a room: `who` still counts until [`LEAVE_GRACE`] after `now`.
     pub fn leave(&mut self, room: RoomId, who: Who, now: Instant) {
         let attendance = self.rooms.get_mut(&room).expect("who leaves a room has joined it");
-        attendance.leaving.push_back((now + LEAVE_GRACE, who));
+        attendance.leave(who, now + LEAVE_GRACE);
         self.unsettled.insert(room);
         self.check();
     }
@@ -186,15 +114,7 @@ impl Presence {
         let mut changed = Vec::new();
         for &room in &self.unsettled {
             let attendance = self.rooms.get_mut(&room).expect("an unsettled room is known");
-            let mut has_left = false;
-            while let Some(&(until, who)) = attendance.leaving.front()
-                && until <= now
-            {
-                attendance.leaving.pop_front();
-                attendance.remove(who);
-                has_left = true;
-            }
-            if has_left {
+            if attendance.end_graces(now) {
                 changed.push(room);
             }
             let online = attendance.online();
@@ -361,8 +281,13 @@ impl Presence {
     fn check(&self) {
         #[cfg(debug_assertions)]
         for (room, attendance) in &self.rooms {
-            let leaving_guests = attendance.leaving.iter().filter(|(_, who)| *who == Who::Guest).count();
-            assert!(leaving_guests <= attendance.guests as usize, "a guest who leaves is still counted");
+            let leaving_guests = attendance.leavers.get(&Who::Guest).map_or(0, |leaver| leaver.leaving);
+            assert!(leaving_guests <= attendance.guests, "a guest who leaves is still counted");
+            let counted: u32 = attendance.leavers.values().map(|leaver| leaver.leaving + leaver.returned).sum();
+            assert_eq!(counted as usize, attendance.leaving.len(), "each entry of a leaver is counted");
+            let only_elsewhere =
+                attendance.users_elsewhere.keys().filter(|user| !attendance.users.contains_key(user)).count();
+            assert_eq!(attendance.only_elsewhere as usize, only_elsewhere, "users elsewhere only are counted");
             assert!(attendance.users.values().all(|streams| *streams > 0), "a user without streams is not here");
             let guests_elsewhere: u32 =
                 self.elsewhere.values().filter_map(|there| there.rooms.get(room)).map(|there| there.guests).sum();
