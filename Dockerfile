@@ -4,7 +4,7 @@
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /build
 
-# Dependencies first, on sources that do nothing: this layer lives until the lock file changes.
+# Dependencies first, with empty sources: this layer is cached until the lock file changes.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY xtask/Cargo.toml xtask/
@@ -22,19 +22,19 @@ COPY embedded-postgres embedded-postgres
 COPY src src
 COPY migrations migrations
 ARG GAPLESS_COMMIT
-# Cargo compares times, and a copied file keeps the time of its checkout.
+# Cargo compares modification times, and a copied file keeps the time of its checkout.
 RUN touch embedded-postgres/src/lib.rs src/lib.rs src/main.rs \
     && GAPLESS_COMMIT="${GAPLESS_COMMIT:-unknown}" cargo build --release --locked --package gapless --bin gapless \
     && strip target/release/gapless \
     && mkdir data
 
-# glibc of the same Debian, certificates, an account without rights, and nothing else.
+# Contains only glibc of the same Debian, certificates, and an unprivileged account.
 FROM gcr.io/distroless/cc-debian13:nonroot
 COPY --from=build /build/target/release/gapless /gapless
-# Only the demo writes anything: its signing key.
+# Only demo mode writes to it: the signing key.
 COPY --from=build --chown=65532:65532 /build/data /data
 ENV DATA_DIR=/data LOG_FORMAT=json
 EXPOSE 8080
-# Longer than the program takes to say no (2 s); a start that migrates may take a while.
+# The timeout is longer than the program's own for a failing check (2 s); a start with migrations may take a while.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["/gapless", "healthcheck"]
 ENTRYPOINT ["/gapless"]
