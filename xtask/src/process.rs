@@ -1,4 +1,4 @@
-//! Other programs: run to their end, or kept running until dropped; never left behind.
+//! Runs other programs, to their end or until dropped, and never leaves one running.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -14,12 +14,12 @@ use crate::{interrupt, root, step};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// How long a program may take to end before it is killed: the server's own grace period, and a little.
+/// Time for a program to end before it is killed: the server's own grace period and a margin.
 const PATIENCE: Duration = Duration::from_secs(35);
 
-/// `cargo`, the very one that runs this, in the environment of a person's shell. What cargo told *this* program of its
-/// own package has to go: `ring`'s build script watches those variables, and with it half of the dependencies would be
-/// built anew whenever a command follows a plain `cargo build`.
+/// The `cargo` that runs this program, with the environment of a shell. The variables that cargo sets for this
+/// program's own package are removed: `ring`'s build script depends on them, and half of the dependencies would be
+/// rebuilt whenever a command follows a plain `cargo build`.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     forget_this_package(&mut cargo);
@@ -36,17 +36,17 @@ fn forget_this_package(command: &mut Command) {
     }
 }
 
-/// Runs `command` to its end, its output shown. An interrupt ends it and everything that it started.
+/// Runs `command` to its end and shows its output. An interrupt ends it and all its child processes.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let mut running = Running::start(command)?;
     running.wait()
 }
 
-/// Runs `command` to its end and returns what it printed, errors and all, while showing it as it comes.
+/// Runs `command` to its end, shows its output, and returns it, including the error output.
 ///
 /// # Errors
 ///
-/// Only where the program could not run at all: whether it succeeded is in the answer.
+/// When the program could not be run at all. Its success is in the returned status.
 pub fn run_and_read(command: &mut Command) -> anyhow::Result<(ExitStatus, String)> {
     if step::colourful() {
         command.env("CARGO_TERM_COLOR", "always").env("FORCE_COLOR", "1");
@@ -79,7 +79,7 @@ fn show(pipe: impl Read + Send + 'static, printed: &Arc<Mutex<String>>) -> JoinH
     })
 }
 
-/// Runs `command` quietly and returns what it printed on its standard output.
+/// Runs `command` quietly and returns its standard output.
 pub fn read(command: &mut Command) -> anyhow::Result<String> {
     let name = name(command);
     let output = command.output().with_context(|| format!("cannot run `{name}`"))?;
@@ -90,9 +90,9 @@ pub fn read(command: &mut Command) -> anyhow::Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{name}` printed invalid UTF-8"))
 }
 
-/// What git says of this tree; `None` where there is no git, or the tree is no clone.
+/// Runs git in this repository; `None` if git is missing or this is not a clone.
 pub fn git(args: &[&str]) -> Option<String> {
-    // Whoever made a clone need not be whoever builds in it.
+    // The owner of the clone may be another user.
     read(Command::new("git").args(["-c", "safe.directory=*"]).args(args).current_dir(root())).ok()
 }
 
@@ -101,7 +101,7 @@ pub fn find(program: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(program)).find(|path| path.is_file())
 }
 
-/// A program that runs in a process group of its own. Dropped, it is asked to end, with all it started.
+/// A program that runs in a process group of its own. When dropped, it is asked to end with all its child processes.
 pub struct Running {
     name: String,
     child: Child,
@@ -135,7 +135,7 @@ impl Running {
         }
     }
 
-    /// Its process, and the group of all that it starts.
+    /// Id of its process, and of the process group of its children.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -169,7 +169,7 @@ impl Drop for Running {
     }
 }
 
-/// The command as a person would type it.
+/// The command as typed in a shell.
 fn name(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or_default().to_string_lossy()];

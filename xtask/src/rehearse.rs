@@ -1,8 +1,8 @@
-//! `cargo xtask rehearse`: the services of `compose.yaml` as processes: two instances behind its proxy, the app beside them, and
-//! people in a real browser, on another site than the API's.
+//! `cargo xtask rehearse`: runs the services of `compose.yaml` as processes (two instances behind its proxy, and the
+//! app) and tests them in a real browser, with the app and the API on different sites.
 //!
-//! The CI job `images` builds the images and starts the same services, but stops none; this finds the faults of replacing one instance
-//! after the other under load, of killing all of them under an open page, and of commands run beside a new release.
+//! The CI job `images` builds the images and starts the same services, but stops none. This also replaces one instance
+//! after the other under load, kills all of them while a page is open, and runs the commands of a new release.
 
 mod compose;
 mod program;
@@ -59,7 +59,7 @@ pub fn rehearse(options: &Options) -> anyhow::Result<Tally> {
     .inspect_err(|_| deployment.show_logs(&dir.0))
 }
 
-/// Everything that runs; stopped in the order of its fields.
+/// All running processes; stopped in the order of the fields.
 struct Deployment {
     page: String,
     api: String,
@@ -70,7 +70,7 @@ struct Deployment {
     _database: database::OverTcp,
 }
 
-/// The local address of a service, in place of its name in `compose.yaml`.
+/// The local address that replaces a service's name in `compose.yaml`.
 struct Place {
     name: &'static str,
     here: String,
@@ -88,7 +88,7 @@ impl Deployment {
             Place { name: "api-1:8080", here: on_loopback(api_1) },
             Place { name: "api-2:8080", here: on_loopback(api_2) },
         ];
-        // To a browser two sites, as two apps of a platform are.
+        // Two sites to a browser, like two apps on a platform.
         let page = format!("http://web.localhost:{web}");
         let api = format!("http://api.localhost:{proxy}");
         let services = services(&dir.0, &[("ALLOWED_ORIGINS", &page), ("API_URL", &api)])?;
@@ -110,9 +110,9 @@ impl Deployment {
         };
 
         let (first, second) = (instance("api-1", api_1)?, instance("api-2", api_2)?);
-        // As Fly does before it replaces a machine.
+        // Like Fly before it replaces a machine.
         first.runs(&release_command()?.split_whitespace().collect::<Vec<_>>())?;
-        // As an operator does from a shell.
+        // Like an operator in a shell.
         first.runs(&["admin", "create", "you"])?;
         let mut kept = Vec::new();
         for instance in [&first, &second] {
@@ -154,7 +154,7 @@ fn moved(text: &str, places: &[Place]) -> String {
     places.iter().fold(text.to_owned(), |text, place| text.replace(place.name, &place.here))
 }
 
-/// The proxy's image is Caddy's own, so this machine's Caddy is given the configuration.
+/// The proxy uses Caddy's own image, so the installed Caddy runs its configuration.
 fn start_proxy(config: &Path, port: u16, places: &[Place]) -> anyhow::Result<Running> {
     let text = fs::read_to_string(config)?;
     ensure!(

@@ -1,8 +1,8 @@
 //! `cargo xtask run`: from a fresh clone to a chat in the browser.
 //!
-//! In the end this process *becomes* the server: Ctrl-C, SIGTERM and `kill -9` of the command then mean the
-//! server itself, with nothing in between that could leave it behind. A second small process waits until the server
-//! answers, says so, and opens the browser.
+//! Finally this process *becomes* the server (`exec`): Ctrl-C, SIGTERM and `kill -9` then reach the server itself, and
+//! no parent process can leave it running. A second small process waits until the server answers, prints its address,
+//! and opens the browser.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -47,7 +47,7 @@ pub struct Announcement {
     open: bool,
 }
 
-/// Port 0 would be another one each time.
+/// Port 0 is refused, since it would be another port each time.
 pub fn port() -> RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..)
 }
@@ -86,7 +86,7 @@ pub fn build_server(release: bool) -> anyhow::Result<PathBuf> {
     Ok(target.join(profile).join("gapless"))
 }
 
-/// Gives the server what it needs to run here, keeping what the caller's environment says. Returns the page's address.
+/// Sets the server's variables, unless the caller's environment has them. Returns the page's address.
 pub fn environment(command: &mut Command, port: u16) -> anyhow::Result<String> {
     let data_dir = database::data_dir();
     if database::is_private() {
@@ -99,7 +99,7 @@ pub fn environment(command: &mut Command, port: u16) -> anyhow::Result<String> {
     Ok(format!("http://localhost:{port}/"))
 }
 
-/// An error that names the port and the way out if somebody listens there already.
+/// Fails if the port is in use; the error names the port and a solution.
 pub fn check_port(port: u16) -> anyhow::Result<()> {
     if let Err(error) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
         bail!(
@@ -142,7 +142,7 @@ pub fn announce(&Announcement { port, ref address, open }: &Announcement) {
     }
 }
 
-/// Everything that the server answers to a GET of `path`, if it answers at all.
+/// Returns the server's complete response to a GET of `path`, if there is one.
 pub fn answer_of(port: u16, path: &str) -> Option<String> {
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&server, PROBE_TIMEOUT).ok()?;
@@ -153,7 +153,7 @@ pub fn answer_of(port: u16, path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Opens the page where there is a display; where there is none, the printed address has to do.
+/// Opens the page if there is a display; otherwise the printed address has to suffice.
 fn open_browser(address: &str) {
     let opener = if cfg!(target_os = "macos") {
         "open"

@@ -1,5 +1,5 @@
-//! The API held against its own document: Schemathesis sends what the document allows and what it forbids, and
-//! checks every answer. It is a Python program, installed under `target/tools`.
+//! Tests the API against its OpenAPI document: Schemathesis sends valid and invalid requests, and
+//! checks every response. It is a Python program, installed under `target/tools`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::{database, process, root, run, scratch, step, tools};
 
 const VERSION: &str = "4.32.5";
 
-/// Fewer would say little about some thirty operations.
+/// Fewer would test some thirty operations too little.
 const LEAST_CASES: u64 = 2_000;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ fn wait_until_ready(port: u16) -> anyhow::Result<()> {
     bail!("the server did not become ready within {} s", START_TIMEOUT.as_secs())
 }
 
-/// The number in Schemathesis' line `Test cases: 2345 generated, …`.
+/// Parses the number in Schemathesis' line `Test cases: 2345 generated, …`.
 fn cases(printed: &str) -> Option<u64> {
     let plain = crate::test::plain_text(printed);
     let line = plain.lines().rfind(|line| line.contains("generated"))?;

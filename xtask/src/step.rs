@@ -1,4 +1,4 @@
-//! What the person at the terminal sees: each step as it starts, and how long it took.
+//! Terminal output: each step when it starts, and its duration.
 
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -15,7 +15,7 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::
     done
 }
 
-/// A word on what goes on within a step.
+/// Prints a note within a step.
 pub fn note(what: &str) {
     eprintln!("    {what}");
 }

@@ -1,4 +1,4 @@
-//! Programs that tests need beside Rust and Node: found, or installed where that is possible without asking.
+//! Programs that tests need besides Rust and Node: found, or installed if no confirmation is needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 
 use crate::{process, step};
 
-/// Chromium or a browser like it.
+/// Chromium or a compatible browser.
 pub fn chromium() -> anyhow::Result<PathBuf> {
     const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     const ON_A_MAC: &str = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
@@ -150,7 +150,7 @@ pub fn pgbouncer_of_debian_13() -> anyhow::Result<Bouncer> {
     Ok(bouncer)
 }
 
-/// Debian mirror of this system's packages.
+/// Returns the Debian mirror of this system's packages.
 fn archive() -> anyhow::Result<String> {
     let listed = process::read(Command::new("apt-get").args([
         "indextargets",
@@ -162,7 +162,7 @@ fn archive() -> anyhow::Result<String> {
     Ok(archive.context("apt lists no Debian package archive")?.to_owned())
 }
 
-/// The static server of the app, and the proxy of `compose.yaml`.
+/// Caddy, the static server of the app and the proxy of `compose.yaml`.
 pub fn caddy() -> anyhow::Result<PathBuf> {
     find_or_install("Caddy", "caddy", caddy_if_installed)
 }
@@ -171,11 +171,11 @@ pub fn caddy_if_installed() -> Option<PathBuf> {
     process::find("caddy")
 }
 
-/// Python that can make virtual environments.
+/// Python with support for virtual environments.
 pub fn python() -> anyhow::Result<PathBuf> {
     let find = || {
         let python = process::find("python3")?;
-        // Debian keeps this part of Python's library in a package of its own.
+        // Debian has this part of Python's library in a separate package.
         let whole = Command::new(&python).args(["-c", "import ensurepip, venv"]).output();
         whole.is_ok_and(|tried| tried.status.success()).then_some(python)
     };

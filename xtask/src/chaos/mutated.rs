@@ -1,7 +1,7 @@
 //! The server with the seeded bugs of `chaos/mutants`, built from a patched copy of the sources.
 //!
-//! All patches go into one copy, since a build takes longer than a run; each server chooses its bug when it starts. The
-//! copy and its target directory are kept, so that a later run builds only what has changed.
+//! All patches are applied to one copy, since a build takes longer than a run; each server enables its bug when it
+//! starts. The copy and its target directory are kept, so that a later run rebuilds only changed files.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 
 use crate::{process, root, scratch, step};
 
-/// Builds it, and returns its path.
+/// Builds the server and returns its path.
 pub fn build(is_release: bool) -> anyhow::Result<PathBuf> {
     let dir = scratch("chaos/mutants")?;
     let (source, target) = (dir.join("source"), dir.join("target"));
@@ -28,7 +28,7 @@ pub fn build(is_release: bool) -> anyhow::Result<PathBuf> {
     Ok(target.join(if is_release { "release" } else { "debug" }).join("gapless"))
 }
 
-/// Replaces `source` by a patched copy of the tracked files, made in `next`.
+/// Replaces `source` with a patched copy of the tracked files, created in `next`.
 fn copy(next: &Path, source: &Path) -> anyhow::Result<()> {
     if next.exists() {
         fs::remove_dir_all(next)?;
@@ -42,7 +42,7 @@ fn copy(next: &Path, source: &Path) -> anyhow::Result<()> {
         fs::copy(root().join(file), &copied).with_context(|| format!("cannot copy {file}"))?;
     }
     apply_patches(next)?;
-    // Cargo compares times: what has not changed keeps that of the last copy.
+    // Cargo compares modification times: an unchanged file keeps that of the last copy.
     for file in files {
         let (before, now) = (source.join(file), next.join(file));
         if fs::read(&before).is_ok_and(|before| fs::read(&now).is_ok_and(|now| before == now)) {
@@ -59,7 +59,7 @@ fn apply_patches(dir: &Path) -> anyhow::Result<()> {
     let patches = fs::read_dir(dir.join("chaos/mutants"))?.flatten().map(|entry| entry.path());
     let patches: Vec<_> = patches.filter(|path| path.extension().is_some_and(|end| end == "patch")).collect();
     let mut git = Command::new("git");
-    // The copy lies within the clone, to which git would apply the patches otherwise.
+    // The copy is inside the clone, and git would otherwise apply the patches to the clone.
     git.env("GIT_CEILING_DIRECTORIES", dir.parent().expect("it is not the root")).current_dir(dir);
     let applied = git.args(["apply", "--recount"]).args(&patches).output().context("cannot run git")?;
     ensure!(

@@ -74,7 +74,7 @@ struct Pin {
     version: String,
 }
 
-/// Adds the actions in `text` to `pins`; every workflow has to pin the same commit.
+/// Adds the actions in `text` to `pins`. All workflows have to pin the same commit.
 fn collect(text: &str, pins: &mut BTreeMap<String, Pin>) -> anyhow::Result<()> {
     for line in text.lines().map(str::trim) {
         let Some(used) = line.trim_start_matches("- ").strip_prefix("uses: ") else { continue };
@@ -95,7 +95,7 @@ fn collect(text: &str, pins: &mut BTreeMap<String, Pin>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `owner/name@commit # version`.
+/// Parses `owner/name@commit # version`.
 fn parse(used: &str) -> anyhow::Result<(&str, Pin)> {
     let parted = used.split_once(" # ").and_then(|(pinned, version)| Some((pinned.split_once('@')?, version)));
     let ((action, commit), version) = parted.with_context(|| format!("`{used}` is not `action@commit # version`"))?;
@@ -104,7 +104,7 @@ fn parse(used: &str) -> anyhow::Result<(&str, Pin)> {
     Ok((action, Pin { commit: commit.to_owned(), version: version.trim().to_owned() }))
 }
 
-/// Returns the runtime; that of `v7.0.1` is that of `v7`.
+/// Returns the runtime of a release; `v7.0.1` has that of `v7`.
 fn runtime(action: &str, version: &str) -> Option<&'static str> {
     let is_of = |line: &str| version == line || version.strip_prefix(line).is_some_and(|rest| rest.starts_with('.'));
     RUNTIMES.iter().find(|(other, line, _)| *other == action && is_of(line)).map(|(_, _, runtime)| *runtime)
@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pinned_today_has_a_runtime() {
+    fn pinned_actions_have_a_supported_runtime() {
         check().unwrap();
     }
 
     #[test]
-    fn a_pin_of_a_runtime_that_is_gone_is_found() {
+    fn a_removed_runtime_is_refused() {
         for (used, word) in [
             ("actions/checkout@COMMIT # v4.2.2", "node20"),
             ("actions/cache@COMMIT # v3.4.0", "node16"),

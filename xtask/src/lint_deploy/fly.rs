@@ -1,6 +1,7 @@
-//! `fly.toml` and `frontend/fly.toml`: their keys, their settings, and whether their figures fit one another and the program.
+//! Checks `fly.toml` and `frontend/fly.toml`: keys, settings, and whether figures are consistent with one another and
+//! with the program.
 //!
-//! No job of CI reads these files before a deployment does, and flyctl ignores what it does not know.
+//! No CI job reads these files before a deployment, and flyctl ignores unknown keys.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::root;
 
-/// The keys that flyctl knows, as far as we use them; it silently ignores others.
+/// Keys of flyctl that these files use; flyctl silently ignores unknown ones.
 const KEYS: [&str; 35] = [
     "app",
     "primary_region",
@@ -48,7 +49,7 @@ const KEYS: [&str; 35] = [
     "vm.memory",
 ];
 
-/// Secrets have their own place on the platform; in a file they would be in the repository.
+/// Settings that must be stored as secrets on the platform, since these files are in the repository.
 const SECRETS: [&str; 6] = [
     "DATABASE_URL",
     "DATABASE_DIRECT_URL",
@@ -58,13 +59,13 @@ const SECRETS: [&str; 6] = [
     "METRICS_TOKEN",
 ];
 
-/// Connections of an instance besides its pool (`CORE_CONNECTIONS` in src/app.rs), and those reserved for the release
-/// command and for people, of the number that the pooler of Fly's smallest managed PostgreSQL opens to the database.
+/// Connections of an instance besides its pool (`CORE_CONNECTIONS` in src/app.rs), those reserved for the release
+/// command and for operators, and those that the pooler of Fly's smallest managed PostgreSQL opens to the database.
 const CORE_CONNECTIONS: u64 = 6;
 const SPARE_CONNECTIONS: u64 = 10;
 const POOLER_CONNECTIONS: u64 = 50;
 
-/// Settings of the static server beside those of the program: `frontend/Caddyfile`.
+/// Settings of the app's static server: `frontend/Caddyfile`.
 const OF_THE_APP: [&str; 2] = ["PORT", "API_URL"];
 
 pub fn check() -> anyhow::Result<()> {
@@ -78,17 +79,17 @@ pub fn check() -> anyhow::Result<()> {
     Platform::parse(&read("frontend/fly.toml")?).and_then(|web| web.serves_files()).context("frontend/fly.toml")
 }
 
-/// The default in the settings' reference: `| NAME | default | …`.
+/// Returns the default from the settings' reference: `| NAME | default | …`.
 fn default_of(reference: &str, name: &str) -> Option<u64> {
     let row = reference.lines().find(|line| line.starts_with(&format!("| `{name}` |")))?;
     row.split('|').nth(2)?.trim().trim_matches('`').parse().ok()
 }
 
-/// Every value by the path of its key.
+/// All values by the path of their key.
 struct Platform(BTreeMap<String, String>);
 
 impl Platform {
-    /// Of TOML, what these files use: sections, and one value a line.
+    /// Parses the part of TOML that these files use: sections, and one value per line.
     fn parse(text: &str) -> anyhow::Result<Self> {
         let mut values = BTreeMap::new();
         let mut section = String::new();
@@ -109,7 +110,7 @@ impl Platform {
         self.0.get(key).map(String::as_str).with_context(|| format!("`{key}` is not set"))
     }
 
-    /// A number, or a time in seconds.
+    /// Returns a number, or a time in seconds.
     fn number(&self, key: &str) -> anyhow::Result<u64> {
         let text = self.text(key)?;
         text.trim_end_matches('s').parse().with_context(|| format!("`{key} = {text}` is not a number"))
@@ -121,7 +122,7 @@ impl Platform {
         Ok(())
     }
 
-    /// `less` is smaller than `more`, because of `reason`.
+    /// Requires that `less` is smaller than `more`, because of `reason`.
     fn less(&self, less: &str, more: &str, reason: &str) -> anyhow::Result<()> {
         let (small, large) = (self.number(less)?, self.number(more)?);
         ensure!(small < large, "`{less}` ({small}) must be less than `{more}` ({large}): {reason}");
@@ -139,7 +140,7 @@ impl Platform {
     }
 
     fn serves_streams(&self, is_setting: impl Fn(&str) -> bool, heartbeat_secs: u64) -> anyhow::Result<()> {
-        // A mistyped one would be warned about on a machine far away.
+        // The program only warns about a mistyped name, in the log of a remote machine.
         let unknown: Vec<_> = self.settings().filter(|name| !is_setting(name)).collect();
         ensure!(unknown.is_empty(), "it sets variables that the program does not read: {}", unknown.join(", "));
         if let Some(secret) = self.settings().find(|name| SECRETS.contains(name)) {
@@ -202,12 +203,12 @@ mod tests {
     }
 
     #[test]
-    fn the_file_fits_as_it_is() {
+    fn the_committed_file_is_valid() {
         Platform::parse(&api()).unwrap().serves_streams(|_| true, 15).unwrap();
     }
 
     #[test]
-    fn figures_that_do_not_fit_are_named() {
+    fn inconsistent_figures_are_named() {
         for (said, instead, word) in [
             ("kill_timeout = 30", "kill_timeout = 20", "killed while it drains"),
             ("DRAIN_DELAY_SECS = \"6\"", "DRAIN_DELAY_SECS = \"5\"", "notice too late"),

@@ -16,8 +16,7 @@ const PLACES: [&str; 5] = [
     ".github/workflows/deploy-frontend.yml",
 ];
 
-/// From the reference (<https://fly.io/docs/flyctl/>, read on 2026-11-29): the commands that we use, and their flags
-/// that matter here.
+/// Used commands and flags, from the reference (<https://fly.io/docs/flyctl/>, read on 2026-11-29).
 const COMMANDS: [(&str, &[&str]); 26] = [
     ("apps create", &["--org"]),
     ("apps open", &["--app"]),
@@ -143,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_today_is_known() {
+    fn documented_commands_are_known() {
         check().unwrap();
     }
 
     #[test]
-    fn commands_and_flags_that_are_gone_are_found() {
+    fn removed_commands_and_flags_are_refused() {
         assert_eq!(verdict("fly scale vm shared-cpu-4x --vm-memory 2048"), Ok(()));
         assert!(verdict("fly scale vm shared-cpu-4x --memory 2048").unwrap_err().contains("no --memory"));
         assert!(verdict("fly open --app x").unwrap_err().contains("no such command"));

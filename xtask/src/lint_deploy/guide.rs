@@ -1,4 +1,4 @@
-//! What people copy out of `docs/DEPLOY.md`: its shell, its Caddyfile, and the systemd unit beside it.
+//! Checks the parts of the guides that people copy: shell commands, the Caddyfile, and the systemd unit.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +15,8 @@ pub fn check(shellcheck: &Path) -> anyhow::Result<()> {
     for page in ["README.md", "docs/DEPLOY.md", "docs/RUNBOOK.md"] {
         let text = fs::read_to_string(root().join(page)).with_context(|| format!("cannot read {page}"))?;
         let script = dir.join("commands.sh");
-        // One script for each page, since later commands use what earlier ones set. A person sees what fails, and puts
-        // words of their own for those in angle brackets.
+        // One script per page, since later commands use variables that earlier ones set. The reader replaces words in
+        // angle brackets.
         let commands = blocks(&text, "sh").join("\n").replace(['<', '>'], "");
         fs::write(&script, format!("#!/usr/bin/env bash\n# shellcheck disable=SC2034,SC2164\n{commands}"))?;
         run(shellcheck.to_owned(), [script.as_os_str()])
@@ -46,7 +46,7 @@ fn caddy_takes(file: &Path) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// systemd's own reading of the unit, and what it thinks of the sandbox: from 0, which can do nothing, to 10.
+/// Checks the unit with systemd, which also rates the exposure of the sandbox from 0 (none) to 10.
 fn unit_is_sound() -> anyhow::Result<()> {
     const UNIT: &str = "docs/gapless.service";
     if process::find("systemd-analyze").is_none() {
@@ -55,7 +55,7 @@ fn unit_is_sound() -> anyhow::Result<()> {
     }
     let dir = scratch("tools")?.join("guide");
     let text = fs::read_to_string(root().join(UNIT)).with_context(|| format!("cannot read {UNIT}"))?;
-    // It asks whether the programs exist, which on this machine they do elsewhere.
+    // systemd checks that the programs exist, but the server is not installed at this path here.
     let unit = dir.join("gapless.service");
     fs::write(&unit, text.replace("/usr/local/bin/gapless", "/bin/true"))?;
     let said = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output()?;
@@ -72,7 +72,7 @@ fn unit_is_sound() -> anyhow::Result<()> {
         .with_context(|| format!("the sandbox of {UNIT} is too open: its exposure exceeds 2.0 of 10"))
 }
 
-/// The text of each fenced block of `language`.
+/// Returns the text of each fenced block of `language`.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut lines = text.lines();

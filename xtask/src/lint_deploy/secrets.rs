@@ -1,5 +1,5 @@
-//! No key, token or password that matters lies in the repository. `detect-secrets` looks through every file that is or could
-//! be committed; what it finds and nobody has looked at is an error.
+//! Searches the repository for secrets. `detect-secrets` scans every file that is or could be committed; anything that
+//! it finds and that was not reviewed is an error.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use anyhow::{Context, ensure};
 
 use crate::{process, root, scratch, step};
 
-/// What was looked at, by the digest of each: examples in documents, passwords of the demo and of tests. Made by
-/// `detect-secrets scan` with the arguments of [`scanner`]; a line that moves stays known.
+/// Digests of reviewed findings: examples in documents, passwords of the demo and of tests. Created by
+/// `detect-secrets scan` with the arguments of [`scanner`]; a finding whose line moves stays known.
 const KNOWN: &str = ".secrets.baseline";
 
-/// Words such as `password = "…"` are what tests of sign-ins are made of; everything that looks random is found without them.
+/// This plugin reports `password = "…"`, which many tests of sign-ins contain; other plugins find random strings.
 const NOISE: &str = "KeywordDetector";
 
 pub fn check(python: &Path) -> anyhow::Result<()> {
@@ -25,7 +25,7 @@ pub fn check(python: &Path) -> anyhow::Result<()> {
     let files: Vec<_> =
         listed.lines().filter(|file| root().join(file).is_file() && *file != KNOWN && !is_binary(file)).collect();
     ensure!(files.len() > 100, "git lists only {} files; is this a clone?", files.len());
-    // A copy, since the scanner would write into it when a line moves.
+    // A copy, since the scanner updates the file when a line moves.
     let known = scratch("tools")?.join("secrets.baseline");
     fs::copy(root().join(KNOWN), &known).with_context(|| format!("cannot copy {KNOWN}"))?;
     let found = scanner(python).arg("--baseline").arg(&known).args(files).current_dir(root()).output();
@@ -44,7 +44,7 @@ pub fn check(python: &Path) -> anyhow::Result<()> {
 
 fn scanner(python: &Path) -> Command {
     let mut scanner = Command::new(python.with_file_name("detect-secrets-hook"));
-    // `--no-verify`: nothing that is found is sent anywhere to see whether it works.
+    // `--no-verify`: findings are not sent anywhere to test whether they work.
     scanner.args(["--disable-plugin", NOISE, "--no-verify"]);
     scanner
 }
@@ -53,8 +53,8 @@ fn is_binary(file: &str) -> bool {
     [".png", ".woff2", ".ico", ".svg"].iter().any(|end| file.ends_with(end))
 }
 
-/// A scanner that finds nothing anywhere would be content with everything. These are what a hurried person commits,
-/// put together here so that this file holds none of them.
+/// Checks that the scanner works: it must find typical secrets in files created for it. They are assembled at run
+/// time, so that this file contains none.
 fn finds_what_is_planted(python: &Path) -> anyhow::Result<()> {
     let dir = scratch("tools")?.join("planted");
     fs::create_dir_all(&dir)?;
@@ -76,7 +76,7 @@ fn finds_what_is_planted(python: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `count` digits of `radix`, the same each time, without order.
+/// Returns `count` pseudo-random digits of `radix`, the same each time.
 fn random_looking(radix: u32, count: usize) -> String {
     let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     let states = std::iter::successors(Some(1_u32), next).skip(1).take(count);

@@ -1,5 +1,5 @@
-//! What is set in files that other programs read, `.env.example`, `compose.yaml` and the systemd unit, must be settings that
-//! the program has: a mistyped one would be noticed on somebody else's machine.
+//! Checks that variables set in `.env.example`, `compose.yaml` and the systemd unit are settings of the program: a
+//! mistyped name would otherwise be noticed only in a deployment.
 
 use std::fs;
 
@@ -23,12 +23,12 @@ pub fn check() -> anyhow::Result<()> {
     are_known("compose.yaml", set, &reference)
 }
 
-/// The names of an environment file, those that are commented out too.
+/// Returns the names in an environment file, including those that are commented out.
 fn assigned(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| name(line.trim_start_matches("# ")))
 }
 
-/// `NAME=value`.
+/// Returns the name in `NAME=value`.
 fn name(assignment: &str) -> Option<&str> {
     let (name, _) = assignment.split_once('=')?;
     let is_name = !name.is_empty() && name.chars().all(|sign| sign.is_ascii_uppercase() || sign == '_');
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_and_held_to_the_reference() {
+    fn names_are_checked_against_the_reference() {
         let names: Vec<_> = assigned("# A file of settings = words\nPORT=1\n# JWT_SIGNING_KEY=\nsize=2\n").collect();
         assert_eq!(names, ["PORT", "JWT_SIGNING_KEY"]);
         let reference = "| `PORT` | `8080` |\n";

@@ -1,4 +1,4 @@
-//! The rules that watch the program, held to Prometheus' own checker. That the names in them exist is tests/watching.rs's.
+//! Checks the alert rules with Prometheus' own tool. `tests/watching.rs` checks that the metrics in them exist.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::{process, root, scratch, step};
 
-/// The package of Debian that has it. It also has the server, which is not wanted: so it is unpacked, and not installed.
+/// The Debian package that contains promtool. It also contains the server, so it is unpacked instead of installed.
 const PACKAGE: &str = "prometheus";
 
 pub fn check() -> anyhow::Result<()> {
@@ -20,7 +20,7 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// promtool: installed, fetched before, or fetched now.
+/// Returns the installed promtool, or downloads it once.
 fn promtool() -> anyhow::Result<Option<PathBuf>> {
     if let Some(installed) = process::find("promtool") {
         return Ok(Some(installed));

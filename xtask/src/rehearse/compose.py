@@ -1,5 +1,5 @@
-# Prints what the rehearsal needs of compose.yaml, a line for each fact, tab-separated, in the order of the file: YAML with its
-# anchors is read by a library. `python compose.py compose.yaml PROFILE DIR`; texts of configurations are written into DIR.
+# Prints the parts of compose.yaml that the rehearsal uses, one per line, tab-separated, in the order of the file. A library parses
+# YAML with its anchors. `python compose.py compose.yaml PROFILE DIR`; contents of configurations are written into DIR.
 import sys
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-//! `compose.yaml`, read: the services of its profile `whole`, in the order in which they can start.
+//! Reads `compose.yaml`: the services of its profile `whole`, in the order in which they can start.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,14 +12,14 @@ const READER: &str = include_str!("compose.py");
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Service {
     pub name: String,
-    /// The directory of its Dockerfile; without one it is somebody else's image.
+    /// The directory of its Dockerfile; `None` for a third-party image.
     pub build: Option<String>,
     pub env: Vec<(String, String)>,
-    /// A file made from its configuration.
+    /// A file with its configuration.
     pub config: Option<String>,
 }
 
-/// Reads the services, their settings filled in from `variables` as by an `.env`.
+/// Reads the services, with variables in their settings replaced by `variables`, as from an `.env` file.
 pub fn services(dir: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Vec<Service>> {
     let python = lint_deploy::checkers()?.join("bin/python");
     let printed =
@@ -47,7 +47,7 @@ fn parse(printed: &str, variables: &[(&str, &str)]) -> anyhow::Result<Vec<Servic
     Ok(services)
 }
 
-/// `${NAME:-default}`: the variable, where it is set and not empty.
+/// Expands `${NAME:-default}`: the default replaces an unset or empty variable.
 fn filled_in(value: &str, variables: &[(&str, &str)]) -> anyhow::Result<String> {
     let Some((before, rest)) = value.split_once("${") else { return Ok(value.to_owned()) };
     let (inside, after) = rest.split_once('}').context("a variable has no closing brace")?;

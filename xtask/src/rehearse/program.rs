@@ -1,4 +1,4 @@
-//! A program that is started again whenever it ends, as `restart: unless-stopped` says.
+//! A program that is restarted whenever it ends, like a service with `restart: unless-stopped`.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -20,12 +20,12 @@ pub struct Program {
     pub args: Vec<String>,
     pub name: String,
     pub env: Vec<(String, String)>,
-    /// Directory of its output and of the id of its process group: `NAME.log`, `NAME.pid`.
+    /// Directory for its output, `NAME.log`, and the id of its process group, `NAME.pid`.
     pub dir: PathBuf,
 }
 
 impl Program {
-    /// Runs the program with other arguments until it ends, as a release command or a health check does.
+    /// Runs the program with other arguments until it ends, like a release command or a health check.
     pub fn runs(&self, args: &[&str]) -> anyhow::Result<()> {
         process::read(&mut self.command(args)).map(drop)
     }
@@ -39,7 +39,7 @@ impl Program {
     fn start(&self) -> anyhow::Result<Running> {
         let log = File::options().create(true).append(true).open(self.dir.join(format!("{}.log", self.name)))?;
         let running = Running::start(self.command(&self.args).stdout(log.try_clone()?).stderr(log))?;
-        // Complete or not there: the tests read it at any time.
+        // Written atomically, because the tests read it at any time.
         let pid = self.dir.join(format!("{}.pid", self.name));
         fs::write(pid.with_extension("new"), running.id().to_string())?;
         fs::rename(pid.with_extension("new"), pid)?;
@@ -66,7 +66,7 @@ impl Program {
     }
 }
 
-/// A service that is started again when it ends, until this is dropped.
+/// A service that is restarted when it ends, until this is dropped.
 pub struct Kept {
     stopped: Arc<AtomicBool>,
     watch: Option<JoinHandle<()>>,

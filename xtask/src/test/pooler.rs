@@ -16,7 +16,7 @@ use crate::tools::{self, Bouncer};
 
 const START: Duration = Duration::from_secs(10);
 
-/// Pool mode: the period for which a connection keeps its server.
+/// Pool mode: the period for which a client connection keeps its server connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Session,
@@ -63,7 +63,7 @@ impl Pooler {
         let port = free_port()?;
         let settings = dir.0.join("pgbouncer.ini");
         fs::write(&settings, server.settings(port, way.mode))?;
-        // It refuses to run as root, as PostgreSQL does, and reads the database's socket under the same account.
+        // Like PostgreSQL, it refuses to run as root. It connects to the database's socket under the same account.
         let account = Account::for_data(&dir.0.join("data"))?;
         if account.other {
             fs::set_permissions(&dir.0, fs::Permissions::from_mode(0o755))?;
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_apart() {
+    fn an_address_is_parsed() {
         let of = |url: &str| Server::of(url).expect("an address");
         let server = |user: &str, password: Option<&str>, host: &str, port: &str| Server {
             user: user.into(),

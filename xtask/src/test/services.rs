@@ -1,4 +1,4 @@
-//! What tests talk to: one real PostgreSQL, in which each test makes a database of its own, and one Redis.
+//! Services for tests: one real PostgreSQL, in which each test creates a database of its own, and one Redis.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -17,27 +17,27 @@ use crate::{database, step, tools};
 
 const REDIS_START: Duration = Duration::from_secs(10);
 
-/// Started together; stopped, with all their data, when dropped, whatever the tests did.
+/// Started together; stopped and deleted with all their data when dropped.
 pub struct Services {
     database_url: String,
     redis_url: Option<String>,
-    // In the order in which they are dropped: programs before their directory.
+    // Fields are dropped in this order: programs before their directory.
     _redis: Option<Running>,
     _cluster: Option<Cluster>,
     _dir: Scratch,
 }
 
-/// A directory that goes with its value.
+/// A directory that is deleted with its value.
 pub struct Scratch(pub PathBuf);
 
 impl Services {
-    /// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers that run already.
+    /// `TEST_DATABASE_URL` and `TEST_REDIS_URL` name running servers to use instead.
     pub fn start() -> anyhow::Result<Self> {
         let dir = Scratch::make("gapless-test")?;
         let (database_url, cluster) = if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
             (url, None)
         } else {
-            // Many tests at a time, each with a pool.
+            // Many tests run at a time, each with a pool.
             let cluster = database::start(&dir.0, &[("max_connections", "400")])?;
             (cluster.url().to_owned(), Some(cluster))
         };
@@ -58,7 +58,7 @@ impl Services {
         &self.database_url
     }
 
-    /// Tells `command` where the services are. `DATABASE_URL` is for `sqlx::test`.
+    /// Sets the services' addresses in the environment of `command`. `sqlx::test` reads `DATABASE_URL`.
     pub fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("DATABASE_URL", &self.database_url).env("TEST_DATABASE_URL", &self.database_url);
         if let Some(url) = &self.redis_url {
@@ -68,7 +68,7 @@ impl Services {
     }
 }
 
-/// Redis on a port of its own, and its address.
+/// Starts Redis on a port of its own and returns its address.
 pub fn start_redis(dir: &Scratch) -> anyhow::Result<(String, Running)> {
     let program = tools::redis()?;
     let port = free_port()?;
@@ -87,13 +87,13 @@ pub fn start_redis(dir: &Scratch) -> anyhow::Result<(String, Running)> {
     Ok((format!("redis://127.0.0.1:{port}"), redis))
 }
 
-/// A port that was free a moment ago, below those that the system gives to outgoing connections: a test that
-/// kills a server and starts it again must find its port still free. Never the same twice: what asked first may not
+/// Returns a free port below the range that the system uses for outgoing connections, so that a test that
+/// restarts a server finds its port still free. Never returns the same port twice, because the first caller may not
 /// listen yet.
 pub fn free_port() -> anyhow::Result<u16> {
     const PORTS: Range<u16> = 20_000..30_000;
     static GIVEN: AtomicUsize = AtomicUsize::new(0);
-    // Two runs at a time begin their search in different places.
+    // Concurrent runs begin at different ports.
     let first = usize::try_from(std::process::id())?;
     for _ in PORTS {
         let next = (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS.len();
