@@ -1,4 +1,5 @@
-//! Inner loops of a delivery, alone (encoding a frame, fanning it out, filtering a replay), and of presence.
+//! Micro-benchmarks of the inner loops of a delivery (encoding a frame, fanning it out, filtering a replay), and of
+//! presence.
 //!
 //! `cargo bench --bench micro`
 
@@ -62,7 +63,7 @@ fn listen(feed: &mut Feed, n: usize) -> (Arc<Mailbox>, ReplayFilter) {
     (start.mailbox, filter)
 }
 
-/// One message to the bytes that all of its readers share.
+/// Encodes one message into the bytes that all its readers share.
 #[divan::bench]
 fn encode_a_frame(bencher: Bencher) {
     let event = event(42, room(0));
@@ -105,7 +106,7 @@ fn hear_unsigned(bencher: Bencher, messages: i64) {
     bencher.bench_local(|| serde_json::from_slice::<Envelope>(black_box(&payload)));
 }
 
-/// One message into the mailboxes of a room's readers, who take it.
+/// Puts one message into the mailboxes of a room's readers, which take it.
 #[divan::bench(args = [1, 100, 1_000, 10_000])]
 fn fan_out(bencher: Bencher, readers: usize) {
     let mut feed = feed(1);

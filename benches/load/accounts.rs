@@ -1,4 +1,4 @@
-//! Accounts with real tokens, made and renewed as clients do it.
+//! Accounts with real tokens, created and renewed as clients do.
 
 use std::net::SocketAddr;
 
@@ -26,7 +26,7 @@ impl Accounts {
         Ok(Self { admin: session(&mut server, "/auth/login", "admin", "admin")?, users })
     }
 
-    /// Tokens live for minutes: each shape begins with fresh ones.
+    /// Tokens expire within minutes, so each shape begins with new ones.
     pub fn renew(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let mut server = Connection::open(address)?;
         self.users[0] = session(&mut server, "/auth/login", "ali", "test")?;
@@ -36,10 +36,10 @@ impl Accounts {
         Ok(())
     }
 
-    /// Makes a room and answers its id.
+    /// Creates a room and returns its id.
     pub fn create_room(&self, address: SocketAddr, name: &str) -> anyhow::Result<String> {
         let answer = Connection::open(address)?.post("/rooms", Some(&self.admin), &json!({ "name": name }))?;
-        let room = answer.success().with_context(|| format!("making the room {name}"))?.json()?;
+        let room = answer.success().with_context(|| format!("creating the room {name}"))?.json()?;
         text(&room, "id")
     }
 }
@@ -55,5 +55,5 @@ fn session(server: &mut Connection, path: &str, username: &str, password: &str) 
 }
 
 fn text(object: &Value, field: &str) -> anyhow::Result<String> {
-    object[field].as_str().map(str::to_owned).with_context(|| format!("an answer has no {field}"))
+    object[field].as_str().map(str::to_owned).with_context(|| format!("a response has no {field}"))
 }

@@ -1,8 +1,8 @@
-//! The bare-socket baseline: the least that fanning out costs on this machine.
+//! The bare-socket baseline: the minimum cost of fanning out on this machine.
 //!
-//! One thread, one epoll loop, no chat. It answers each reader with a fixed head and then writes what it is
-//! fed, to every reader of the room, as one `writev` per reader of all that waits for it. It runs in a
-//! process of its own, a child of this same program, so that its CPU time and memory can be told apart.
+//! One thread, one epoll loop, no chat. It answers each reader with a fixed response head and then writes the frames
+//! that it is fed to every reader of the room, with one `writev` for everything queued for a reader. It runs as a child
+//! process of this program, so that its CPU time and memory can be measured separately.
 
 mod event_loop;
 
@@ -25,7 +25,7 @@ pub struct Baseline {
     rooms: Vec<String>,
     seqs: Vec<u64>,
     pos: u64,
-    /// Bursts whose offering was not awaited yet.
+    /// Bursts whose confirmation was not awaited yet.
     untold: usize,
 }
 
@@ -40,7 +40,7 @@ impl Baseline {
         let mut line = String::new();
         let output = child.stdout.take().context("the baseline has no output")?;
         BufReader::new(output).read_line(&mut line)?;
-        let address: SocketAddr = line.trim().parse().context("the baseline said no address")?;
+        let address: SocketAddr = line.trim().parse().context("the baseline printed no address")?;
         let mut feed = TcpStream::connect(address)?;
         feed.set_nodelay(true)?;
         feed.write_all(b"FEED / HTTP/1.1\r\n\r\n")?;
@@ -60,7 +60,7 @@ impl Baseline {
         self.child.id()
     }
 
-    /// Hands over `count` messages at once. The moment of handing over is what commit is to the chat.
+    /// Passes `count` messages at once. This moment corresponds to the chat's commit.
     pub fn hand(&mut self, ledger: &Ledger, count: u64) -> anyhow::Result<()> {
         let mut burst = (count as u32).to_le_bytes().to_vec();
         let mut numbers = Vec::with_capacity(count as usize);
@@ -83,7 +83,7 @@ impl Baseline {
         Ok(())
     }
 
-    /// Waits until all that was handed over was offered to every reader whom it concerns.
+    /// Waits until all bursts were offered to every reader of their rooms.
     pub fn wait_offered(&mut self) -> anyhow::Result<()> {
         let mut told = vec![0; std::mem::take(&mut self.untold)];
         self.feed.read_exact(&mut told).context("the baseline ended")
@@ -92,7 +92,7 @@ impl Baseline {
 
 impl Drop for Baseline {
     fn drop(&mut self) {
-        // It may have ended by itself; either way nothing of it is left.
+        // It may have ended by itself; either way no process is left.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,8 +1,8 @@
-//! Bytes of one streaming answer to frames: an HTTP/1.1 head, chunks, and the events within them.
+//! Decodes the bytes of one streaming response into frames: an HTTP/1.1 head, chunks, and the events within them.
 //!
-//! The frames are those of every other test; the head and the chunks are read here, by mio and without a task or a buffer for each
-//! stream, because the readers share the processor with the server that they measure.
-//! Nothing is kept but an unfinished tail, so that ten thousand idle streams cost this process little.
+//! Frames are parsed by the same code as in the other tests. Head and chunks are parsed here, with mio and without a
+//! task or a buffer for each stream, because the readers share the CPU with the server that they measure.
+//! Only an incomplete tail is kept, so that ten thousand idle streams use little memory.
 
 use anyhow::{Context, bail};
 use gapless_client::frame::{self, Frame};
@@ -18,7 +18,7 @@ pub struct Decoder {
 enum Phase {
     #[default]
     Head,
-    /// Reading the length of a chunk: the digits so far, and whether they have ended.
+    /// Reads the length of a chunk: the digits so far, and whether they have ended.
     Size {
         length: usize,
         extension: bool,
@@ -30,17 +30,17 @@ enum Phase {
     ChunkEnd {
         left: usize,
     },
-    /// An answer without chunks goes on until the connection ends.
+    /// A response without chunks lasts until the connection ends.
     Plain,
     Ended,
 }
 
 impl Decoder {
-    /// Takes what was read and gives each complete frame to `follow`.
+    /// Decodes `input` and passes each complete frame to `follow`.
     ///
     /// # Errors
     ///
-    /// When the answer is not a stream, or `follow` objects.
+    /// When the response is not a stream, or `follow` fails.
     pub fn absorb(
         &mut self,
         mut input: &[u8],
@@ -89,7 +89,7 @@ impl Decoder {
                     }
                 }
                 Phase::Plain => return split_frames(&mut self.tail, input, follow),
-                Phase::Ended => bail!("bytes after the end of the answer"),
+                Phase::Ended => bail!("bytes after the end of the response"),
             }
         }
         Ok(())
@@ -99,7 +99,7 @@ impl Decoder {
 fn after_head(head: &[u8]) -> anyhow::Result<Phase> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     if !head.starts_with("http/1.1 200") {
-        bail!("a stream was answered with {:?}", head.lines().next().unwrap_or_default());
+        bail!("a stream request was answered with {:?}", head.lines().next().unwrap_or_default());
     }
     if head.contains("\r\ntransfer-encoding: chunked") {
         return Ok(Phase::Size { length: 0, extension: false });
@@ -126,7 +126,7 @@ fn split_frames(
     Ok(())
 }
 
-/// Gives every complete frame to `follow` and answers how many bytes they took.
+/// Passes every complete frame to `follow` and returns their total length in bytes.
 fn frames(data: &[u8], follow: &mut impl FnMut(&Frame) -> anyhow::Result<()>) -> anyhow::Result<usize> {
     let mut used = 0;
     while let Some((frame, length)) = frame::parse(&data[used..])? {

@@ -1,4 +1,4 @@
-//! What durability costs without the chat around it: the batch function called directly, and one fsync.
+//! The cost of durability without the chat: the batch function called directly, and one fsync.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use crate::frame;
 
 /// A page of the write-ahead log, the least that a commit writes.
 const PAGE: usize = 8 * 1024;
-/// Like the write-ahead log, the file is there before it is written: an fsync has no new length to record.
+/// Like the write-ahead log, the file has its full size before it is written, so an fsync records no new length.
 const FILE: u64 = 16 * 1024 * 1024;
 
 /// A file on the database's disk, written as the write-ahead log is.
@@ -36,7 +36,7 @@ impl Probe {
         Ok(Self { file, path, at: 0 })
     }
 
-    /// Writes the next page and waits for the disk; answers how long that took.
+    /// Writes the next page, waits for the disk, and returns the duration.
     pub fn fsync(&mut self) -> anyhow::Result<Duration> {
         self.file.seek(SeekFrom::Start(self.at))?;
         self.at = (self.at + PAGE as u64) % FILE;
@@ -49,12 +49,12 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // It lies in the run's own directory, which the next run empties anyway.
+        // Errors do not matter: the next run empties the directory anyway.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// A second database of the same cluster, with the same schema and nobody else in it.
+/// A second database of the same cluster, with the same schema and no other clients.
 pub struct Direct {
     pool: PgPool,
     author: Uuid,
@@ -86,8 +86,8 @@ impl Direct {
         Ok(Self { pool, author, rooms })
     }
 
-    /// Appends for `time` in batches of `batch`, going round the first `rooms` rooms, with `callers` at a time.
-    /// Answers how many messages in how many seconds.
+    /// Appends for `time` in batches of `batch`, to the first `rooms` rooms in turn, with `callers` at a time.
+    /// Returns the numbers of messages and seconds.
     pub async fn append(
         &self,
         batch: usize,

@@ -1,4 +1,4 @@
-//! What one reader believes about its stream, and the objections it raises.
+//! Checks one reader's stream for missing, repeated and reordered messages.
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
@@ -6,22 +6,22 @@ use serde_json::Value;
 use crate::frame;
 use gapless_client::frame::Frame;
 
-/// The place of one reader in the log and in its room.
+/// The position of one reader in the log and in its room.
 #[derive(Default)]
 pub struct Follower {
-    /// The newest event id, which is what a browser sends when it comes back.
+    /// The newest event id, which a browser sends when it reconnects.
     cursor: Vec<u8>,
     pos: u64,
     next_seq: Option<u64>,
 }
 
-/// What a frame was to the reader.
+/// The meaning of a frame for the reader.
 pub enum Heard {
     Hello,
     Message {
         number: u64,
     },
-    /// The server ends the stream, for a reason it names.
+    /// The server ends the stream, with a reason.
     Bye(String),
     Other,
 }
@@ -34,13 +34,13 @@ impl Follower {
 
     /// # Errors
     ///
-    /// When the frame breaks the promise of the stream: every event of the room once, in order of `pos`.
+    /// When the frame violates the guarantee of the stream: every event of the room once, in order of `pos`.
     pub fn hear(&mut self, frame: &Frame) -> anyhow::Result<Heard> {
         let durable = !matches!(frame.event, b"hello" | b"heartbeat");
         if let Some(id) = frame.id {
             let pos = frame::pos(id).context("an event id has no position")?;
             let ordered = if durable { pos > self.pos } else { pos >= self.pos };
-            ensure!(ordered || self.cursor.is_empty(), "pos {pos} came after {}", self.pos);
+            ensure!(ordered || self.cursor.is_empty(), "received pos {pos} after {}", self.pos);
             self.pos = pos;
             self.cursor.clear();
             self.cursor.extend_from_slice(id);
@@ -48,10 +48,10 @@ impl Follower {
         match frame.event {
             b"message.posted" => {
                 let seq = frame::seq(frame).context("a message has no seq")?;
-                let due = self.next_seq.context("a message came before hello")?;
-                ensure!(seq == due, "seq {seq} came where {due} was due");
+                let due = self.next_seq.context("a message arrived before hello")?;
+                ensure!(seq == due, "expected seq {due}, received {seq}");
                 self.next_seq = Some(due + 1);
-                let number = frame::number(frame).context("a message is not one of ours")?;
+                let number = frame::number(frame).context("a message was not sent by this benchmark")?;
                 Ok(Heard::Message { number })
             }
             b"hello" => {

@@ -1,18 +1,18 @@
-//! The frames that the baseline writes: copies of one that the server wrote, with other numbers in them.
+//! The frames that the baseline writes: copies of one that the server wrote, with different numbers.
 
 use memchr::memmem;
 
 use gapless_client::frame::Frame;
 
-/// Written by the server, taken apart at the three numbers that differ from message to message.
+/// A frame written by the server, split at the three numbers that differ between messages.
 #[derive(Clone)]
 pub struct Template {
-    /// What stands before `pos` in the id, before `seq`, before the message's number, and after it.
+    /// The parts before `pos` in the id, before `seq`, before the message's number, and after it.
     parts: [Vec<u8>; 4],
 }
 
 impl Template {
-    /// `None` when `raw` lacks one of the numbers.
+    /// Returns `None` if `raw` lacks one of the numbers.
     pub fn recorded(raw: &[u8]) -> Option<Self> {
         let mut rest = raw;
         let mut parts = <[Vec<u8>; 4]>::default();
@@ -34,7 +34,7 @@ impl Template {
         Some(Self { parts })
     }
 
-    /// The frame of another message, with its blank line.
+    /// Returns the frame of another message, with its blank line.
     pub fn frame(&self, pos: u64, seq: u64, number: u64) -> Vec<u8> {
         let mut frame = Vec::with_capacity(self.parts.iter().map(Vec::len).sum::<usize>() + 64);
         for (part, value) in self.parts.iter().zip([Some(pos), Some(seq), Some(number), None]) {
@@ -48,12 +48,12 @@ impl Template {
     }
 }
 
-/// The body of message `number`.
+/// Returns the body of message `number`.
 pub fn body(number: u64) -> String {
     format!("n={number} a message of ordinary length, as people write them: a sentence, and one more to think about")
 }
 
-/// The number in the body of a message.
+/// Returns the number in the body of a message.
 pub fn number(frame: &Frame) -> Option<u64> {
     integer_after(frame.data, b"\"body\":\"n=")
 }
@@ -62,7 +62,7 @@ pub fn seq(frame: &Frame) -> Option<u64> {
     integer_after(frame.data, b"\"seq\":")
 }
 
-/// The position in an event's id, which to other clients is opaque.
+/// Returns the position in an event's id. The id is opaque to other clients.
 pub fn pos(id: &[u8]) -> Option<u64> {
     let dot = id.iter().rposition(|byte| *byte == b'.')?;
     integer(&id[dot + 1..])

@@ -1,6 +1,6 @@
-//! The few lines of HTTP/1.1 that a driver needs: requests on kept connections, answers with a length.
+//! A minimal HTTP/1.1 client: requests on keep-alive connections, responses with a length.
 //!
-//! A client library would take more of the machine than the server that it drives.
+//! A client library would use more CPU than the server under test.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use memchr::memmem;
 use serde_json::Value;
 
-/// One kept connection, one request at a time.
+/// One keep-alive connection, one request at a time.
 pub struct Connection {
     socket: TcpStream,
     buffer: Vec<u8>,
@@ -23,12 +23,12 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_slice(&self.body).context("the answer is not JSON")
+        serde_json::from_slice(&self.body).context("the response is not JSON")
     }
 
     /// # Errors
     ///
-    /// Names the status and the body of an answer that is not a success.
+    /// When the response is not a success; the error contains its status and body.
     pub fn success(self) -> anyhow::Result<Self> {
         ensure!((200..300).contains(&self.status), "answered {}: {}", self.status, String::from_utf8_lossy(&self.body));
         Ok(self)
@@ -83,18 +83,18 @@ pub fn request(method: &str, path: &str, token: Option<&str>, body: &str) -> Vec
     request.into_bytes()
 }
 
-/// Status, length of the head and length of the whole answer, once all of it is there.
+/// Returns the status, the length of the head and the length of the whole response, once it is complete.
 pub fn answer(buffer: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
     let Some(head) = memmem::find(buffer, b"\r\n\r\n") else { return Ok(None) };
-    let text = str::from_utf8(&buffer[..head]).context("an answer's head is not text")?;
-    let status = text.get(9..12).and_then(|status| status.parse().ok()).context("an answer has no status")?;
+    let text = str::from_utf8(&buffer[..head]).context("a response's head is not text")?;
+    let status = text.get(9..12).and_then(|status| status.parse().ok()).context("a response has no status")?;
     let mut length = 0;
     for line in text.split("\r\n").skip(1) {
         let (name, value) = line.split_once(':').context("a header has no colon")?;
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().context("a content-length is not a number")?;
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            bail!("an answer came in chunks where a length was expected");
+            bail!("a response is chunked; a content-length was expected");
         }
     }
     let whole = head + 4 + length;

@@ -1,7 +1,7 @@
-//! What was posted, when, and how much of it has arrived: the only thing posters and readers share.
+//! The times of posts and the number of deliveries, shared by posters and readers.
 //!
-//! Every message carries its number in the body. Posters and readers run in one process, so a number is
-//! enough to find the moment of posting again, and no clock has to be compared with another.
+//! Every message has its number in the body. Posters and readers run in one process, so the number is
+//! enough to look up the time of the post, and no clocks have to be compared.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use hdrhistogram::Histogram;
 
-/// How long nothing may arrive before what is missing counts as lost.
+/// Missing deliveries count as lost after this long without any delivery.
 const STALL: Duration = Duration::from_secs(30);
 
-/// An empty histogram of nanoseconds, up to a minute; what takes longer counts as a minute.
+/// An empty histogram of nanoseconds, up to a minute; longer values count as a minute.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are in order")
 }
@@ -26,14 +26,14 @@ pub struct Ledger {
     committed: Box<[AtomicU64]>,
     delivered: AtomicU64,
     last_delivery: AtomicU64,
-    /// Whom to wake at which number of deliveries.
+    /// The number of deliveries at which to wake a thread.
     waiter: Mutex<Option<(u64, Thread)>>,
-    /// The first thing that went wrong.
+    /// The first failure.
     failure: Mutex<Option<String>>,
 }
 
 impl Ledger {
-    /// Room for `capacity` messages.
+    /// Creates a ledger for `capacity` messages.
     pub fn new(capacity: usize) -> Self {
         let zeros = || (0..capacity).map(|_| AtomicU64::new(0)).collect();
         Self {
@@ -48,16 +48,16 @@ impl Ledger {
         }
     }
 
-    /// Nanoseconds since the ledger was opened; never 0, which means "not yet".
+    /// Returns nanoseconds since the ledger was created; never 0, which means "not yet".
     pub fn now(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64 + 1
     }
 
-    /// Takes the next number, as of now.
+    /// Takes the next number and records the current time for it.
     ///
     /// # Panics
     ///
-    /// When the ledger is full, which means that its shape counted wrongly.
+    /// When the ledger is full: the shape created it too small.
     pub fn post(&self) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.posted[number as usize].store(self.now(), Ordering::Release);
@@ -76,7 +76,7 @@ impl Ledger {
         Self::stamp(&self.posted, number)
     }
 
-    /// `None` while the poster has not read its answer.
+    /// Returns `None` until the poster has read the response.
     pub fn committed_at(&self, number: u64) -> Option<u64> {
         Self::stamp(&self.committed, number)
     }
@@ -100,7 +100,7 @@ impl Ledger {
         self.delivered.load(Ordering::Acquire)
     }
 
-    /// When the newest delivery was read, in seconds since the ledger was opened.
+    /// Returns the time of the newest delivery, in seconds since the ledger was created.
     pub fn last_delivery_secs(&self) -> f64 {
         self.last_delivery.load(Ordering::Relaxed) as f64 / 1e9
     }
@@ -124,11 +124,11 @@ impl Ledger {
         }
     }
 
-    /// Waits until `target` deliveries were counted.
+    /// Waits for `target` deliveries.
     ///
     /// # Errors
     ///
-    /// When a reader saw a violation, or when nothing has arrived for a long time and some are missing.
+    /// When a reader reported a violation, or when some are missing and nothing has arrived for a long time.
     pub fn wait_delivered(&self, target: u64) -> anyhow::Result<()> {
         let mut seen = self.delivered();
         let mut since = Instant::now();
@@ -138,7 +138,7 @@ impl Ledger {
             let delivered = self.delivered();
             self.check()?;
             if delivered > target {
-                bail!("{delivered} deliveries where {target} were due: something came twice");
+                bail!("{delivered} deliveries instead of {target}: a message arrived twice");
             }
             if delivered == target {
                 return Ok(());

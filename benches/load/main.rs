@@ -1,19 +1,19 @@
-//! The load benchmark: the whole chat, over real sockets with real tokens, against bare ones.
+//! The load benchmark: compares the complete chat, over real sockets with real tokens, with bare sockets.
 //!
-//! Absolute figures change with the machine, so each is printed beside a baseline taken in the same
+//! Absolute figures depend on the machine, so each is printed beside a baseline taken in the same
 //! run: a single-threaded epoll loop that writes the same frames (`baseline`), the batch function of the
-//! database called directly, or one fsync (`durable`). The ratio is what a change is judged by.
+//! database called directly, or one fsync (`durable`). Changes are judged by the ratio.
 //!
 //! `main` reads the arguments and runs the `shapes` one after the other. A shape starts from a `stage`
-//! (the server, its accounts and rooms), puts readers (`streams`) and writers (`posters`) on it, and adds rows
-//! to the `table`. The readers check as they count: a message that is missing, doubled or out of order
-//! fails the run. What each figure means, and where its moments are taken, is in docs/BENCHMARKS.md.
+//! (the server, its accounts and rooms), adds readers (`streams`) and writers (`posters`), and adds rows
+//! to the `table`. The readers check what they count: a missing, duplicated or reordered message
+//! fails the run. docs/BENCHMARKS.md defines each figure and the start and end of its measurement.
 
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "counts and nanoseconds become rates and milliseconds; none comes near 2^52"
+    reason = "counts and nanoseconds are converted to rates and milliseconds; all are far below 2^52"
 )]
 
 mod accounts;
@@ -37,10 +37,10 @@ mod table;
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Read by `cargo xtask bench --help` too.
+/// Also included by `cargo xtask bench --help`.
 const USAGE: &str = include_str!("usage.txt");
 
-/// What the run was asked for.
+/// Command-line options.
 pub struct Options {
     pub shapes: Vec<String>,
     pub seconds: u64,
@@ -61,13 +61,13 @@ fn main() -> anyhow::Result<()> {
 fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
     let mut options = Options { shapes: Vec::new(), seconds: 15, streams: 10_000 };
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
+        let mut value = || arguments.next().with_context(|| format!("{argument} requires a value\n{USAGE}"));
         match argument.as_str() {
-            // Cargo adds this to every benchmark that it runs.
+            // Cargo passes this argument to every benchmark.
             "--bench" => {}
             "--shape" => options.shapes.push(value()?),
-            "--seconds" => options.seconds = value()?.parse().context("--seconds takes a number")?,
-            "--streams" => options.streams = value()?.parse().context("--streams takes a number")?,
+            "--seconds" => options.seconds = value()?.parse().context("--seconds requires a number")?,
+            "--streams" => options.streams = value()?.parse().context("--streams requires a number")?,
             "--help" | "-h" => {
                 print!("{USAGE}");
                 std::process::exit(0);
@@ -78,7 +78,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
     Ok(options)
 }
 
-/// Ten thousand streams are ten thousand descriptors, on either side.
+/// Ten thousand streams need ten thousand descriptors, in the driver and in the server.
 fn raise_open_files() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })

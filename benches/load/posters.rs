@@ -1,4 +1,4 @@
-//! Writers: a crowd that posts as fast as its messages commit, and one that posts alone.
+//! Writers: a group that posts as fast as its messages are committed, and a single writer.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::frame;
 use crate::http::{self, Connection};
 use crate::ledger::{self, Ledger};
 
-/// Writers on kept connections; message `n` goes to room `n` of the rooms, going round.
+/// Writers on keep-alive connections; message `n` goes to room `n` modulo the number of rooms.
 pub struct Crowd<'a> {
     pub address: SocketAddr,
     pub tokens: &'a [String],
@@ -22,7 +22,7 @@ pub struct Crowd<'a> {
     pub connections: usize,
 }
 
-/// When a crowd stops.
+/// The condition for a crowd to stop.
 #[derive(Clone, Copy)]
 pub enum Until {
     Elapsed(Duration),
@@ -32,19 +32,19 @@ pub enum Until {
 pub struct Posted {
     pub posts: u64,
     pub seconds: f64,
-    /// Nanoseconds from sending a post to having read its answer.
+    /// Nanoseconds from sending a post to reading its response.
     pub answered: Histogram<u64>,
 }
 
 struct Writer {
     socket: TcpStream,
-    /// The message whose answer is awaited.
+    /// The message whose response is awaited.
     number: Option<u64>,
     answer: Vec<u8>,
 }
 
 impl Crowd<'_> {
-    /// Posts from this thread until told, each connection one message at a time.
+    /// Posts from this thread until the given condition, one message at a time on each connection.
     pub fn post(&self, ledger: &Ledger, until: Until) -> anyhow::Result<Posted> {
         let mut poll = Poll::new()?;
         let mut writers = Vec::with_capacity(self.connections);
@@ -57,7 +57,7 @@ impl Crowd<'_> {
             writers.push(Writer { socket, number: None, answer: Vec::with_capacity(2048) });
         }
 
-        // Client ids are random in their upper half, so that no two runs share one.
+        // The upper half of client ids is random, so that no two runs share one.
         let run = Uuid::new_v4().as_u128() & !u128::from(u64::MAX);
         let first = ledger.posts();
         let began = Instant::now();
@@ -79,14 +79,14 @@ impl Crowd<'_> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 outcome => outcome?,
             }
-            ensure!(!events.is_empty(), "{busy} posts have no answer after 30 s");
+            ensure!(!events.is_empty(), "{busy} posts have no response after 30 s");
             ledger.check()?;
             for event in &events {
                 let Token(index) = event.token();
                 let writer = &mut writers[index];
                 let Some(number) = writer.receive()? else { continue };
                 ledger.commit(number);
-                let sent = ledger.posted_at(number).context("an answer without a post")?;
+                let sent = ledger.posted_at(number).context("a response without a post")?;
                 answered.saturating_record(ledger.now() - sent);
                 if open(ledger.posts()) {
                     self.send(index, writer, ledger, run)?;
@@ -102,7 +102,7 @@ impl Crowd<'_> {
         let number = ledger.post();
         let request = self.request(index, number, run);
         let written = writer.socket.write(&request).context("sending a post")?;
-        ensure!(written == request.len(), "a post did not fit an empty socket");
+        ensure!(written == request.len(), "a post did not fit into an empty socket buffer");
         writer.number = Some(number);
         Ok(())
     }
@@ -116,7 +116,7 @@ impl Crowd<'_> {
         http::request("POST", "/messages", Some(token), &json)
     }
 
-    /// One writer, who posts and waits for the answer; for posts that come one at a time.
+    /// A single writer, which waits for the response to each post.
     pub fn alone(&self) -> anyhow::Result<Alone<'_>> {
         let run = Uuid::new_v4().as_u128() & !u128::from(u64::MAX);
         Ok(Alone { crowd: self, connection: Connection::open(self.address)?, run })
@@ -124,7 +124,7 @@ impl Crowd<'_> {
 }
 
 impl Writer {
-    /// The number of the message whose answer is complete.
+    /// Returns the number of the message whose response is complete.
     fn receive(&mut self) -> anyhow::Result<Option<u64>> {
         let mut part = [0; 8192];
         loop {
@@ -133,7 +133,7 @@ impl Writer {
                 Ok(length) => self.answer.extend_from_slice(&part[..length]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).context("reading an answer"),
+                Err(error) => return Err(error).context("reading a response"),
             }
         }
         let Some((status, head, length)) = http::answer(&self.answer)? else { return Ok(None) };
@@ -152,7 +152,7 @@ pub struct Alone<'a> {
 }
 
 impl Alone<'_> {
-    /// Posts one message and answers how long that took.
+    /// Posts one message and returns the duration.
     pub fn post(&mut self, ledger: &Ledger) -> anyhow::Result<Duration> {
         let number = ledger.post();
         let request = self.crowd.request(0, number, self.run);

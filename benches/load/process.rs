@@ -1,19 +1,19 @@
-//! What the kernel says a process has used: the figures to trust, whoever else was on the machine.
+//! Resource use of a process as measured by the kernel: reliable even with other load on the machine.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 
-/// The kernel's tick in `/proc`, a constant of its interface on every Linux.
+/// Ticks per second in `/proc`, a constant of the kernel's interface on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// CPU seconds, user and system, of all threads that the process has or had.
+/// Returns CPU seconds, user and system, of all threads of the process, including ended ones.
 pub fn cpu_secs(pid: u32) -> anyhow::Result<f64> {
     Ok(stat(pid)?.own_secs)
 }
 
-/// CPU seconds of a process and of all that it started, those that have ended too.
+/// Returns CPU seconds of a process and its child processes, including ended ones.
 pub fn tree_cpu_secs(root: u32) -> f64 {
     let mut total = 0.0;
     let mut found = vec![root];
@@ -27,14 +27,14 @@ pub fn tree_cpu_secs(root: u32) -> f64 {
     total
 }
 
-/// Resident memory in KiB.
+/// Returns resident memory in KiB.
 pub fn rss_kib(pid: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the process has no memory")?;
     line.trim().trim_end_matches("kB").trim().parse().context("VmRSS is not a number")
 }
 
-/// The process that a `postmaster.pid` somewhere under `directory` names.
+/// Returns the process id in a `postmaster.pid` somewhere under `directory`.
 pub fn postmaster(directory: &Path) -> Option<u32> {
     for entry in fs::read_dir(directory).ok()?.flatten() {
         let path = entry.path();
@@ -56,8 +56,8 @@ struct Stat {
 }
 
 fn stat(pid: u32) -> anyhow::Result<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} is gone"))?;
-    // The name stands in brackets and may hold spaces; the third field of proc(5) is the first after it.
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} has ended"))?;
+    // The name is in brackets and may contain spaces; the third field of proc(5) is the first after it.
     let (_, fields) = text.rsplit_once(") ").context("a line of /proc has no name")?;
     let fields: Vec<&str> = fields.split(' ').collect();
     let number = |at: usize| fields.get(at - 3).and_then(|field| field.parse::<u64>().ok()).context("a short line");
@@ -68,7 +68,7 @@ fn stat(pid: u32) -> anyhow::Result<Stat> {
     })
 }
 
-/// Every process and its parent.
+/// Returns every process and its parent.
 fn processes() -> Vec<(u32, u32)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries

@@ -1,4 +1,4 @@
-//! A Redis of one's own, and what it says it has done.
+//! A private Redis and its statistics.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -38,31 +38,31 @@ impl Redis {
         self.child.id()
     }
 
-    /// Publications so far, by everybody.
+    /// Returns the number of publications so far, by all clients.
     pub fn publications(&self) -> anyhow::Result<u64> {
         let text = self.ask("INFO commandstats")?;
         let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_publish:calls="));
-        // Before the first there is no such line.
+        // Before the first publication there is no such line.
         line.map_or(Ok(0), |line| {
-            line.split(',').next().unwrap_or_default().parse().context("calls of publish are no number")
+            line.split(',').next().unwrap_or_default().parse().context("the calls of publish are not a number")
         })
     }
 
-    /// How many channels each subscriber listens to.
+    /// Returns the number of channels of each subscriber.
     pub fn subscriptions(&self) -> anyhow::Result<Vec<u64>> {
         let text = self.ask("CLIENT LIST TYPE pubsub")?;
         let channels = text.lines().filter_map(|line| line.split(' ').find_map(|field| field.strip_prefix("sub=")));
-        channels.map(|count| count.parse().context("subscriptions are no number")).collect()
+        channels.map(|count| count.parse().context("the subscriptions are not a number")).collect()
     }
 
-    /// One command, whose answer is one text.
+    /// Sends one command whose reply is one bulk string.
     fn ask(&self, words: &str) -> anyhow::Result<String> {
         let mut socket = BufReader::new(TcpStream::connect(self.address)?);
         socket.get_mut().write_all(format!("{words}\r\n").as_bytes())?;
         let mut length = String::new();
         socket.read_line(&mut length)?;
         let length = length.trim_end().strip_prefix('$').and_then(|length| length.parse().ok());
-        let mut text = vec![0; length.with_context(|| format!("{words} was not answered by a text"))?];
+        let mut text = vec![0; length.with_context(|| format!("the reply to {words} is not a bulk string"))?];
         socket.read_exact(&mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }

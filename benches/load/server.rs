@@ -1,4 +1,4 @@
-//! The server under test: the binary as it is released, in a process of its own.
+//! The server under test: the release binary, in a process of its own.
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
@@ -20,14 +20,14 @@ pub struct Server {
 struct Settings {
     address: SocketAddr,
     database_url: String,
-    /// Where its output goes; left there for whoever wants to look.
+    /// The file of its output, kept after the run.
     directory: PathBuf,
     joining: Joining,
 }
 
-/// What the instances of one chat have in common beside their database.
+/// Settings shared by the instances of one chat, besides the database.
 pub struct Joining {
-    /// Kept over restarts, so that tokens are.
+    /// Kept over restarts, so that tokens stay valid.
     pub signing_key: String,
     pub redis: Option<SocketAddr>,
 }
@@ -39,7 +39,7 @@ impl Server {
         Self::join(directory, database_url, Joining { signing_key, redis: None })
     }
 
-    /// Starts one of several.
+    /// Starts one of several instances.
     pub fn join(directory: &Path, database_url: &str, joining: Joining) -> anyhow::Result<Self> {
         let settings = Settings {
             address: SocketAddr::from(([127, 0, 0, 1], free_port()?)),
@@ -53,7 +53,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Ends the process without warning and starts it again on the same data and the same port. Answers once
+    /// Kills the process and starts it again with the same data and port. Returns once
     /// the new one is ready.
     pub fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
@@ -62,7 +62,7 @@ impl Server {
         self.wait_ready()
     }
 
-    /// Stops the process as an operator would and starts it again.
+    /// Stops the process by SIGTERM and starts it again.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop()?;
         self.child = spawn(&self.settings)?;
@@ -107,7 +107,7 @@ impl Server {
         self.child.id()
     }
 
-    /// The sum of a metric over its labels; 0 when it was never touched.
+    /// Returns the sum of a metric over its labels; 0 if it was never recorded.
     pub fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let answer = Connection::open(self.address())?.get("/metrics")?.success()?;
         let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -155,7 +155,7 @@ fn log(settings: &Settings) -> PathBuf {
     settings.directory.join("server.log")
 }
 
-/// A free port below the range from which the readers' own ports are taken.
+/// Returns a free port below the range of the readers' own ports.
 pub fn free_port() -> anyhow::Result<u16> {
     (20_000..32_000)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -1,4 +1,4 @@
-//! The shapes of load, in the order in which they run.
+//! The load shapes, in the order in which they run.
 
 mod behind;
 mod fan_out;
@@ -30,7 +30,7 @@ const SHAPES: [(&str, Shape); 9] = [
     ("behind", behind::behind),
 ];
 
-/// Runs what was asked for, prints the table and writes it beside the build.
+/// Runs the requested shapes, prints the table and writes it to the target directory.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     for asked in &options.shapes {
         ensure!(SHAPES.iter().any(|(name, _)| name == asked), "there is no shape {asked}");
@@ -52,13 +52,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     table.write(&target.join("bench/load.json"))
 }
 
-/// As many streams as asked for, the same number in each room.
+/// The requested number of streams, rounded to the same number in each room.
 fn even(streams: usize) -> usize {
     (streams / ROOMS).max(1) * ROOMS
 }
 
-/// This program lies in `target/<profile>/deps`.
+/// Returns the target directory: this program is in `target/<profile>/deps`.
 fn target_directory() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
-    Ok(program.ancestors().nth(3).context("this program is not where cargo puts it")?.to_owned())
+    Ok(program.ancestors().nth(3).context("this program is not in cargo's target directory")?.to_owned())
 }

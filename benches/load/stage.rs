@@ -1,4 +1,4 @@
-//! What every shape plays on: a database, the server, people with tokens, and rooms.
+//! The environment of every shape: a database, the server, accounts with tokens, and rooms.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,28 +18,28 @@ use crate::process;
 use crate::server::Server;
 use crate::streams::{Streams, Ticket};
 
-/// How many rooms there are beside the hot one.
+/// Number of rooms besides the hot one.
 pub const ROOMS: usize = 100;
 
 pub struct Stage {
-    // Dropped in this order: the server lets go of the database before it stops.
+    // Dropped in this order: the server closes its connections before the database stops.
     pub server: Server,
     database: Database,
     pub runtime: Runtime,
     pub accounts: Accounts,
     pub hot_room: Vec<String>,
     pub rooms: Vec<String>,
-    /// What the baseline writes: copies of a message that the server wrote.
+    /// The frames of the baseline: copies of a message that the server wrote.
     pub template: Template,
-    /// Where the run keeps its files, on the disk whose fsync counts.
+    /// Directory of the run's files, on the disk whose fsync is measured.
     pub directory: PathBuf,
     pub phase: Duration,
 }
 
 enum Database {
-    /// The product's own private PostgreSQL; started here, so that the server may die without it.
+    /// The product's own private PostgreSQL; started here, so that it survives when the server is killed.
     Private { running: EmbeddedPostgres, postmaster: u32 },
-    /// The one that `DATABASE_URL` names.
+    /// The database that `DATABASE_URL` names.
     Given(String),
 }
 
@@ -56,9 +56,9 @@ impl Database {
 #[derive(Clone, Copy, Default)]
 pub struct Cpu {
     pub server: f64,
-    /// All processes of the private database; 0 for a database that is not ours.
+    /// All processes of the private database; 0 for a given one.
     pub database: f64,
-    /// This process: readers and writers.
+    /// This process, with readers and writers.
     pub driver: f64,
 }
 
@@ -79,7 +79,7 @@ impl Cpu {
         }
     }
 
-    /// One sentence for a note.
+    /// Returns the text for a note.
     pub fn told(self) -> String {
         let all = (self.server + self.database + self.driver).max(0.01);
         let share = |part: f64| format!("{:.1} s ({:.0} %)", part, 100.0 * part / all);
@@ -90,7 +90,7 @@ impl Cpu {
 impl Stage {
     pub fn set(directory: &Path, phase: Duration) -> anyhow::Result<Self> {
         if directory.exists() {
-            std::fs::remove_dir_all(directory).context("removing the last run's files")?;
+            std::fs::remove_dir_all(directory).context("removing the files of the previous run")?;
         }
         std::fs::create_dir_all(directory)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -107,7 +107,7 @@ impl Stage {
         };
         println!("starting the server");
         let server = Server::start(directory, database.url())?;
-        println!("registering accounts, making rooms");
+        println!("registering accounts, creating rooms");
         let address = server.address();
         let accounts = Accounts::register(address)?;
         let hot_room = vec![accounts.create_room(address, "load hot")?];
@@ -143,7 +143,7 @@ impl Stage {
         })
     }
 
-    /// `count` readers, spread evenly over `rooms` and over the users.
+    /// Returns tickets for `count` readers, spread evenly over `rooms` and over the users.
     pub fn tickets(&self, count: usize, rooms: &[String]) -> Vec<Ticket> {
         (0..count)
             .map(|index| Ticket {
@@ -157,7 +157,7 @@ impl Stage {
         Crowd { address: self.server.address(), tokens: &self.accounts.users, rooms, connections }
     }
 
-    /// Batches and rows that the writer has committed since the server started.
+    /// Returns the numbers of batches and rows that the writer has committed since the server started.
     pub fn batches(&self) -> anyhow::Result<Batches> {
         Ok(Batches {
             count: self.server.metric("gapless_writer_batch_size_count")?,
@@ -171,7 +171,7 @@ impl Stage {
     }
 }
 
-/// Has the server write one message, for the baseline to copy.
+/// Lets the server write one message, which the baseline copies.
 fn record(address: SocketAddr, rooms: &[String], tokens: &[String]) -> anyhow::Result<Template> {
     let ledger = Arc::new(Ledger::new(1));
     let ticket = Ticket { room: rooms[0].clone(), token: tokens[0].clone() };
@@ -179,7 +179,7 @@ fn record(address: SocketAddr, rooms: &[String], tokens: &[String]) -> anyhow::R
     Crowd { address, tokens, rooms, connections: 1 }.alone()?.post(&ledger)?;
     ledger.wait_delivered(1)?;
     let sample = streams.finish()?.sample;
-    sample.as_deref().and_then(Template::recorded).context("a message has no place for its numbers")
+    sample.as_deref().and_then(Template::recorded).context("a message lacks the numbers that the baseline replaces")
 }
 
 #[derive(Clone, Copy)]
@@ -189,7 +189,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// The mean number of messages in a batch since `before`, at least one.
+    /// Returns the mean number of messages in a batch since `before`, at least one.
     pub fn mean_since(self, before: Self) -> f64 {
         ((self.rows - before.rows) / (self.count - before.count).max(1.0)).max(1.0)
     }

@@ -1,4 +1,4 @@
-//! Messages that are posted one at a time, and what they have cost the processes that deliver them.
+//! Messages posted one at a time, and the CPU of the processes that deliver them.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ const WARM_UP: u64 = 50;
 pub struct Steps<'a> {
     ledger: &'a Ledger,
     pids: Vec<u32>,
-    /// Everybody who hears each message.
+    /// All readers that receive each message.
     readers: usize,
     cpu_secs: f64,
     pub deliveries: u64,
@@ -26,7 +26,7 @@ impl<'a> Steps<'a> {
         (0..WARM_UP).try_for_each(|_| self.step(&mut post))
     }
 
-    /// Posts, waits until everybody has it, and so on, for a while.
+    /// Repeatedly posts a message and waits until all readers have it.
     pub fn run(&mut self, time: Duration, mut post: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
         let (cpu, posts, delivered) = (self.cpu()?, self.ledger.posts(), self.ledger.delivered());
         let began = Instant::now();

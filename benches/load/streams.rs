@@ -1,4 +1,4 @@
-//! Many readers in one epoll loop: they open streams, follow them, come back when they are cut.
+//! Many readers in one epoll loop: they open streams, follow them, and reconnect when they are cut.
 
 mod readers;
 
@@ -15,37 +15,37 @@ use readers::{Readers, WAKE};
 
 use crate::ledger::Ledger;
 
-/// Commands that may wait; the sender of one more waits with them.
+/// Capacity of the command queue; a sender waits while it is full.
 const COMMANDS: usize = 4;
 
-/// Whom a stream belongs to and what it asks for.
+/// The user and the room of a stream.
 #[derive(Clone)]
 pub struct Ticket {
     pub room: String,
     pub token: String,
 }
 
-/// What the readers saw, when they have finished.
+/// The readers' results after the run.
 pub struct Findings {
-    /// Nanoseconds from the moment the poster knew that its message was committed, to the reader. A message that came
-    /// before its poster had read the answer counts as 0.
+    /// Nanoseconds from the moment the poster knew that its message was committed, to the reader. A message that
+    /// arrived before its poster had read the response counts as 0.
     pub since_commit: Histogram<u64>,
-    /// Nanoseconds from the moment the poster began to send.
+    /// Nanoseconds from the moment the poster began to send, to the reader.
     pub since_post: Histogram<u64>,
     pub bytes: u64,
     pub reconnects: u64,
-    /// Reasons that the server gave for ending streams.
+    /// The server's reasons for ending streams.
     pub byes: Vec<String>,
-    /// The first message that came, to be copied for the baseline.
+    /// The first message received, which the baseline copies.
     pub sample: Option<Vec<u8>>,
 }
 
 enum Command {
-    /// Close every stream; a stream that ends from now on stays away.
+    /// Close every stream; streams that end from now on do not reconnect.
     Cut,
-    /// From now on a stream that ends stays away.
+    /// Streams that end from now on do not reconnect.
     Hold,
-    /// Open every stream that is away, with its cursor.
+    /// Reconnect every closed stream with its cursor.
     Resume,
     Finish,
 }
@@ -77,7 +77,7 @@ impl Streams {
         Ok(streams)
     }
 
-    /// Waits until every stream has had its `hello`.
+    /// Waits until every stream has received its `hello`.
     pub fn wait_live(&self) -> anyhow::Result<()> {
         self.wait_count(self.count)
     }

@@ -1,4 +1,4 @@
-//! The one table that a run prints, and writes as JSON for those who compare runs.
+//! The table that a run prints, and writes as JSON to compare runs.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-/// What a row is judged by: at most or at least so much.
+/// The goal of a row: an upper or lower limit.
 #[derive(Clone, Copy)]
 pub enum Goal {
     AtMost {
@@ -17,7 +17,7 @@ pub enum Goal {
         good: f64,
         aim: f64,
     },
-    /// Printed for the reader, not judged.
+    /// Printed for information only.
     None,
 }
 
@@ -34,7 +34,7 @@ pub struct Row {
     pub what: &'static str,
     pub unit: &'static str,
     pub value: f64,
-    /// Without one, the value itself is judged instead of its ratio.
+    /// Without a baseline, the value itself is judged instead of the ratio.
     pub baseline: Option<f64>,
     pub goal: Goal,
 }
@@ -42,7 +42,7 @@ pub struct Row {
 #[derive(Default)]
 pub struct Table {
     rows: Vec<Row>,
-    /// Sentences under the table: where the CPU went, what else was seen.
+    /// Notes under the table: use of CPU and other observations.
     notes: Vec<(&'static str, String)>,
 }
 
@@ -142,7 +142,7 @@ fn line(row: &Row) -> String {
     )
 }
 
-/// Three significant figures, and thousands without a fraction.
+/// Formats three significant figures, and thousands without a fraction.
 fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

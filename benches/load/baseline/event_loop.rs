@@ -1,4 +1,4 @@
-//! The loop itself: who is connected, what waits for whom, and the writes.
+//! The event loop of the baseline: connections, queues and writes.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -12,33 +12,33 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 const LISTENER: Token = Token(usize::MAX);
-/// As many frames as go into one `writev`.
+/// Maximum number of frames in one `writev`.
 const JOINED: usize = 64;
-/// Readers written to before the loop looks for new frames, so that what arrives meanwhile is joined too.
+/// Number of readers written to before the loop checks for new frames, so that those are joined too.
 const TURN: usize = 64;
-/// A room's frames are forgotten beyond this many, once everybody has them.
+/// Number of frames that a room keeps; beyond it, frames that all readers have are dropped.
 const KEPT: usize = 1024;
-/// While a reader is this many frames behind, no more are taken in.
+/// While a reader is this many frames behind, no more bursts are confirmed.
 const BEHIND: usize = 8192;
 
 struct Room {
     frames: VecDeque<Rc<[u8]>>,
-    /// The index of the oldest frame kept.
+    /// Index of the oldest frame kept.
     first: u64,
     readers: Vec<usize>,
 }
 
 struct Reader {
     room: usize,
-    /// The frame that goes out next, and how much of it went out already.
+    /// The next frame to write, and the number of its bytes already written.
     next: u64,
     offset: usize,
-    /// Whether it stands in the queue of those to be written to.
+    /// True while the reader is in the write queue.
     is_due: bool,
 }
 
 enum Peer {
-    /// Its request is not complete.
+    /// A connection whose request is incomplete.
     New(Vec<u8>),
     Reader(Reader),
     Feed(Vec<u8>),
@@ -55,14 +55,14 @@ struct Loop {
     connections: Vec<Connection>,
     rooms: Vec<Room>,
     names: HashMap<Vec<u8>, usize>,
-    /// Readers for whom something waits, in turn; whose socket is full comes back when it is not.
+    /// Readers with queued frames, in turn; one whose socket is full is queued again once it is writable.
     due: VecDeque<usize>,
-    /// The feeder's connection, and the bursts that it has not been told to be offered to everybody.
+    /// The feeder's connection, and the number of bursts not yet confirmed to it.
     feeder: usize,
     untold: usize,
 }
 
-/// The child's whole life: it ends when its feeder does.
+/// Runs the child process until its feeder disconnects.
 pub fn serve() -> anyhow::Result<()> {
     let mut poll = Poll::new()?;
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
@@ -105,7 +105,7 @@ pub fn serve() -> anyhow::Result<()> {
 }
 
 impl Loop {
-    /// False when the feeder has gone.
+    /// Returns false when the feeder has disconnected.
     fn read(&mut self, index: usize, buffer: &mut [u8]) -> anyhow::Result<bool> {
         loop {
             let connection = &mut self.connections[index];
@@ -142,15 +142,15 @@ impl Loop {
             self.feeder = index;
             return Ok(());
         }
-        let at = memmem::find(head, b"room=").context("a reader asked for no room")? + 5;
-        let name = head.get(at..at + 36).context("a reader's room is cut short")?.to_vec();
+        let at = memmem::find(head, b"room=").context("a reader's request names no room")? + 5;
+        let name = head.get(at..at + 36).context("a reader's room id is truncated")?.to_vec();
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
              event: hello\nid: 0.0\ndata: {{\"rooms\":[{{\"id\":\"{}\",\"head_seq\":0}}]}}\n\n",
             String::from_utf8_lossy(&name)
         );
         if connection.socket.write(answer.as_bytes()).ok() != Some(answer.len()) {
-            bail!("a head did not fit an empty socket");
+            bail!("a response head did not fit into an empty socket buffer");
         }
         let room = self.room(&name);
         let next = self.rooms[room].first + self.rooms[room].frames.len() as u64;
@@ -168,7 +168,7 @@ impl Loop {
         room
     }
 
-    /// Appends each complete burst to its rooms, whose readers are then due.
+    /// Appends each complete burst to its rooms, and queues their readers.
     fn take_bursts(&mut self, index: usize) {
         while let Peer::Feed(fed) = &mut self.connections[index].peer {
             let Some((frames, used)) = burst(fed) else { return };
@@ -205,7 +205,7 @@ impl Loop {
         }
     }
 
-    /// Lets the feeder go on once everything was offered to everybody, unless a reader is far behind.
+    /// Confirms bursts to the feeder once they were offered to all readers, unless a reader is far behind.
     fn tell_feeder(&mut self) -> anyhow::Result<()> {
         if self.untold == 0 || !self.due.is_empty() {
             return Ok(());
@@ -218,7 +218,7 @@ impl Loop {
         self.connections[self.feeder].socket.write_all(&told).context("answering the feeder")
     }
 
-    /// Writes all that waits for one reader, until it has everything or its socket is full.
+    /// Writes the queued frames of one reader, until it has all of them or its socket is full.
     fn flush(&mut self, index: usize) {
         let Connection { socket, peer } = &mut self.connections[index];
         let Peer::Reader(reader) = peer else { return };
@@ -257,7 +257,7 @@ impl Loop {
         }
     }
 
-    /// Drops the frames that every reader has.
+    /// Drops frames that all readers have.
     fn forget(&mut self, room: usize) {
         let room = &mut self.rooms[room];
         if room.frames.len() <= KEPT {
@@ -275,10 +275,10 @@ impl Loop {
     }
 }
 
-/// A frame, and the name of its room.
+/// The name of a room, and a frame for it.
 type Fed = (Vec<u8>, Rc<[u8]>);
 
-/// The frames of the first burst, each with its room, and the burst's length; `None` while it is not complete.
+/// Returns the frames of the first burst, each with its room, and the burst's length; `None` while it is incomplete.
 fn burst(fed: &[u8]) -> Option<(Vec<Fed>, usize)> {
     let word = |at: usize| Some(u32::from_le_bytes(fed.get(at..at + 4)?.try_into().ok()?) as usize);
     let mut at = 4;

@@ -1,4 +1,4 @@
-//! One message to many readers: what a delivery costs, how many there can be, how late they are.
+//! One message to many readers: cost, rate and latency of deliveries.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use crate::streams::{Findings, Streams};
 use crate::table::{Goal, Row, Table};
 
 const READERS: usize = 1_000;
-/// Writers of the saturated shapes: each has one message on its way, so a commit gathers up to as many.
+/// Number of writers of the saturated shapes. Each has one message in flight, so a commit contains up to as many.
 const WRITERS: usize = 64;
-/// Messages that a ledger has room for; no phase of this benchmark comes near.
+/// Capacity of a ledger; no phase of this benchmark comes near it.
 const LEDGER: usize = 4_000_000;
-/// How long server and baseline are looked at in turn.
+/// Length of the turns of server and baseline.
 const TURN: Duration = Duration::from_secs(1);
 
-/// A thousand readers, and the next message only when all have the last.
+/// A thousand readers; the next message is posted only when all have the previous one.
 pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
     let ledger = Arc::new(Ledger::new(LEDGER));
     let streams = Streams::open(stage.server.address(), stage.tickets(READERS, &stage.hot_room), &ledger)?;
@@ -37,7 +37,7 @@ pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyho
     let mut bare = Steps::new(&bare_ledger, vec![baseline.pid()], READERS);
     bare.warm_up(|| baseline.hand(&bare_ledger, 1))?;
 
-    // In short turns, so that whatever else the machine does falls on both.
+    // Short turns, so that other load on the machine affects both.
     let began = Instant::now();
     while began.elapsed() < stage.phase * 2 {
         chat.run(TURN, || writer.post(&ledger).map(drop))?;
@@ -60,7 +60,7 @@ pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyho
     Ok(())
 }
 
-/// A thousand readers of one room in which people write as fast as it commits.
+/// A thousand readers of one room, with writers that post as fast as it commits.
 pub fn one_room(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
     let rooms = stage.hot_room.clone();
     let chat = saturate(stage, &rooms, READERS)?;
@@ -77,7 +77,7 @@ pub fn one_room(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Re
     Ok(())
 }
 
-/// A hundred rooms of a hundred readers: is a room kept waiting behind another's crowd?
+/// A hundred rooms of a hundred readers, to measure whether a room waits for the readers of another.
 pub fn many_rooms(stage: &mut Stage, options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let rooms = stage.rooms.clone();
     let readers = even(options.streams);
@@ -111,14 +111,14 @@ struct Phase {
     findings: Findings,
     posts: u64,
     deliveries: u64,
-    /// Deliveries with those of the warm-up, as the findings have them.
+    /// Deliveries including the warm-up, as in the findings.
     heard: u64,
-    /// While messages were posted.
+    /// Duration of posting.
     posting_secs: f64,
-    /// Until the last of them was delivered.
+    /// Duration until the last message was delivered.
     delivering_secs: f64,
     server_cpu_secs: f64,
-    /// Messages that came into being together.
+    /// Mean number of messages per commit or burst.
     batch: f64,
     told: String,
 }
@@ -174,7 +174,7 @@ fn saturate(stage: &Stage, rooms: &[String], readers: usize) -> anyhow::Result<P
     let ledger = Arc::new(Ledger::new(LEDGER));
     let streams = Streams::open(stage.server.address(), stage.tickets(readers, rooms), &ledger)?;
     let crowd = stage.crowd(rooms, WRITERS);
-    // A head start for what is made on first use: plans, connections, buffers.
+    // Warm-up, since plans, connections and buffers are created on first use.
     crowd.post(&ledger, Until::Elapsed(Duration::from_millis(500)))?;
     ledger.wait_delivered(ledger.posts() * per_room)?;
 
@@ -200,9 +200,9 @@ fn saturate(stage: &Stage, rooms: &[String], readers: usize) -> anyhow::Result<P
 
 #[derive(Clone, Copy)]
 enum Pace {
-    /// The next burst when the last has been offered to every socket.
+    /// The next burst follows when the previous one has been offered to every socket.
     AsFastAsItCan,
-    /// A burst in every such time, whatever still waits.
+    /// A burst at this interval, however many are still queued.
     AsCommitted(Duration),
 }
 

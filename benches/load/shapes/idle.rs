@@ -1,4 +1,4 @@
-//! Readers to whom nothing happens: what holding them costs.
+//! Idle readers: the cost of open streams.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::stage::Stage;
 use crate::streams::Streams;
 use crate::table::{Goal, Row, Table};
 
-/// Longer than it takes until the first heartbeat has gone out and presence has calmed down.
+/// Longer than the time until the first heartbeat was sent and presence is stable.
 const SETTLE: Duration = Duration::from_secs(20);
 
 pub fn idle(stage: &mut Stage, options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let readers = even(options.streams);
-    // A fresh process: memory that an earlier shape gave back to the allocator would hide what streams take.
+    // A new process, since streams could reuse memory that an earlier shape returned to the allocator.
     stage.server.restart()?;
     std::thread::sleep(Duration::from_secs(2));
     let before = process::rss_kib(stage.server.pid())?;

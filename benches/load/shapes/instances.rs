@@ -1,4 +1,4 @@
-//! The same readers on one instance, and spread over two and three that share a Redis: what does it add to a delivery?
+//! The same readers on one instance, and spread over two and three that share a Redis: the added cost of a delivery.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,14 +24,14 @@ use crate::table::{Goal, Row, Table};
 const READERS: usize = 1_200;
 const SIZES: [usize; 3] = [1, 2, 3];
 const WHAT: [&str; 3] = ["", "CPU per delivery, two instances", "CPU per delivery, three instances"];
-/// Messages that a ledger has room for.
+/// Capacity of a ledger.
 const LEDGER: usize = 1_000_000;
-/// How long each group is looked at in turn.
+/// Length of the turns of the groups.
 const TURN: Duration = Duration::from_secs(1);
-/// What an instance says each second beside its news: a probe, and every ten seconds who is there.
+/// Publications of an instance per second besides its news: a probe, and a presence report every ten seconds.
 const OTHER_BULLETINS: f64 = 1.2;
 
-/// Some instances of one chat, with a database of their own.
+/// Instances of one chat, with a database of their own.
 struct Group {
     servers: Vec<Server>,
     accounts: Accounts,
@@ -51,7 +51,7 @@ pub fn instances(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::R
         let pids = group.servers.iter().map(Server::pid).collect();
         let mut writers = crowds.iter().map(Crowd::alone).collect::<anyhow::Result<Vec<_>>>()?;
         let steps = Steps::new(ledger, pids, READERS);
-        // Each instance in turn: news goes in every direction.
+        // Posts to each instance in turn, so that news goes in every direction.
         let mut next = 0;
         let post = move || {
             next = (next + 1) % writers.len();
@@ -65,7 +65,7 @@ pub fn instances(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::R
 
     let (published, carrying) = (redis.publications()?, process::cpu_secs(redis.pid())?);
     let began = Instant::now();
-    // In short turns, so that whatever else the machine does falls on all.
+    // Short turns, so that other load on the machine affects all groups.
     while began.elapsed() < stage.phase * 3 {
         for (steps, post) in &mut chats {
             steps.run(TURN, post)?;
@@ -115,7 +115,7 @@ pub fn instances(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::R
 }
 
 impl Group {
-    /// One alone, or several that share a Redis.
+    /// Starts a single instance, or several that share a Redis.
     fn gather(stage: &Stage, redis: &Redis, size: usize) -> anyhow::Result<Self> {
         let database_url = stage.runtime.block_on(make_database(stage.database_url(), size))?;
         let signing_key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
@@ -133,7 +133,7 @@ impl Group {
         Ok(Self { servers, accounts, room })
     }
 
-    /// As many readers on each instance.
+    /// Opens the same number of readers on each instance.
     fn seat(&self, ledger: &Arc<Ledger>) -> anyhow::Result<Vec<Streams>> {
         let users = &self.accounts.users;
         let ticket = |n: usize| Ticket { room: self.room[0].clone(), token: users[n % users.len()].clone() };
@@ -144,7 +144,7 @@ impl Group {
             .collect()
     }
 
-    /// A writer's way to each instance.
+    /// Opens a writer's connection to each instance.
     fn crowds(&self) -> Vec<Crowd<'_>> {
         let tokens = &self.accounts.users;
         let crowd = |server: &Server| Crowd { address: server.address(), tokens, rooms: &self.room, connections: 1 };
@@ -152,7 +152,7 @@ impl Group {
     }
 }
 
-/// An empty database beside the stage's own.
+/// Creates an empty database beside the stage's own.
 async fn make_database(url: &str, size: usize) -> anyhow::Result<String> {
     let options: PgConnectOptions = url.parse().context("the address of the database")?;
     let mut cluster = options.connect().await?;

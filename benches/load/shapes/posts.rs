@@ -1,4 +1,4 @@
-//! Writing: how many messages a second become durable, and how long one takes when nobody else writes.
+//! Posting: durable messages per second, and the latency of a single post.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ use crate::posters::Until;
 use crate::stage::{Cpu, ROOMS, Stage};
 use crate::table::{Goal, Row, Table};
 
-/// Writers on kept connections, as many as a busy instance has at the same moment.
+/// Number of writers on keep-alive connections, as of a busy instance.
 const WRITERS: usize = 256;
-/// The batch function is called directly by one, two, three at a time.
+/// Numbers of concurrent direct callers of the batch function.
 const CALLERS: usize = 3;
 const ROUNDS: u32 = 3;
 const LEDGER: usize = 4_000_000;
-/// Between two posts at light load.
+/// Pause between two posts at light load.
 const PAUSE: Duration = Duration::from_millis(10);
 
 pub fn posts(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
@@ -34,7 +34,7 @@ pub fn posts(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Resul
         let (mut chat, mut batches) = (Rate::default(), Vec::new());
         let mut bare = [Rate::default(); CALLERS];
         let mut answered = ledger::histogram();
-        // In turns, so that the disk's moods fall on both.
+        // In turns, so that variations of the disk's speed affect both.
         for _ in 0..ROUNDS {
             let before = (stage.cpu()?, stage.batches()?);
             let posted = crowd.post(&ledger, Until::Elapsed(stage.phase / ROUNDS))?;
@@ -52,9 +52,9 @@ pub fn posts(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Resul
         }
         let kept = head_seqs(stage, rooms)? - heads;
         let posts = ledger.posts() - first;
-        ensure!(kept == posts, "{posts} posts were acknowledged, the rooms grew by {kept}");
+        ensure!(kept == posts, "{posts} posts were acknowledged, but the rooms grew by {kept}");
 
-        // As many callers as serve the batch function best: the strongest form of the comparison.
+        // The best number of callers: the hardest comparison for the server.
         let best = bare.iter().map(Rate::per_second).fold(0.0, f64::max);
         let batch = batches.iter().sum::<f64>() / batches.len() as f64;
         table.add(Row {
@@ -82,7 +82,7 @@ pub fn posts(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Resul
     Ok(())
 }
 
-/// Messages, and the seconds that they took.
+/// Number of messages, and their duration in seconds.
 #[derive(Clone, Copy, Default)]
 struct Rate {
     messages: u64,
@@ -100,12 +100,12 @@ impl Rate {
     }
 }
 
-/// How many messages the rooms have had in all.
+/// Returns the total number of messages in the rooms.
 fn head_seqs(stage: &Stage, rooms: &[String]) -> anyhow::Result<u64> {
     rooms.iter().map(|room| stage.head_seq(room)).sum()
 }
 
-/// Posts that come one by one, each after a rest, and between them fsyncs in the same rhythm.
+/// Single posts with a pause before each, alternating with fsyncs.
 pub fn light(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
     let mut probe = Probe::create(&stage.directory)?;
     let ledger = Ledger::new(1_000_000);

@@ -1,4 +1,4 @@
-//! Everybody at once: all streams are cut, messages go on, and all come back for what they missed.
+//! Reconnect storm: all streams are cut, more messages are posted, and all streams resume at once.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,9 +12,9 @@ use crate::streams::Streams;
 use crate::table::{Goal, Row, Table};
 
 const WRITERS: usize = 64;
-/// Messages of each room that everybody hears before the cut, so that cursors differ.
+/// Messages per room delivered before the cut, so that cursors differ.
 const HEARD: u64 = 5;
-/// Messages of each room that everybody misses.
+/// Messages per room posted while the streams are cut.
 const MISSED: u64 = 2;
 
 pub fn resume(stage: &mut Stage, options: &Options, table: &mut Table) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ pub fn resume(stage: &mut Stage, options: &Options, table: &mut Table) -> anyhow
         let (cpu, replays) = (stage.cpu()?, stage.server.metric("gapless_replay_reads_total")?);
         let began = Instant::now();
         streams.resume()?;
-        // Live means greeted, and in possession of everything that was missed.
+        // A stream counts as live once it has its greeting and all missed messages.
         ledger.wait_delivered(ledger.posts() * per_room)?;
         streams.wait_live()?;
         let took = began.elapsed().as_secs_f64();

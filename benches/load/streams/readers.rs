@@ -17,17 +17,17 @@ use crate::decoder::Decoder;
 use crate::follower::{Follower, Heard};
 use crate::ledger::{self, Ledger};
 
-/// How many connections are opened at the same time: fewer than any listener's backlog, or connects are
-/// dropped by the kernel and tried again only after a second.
+/// Maximum number of connections being opened at a time. Less than any listener's backlog: beyond it, the kernel
+/// drops connection attempts and retries only after a second.
 const DIALING: usize = 512;
-/// Bounds what the kernel holds for a reader, as a phone would, with room for several full segments of the loopback.
+/// Limits the kernel's receive buffer, as on a phone, with room for several full segments of the loopback.
 const RECEIVE_BUFFER: usize = 256 * 1024;
-/// Streams come from several addresses, so that cut connections that linger do not use up the ports of one.
+/// Streams use several source addresses, so that closed connections in TIME-WAIT do not use up the ports of one.
 const SOURCES: usize = 8;
-/// The token of commands among those of streams.
+/// The token of commands; all others belong to streams.
 pub const WAKE: Token = Token(usize::MAX);
 
-/// One reader and its connection, when it has one.
+/// One reader and its connection, if it has one.
 struct Stream {
     ticket: Ticket,
     socket: Option<TcpStream>,
@@ -70,14 +70,14 @@ pub struct Readers {
     poll: Poll,
     address: SocketAddr,
     streams: Vec<Stream>,
-    /// Streams that are to be opened.
+    /// Streams to be opened.
     away: VecDeque<usize>,
-    /// Streams that have asked and not been greeted yet.
+    /// Number of streams that have sent a request and received no greeting yet.
     dialing: usize,
     refused: usize,
-    /// Whether a stream that ends comes back.
+    /// True if a stream that ends reconnects.
     returning: bool,
-    /// Messages since the ledger was last told.
+    /// Messages not yet reported to the ledger.
     arrived: u64,
     live: Arc<AtomicUsize>,
     ledger: Arc<Ledger>,
@@ -195,7 +195,7 @@ impl Readers {
         stream.asked = true;
         match socket.write(&request) {
             Ok(length) if length == request.len() => Ok(()),
-            Ok(_) => bail!("a request did not fit an empty socket"),
+            Ok(_) => bail!("a request did not fit into an empty socket buffer"),
             Err(_) => {
                 self.refused += 1;
                 if self.refused > 100_000 {
@@ -223,7 +223,7 @@ impl Readers {
                 }
             };
             self.absorb(index, &buffer[..length])?;
-            // A short read has emptied the socket: the next byte brings the next event.
+            // A short read has emptied the socket: the next byte causes another event.
             if length < buffer.len() && !ending {
                 break;
             }
@@ -245,7 +245,7 @@ impl Readers {
                     }
                 }
                 Heard::Message { number } => {
-                    let posted = ledger.posted_at(number).context("a message came that nobody posted")?;
+                    let posted = ledger.posted_at(number).context("received a message that was never posted")?;
                     let committed = ledger.committed_at(number).unwrap_or(now);
                     findings.since_post.saturating_record(now.saturating_sub(posted).max(1));
                     findings.since_commit.saturating_record(now.saturating_sub(committed).max(1));
