@@ -1,11 +1,11 @@
-//! Who acts in these tests: a [`Chat`] with its database, people ([`User`], [`Guest`]) who call it over HTTP, and
-//! the [`Stream`]s on which they hear it.
+//! The actors of these tests: a [`Chat`] with its database, people ([`User`], [`Guest`]) who call it over HTTP, and
+//! the [`Stream`]s on which they receive events.
 //!
-//! A verb (`post`, `archive`) does the thing and insists on success; its neighbour with `try_` hands back the
-//! [`Answer`], whatever it is.
+//! A method (`post`, `archive`) performs the action and asserts success; its counterpart with `try_` returns the
+//! [`Answer`], successful or not.
 //!
-//! For faults there are the [`Program`] as a process, a [`PrivatePostgres`], a [`Redis`] and a [`Link`];
-//! a [`Load`] of posts, [`Follower`]s who hear them, and the [`Ledger`] that both are held against.
+//! Fault tests use the [`Program`] as a process, a [`PrivatePostgres`], a [`Redis`] and a [`Link`];
+//! a [`Load`] of posts, [`Follower`]s that receive them, and the [`Ledger`] to check both against.
 
 mod answer;
 mod chat;
@@ -40,11 +40,11 @@ pub use stream::{Heard, Stream};
 pub use user::User;
 pub use wire::Wire;
 
-/// What should happen happens within this, on a machine that is busy with other tests too.
+/// Time limit for expected events, also on a machine that is busy with other tests.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Token for `/metrics`.
 pub const METRICS_TOKEN: &str = "scraper";
 
-/// Of everybody here.
+/// The password of all users.
 pub const PASSWORD: &str = "correct horse battery";

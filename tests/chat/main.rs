@@ -1,8 +1,8 @@
-//! The whole chat, over real sockets and a real PostgreSQL, told as its users would tell it.
+//! Tests of the whole chat, over real sockets and a real PostgreSQL, from its users' point of view.
 //!
-//! Begin with [`actors`], who do everything here; then any module: each is a chapter of what users may rely on.
-//! Every test owns its database, its instances and its clock. None sleeps: each waits for what should happen,
-//! and says what happened instead.
+//! Read [`actors`] first, which the tests use for everything; then any module: each covers one guarantee to users.
+//! Every test has its own database, instances and clock. Tests do not sleep: they wait for the expected event,
+//! and print the actual one on failure.
 
 mod actors;
 mod redaction;

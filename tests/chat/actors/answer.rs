@@ -1,10 +1,10 @@
-//! What came back from one request, and what a test may say about it.
+//! The response to one request, with assertions about it.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// An answer with the request it belongs to, so that a failure says what was asked.
+/// A response and its request, so that a failed assertion prints both.
 #[derive(Debug)]
 pub struct Answer {
     pub request: String,
@@ -25,14 +25,14 @@ impl Answer {
         Self { request, status, headers, text }
     }
 
-    /// Insists on the status.
+    /// Asserts the status.
     #[track_caller]
     pub fn is(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}: {}", self.request, self.text);
         self
     }
 
-    /// The body as JSON; `null` where it is empty.
+    /// Returns the body as JSON; `null` if it is empty.
     #[track_caller]
     pub fn json(&self) -> Value {
         if self.text.is_empty() {
@@ -41,18 +41,18 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{}: {error}: {}", self.request, self.text))
     }
 
-    /// The body as one of the wire's types.
+    /// Parses the body as one of the API's types.
     #[track_caller]
     pub fn body<T: DeserializeOwned>(&self) -> T {
         serde_json::from_value(self.json()).unwrap_or_else(|error| panic!("{}: {error}: {}", self.request, self.text))
     }
 
-    /// A header's text; empty where it is absent.
+    /// Returns a header's text; empty if it is absent.
     pub fn header(&self, name: impl Into<HeaderName>) -> &str {
         self.headers.get(name.into()).map_or("", |value| value.to_str().expect("header values are plain text"))
     }
 
-    /// Insists on a refusal with this status and `code`, in the form that all refusals have (RFC 9457).
+    /// Asserts a refusal with this status and `code`, as a problem document (RFC 9457).
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Self {
         let this = self.is(status);
@@ -70,7 +70,7 @@ impl Answer {
         this
     }
 
-    /// Insists on a refusal that names this field.
+    /// Asserts a refusal that names this field.
     #[track_caller]
     pub fn refused_field(self, field: &str) {
         let problem = self.refused(422, "invalid").json();

@@ -1,4 +1,4 @@
-//! A chat of a test's own: one or several instances in this process, on a database of their own.
+//! A chat for one test: one or several instances in this process, on a database of their own.
 
 use std::net::SocketAddr;
 
@@ -15,15 +15,15 @@ use time::OffsetDateTime;
 use super::database::{Database, FOUNDER};
 use super::{Guest, METRICS_TOKEN, User};
 
-/// The chat as one world: what its people share.
+/// The chat that a test's users share.
 pub struct Chat {
     pub first: Instance,
-    /// Stands still unless a test moves it.
+    /// Advances only when a test sets it.
     pub clock: Clock,
     pub config: Config,
-    /// Of [`PASSWORD`](super::PASSWORD), which is everybody's: hashing one for each would be most of a test's time.
+    /// Hash of [`PASSWORD`](super::PASSWORD), which all users share: hashing one for each would dominate a test's time.
     password_hash: String,
-    // Last, so that the instances are gone before their database is.
+    // Last, so that the instances are dropped before their database.
     database: Database,
 }
 
@@ -34,12 +34,12 @@ pub struct Instance {
 }
 
 impl Chat {
-    /// With the settings of a service, but without limits on requests.
+    /// Starts a chat with production settings, but without rate limits.
     pub async fn start() -> Self {
         Self::start_with(|_| ()).await
     }
 
-    /// With other settings.
+    /// Starts a chat with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         telemetry::start_metrics();
@@ -53,27 +53,27 @@ impl Chat {
         Self { first, clock, config, password_hash, database }
     }
 
-    /// Another server on the same database.
+    /// Starts another instance on the same database.
     pub async fn second_instance(&self) -> Instance {
         Instance::start(&self.config, &self.database, &self.clock).await
     }
 
-    /// Somebody without an account.
+    /// Returns a guest: a caller without an account.
     pub fn guest(&self) -> Guest {
         Guest::at(self.first.address)
     }
 
-    /// Somebody with an account of this name, signed in.
+    /// Returns a new user of this name, signed in.
     pub async fn user(&self, name: &str) -> User {
         self.account(name, Role::User).await
     }
 
-    /// An admin of this name, signed in.
+    /// Returns a new admin of this name, signed in.
     pub async fn admin(&self, name: &str) -> User {
         self.account(name, Role::Admin).await
     }
 
-    /// The admin that every new chat has.
+    /// Returns the admin that every new chat has, signed in.
     pub async fn founder(&self) -> User {
         let founder = store::users::credentials_by_name(&self.first.app.db, FOUNDER).await.expect("the users' table");
         self.sign_in(founder.expect("the founder is in the template").user).await
@@ -88,7 +88,7 @@ impl Chat {
         self.sign_in(gapless::event::User { id, username: name.into(), role }).await
     }
 
-    /// What signing in does once the password was found right.
+    /// Opens a session, as signing in does after checking the password.
     async fn sign_in(&self, user: gapless::event::User) -> User {
         let (app, id) = (&self.first.app, SessionId::new());
         let next = app.auth.next_token();
@@ -98,12 +98,12 @@ impl Chat {
         User::with_tokens(self.guest(), user.id, &user.username, &access_token, refresh_token)
     }
 
-    /// A new room of this name.
+    /// Creates a room of this name.
     pub async fn room(&self, name: &str) -> Room {
         self.founder().await.create_room(name).await
     }
 
-    /// Gives a room `count` messages at once, as one writer's batch does.
+    /// Adds `count` messages to a room at once, as in one batch of the writer.
     pub async fn fill(&self, room: &Room, author: &User, count: usize) {
         let author = Author { id: author.id, username: author.name.as_str().into() };
         let batch: Vec<NewMessage> = (0..count)
@@ -120,7 +120,7 @@ impl Chat {
         app.realtime.settle(store::log::head(&app.db).await.expect("the log's head").pos).await;
     }
 
-    /// Cuts every connection to the database and lets none in.
+    /// Cuts every connection to the database and refuses new ones.
     pub async fn take_database_away(&self) {
         self.database.take_away().await;
     }
@@ -129,7 +129,7 @@ impl Chat {
         self.database.bring_back().await;
     }
 
-    /// The tables themselves.
+    /// Returns direct access to the tables.
     pub fn db(&self) -> Db {
         self.database.pool()
     }
@@ -144,20 +144,20 @@ impl Instance {
         Self { app, address }
     }
 
-    /// Waits until this instance has heard everything that was committed before.
+    /// Waits until this instance has applied everything committed before.
     pub async fn catch_up(&self) {
         let head = store::log::head(&self.app.db).await.expect("the log's head").pos;
         self.app.realtime.settle(head).await;
-        assert!(self.app.realtime.applied() >= head, "the instance at {} hears the log", self.address);
+        assert!(self.app.realtime.applied() >= head, "the instance at {} did not catch up", self.address);
     }
 
-    /// Somebody without an account, here.
+    /// Returns a guest on this instance.
     pub fn guest(&self) -> Guest {
         Guest::at(self.address)
     }
 }
 
-/// Whole seconds, as tokens count them.
+/// Returns the current time in whole seconds, the precision of tokens.
 #[expect(clippy::disallowed_methods, reason = "a manual clock begins at the database's time, which is the system's")]
 fn system_time() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();

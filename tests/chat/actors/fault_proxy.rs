@@ -1,17 +1,17 @@
-//! A link that can be made to fail: the chaos run's, between a program and what it talks to.
+//! A network link that can be made to fail: the proxy of the chaos run, between a program and a service.
 
 use std::path::PathBuf;
 
 use sqlx::postgres::PgConnectOptions;
 
-#[expect(dead_code, reason = "a chaos run breaks links in more ways than tests do")]
+#[expect(dead_code, reason = "the chaos run uses more faults than the tests do")]
 #[path = "../../../chaos/src/proxy.rs"]
 mod proxy;
 
 pub use proxy::{Disturbance, Link, Upstream};
 
 impl Upstream {
-    /// Where a database listens.
+    /// Returns the address on which a database listens.
     pub async fn of_database(options: &PgConnectOptions) -> Self {
         let (host, port) = (options.get_host(), options.get_port());
         let directory = options.get_socket().cloned().or_else(|| host.starts_with('/').then(|| PathBuf::from(host)));

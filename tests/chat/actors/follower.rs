@@ -1,4 +1,4 @@
-//! A reader who follows rooms for as long as a test lasts: whenever its stream ends, it resumes from its cursor.
+//! A reader that follows rooms during a whole test: whenever its stream ends, it resumes from its cursor.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,23 +15,23 @@ use super::{Guest, Wire};
 const PAUSE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How a follower behaves.
+/// Behaviour of a follower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Temper {
-    /// Stays until it is cut.
+    /// Stays connected until it is cut.
     Steady,
-    /// Leaves by itself after up to so many events, and resumes, perhaps elsewhere.
+    /// Disconnects after up to this many events, and resumes, perhaps on another instance.
     Restless(usize),
 }
 
-/// What a follower heard.
+/// The events that a follower received.
 #[derive(Debug)]
 pub struct Followed {
     /// The position at which its first stream began.
     pub began: i64,
-    /// Durable events, as they came.
+    /// Durable events, in order of arrival.
     pub events: Vec<Heard>,
-    /// Streams that it took.
+    /// Number of streams used.
     pub streams: usize,
 }
 
@@ -39,12 +39,12 @@ pub struct Followed {
 #[derive(Debug)]
 pub struct Follower {
     task: JoinHandle<Followed>,
-    /// Where it ends, once that is known.
+    /// The last position to receive, once it is known.
     until: watch::Sender<Option<i64>>,
 }
 
 impl Follower {
-    /// Begins, and returns once the first `hello` was heard.
+    /// Starts a follower, and returns once it has received the first `hello`.
     pub async fn start(guest: &Guest, rooms: &[Room], addresses: &[SocketAddr], temper: Temper) -> Self {
         let query = rooms.iter().map(|room| format!("room={}", room.id)).collect::<Vec<_>>().join("&");
         let until = watch::Sender::new(None);
@@ -61,15 +61,15 @@ impl Follower {
         };
         let task = tokio::spawn(reader.follow(until.subscribe()));
         let first_hello = tokio::time::timeout(PATIENCE, has_begun.wait_for(Option::is_some)).await;
-        first_hello.expect("a stream begins in time").expect("the follower lives");
+        first_hello.expect("a stream begins in time").expect("the follower runs");
         Self { task, until }
     }
 
-    /// Waits until it has heard everything up to `pos`.
+    /// Waits until it has received everything up to `pos`.
     pub async fn finish_at(self, pos: i64) -> Followed {
         self.until.send_replace(Some(pos));
         let followed = tokio::time::timeout(PATIENCE, self.task).await;
-        followed.unwrap_or_else(|_| panic!("position {pos} is not heard within {PATIENCE:?}")).expect("a follower")
+        followed.unwrap_or_else(|_| panic!("position {pos} was not received within {PATIENCE:?}")).expect("a follower")
     }
 }
 
@@ -92,7 +92,7 @@ impl Reader {
             let known_end = until.clone();
             tokio::select! {
                 _ = self.one_stream(&known_end, &mut away_since) => {}
-                // Once the end is known, whoever has heard it already need not wait for another event.
+                // A follower that has already reached the end must not wait for another event.
                 Ok(()) = until.changed() => {}
             }
             if self.streams == streams {
@@ -108,7 +108,7 @@ impl Reader {
         until.zip(self.cursor.as_deref().map(pos_of)).is_some_and(|(until, cursor)| cursor >= until)
     }
 
-    /// One stream, from its request to its end.
+    /// Follows one stream, from its request to its end.
     async fn one_stream(
         &mut self,
         until: &watch::Receiver<Option<i64>>,
@@ -147,7 +147,7 @@ impl Reader {
     }
 }
 
-/// The position in a cursor.
+/// Returns the position in a cursor.
 pub fn pos_of(cursor: &str) -> i64 {
     cursor.rsplit('.').next().and_then(|pos| pos.parse().ok()).unwrap_or_else(|| panic!("no cursor: {cursor}"))
 }

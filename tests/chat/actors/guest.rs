@@ -1,4 +1,4 @@
-//! Somebody who calls the chat over HTTP, without an account or with one: a [`User`](super::User) is a guest
+//! A caller of the HTTP API, with or without an account: a [`User`](super::User) is a guest
 //! with a token.
 
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::stream::{Opening, Stream};
 use super::{Answer, METRICS_TOKEN};
 
-/// One client, and so one pool of connections, would outlive the runtime of the test that made it: so a
-/// connection serves one request.
+/// A connection serves one request: a shared client with a connection pool would outlive the runtime of the test
+/// that created it.
 static HTTP: LazyLock<reqwest::Client> =
     LazyLock::new(|| reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("an HTTP client"));
 
@@ -28,13 +28,13 @@ impl Guest {
         Self { address, token: None }
     }
 
-    /// The same caller with this token, good or bad.
+    /// Returns the same caller with this token, valid or not.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
-    /// A request that the caller's token goes with.
+    /// Builds a request with the caller's token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = HTTP.request(method, format!("http://{}{path}", self.address));
         match &self.token {
@@ -51,7 +51,7 @@ impl Guest {
         Answer::of(said, response).await
     }
 
-    /// Returns the text of `/metrics`, as the operator reads it.
+    /// Returns the text of `/metrics`, read with the operator's token.
     pub async fn metrics(&self) -> String {
         self.with_token(METRICS_TOKEN).get("/metrics").await.is(200).text
     }
@@ -72,12 +72,12 @@ impl Guest {
         self.call(Method::DELETE, path, None).await
     }
 
-    /// `POST` with a body.
+    /// Sends a `POST` with a body.
     pub async fn send(&self, path: &str, body: Value) -> Answer {
         self.call(Method::POST, path, Some(body)).await
     }
 
-    /// `POST` without one.
+    /// Sends a `POST` without a body.
     pub async fn tell(&self, path: &str) -> Answer {
         self.call(Method::POST, path, None).await
     }
@@ -86,7 +86,7 @@ impl Guest {
         self.send("/messages", json!({"room_id": room.id, "body": body})).await
     }
 
-    /// Posts as one submit of a client, which repeats `client_id` when it tries again.
+    /// Posts with this `client_id`, which a client repeats in every retry.
     pub async fn try_post_as(&self, room: RoomId, body: &str, client_id: &str) -> Answer {
         self.send("/messages", json!({"room_id": room, "body": body, "client_id": client_id})).await
     }
@@ -111,24 +111,24 @@ impl Guest {
         self.get(&format!("/rooms/{room}")).await.is(200).body()
     }
 
-    /// The newest messages of a room.
+    /// Returns the newest messages of a room.
     pub async fn messages(&self, room: &Room) -> Vec<Message> {
         let mut page = self.get(&format!("/messages?room_id={}&limit=200", room.id)).await.is(200).json();
         serde_json::from_value(page["messages"].take()).expect("messages")
     }
 
-    /// What the newest messages of a room say.
+    /// Returns the bodies of a room's newest messages.
     pub async fn bodies(&self, room: &Room) -> Vec<String> {
         let body = |message: Message| message.body.as_deref().unwrap_or("(deleted)").to_owned();
         self.messages(room).await.into_iter().map(body).collect()
     }
 
-    /// A stream that is still to be opened, for all that may be asked of one.
+    /// Returns a builder for a stream.
     pub fn opening(&self) -> Opening {
         Opening::by(self)
     }
 
-    /// Hears a room from now on.
+    /// Opens a stream of a room from now on.
     pub async fn listen(&self, room: &Room) -> Stream {
         self.opening().room(room).open().await
     }

@@ -1,4 +1,4 @@
-//! What the tables say in the end: the truth that acknowledgements and streams are held against.
+//! The final contents of the tables, to compare with acknowledgements and streams.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,9 +27,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads it, and insists that positions and each room's numbers have no gap and no repeat.
+    /// Reads the tables, and asserts that positions and each room's numbers have no gaps or repeats.
     pub async fn read(db: &Db) -> Self {
-        // Use one statement: a post whose caller was asked to retry may still be committed after a fault has healed.
+        // Use one statement: a post whose caller was asked to retry may still be committed after the end of a fault.
         let log = "select pos, array(select l.pos from log l order by l.pos) from log_head";
         let (head, positions): (i64, Vec<i64>) = sqlx::query_as(log).fetch_one(db).await.expect("the log");
         assert!(positions.iter().copied().eq(1..=head), "the log has a gap below {head}");
@@ -56,8 +56,8 @@ impl Ledger {
         Self { head, messages }
     }
 
-    /// Insists that what was acknowledged is here as it was acknowledged, each submit once, each person's
-    /// submits in their order. Returns how many there were.
+    /// Asserts that all acknowledged messages are stored as acknowledged, each submit once, each person's
+    /// submits in order. Returns their number.
     pub fn holds(&self, acknowledged: &[Vec<Message>]) -> usize {
         let by_id: HashMap<Uuid, &Entry> = self.messages.iter().map(|entry| (entry.id, entry)).collect();
         let is_here = |message: &&Message| {
@@ -74,12 +74,12 @@ impl Ledger {
         let said: HashSet<_> = self.messages.iter().map(|entry| (entry.author_id, &entry.body)).collect();
         assert_eq!(said.len(), self.messages.len(), "a submit became two messages");
         let count = acknowledged.iter().map(Vec::len).sum();
-        assert_eq!(self.messages.len(), count, "a message is here that nobody was told of");
+        assert_eq!(self.messages.len(), count, "there is a message that was never acknowledged");
         count
     }
 
-    /// Insists that a follower heard every message of its rooms after its beginning, once, in order.
-    /// Returns how many.
+    /// Asserts that a follower received every message of its rooms since it began, once and in order.
+    /// Returns their number.
     pub fn is_what_was_heard(&self, followed: &Followed, rooms: &[gapless::event::Room]) -> usize {
         let of_interest =
             |entry: &&Entry| entry.pos > followed.began && rooms.iter().any(|room| room.id.0 == entry.room_id);
@@ -100,7 +100,7 @@ impl Ledger {
         {
             let near = place.saturating_sub(2)..place + 3;
             panic!(
-                "heard {} of {}; at {place} the log has {:?}, heard was {:?}",
+                "received {} of {}; at {place} the log has {:?}, received was {:?}",
                 heard.len(),
                 expected.len(),
                 expected.get(near.start..near.end.min(expected.len())),

@@ -1,4 +1,4 @@
-//! People who post without rest, through whatever happens to the chat.
+//! People who post continuously while faults are injected.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,15 +15,15 @@ use uuid::Uuid;
 
 use super::{Guest, User};
 
-/// One attempt; then the same submit is tried again.
+/// Timeout of one attempt; then the same submit is retried.
 const ATTEMPT: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(20);
-/// No fault of these tests lasts so long.
+/// Longer than any fault of these tests.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// One submit in so many is sent twice at once, as an impatient client does.
+/// One submit in this many is sent twice at once, as by an impatient client.
 const DOUBLED: u32 = 20;
 
-/// Posts under way; each person posts one message after the other, each until it is acknowledged.
+/// A running load: each person posts one message after the other and retries each until it is acknowledged.
 #[derive(Debug)]
 pub struct Load {
     stop: CancellationToken,
@@ -32,7 +32,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Each of `people` posts to any of `rooms` at any of `addresses`.
+    /// Starts a load in which each of `people` posts to random `rooms` at random `addresses`.
     pub fn start(people: &[User], rooms: &[Room], addresses: &[SocketAddr]) -> Self {
         let (stop, count) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let rooms: Arc<[RoomId]> = rooms.iter().map(|room| room.id).collect();
@@ -54,12 +54,12 @@ impl Load {
         Self { stop, count, posters }
     }
 
-    /// Messages acknowledged so far.
+    /// Returns the number of messages acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many more are acknowledged.
+    /// Waits until this many more messages are acknowledged.
     pub async fn goes_on_by(&self, more: usize) {
         let goal = self.acknowledged() + more;
         let began = Instant::now();
@@ -69,14 +69,14 @@ impl Load {
         }
     }
 
-    /// Lets each finish what was begun. What each person posted, in the order of their posts.
+    /// Lets each person finish the current post. Returns each person's posts, in order.
     pub async fn stop(self) -> Vec<Vec<Message>> {
         self.stop.cancel();
         self.posters.join_all().await
     }
 }
 
-/// One submit, tried under the same `client_id` until it is acknowledged.
+/// Posts one submit, retried under the same `client_id` until it is acknowledged.
 async fn submit(person: &User, addresses: &[SocketAddr], room: RoomId, body: &str) -> Message {
     let client_id = Uuid::new_v4();
     let began = Instant::now();
@@ -108,12 +108,12 @@ async fn submit(person: &User, addresses: &[SocketAddr], room: RoomId, body: &st
         if let Some(message) = answered {
             return message;
         }
-        assert!(began.elapsed() < PATIENCE, "a post is not acknowledged for {PATIENCE:?}");
+        assert!(began.elapsed() < PATIENCE, "a post was not acknowledged within {PATIENCE:?}");
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Any one of these.
+/// Returns a random element.
 pub fn any<T: Copy>(of: &[T]) -> T {
     of[rand::rng().random_range(0..of.len())]
 }

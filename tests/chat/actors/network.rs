@@ -1,4 +1,4 @@
-//! A network namespace for a test, and wires in it that delay and lose packets as a phone's radio does.
+//! A network namespace for a test, with wires that delay and lose packets like a mobile network.
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -65,7 +65,7 @@ impl BadWire {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is Python");
         let mut said = String::new();
         BufReader::new(process.stdout.take().expect("it is piped")).read_line(&mut said).expect("it speaks");
-        assert_eq!(said, "ready\n", "the wire is laid");
+        assert_eq!(said, "ready\n", "the wire is ready");
         Self { number, process }
     }
 

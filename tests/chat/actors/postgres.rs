@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own, so that it can be killed and stopped.
+//! A PostgreSQL for one test, so that it can be killed and stopped.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,17 +15,17 @@ use tempfile::TempDir;
 use super::database;
 use super::program::send;
 
-/// A crash under load is repaired within this.
+/// Time limit for recovery after a crash under load.
 const RECOVERY: Duration = Duration::from_secs(30);
 
-/// See the [module](self). It is started again by itself whenever it dies.
+/// See the [module](self). It is restarted automatically whenever it dies.
 pub struct PrivatePostgres {
     server: EmbeddedPostgres,
     dir: TempDir,
 }
 
 impl PrivatePostgres {
-    /// With the schema and the founder.
+    /// Creates one with the schema and the founder.
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let server = EmbeddedPostgres::start(dir.path(), None).await.expect("a private PostgreSQL");
@@ -34,17 +34,17 @@ impl PrivatePostgres {
         postgres
     }
 
-    /// What a volume's snapshot has: the files as they are in one moment, under whatever load. Every process stands
-    /// still meanwhile.
+    /// Copies the files as they are at one moment under load, like the snapshot of a volume. Every process is stopped
+    /// meanwhile.
     pub fn snapshot(&self) -> TempDir {
         let copy = tempfile::tempdir().expect("a temporary directory");
         let (from, to) = (self.dir.path().join("postgres/."), copy.path().join("postgres"));
         self.freeze();
-        // Root's tests run the database under another account, whose files these stay.
+        // Tests run by root start the database under another account, which keeps owning these files.
         let copied = Command::new("cp").arg("-a").args([&from, &to]).status();
         self.thaw();
         assert!(copied.expect("there is cp").success(), "{} can be copied", from.display());
-        fs::remove_file(to.join("postmaster.pid")).expect("a running server has left its number");
+        fs::remove_file(to.join("postmaster.pid")).expect("a running server has a pid file");
         copy
     }
 
@@ -62,27 +62,27 @@ impl PrivatePostgres {
         self.url().parse().expect("its own address")
     }
 
-    /// A pool for a test that looks at the tables themselves.
+    /// Opens a pool for a test that reads the tables directly.
     pub fn pool(&self) -> Db {
         PgPoolOptions::new().max_connections(2).acquire_timeout(RECOVERY).connect_lazy_with(self.options()).into()
     }
 
-    /// `kill -9` of every process at once, then waits until it is there again.
+    /// Sends `kill -9` to every process at once, and waits until the server is back.
     pub async fn kill(&self) {
         let former = self.postmaster();
-        // Frozen first, so that none sees another die and cleans up after it.
+        // Stop all first, so that none notices the death of another and cleans up.
         self.freeze();
         self.processes().into_iter().for_each(|pid| send(pid, Signal::KILL));
         let began = Instant::now();
         while self.postmaster() == former || self.options().connect().await.map(drop).is_err() {
-            assert!(began.elapsed() < RECOVERY, "the database does not come back");
+            assert!(began.elapsed() < RECOVERY, "the database did not come back");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Every process stands still: connections stay open, and nothing answers.
+    /// Stops every process: connections stay open, but nothing answers.
     pub fn freeze(&self) {
-        // The postmaster alone first: from then on it has no more children.
+        // The postmaster first, so that it starts no more children.
         self.postmaster().into_iter().for_each(|pid| send(pid, Signal::STOP));
         self.processes().into_iter().for_each(|pid| send(pid, Signal::STOP));
     }
@@ -91,7 +91,7 @@ impl PrivatePostgres {
         self.processes().into_iter().for_each(|pid| send(pid, Signal::CONT));
     }
 
-    /// The postmaster and its children, of whom it may start another at any time.
+    /// Returns the postmaster and its children; it may start another at any time.
     fn processes(&self) -> Vec<u32> {
         self.postmaster()
             .into_iter()
@@ -111,7 +111,7 @@ impl Drop for PrivatePostgres {
     }
 }
 
-/// `/proc/PID/stat` begins `pid (name) state ppid`; a name may hold anything but ends at the last `)`.
+/// `/proc/PID/stat` begins `pid (name) state ppid`; the name may contain any character and ends at the last `)`.
 fn children_of(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").expect("this system shows its processes").flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! The program itself, as a process: it can be killed, stopped, measured and started again at the same address.
+//! The server as a process: it can be killed, stopped, measured and restarted at the same address.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -12,21 +12,21 @@ use tokio::net::TcpStream;
 
 use super::{Guest, METRICS_TOKEN};
 
-/// A first start makes the schema; on a busy machine that takes a while.
+/// A first start creates the schema, which takes a while on a busy machine.
 const START: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(10);
 
-/// The same for all, so that each honours the others' tokens, as instances of one chat do.
+/// Shared by all, so that each accepts the others' tokens, like instances of one chat.
 const SIGNING_KEY: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
-/// How to start the program.
+/// Settings for starting the program.
 #[derive(Debug, Clone)]
 pub struct Launch {
     settings: Vec<(&'static str, String)>,
 }
 
 impl Launch {
-    /// A service on this database, with short heartbeats and without limits of rates.
+    /// Returns production settings for this database, with short heartbeats and without rate limits.
     pub fn on(database_url: &str) -> Self {
         Self { settings: Vec::new() }
             .with("HOST", Ipv4Addr::LOCALHOST)
@@ -45,19 +45,19 @@ impl Launch {
         self
     }
 
-    /// Starts it and waits until it takes traffic.
+    /// Starts it and waits until it is ready.
     pub async fn start(self) -> Program {
         let program = self.spawn();
         program.is_ready().await;
         program
     }
 
-    /// Starts it and waits for nothing.
+    /// Starts it without waiting.
     pub fn spawn(self) -> Program {
         self.spawn_through(Command::new(env!("CARGO_BIN_EXE_gapless")))
     }
 
-    /// Starts it by a command that becomes it in the end.
+    /// Starts it by a command that finally executes it.
     pub fn spawn_through(self, command: Command) -> Program {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let port = free_port();
@@ -81,7 +81,7 @@ impl Launch {
     }
 }
 
-/// See the [module](self). Dropping it kills it, and after a failed test prints what it had said.
+/// See the [module](self). Dropping it kills the process, and after a failed test prints its log.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -98,10 +98,10 @@ impl Program {
             assert!(began.elapsed() < START, "the program does not listen: {}", self.log());
             tokio::time::sleep(POLL).await;
         }
-        // The port is open before the database is ready: the first request waits for both.
+        // The port is open before the database is ready; the first request waits for both.
         let first = self.guest().request(reqwest::Method::GET, "/metrics").timeout(START).send().await;
         assert!(first.is_ok(), "the program does not answer: {}", self.log());
-        // A result may be a second old; one from a later probe is fresh.
+        // A result may be a second old; one of a later probe is new.
         let probes = self.readiness_probes().await;
         loop {
             let asked = self.guest().request(reqwest::Method::GET, "/readyz").timeout(START).send().await;
@@ -124,7 +124,7 @@ impl Program {
         self.child.wait().expect("it is our child");
     }
 
-    /// Starts it again at the same address; does not wait for it.
+    /// Restarts it at the same address without waiting.
     pub fn start_again(&mut self) {
         self.child = self.launch.run(Command::new(env!("CARGO_BIN_EXE_gapless")), &self.dir);
     }
@@ -153,7 +153,7 @@ impl Program {
         line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 
-    /// The sum of a metric over the label sets whose line contains `label`.
+    /// Returns the sum of a metric over the label sets whose line contains `label`.
     pub async fn metric(&self, name: &str, label: &str) -> f64 {
         sum(&self.guest().metrics().await, name, label)
     }
@@ -164,7 +164,7 @@ impl Program {
         (answer.status == 200).then(|| sum(&answer.text, "gapless_readiness_probes_total", ""))
     }
 
-    /// Everything it has said so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(log_in(&self.dir)).unwrap_or_default()
     }
@@ -177,7 +177,7 @@ impl Drop for Program {
         if std::thread::panicking() {
             let log = self.log();
             let newest: Vec<_> = log.lines().rev().filter(|line| !line.contains("answered")).take(30).collect();
-            eprintln!("The newest that the program at {} had said:", self.address);
+            eprintln!("The end of the log of the program at {}:", self.address);
             newest.iter().rev().for_each(|line| eprintln!("  {line}"));
         }
     }
@@ -195,14 +195,14 @@ fn log_in(dir: &TempDir) -> PathBuf {
     dir.path().join("log")
 }
 
-/// Signals a process; one that has ended needs none.
+/// Signals a process; ignores one that has ended.
 pub fn send(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process has a positive number");
     let _ = kill_process(pid, signal);
 }
 
-/// A port that nobody is given by chance while the program that has it is started again: below those that
-/// systems give to outgoing connections.
+/// Returns a port that stays free while the program that uses it is restarted: below the range that systems
+/// use for outgoing connections.
 pub fn free_port() -> u16 {
     loop {
         let port = rand::rng().random_range(20_000..32_000);

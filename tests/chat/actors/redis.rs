@@ -1,4 +1,4 @@
-//! A Redis of a test's own, so that it can be killed, stopped and emptied.
+//! A Redis for one test, so that it can be killed, stopped and emptied.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -12,13 +12,13 @@ use super::program::{free_port, send};
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Redis {
-    /// `None` while it is away.
+    /// `None` while it is not running.
     server: Option<Child>,
     pub address: SocketAddr,
 }
 
 impl Redis {
-    /// `None` where there is no Redis to start; then the test has nothing to say.
+    /// Returns `None` if Redis is not installed; the test is then skipped.
     pub async fn start() -> Option<Self> {
         let mut redis = Self::away();
         if let Err(error) = redis.try_run() {
@@ -29,7 +29,7 @@ impl Redis {
         Some(redis)
     }
 
-    /// An address where Redis is yet to come.
+    /// Returns a Redis that is not started yet, with its address.
     pub fn away() -> Self {
         Self { server: None, address: (Ipv4Addr::LOCALHOST, free_port()).into() }
     }
@@ -50,7 +50,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Starts it again, empty, at the same address.
+    /// Restarts it, empty, at the same address.
     pub async fn start_again(&mut self) {
         self.try_run().expect("it started before");
         self.answers().await;
@@ -72,7 +72,7 @@ impl Redis {
         }
     }
 
-    /// It stands still: connections stay open, and nothing answers.
+    /// Stops it: connections stay open, but nothing answers.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
@@ -85,7 +85,7 @@ impl Redis {
         send(self.server.as_ref().expect("it runs").id(), signal);
     }
 
-    /// A command to it, such as `CLIENT KILL TYPE pubsub`.
+    /// Sends a command, such as `CLIENT KILL TYPE pubsub`.
     pub async fn command(&self, words: &[&[u8]]) -> redis::Value {
         let client = redis::Client::open(self.url()).expect("its own address");
         let mut connection = client.get_multiplexed_async_connection().await.expect("it runs");

@@ -1,4 +1,4 @@
-//! An open event stream, read byte by byte: nothing is skipped that a test did not say to skip.
+//! An open event stream, read byte by byte: it skips only events that a test told it to skip.
 
 use gapless::event::{DirectMessage, Message, Room};
 use gapless::id::RoomId;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Answer, DEADLINE, Guest};
 
-/// A stream that is still to be opened.
+/// A builder for a stream.
 #[derive(Debug, Clone)]
 pub struct Opening {
     guest: Guest,
@@ -43,14 +43,14 @@ impl Opening {
         self.with("cursor", cursor)
     }
 
-    /// As a browser that reconnects by itself.
+    /// Resumes like a browser that reconnects by itself, by `Last-Event-ID`.
     #[must_use]
     pub fn after_event(mut self, id: &str) -> Self {
         self.last_event_id = Some(id.to_owned());
         self
     }
 
-    /// Sends the token as `EventSource` must: in the query.
+    /// Sends the token in the query, as `EventSource` must.
     #[must_use]
     pub fn token_in_query(mut self) -> Self {
         let token = self.guest.token.take().expect("a user has a token");
@@ -66,12 +66,12 @@ impl Opening {
         request.send().await.unwrap_or_else(|error| panic!("GET /sse {:?}: {error:?}", self.query))
     }
 
-    /// For what is answered at once: a refusal, or a `HEAD`.
+    /// Sends a request whose response ends: a refusal, or a `HEAD`.
     pub async fn answer(&self, method: Method) -> Answer {
         Answer::of(format!("{method} /sse {:?}", self.query), self.request(method).await).await
     }
 
-    /// Opens it, hears nothing yet.
+    /// Opens it without reading.
     pub async fn connect(&self) -> Stream {
         let response = self.request(Method::GET).await;
         assert_eq!(response.status(), 200, "GET /sse {:?}", self.query);
@@ -84,7 +84,7 @@ impl Opening {
         }
     }
 
-    /// Opens it and hears its `hello`.
+    /// Opens it and reads its `hello`.
     pub async fn open(&self) -> Stream {
         let mut stream = self.connect().await;
         let hello = stream.next().await;
@@ -94,11 +94,11 @@ impl Opening {
     }
 }
 
-/// One event as it came.
+/// One received event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
     pub name: String,
-    /// As this event has it; not the one that a browser would remember from before.
+    /// The id of this event itself; not one remembered from an earlier event, as in a browser.
     pub id: Option<String>,
     pub retry: Option<u64>,
     pub data: Value,
@@ -111,18 +111,18 @@ impl Heard {
         Self { name, id, retry, data: if data.is_empty() { Value::Null } else { json(&data) } }
     }
 
-    /// Its data as one of the wire's types.
+    /// Parses its data as one of the API's types.
     #[track_caller]
     pub fn body<T: DeserializeOwned>(&self) -> T {
         serde_json::from_value(self.data.clone()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Whether it tells of a durable change, as opposed to counts, heartbeats and the stream's own state.
+    /// Returns whether it is a durable change, as opposed to counts, heartbeats and the stream's own state.
     pub fn is_durable(&self) -> bool {
         self.name.contains('.')
     }
 
-    /// The position in its `id`.
+    /// Returns the position in its `id`.
     #[track_caller]
     pub fn pos(&self) -> i64 {
         let id = self.id.as_deref().unwrap_or_else(|| panic!("{self:?} has an id"));
@@ -130,21 +130,21 @@ impl Heard {
     }
 }
 
-/// A stream that somebody hears.
+/// An open stream.
 #[derive(Debug)]
 pub struct Stream {
     response: reqwest::Response,
-    /// What `hello` said.
+    /// The data of `hello`.
     pub hello: Value,
-    /// The newest `id` heard: where a browser would resume.
+    /// The newest `id` received: a browser would resume there.
     pub cursor: String,
     frames: Frames,
-    /// Everything that came, as it came.
+    /// Everything received, unchanged.
     pub transcript: String,
 }
 
 impl Stream {
-    /// The next event of any kind; `None` where the stream has ended or was cut.
+    /// Returns the next event of any kind; `None` if the stream has ended or was cut.
     pub async fn next_or_end(&mut self) -> Option<Heard> {
         loop {
             if let Some(frame) = self.frames.next_frame().unwrap_or_else(|error| panic!("{error}")) {
@@ -155,21 +155,21 @@ impl Stream {
                 return Some(heard);
             }
             let Ok(more) = tokio::time::timeout(DEADLINE, self.response.chunk()).await else {
-                panic!("nothing came for {DEADLINE:?}. What had come:\n{}", self.transcript);
+                panic!("no event for {DEADLINE:?}. Received before:\n{}", self.transcript);
             };
             self.frames.buffer().extend_from_slice(&more.ok().flatten()?);
         }
     }
 
-    /// The next event of any kind.
+    /// Returns the next event of any kind.
     pub async fn next(&mut self) -> Heard {
         match self.next_or_end().await {
             Some(heard) => heard,
-            None => panic!("the stream has ended. What had come:\n{}", self.transcript),
+            None => panic!("the stream has ended. Received before:\n{}", self.transcript),
         }
     }
 
-    /// The next durable event; counts and heartbeats before it do not matter.
+    /// Returns the next durable event; skips counts and heartbeats before it.
     pub async fn next_durable(&mut self) -> Heard {
         loop {
             let heard = self.next().await;
@@ -180,7 +180,7 @@ impl Stream {
         }
     }
 
-    /// The next durable event, or the stream's last word.
+    /// Returns the next durable event, or the `bye` of the stream.
     pub async fn next_durable_or_bye(&mut self) -> Heard {
         loop {
             let heard = self.next().await;
@@ -190,7 +190,7 @@ impl Stream {
         }
     }
 
-    /// Goes on to the next event of this name, over counts and heartbeats alone.
+    /// Returns the next event of this name; skips only counts and heartbeats.
     pub async fn expect(&mut self, name: &str) -> Heard {
         loop {
             let heard = self.next().await;
@@ -198,39 +198,39 @@ impl Stream {
                 return heard;
             }
             let passing = matches!(&*heard.name, "presence" | "lobby" | "heartbeat");
-            assert!(passing, "{heard:?} instead of {name}. What had come:\n{}", self.transcript);
+            assert!(passing, "{heard:?} instead of {name}. Received before:\n{}", self.transcript);
         }
     }
 
-    /// The next durable event is this message.
+    /// Asserts that the next durable event is this message.
     pub async fn expect_message(&mut self, body: &str) -> Message {
         let message: Message = self.expect("message.posted").await.body();
         assert_eq!(message.body.as_deref(), Some(body));
         message
     }
 
-    /// The next durable event is this direct message.
+    /// Asserts that the next durable event is this direct message.
     pub async fn expect_direct(&mut self, body: &str) -> DirectMessage {
         let message: DirectMessage = self.expect("direct.posted").await.body();
         assert_eq!(&*message.body, body);
         message
     }
 
-    /// The stream says this and ends.
+    /// Asserts that the stream sends `bye` with this reason and ends.
     pub async fn expect_bye(&mut self, reason: &str) {
         assert_eq!(self.expect("bye").await.data["reason"], reason);
         let after = self.next_or_end().await;
-        assert_eq!(after, None, "bye is the last");
+        assert_eq!(after, None, "an event after bye");
     }
 
-    /// The stream says that events were skipped, and why.
+    /// Asserts that the stream sends `reset` with this reason.
     pub async fn expect_reset(&mut self, reason: &str) -> Heard {
         let reset = self.expect("reset").await;
         assert_eq!(reset.data["reason"], reason);
         reset
     }
 
-    /// Goes on until the online counts of a room are these.
+    /// Reads until the online counts of a room are these.
     pub async fn expect_online(&mut self, room: RoomId, users: u32, guests: u32) {
         loop {
             let presence = self.expect("presence").await.data;

@@ -1,4 +1,4 @@
-//! Somebody with an account and a session; an admin is one whose role lets more verbs succeed.
+//! A user with an account and a session; an admin is a user whose role permits more actions.
 
 use std::ops::Deref;
 
@@ -46,18 +46,18 @@ impl User {
         Self { guest: guest.with_token(access_token), id, name: name.to_owned(), refresh_token }
     }
 
-    /// Signs in once more: another session of the same person.
+    /// Signs in again: another session of the same user.
     pub async fn another_session(&self) -> Self {
         Self::sign_in(Guest::at(self.address), &self.name, PASSWORD).await
     }
 
-    /// The same person with the tokens that follow.
+    /// Returns the same user with refreshed tokens.
     pub async fn refreshed(&self) -> Self {
         let answer = self.send("/auth/refresh", json!({"refresh_token": self.refresh_token})).await;
         Self::of_session(self.guest.clone(), &answer.is(200).json())
     }
 
-    /// The same person, calling another instance.
+    /// Returns the same user, calling another instance.
     #[must_use]
     pub fn at(&self, instance: &Instance) -> Self {
         Self { guest: Guest { address: instance.address, ..self.guest.clone() }, ..self.clone() }
@@ -79,7 +79,7 @@ impl User {
         self.try_delete(message).await.is(204);
     }
 
-    /// Writes a direct message.
+    /// Sends a direct message.
     pub async fn write_to(&self, recipient: &Self, body: &str) -> DirectMessage {
         self.try_write_to(recipient.id, body).await.is(201).body()
     }

@@ -1,4 +1,4 @@
-//! A connection where bytes matter: what is sent is said byte by byte, and what comes is read when asked for.
+//! A raw connection: it sends exactly the given bytes, and reads only when told to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::stream::Heard;
 pub struct Wire {
     pub socket: TcpStream,
     frames: Frames,
-    /// Bytes that came, the answer's head included.
+    /// Received bytes, including the response's head.
     pub received: usize,
 }
 
@@ -26,7 +26,7 @@ impl Wire {
         Ok(Self::on(TcpStream::connect(address).await?))
     }
 
-    /// With a small buffer, so that a reader who reads nothing is soon one who takes nothing.
+    /// Connects with a small receive buffer, so that it is soon full if the reader does not read.
     pub async fn connect_narrow(address: SocketAddr) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
@@ -42,7 +42,7 @@ impl Wire {
         self.socket.write_all(bytes.as_ref()).await
     }
 
-    /// Asks for a stream as `guest`, whose address does not matter here.
+    /// Requests a stream as `guest`; the guest's own address is not used.
     pub async fn ask_for_stream(&mut self, guest: &Guest, query: &str, cursor: Option<&str>) -> io::Result<()> {
         let header =
             |name: &str, value: Option<&str>| value.map(|value| format!("{name}: {value}\r\n")).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Wire {
         self.send(request).await
     }
 
-    /// A whole `POST`, as bytes.
+    /// Builds the bytes of a whole `POST`.
     pub fn post(guest: &Guest, path: &str, body: &str) -> String {
         let token = guest.token.as_deref().unwrap_or_default();
         format!(
@@ -62,7 +62,7 @@ impl Wire {
         )
     }
 
-    /// The status and the head of an answer.
+    /// Returns the status and head of a response.
     pub async fn head(&mut self) -> io::Result<(u16, String)> {
         let end = loop {
             if let Some(end) = memmem::find(self.frames.buffer(), b"\r\n\r\n") {
@@ -91,7 +91,7 @@ impl Wire {
         Ok((status, head))
     }
 
-    /// The next event; `None` where the stream has ended, be it in the midst of one.
+    /// Returns the next event; `None` if the stream has ended, even within an event.
     pub async fn next(&mut self) -> io::Result<Option<Heard>> {
         loop {
             if let Some(frame) = self.frames.next_frame().map_err(io::Error::other)? {
@@ -103,13 +103,13 @@ impl Wire {
         }
     }
 
-    /// Whether the other side ends the connection within `patience`; what it says until then is let pass.
+    /// Returns whether the other side closes the connection within `patience`; ignores what it sends before.
     pub async fn ends_within(&mut self, patience: Duration) -> bool {
         let to_the_end = async { while self.more().await.is_ok_and(|more| more > 0) {} };
         tokio::time::timeout(patience, to_the_end).await.is_ok()
     }
 
-    /// All that comes until the other side ends the connection; `None` where it does not within `patience`.
+    /// Returns everything until the other side closes the connection; `None` if it does not within `patience`.
     pub async fn all_within(&mut self, patience: Duration) -> Option<String> {
         let has_ended = self.ends_within(patience).await;
         has_ended.then(|| String::from_utf8_lossy(self.frames.buffer()).into_owned())
