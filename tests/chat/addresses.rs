@@ -3,7 +3,7 @@
 use crate::actors::Chat;
 
 #[tokio::test]
-async fn a_streams_address_may_hold_more_than_the_chat_knows() {
+async fn unknown_query_parameters_of_a_stream_are_ignored() {
     let chat = Chat::start().await;
     let room = chat.room("general").await;
     let long = "x".repeat(100);
@@ -26,9 +26,9 @@ async fn a_streams_address_may_hold_more_than_the_chat_knows() {
     }
 }
 
-/// A polyfill keeps the URL of its first connection, including `cursor`, and adds the last id that it received.
+/// A polyfill reuses the URL of its first connection, including `cursor`, and adds the last id that it received.
 #[tokio::test]
-async fn a_polyfill_resumes_by_the_address() {
+async fn a_polyfill_resumes_by_query_parameters() {
     let chat = Chat::start().await;
     let (alice, room) = (chat.user("alice").await, chat.room("general").await);
     let mut stream = chat.guest().listen(&room).await;
@@ -52,7 +52,7 @@ async fn a_polyfill_resumes_by_the_address() {
 }
 
 #[tokio::test]
-async fn pages_and_checks_are_found_whatever_follows_their_address() {
+async fn unknown_query_parameters_of_pages_and_health_checks_are_ignored() {
     let app = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(app.path().join("index.html"), "<title>app</title>").expect("a file");
     std::fs::write(app.path().join("config.js"), "").expect("a file");

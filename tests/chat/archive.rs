@@ -1,4 +1,4 @@
-//! An archived room leaves every sight but the admins', and nothing in it changes until it is restored.
+//! An archived room is visible only to admins, and nothing in it changes until it is restored.
 
 use gapless::event::Room;
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn an_archived_room_is_unknown_to_all_but_admins() {
 }
 
 #[tokio::test]
-async fn nobody_changes_anything_in_it() {
+async fn an_archived_room_cannot_be_changed() {
     let chat = Chat::start().await;
     let (ada, alice) = (chat.admin("ada").await, chat.user("alice").await);
     let room = chat.room("general").await;
@@ -39,7 +39,7 @@ async fn nobody_changes_anything_in_it() {
         caller.try_delete(own).await.refused(409, "room_archived");
     }
     ada.try_delete(of_alice.id).await.refused(409, "room_archived");
-    // Its name is free, and it may still be renamed out of the way.
+    // Its name is free for other rooms, and it may still be renamed.
     let heir = ada.create_room("General").await;
     ada.rename(&room, "General of old").await;
     ada.restore(&room).await;
@@ -49,7 +49,7 @@ async fn nobody_changes_anything_in_it() {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_with_a_room_that_is_restored() {
+async fn a_stream_continues_when_its_room_is_restored() {
     let chat = Chat::start().await;
     let (ada, alice) = (chat.admin("ada").await, chat.user("alice").await);
     let room = chat.room("general").await;
@@ -59,7 +59,7 @@ async fn a_stream_goes_on_with_a_room_that_is_restored() {
     let cursor = guest.cursor.clone();
     ada.archive(&room).await;
     assert_eq!(guest.expect("room.archived").await.body::<Room>().id, room.id);
-    // Somebody who comes while it is archived hears it too, once it is back.
+    // A stream opened while it is archived also receives it once it is restored.
     let mut latecomer = chat.guest().listen(&room).await;
     ada.restore(&room).await;
     alice.post(&room, "after").await;
@@ -74,7 +74,7 @@ async fn a_stream_goes_on_with_a_room_that_is_restored() {
 }
 
 #[tokio::test]
-async fn while_it_is_archived_its_past_is_not_replayed() {
+async fn an_archived_room_is_not_replayed() {
     let chat = Chat::start().await;
     let (ada, alice) = (chat.admin("ada").await, chat.user("alice").await);
     let room = chat.room("general").await;

@@ -21,7 +21,7 @@ fn operations() -> Vec<(Method, String)> {
 }
 
 #[tokio::test]
-async fn nothing_but_an_object_is_a_body() {
+async fn only_an_object_is_accepted_as_a_body() {
     let chat = Chat::start().await;
     let founder = chat.founder().await;
     let operations = operations();
@@ -36,13 +36,13 @@ async fn nothing_but_an_object_is_a_body() {
             assert_eq!(refused["errors"], errors, "{method} {path}");
         }
     }
-    // In the order of the fields' declaration, these are complete.
+    // All fields, in the order of their declaration.
     let signs_in = json!(["founder", crate::actors::PASSWORD]);
     chat.guest().send("/auth/login", signs_in).await.refused(422, "invalid");
 }
 
 #[tokio::test]
-async fn a_word_out_of_a_list_is_text_and_nothing_around_it() {
+async fn an_enumerated_value_must_be_a_string() {
     let chat = Chat::start().await;
     let (founder, alice) = (chat.founder().await, chat.user("alice").await);
     for role in [json!({"admin": null}), json!(["admin"]), json!([]), json!({})] {

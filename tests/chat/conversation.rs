@@ -1,4 +1,4 @@
-//! What the chat is for: people talk, and hear each other.
+//! The basics of the chat: people post messages, and others receive them.
 
 use gapless::event::Room;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn two_people_talk_and_a_guest_reads_along() {
 }
 
 #[tokio::test]
-async fn who_edits_and_deletes_is_heard_too() {
+async fn edits_and_deletions_are_delivered() {
     let chat = Chat::start().await;
     let room = chat.room("general").await;
     let alice = chat.user("alice").await;
@@ -33,7 +33,7 @@ async fn who_edits_and_deletes_is_heard_too() {
     let message = alice.post(&room, "teh").await;
     guest.expect_message("teh").await;
     let edited = alice.edit(message.id, "the").await;
-    assert_eq!((edited.pos, edited.seq), (message.pos, message.seq), "a message keeps its place");
+    assert_eq!((edited.pos, edited.seq), (message.pos, message.seq), "a message keeps its position");
     assert_eq!(guest.expect("message.edited").await.body::<gapless::event::Message>(), edited);
 
     alice.delete_message(message.id).await;
@@ -43,7 +43,7 @@ async fn who_edits_and_deletes_is_heard_too() {
 }
 
 #[tokio::test]
-async fn a_reader_who_was_away_resumes_where_they_were() {
+async fn a_reader_who_was_disconnected_resumes_without_a_gap() {
     let chat = Chat::start().await;
     let room = chat.room("general").await;
     let alice = chat.user("alice").await;
@@ -63,7 +63,7 @@ async fn a_reader_who_was_away_resumes_where_they_were() {
 }
 
 #[tokio::test]
-async fn a_direct_message_reaches_its_recipient_alone() {
+async fn a_direct_message_reaches_only_its_recipient() {
     let chat = Chat::start().await;
     let room = chat.room("general").await;
     let (admin, bob, eve) = (chat.admin("ada").await, chat.user("bob").await, chat.user("eve").await);
@@ -71,13 +71,13 @@ async fn a_direct_message_reaches_its_recipient_alone() {
 
     let sent = admin.write_to(&bob, "between us").await;
     assert_eq!(by_bob.expect_direct("between us").await, sent);
-    // What comes after it shows that it did not come.
+    // Eve receives the next message, so she did not receive this one.
     admin.post(&room, "for all").await;
     by_eve.expect_message("for all").await;
 }
 
 #[tokio::test]
-async fn the_lobby_hears_what_becomes_of_rooms() {
+async fn the_lobby_receives_changes_of_rooms() {
     let chat = Chat::start().await;
     let admin = chat.admin("ada").await;
     let mut guest = chat.guest().opening().open().await;
@@ -95,7 +95,7 @@ async fn the_lobby_hears_what_becomes_of_rooms() {
 }
 
 #[tokio::test]
-async fn what_is_posted_at_one_instance_is_heard_at_another() {
+async fn a_post_to_one_instance_is_delivered_by_another() {
     let chat = Chat::start().await;
     let room = chat.room("general").await;
     let second = chat.second_instance().await;

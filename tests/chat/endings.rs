@@ -1,4 +1,4 @@
-//! How a stream ends: said beforehand where it can be, with a reason, and never by falling back to a guest's.
+//! The end of a stream: announced with a reason where possible, and never a silent change to a guest's stream.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_stream_announces_its_tokens_end_and_ends_with_it() {
     stream.expect_bye("expired").await;
 }
 
-/// What ends alice's session, and whether it ends her other one as well.
+/// Ends alice's session in this way, and returns whether that also ends her other one.
 async fn end_by(what: &str, alice: &User, other: &User, ada: &User) -> bool {
     match what {
         "sign-out" => alice.sign_out().await,
@@ -32,20 +32,20 @@ async fn end_by(what: &str, alice: &User, other: &User, ada: &User) -> bool {
             alice.send("/auth/refresh", spent).await.refused(401, "invalid_refresh_token");
         }
         "a ban" => ada.ban(alice).await,
-        "an admin's word" => ada.end_sessions_of(alice).await,
+        "an admin's action" => ada.end_sessions_of(alice).await,
         _ => unreachable!("{what} is in the list below"),
     }
     !["sign-out", "another password", "a spent refresh token"].contains(&what)
 }
 
 #[tokio::test]
-async fn a_right_that_ends_ends_its_streams_at_once_and_on_every_instance() {
+async fn a_revoked_session_ends_its_streams_at_once_on_every_instance() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let ada = chat.admin("ada").await;
     let room = chat.room("general").await;
     let ways =
-        ["sign-out", "sign-out everywhere", "another password", "a spent refresh token", "a ban", "an admin's word"];
+        ["sign-out", "sign-out everywhere", "another password", "a spent refresh token", "a ban", "an admin's action"];
     for (n, what) in ways.into_iter().enumerate() {
         let alice = chat.user(&format!("alice-{n}")).await;
         let other = alice.another_session().await;
@@ -75,11 +75,11 @@ async fn a_right_that_ends_ends_its_streams_at_once_and_on_every_instance() {
 
 async fn expect_revoked(stream: &mut Stream, what: &str) {
     stream.expect_bye("revoked").await;
-    assert!(!stream.transcript.contains("after "), "nothing after {what} is heard: {}", stream.transcript);
+    assert!(!stream.transcript.contains("after "), "an event after {what} was received: {}", stream.transcript);
 }
 
 #[tokio::test]
-async fn whoever_is_banned_cannot_come_back_until_the_ban_is_lifted() {
+async fn a_banned_user_cannot_return_until_the_ban_is_lifted() {
     let chat = Chat::start().await;
     let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
     ada.ban(&bob).await;
@@ -92,7 +92,7 @@ async fn whoever_is_banned_cannot_come_back_until_the_ban_is_lifted() {
 }
 
 #[tokio::test]
-async fn a_lost_role_counts_at_once_and_on_every_instance() {
+async fn a_demotion_takes_effect_at_once_on_every_instance() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let (ada, bob) = (chat.admin("ada").await, chat.admin("bob").await);
@@ -109,21 +109,21 @@ async fn a_lost_role_counts_at_once_and_on_every_instance() {
 }
 
 #[tokio::test]
-async fn a_stream_without_a_place_is_told_to_come_back() {
+async fn a_stream_beyond_the_limit_is_told_to_retry() {
     let chat = Chat::start_with(|config| config.max_streams = 1).await;
     let first = chat.guest().opening().open().await;
     let mut second = chat.guest().opening().connect().await;
     let bye = second.next().await;
     assert_eq!((&*bye.name, &bye.data), ("bye", &json!({"reason": "busy"})));
-    assert!(bye.retry.is_some_and(|retry| retry > RETRY_MS.end), "later than whoever had a place: {bye:?}");
+    assert!(bye.retry.is_some_and(|retry| retry > RETRY_MS.end), "later than those within the limit: {bye:?}");
     assert_eq!(second.next_or_end().await, None);
     drop(first);
-    // The place is free once the server has noticed that its holder went.
+    // The slot is free once the server has noticed that the other stream was closed.
     while chat.guest().opening().connect().await.next().await.name != "hello" {}
 }
 
 #[tokio::test]
-async fn an_instance_that_leaves_says_so_and_its_readers_resume_elsewhere() {
+async fn readers_of_an_instance_that_shuts_down_resume_elsewhere() {
     let chat = Chat::start_with(|config| config.drain_grace = Duration::from_secs(5)).await;
     let second = chat.second_instance().await;
     let alice = chat.user("alice").await;
@@ -159,5 +159,5 @@ async fn an_instance_that_leaves_says_so_and_its_readers_resume_elsewhere() {
             }
         }
     }
-    left.await.expect("the instance has left");
+    left.await.expect("the instance has shut down");
 }

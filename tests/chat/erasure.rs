@@ -1,11 +1,11 @@
-//! Somebody asks to be erased: from one position on they are out, and soon nothing of theirs is left but its places.
+//! Erasure of a user: access ends at one position, and soon only the tombstones of their messages are left.
 
 use serde_json::json;
 
 use crate::actors::{Chat, Guest, Ledger, PASSWORD, User};
 
 #[tokio::test]
-async fn whoever_is_erased_is_out_everywhere_at_one_position() {
+async fn an_erased_user_loses_all_access_at_one_position() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let founder = chat.founder().await;
@@ -41,7 +41,7 @@ async fn whoever_is_erased_is_out_everywhere_at_one_position() {
     }
 
     second.catch_up().await;
-    // Nor does anybody know better who comes later.
+    // The same holds for readers who connect later.
     let third = chat.second_instance().await;
     for address in [chat.first.address, second.address, third.address] {
         let as_before = Guest { address, ..Guest::clone(&alice) };
@@ -53,7 +53,7 @@ async fn whoever_is_erased_is_out_everywhere_at_one_position() {
             let login = json!({"username": username, "password": PASSWORD});
             Guest::at(address).send("/auth/login", login).await.refused(401, "wrong_credentials");
         }
-        // A reader who has missed everything is told of what there was, and not what it was.
+        // A replay from the beginning contains the events, but not the erased text.
         let reader = Guest { address, ..Guest::clone(&founder) };
         let mut late = reader.opening().rooms([&general, &garden]).from(&beginning).open().await;
         while late.next_durable().await.name != "message.deleted" {}
@@ -78,14 +78,14 @@ async fn whoever_is_erased_is_out_everywhere_at_one_position() {
     founder.tell(&format!("/users/{}/unban", alice.id)).await.refused(404, "not_found");
     founder.delete(&format!("/users/{}", founder.id)).await.refused(403, "not_allowed");
     let other = User::sign_up(chat.guest(), "alice").await;
-    assert_ne!(other.id, alice.id, "the name is free, and means somebody else");
+    assert_ne!(other.id, alice.id, "the name is free, and belongs to a new account");
     let kept = json!({"username": "Erased-me", "password": PASSWORD});
     chat.guest().send("/auth/register", kept).await.refused(409, "username_taken");
 }
 
-/// A server that stops half-way leaves the rest to whoever is there or comes.
+/// If a server stops half-way, the others continue, or the next one to start.
 #[tokio::test]
-async fn words_that_were_left_over_go_when_a_server_is_back() {
+async fn an_interrupted_erasure_continues_after_a_restart() {
     let chat = Chat::start().await;
     let founder = chat.founder().await;
     let (alice, room) = (chat.user("alice").await, chat.room("general").await);
@@ -93,7 +93,7 @@ async fn words_that_were_left_over_go_when_a_server_is_back() {
         alice.post(&room, &format!("message {number}")).await;
     }
     let mut stream = chat.guest().listen(&room).await;
-    // The account alone, as the first step leaves it.
+    // Only the account is erased, as after the first step.
     gapless::store::users::erase(&chat.first.app.db, alice.id, founder.id)
         .await
         .expect("an erasure")

@@ -1,5 +1,5 @@
-//! What holds when things break: processes that are killed, databases that hang, links that fail, readers that
-//! do not read. Each test prints its figures, one to a line.
+//! Guarantees under faults: killed processes, hanging databases, failing links, readers that
+//! do not read. Each test prints its figures, one per line.
 
 use std::time::{Duration, Instant};
 
@@ -24,12 +24,12 @@ mod revocation;
 mod slow;
 mod sockets;
 
-/// The admin of a chat whose database was filled by these tests.
+/// Returns the admin of a chat whose database was created by these tests.
 async fn founder(program: &Program) -> User {
     User::sign_in(program.guest(), FOUNDER, PASSWORD).await
 }
 
-/// So many new people, signed in.
+/// Returns `count` new users, signed in.
 async fn people(program: &Program, count: usize) -> Vec<User> {
     let mut people = Vec::new();
     for number in 0..count {
@@ -46,12 +46,12 @@ async fn rooms(founder: &User, names: &[&str]) -> Vec<Room> {
     rooms
 }
 
-/// Waits until each of them hears the others through Redis.
+/// Waits until each instance receives messages of the others through Redis.
 async fn are_joined(instances: [&Program; 2]) {
     let began = Instant::now();
     for instance in instances {
         while instance.metric("gapless_backplane_connected", "").await < 1.0 {
-            assert!(began.elapsed() < Duration::from_secs(10), "Redis is not joined");
+            assert!(began.elapsed() < Duration::from_secs(10), "the instances do not hear each other through Redis");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

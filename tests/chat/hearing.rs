@@ -1,4 +1,4 @@
-//! What an open stream says, in which order, to whom.
+//! The events of an open stream, their order and their receivers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::actors::{Answer, Chat, Heard};
 
 #[tokio::test]
-async fn hello_comes_first_and_says_where_the_stream_stands() {
+async fn hello_comes_first_with_the_position_of_the_stream() {
     let chat = Chat::start().await;
     let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
     let (room, quiet, archived) = (chat.room("general").await, chat.room("quiet").await, chat.room("old").await);
@@ -45,7 +45,7 @@ async fn hello_comes_first_and_says_where_the_stream_stands() {
 }
 
 #[tokio::test]
-async fn each_connection_is_given_a_retry_of_its_own() {
+async fn retry_delays_differ_between_connections() {
     let chat = Chat::start().await;
     let mut retries = BTreeSet::new();
     for _ in 0..8 {
@@ -57,7 +57,7 @@ async fn each_connection_is_given_a_retry_of_its_own() {
 }
 
 #[tokio::test]
-async fn nothing_may_keep_a_stream_or_hold_it_back() {
+async fn a_stream_must_not_be_cached_or_buffered() {
     let chat = Chat::start().await;
     let request = chat.guest().request(Method::GET, "/sse").header(ACCEPT_ENCODING, "gzip, br, zstd");
     let stream = request.send().await.expect("a stream");
@@ -75,7 +75,7 @@ async fn nothing_may_keep_a_stream_or_hold_it_back() {
 }
 
 #[tokio::test]
-async fn counts_are_told_once_for_each_room_asked_for_and_then_on_change() {
+async fn counts_of_requested_rooms_are_sent_once_and_then_on_change() {
     let chat = Chat::start().await;
     let (room, other) = (chat.room("general").await, chat.room("random").await);
     let (alice, bob) = (chat.user("alice").await, chat.user("bob").await);
@@ -89,7 +89,7 @@ async fn counts_are_told_once_for_each_room_asked_for_and_then_on_change() {
     }
     assert_eq!(told, [room.id.to_string(), other.id.to_string()].into());
 
-    // Bob with two streams is one user; each guest's stream is a guest.
+    // Bob with two streams counts as one user; each stream of a guest counts as a guest.
     let _one = bob.listen(&room).await;
     let _two = bob.listen(&room).await;
     let guest = chat.guest().listen(&room).await;
@@ -100,7 +100,7 @@ async fn counts_are_told_once_for_each_room_asked_for_and_then_on_change() {
     drop(guest);
     by_alice.expect_online(room.id, 2, 1).await;
 
-    // A stream that changes nothing is told the counts too, and told again only when they have changed.
+    // A stream that does not change the counts receives them too, and again only after a change.
     let mut third = bob.listen(&room).await;
     let counts = third.next().await;
     assert_eq!(counts.data, json!({"room_id": room.id, "users": 2, "guests": 1}));
@@ -110,7 +110,7 @@ async fn counts_are_told_once_for_each_room_asked_for_and_then_on_change() {
 }
 
 #[tokio::test]
-async fn the_lobby_sums_up_the_rooms_that_were_not_asked_for() {
+async fn the_lobby_summarises_counts_of_other_rooms() {
     let chat = Chat::start().await;
     let (near, far) = (chat.room("near").await, chat.room("far").await);
     let mut stream = chat.guest().listen(&near).await;
@@ -121,7 +121,7 @@ async fn the_lobby_sums_up_the_rooms_that_were_not_asked_for() {
             break heard;
         }
         assert_eq!(heard.name, "presence");
-        assert_eq!(heard.data["room_id"], near.id.to_string(), "counts of other rooms come in the lobby's summary");
+        assert_eq!(heard.data["room_id"], near.id.to_string(), "counts of other rooms arrive in the lobby's summary");
     };
     assert_eq!(lobby.id, None);
     assert_eq!(lobby.data, json!({"rooms": [{"id": far.id, "users": 1, "guests": 0}]}));
@@ -138,14 +138,14 @@ async fn a_heartbeat_carries_the_newest_position_passed() {
     assert_eq!(at_first.id.as_deref(), stream.hello["cursor"].as_str());
     let unheard = alice.post(&elsewhere, "not for this stream").await;
     while stream.expect("heartbeat").await.pos() < unheard.pos.0 {}
-    // From there it resumes, and hears what follows alone.
+    // It resumes from there, and receives only later events.
     let cursor = stream.cursor.clone();
     alice.post(&room, "next").await;
     chat.guest().opening().rooms([&room, &elsewhere]).from(&cursor).open().await.expect_message("next").await;
 }
 
 #[tokio::test]
-async fn a_stream_hears_its_rooms_the_lobby_and_its_own_user() {
+async fn a_stream_receives_its_rooms_the_lobby_and_its_own_user() {
     let chat = Chat::start().await;
     let (ada, bob, eve) = (chat.admin("ada").await, chat.user("bob").await, chat.user("eve").await);
     let (mine, other) = (chat.room("mine").await, chat.room("other").await);
@@ -165,7 +165,7 @@ async fn a_stream_hears_its_rooms_the_lobby_and_its_own_user() {
 }
 
 #[tokio::test]
-async fn the_sender_hears_a_direct_message_on_other_devices() {
+async fn the_sender_receives_a_direct_message_on_other_devices() {
     let chat = Chat::start().await;
     let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
     let mut on_another_device = ada.opening().open().await;
@@ -174,7 +174,7 @@ async fn the_sender_hears_a_direct_message_on_other_devices() {
 }
 
 #[tokio::test]
-async fn a_hundred_rooms_are_heard_and_one_asked_for_twice_is_heard_once() {
+async fn a_stream_may_request_a_hundred_rooms_and_a_repeated_one_counts_once() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -190,9 +190,9 @@ async fn a_hundred_rooms_are_heard_and_one_asked_for_twice_is_heard_once() {
     stream.expect_message("and another").await;
 }
 
-/// Another reader of the format than ours agrees on every event, whatever people wrote.
+/// A parser of another project reads every event identically, whatever the text of the message.
 #[tokio::test]
-async fn an_independent_reader_hears_the_same() {
+async fn an_independent_parser_reads_the_same_events() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -238,8 +238,8 @@ async fn a_page_of_a_named_origin_may_call_and_no_other() {
                 let headers = preflight.headers["access-control-allow-headers"].to_str().expect("text").to_lowercase();
                 assert!(methods.contains(method) && headers.contains("authorization"), "{methods} {headers}");
             }
-            assert!(!preflight.headers.contains_key("access-control-allow-credentials"), "no cookies travel");
-            // The answer itself, a refusal as well, says the same.
+            assert!(!preflight.headers.contains_key("access-control-allow-credentials"), "no cookies are allowed");
+            // The response itself has the same header, even if it is a refusal.
             let request = chat.guest().request(Method::GET, path).header("origin", origin);
             assert_eq!(named(request.send().await.expect("an answer").headers()), allowed, "{origin} {path}");
         }

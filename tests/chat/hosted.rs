@@ -41,21 +41,21 @@ impl<'a> Account<'a> {
 }
 
 #[tokio::test]
-async fn a_role_without_rights_on_public_is_told_the_grant() {
+async fn a_role_without_rights_on_public_is_told_the_missing_grant() {
     let database = Database::empty().await;
     let account = Account::of(&database).await;
-    let refused = account.starts().await.err().expect("it may make no tables").root_cause().to_string();
+    let refused = account.starts().await.err().expect("it may not create tables").root_cause().to_string();
     let grant = format!("grant usage, create on schema public to {}", account.name);
     assert!(refused.contains(&grant), "{refused}");
     assert_eq!(refused.lines().count(), 1, "{refused}");
     account.run(&grant).await;
-    let app = account.starts().await.expect("that was all");
+    let app = account.starts().await.expect("no other right is missing");
     app.leave().await;
     account.goes().await;
 }
 
 #[tokio::test]
-async fn a_host_that_keeps_its_cluster_to_itself_is_good_enough() {
+async fn a_host_with_restricted_system_functions_is_supported() {
     let database = Database::empty().await;
     let account = Account::of(&database).await;
     account.run(&format!("grant usage, create on schema public to {}", account.name)).await;
@@ -63,14 +63,14 @@ async fn a_host_that_keeps_its_cluster_to_itself_is_good_enough() {
         account.run(&format!("revoke execute on function {function} from public")).await;
     }
     account.run("revoke select on pg_stat_ssl, pg_stat_activity, pg_settings from public").await;
-    let app = account.starts().await.expect("it starts all the same");
+    let app = account.starts().await.expect("it starts anyway");
     assert_eq!(gapless::store::cluster::identity(&app.db).await.expect("an answer"), None);
     app.leave().await;
     account.goes().await;
 }
 
 #[tokio::test]
-async fn a_database_that_only_reads_or_is_not_there_is_told_in_one_sentence() {
+async fn a_read_only_or_missing_database_is_reported_in_one_sentence() {
     let database = Database::empty().await;
     let account = Account::of(&database).await;
     account.run(&format!("grant usage, create on schema public to {}", account.name)).await;
@@ -85,13 +85,13 @@ async fn a_database_that_only_reads_or_is_not_there_is_told_in_one_sentence() {
     account.goes().await;
 }
 
-/// Direct, unless `cargo xtask test` put a pooler in between, whose route is in `TEST_POOLED_ROUTE`.
+/// The route is direct, unless `cargo xtask test` uses a pooler, whose route is in `TEST_POOLED_ROUTE`.
 #[tokio::test]
-async fn the_way_to_the_database_is_recognised_and_time_outs_hold_on_it() {
+async fn the_route_to_the_database_is_detected_and_its_timeouts_work() {
     const CANCELLED: &str = "57014";
     let database = Database::create().await;
     let expected = std::env::var("TEST_POOLED_ROUTE").unwrap_or_else(|_| "Direct".to_owned());
-    // A pooled database without defaults of its role: measuring finds that out and leaves it so.
+    // A pooled database without role defaults: measuring detects this and changes nothing.
     let measured = Access::measure(&database.served).await.expect("the database answers");
     assert_eq!(measured.lacks_limits, expected == "Transaction");
     let defaults = sqlx::query_scalar::<_, i64>(
@@ -123,7 +123,7 @@ async fn the_way_to_the_database_is_recognised_and_time_outs_hold_on_it() {
 
 /// Two connections that prepare statements under the same name each get their own.
 #[tokio::test]
-async fn statements_are_not_mixed_up_on_the_way() {
+async fn prepared_statements_are_not_mixed_up() {
     let chat = Chat::start().await;
     let (one, other) = (&chat.first.app.db, &chat.first.app.core_db);
     for round in 0..50_i64 {

@@ -1,4 +1,4 @@
-//! What people may type: every limit at its edge, and every character that could do harm.
+//! Validation of input: every limit at its edge, and every character that could do harm.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ async fn lengths_are_counted_in_characters_at_both_edges() {
 }
 
 #[tokio::test]
-async fn numbers_and_reasons_have_edges() {
+async fn numbers_and_reasons_have_limits() {
     let chat = Chat::start().await;
     let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
     let mute = format!("/users/{}/mute", bob.id);
@@ -69,10 +69,10 @@ async fn numbers_and_reasons_have_edges() {
     }
 }
 
-/// Line ends become one kind, text is trimmed, and everything that is not a control character is kept: in the
-/// answer, in the list, and in the event.
+/// Line ends are normalised, text is trimmed, and everything except control characters is kept: in the
+/// response, in the list, and in the event.
 #[tokio::test]
-async fn what_was_written_is_what_is_read() {
+async fn text_is_read_as_it_was_written() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -95,7 +95,7 @@ async fn what_was_written_is_what_is_read() {
 }
 
 #[tokio::test]
-async fn control_characters_are_422_wherever_they_are_typed() {
+async fn control_characters_are_422_in_every_field() {
     let chat = Chat::start().await;
     let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
     let room = chat.room("general").await;
@@ -115,7 +115,7 @@ async fn control_characters_are_422_wherever_they_are_typed() {
         let credentials = json!({"username": name, "password": PASSWORD});
         chat.guest().send("/auth/login", credentials).await.refused(401, "wrong_credentials");
     }
-    // A password may hold anything.
+    // A password may contain any character.
     let odd = json!({"username": "odd", "password": "\0\u{1b}\u{7f}\n\r\t😀\u{2028}"});
     chat.guest().send("/auth/register", odd.clone()).await.is(201);
     chat.guest().send("/auth/login", odd).await.is(200);
@@ -123,7 +123,7 @@ async fn control_characters_are_422_wherever_they_are_typed() {
 }
 
 #[tokio::test]
-async fn a_value_of_another_type_is_422_and_named() {
+async fn a_value_of_the_wrong_type_is_422_and_names_its_field() {
     let chat = Chat::start().await;
     let ada = chat.admin("ada").await;
     let room = chat.room("general").await;
@@ -135,7 +135,7 @@ async fn a_value_of_another_type_is_422_and_named() {
         chat.guest().send("/auth/refresh", json!({"refresh_token": wrong})).await.refused_field("refresh_token");
         ada.send("/rooms", json!({"name": wrong})).await.refused_field("name");
     }
-    // JSON allows half of a surrogate pair; it is no character.
+    // JSON allows half of a surrogate pair, which is not a character.
     let half = chat.guest().request(Method::POST, "/auth/login").header("content-type", "application/json");
     let half = half.body(r#"{"username":"\ud800","password":"x"}"#).send().await.expect("an answer");
     assert_eq!(half.status(), 422);

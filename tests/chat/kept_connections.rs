@@ -1,5 +1,5 @@
 //! Connections pooled by a proxy: a refusal keeps them usable or announces that they close, an idle one outlives the
-//! proxy's pool, and silent or slow ones are still closed early.
+//! proxy's pool, but silent or slow ones are closed early.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ async fn each_keeps_its_connection(address: SocketAddr, requests: &[Late]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_that_ends_the_connection_says_so_and_arrives() {
+async fn a_refusal_that_closes_the_connection_announces_it_and_arrives() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let chunk = format!("{:x}\r\n{}\r\n", 100_000, "x".repeat(100_000));
@@ -104,18 +104,18 @@ async fn a_refusal_that_ends_the_connection_says_so_and_arrives() {
     for (what, request, status) in [
         ("ten megabytes announced", head("Content-Length: 10000000\r\n"), 401),
         ("ten megabytes sent", head("Content-Length: 10000000\r\n") + &"x".repeat(10_000_000), 401),
-        ("a body that waits for a word", head("Content-Length: 2\r\nExpect: 100-continue\r\n"), 401),
+        ("a body with Expect: 100-continue", head("Content-Length: 2\r\nExpect: 100-continue\r\n"), 401),
         ("a body that does not come", head("Content-Length: 2\r\n"), 401),
         ("a body that comes in part", head("Content-Length: 20\r\n") + "{}", 401),
         ("too many chunks", head("Transfer-Encoding: chunked\r\n") + &chunk + &chunk, 401),
-        ("chunks that are none", head("Transfer-Encoding: chunked\r\n") + "xyz\r\n", 401),
+        ("invalid chunks", head("Transfer-Encoding: chunked\r\n") + "xyz\r\n", 401),
         ("too large a body", Wire::post(&alice, "/messages", &"x".repeat(100_000)), 413),
     ] {
         let mut wire = Wire::connect(alice.address).await.expect("it listens");
         wire.send(request).await.ok();
         let (answered, head) = tokio::time::timeout(DEADLINE, wire.answer())
             .await
-            .unwrap_or_else(|_| panic!("{what}: no answer"))
+            .unwrap_or_else(|_| panic!("{what}: no response"))
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(answered, status, "{what}: {head}");
         assert!(head.contains("connection: close"), "{what}: {head}");
@@ -124,7 +124,7 @@ async fn a_refusal_that_ends_the_connection_says_so_and_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_body_of_a_post_that_waits_for_a_word_is_asked_for() {
+async fn a_post_that_expects_100_continue_receives_it() {
     let chat = Chat::start().await;
     let mut wire = Wire::connect(chat.guest().address).await.expect("it listens");
     let body = r#"{"username":"nobody","password":"wrong"}"#;
@@ -140,11 +140,11 @@ async fn the_body_of_a_post_that_waits_for_a_word_is_asked_for() {
 
 #[test]
 fn by_default_an_idle_connection_outlives_the_pools_of_proxies() {
-    assert!(Config::for_tests().keep_alive > Duration::from_mins(2), "Caddy keeps its own for two minutes");
+    assert!(Config::for_tests().keep_alive > Duration::from_mins(2), "Caddy keeps idle connections for two minutes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_idle_connection_is_kept_and_a_silent_or_half_head_is_not() {
+async fn an_idle_connection_is_kept_but_not_a_silent_one_or_half_a_head() {
     let (head, idle) = (Duration::from_millis(300), Duration::from_millis(2_500));
     let chat = Chat::start_with(|config| (config.head_timeout, config.keep_alive) = (head, idle)).await;
     let alice = chat.user("alice").await;

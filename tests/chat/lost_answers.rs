@@ -1,4 +1,4 @@
-//! A refresh whose response got lost: nobody is signed out by it, and a thief is still detected.
+//! A refresh whose response got lost: it signs nobody out, and a thief is still detected.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn is_signed_in(alice: &User) -> bool {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_swallowed_is_given_again() {
+async fn a_lost_response_is_repeated() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let link = Link::to(Upstream::Tcp(alice.address)).await.expect("a free port");
@@ -34,11 +34,11 @@ async fn an_answer_that_was_swallowed_is_given_again() {
     for _ in 0..5 {
         link.disturb(Disturbance::SwallowAnswers);
         let asked = far.request(reqwest::Method::POST, "/auth/refresh").json(&json!({"refresh_token": token}));
-        assert!(asked.send().await.is_err(), "the link swallows answers");
+        assert!(asked.send().await.is_err(), "the link drops responses");
         link.heal();
         let next = refreshed(&far, &token).await;
         assert_ne!(next, token);
-        assert_eq!(refreshed(&far, &token).await, next, "any number of times");
+        assert_eq!(refreshed(&far, &token).await, next, "the same successor any number of times");
         token = next;
     }
     let session = refresh(&far, &token).await.is(200).json();
@@ -48,7 +48,7 @@ async fn an_answer_that_was_swallowed_is_given_again() {
 }
 
 #[tokio::test]
-async fn three_tabs_at_once_on_two_instances_get_the_same() {
+async fn three_tabs_at_once_on_two_instances_get_the_same_token() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let alice = chat.user("alice").await;
@@ -57,12 +57,12 @@ async fn three_tabs_at_once_on_two_instances_get_the_same() {
     let (one, two, three) = tokio::join!(refreshed(&here, token), refreshed(&there, token), refreshed(&here, token));
     assert_eq!((&one, &one), (&two, &three));
     assert_eq!(refreshed(&there, token).await, one);
-    assert_ne!(refreshed(&here, &one).await, one, "it is good");
+    assert_ne!(refreshed(&here, &one).await, one, "it is valid");
     assert!(is_signed_in(&alice).await);
 }
 
 #[tokio::test]
-async fn after_the_grace_another_one_is_given_and_the_first_is_theft() {
+async fn after_the_grace_period_a_new_successor_is_issued_and_the_first_one_is_theft() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let guest = chat.guest();
@@ -71,7 +71,7 @@ async fn after_the_grace_another_one_is_given_and_the_first_is_theft() {
     chat.clock.advance(Duration::from_hours(24));
     let next = refreshed(&guest, &alice.refresh_token).await;
     assert_ne!(next, lost);
-    assert_eq!(refreshed(&guest, &alice.refresh_token).await, next, "another grace");
+    assert_eq!(refreshed(&guest, &alice.refresh_token).await, next, "a new grace period");
     let newest = refreshed(&guest, &next).await;
 
     let alarm = refresh(&guest, &lost).await;
@@ -81,7 +81,7 @@ async fn after_the_grace_another_one_is_given_and_the_first_is_theft() {
 }
 
 #[tokio::test]
-async fn once_the_successor_was_used_the_spent_token_is_theft_within_the_grace_too() {
+async fn a_spent_token_with_a_used_successor_is_theft_even_within_the_grace_period() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let mut stream = alice.opening().open().await;
@@ -94,7 +94,7 @@ async fn once_the_successor_was_used_the_spent_token_is_theft_within_the_grace_t
 }
 
 #[tokio::test]
-async fn what_ended_meanwhile_is_not_given_again() {
+async fn an_ended_session_gets_no_successor() {
     let chat = Chat::start().await;
     let ada = chat.admin("ada").await;
     let guest = chat.guest();
@@ -129,6 +129,6 @@ async fn a_successor_outlives_the_rotation_of_its_key() {
     chat.config.jwt_previous_keys = Vec::new();
     let dropped = chat.second_instance().await;
     let next = refreshed(&dropped.guest(), &alice.refresh_token).await;
-    assert_ne!(next, lost, "nobody can make the former one any more");
+    assert_ne!(next, lost, "the previous successor can no longer be derived");
     refreshed(&dropped.guest(), &next).await;
 }

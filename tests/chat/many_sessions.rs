@@ -38,7 +38,7 @@ async fn open_in_the_table(db: &Db, user: &User) -> i64 {
     .expect("a count")
 }
 
-/// Returns an access token of a session that is only in the table.
+/// Returns an access token of the oldest session, which was inserted into the table directly.
 async fn token_of_the_oldest(chat: &Chat, user: &User) -> Guest {
     let oldest = "select id, generation from sessions where user_id = $1 order by created_at limit 1";
     let (id, generation): (SessionId, Generation) =
@@ -93,7 +93,7 @@ async fn sessions_beyond_those_that_the_log_lists_end_as_well() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let ada = chat.admin("ada").await;
-    for what in ["sign-out everywhere", "another password", "an admin's word"] {
+    for what in ["sign-out everywhere", "another password", "an admin's action"] {
         let alice = chat.user(&format!("alice-{}", what.len())).await;
         open_sessions(&chat.db(), &alice, 250).await;
         let oldest = token_of_the_oldest(&chat, &alice).await;
@@ -145,7 +145,7 @@ async fn tokens_of_the_release_before_end_with_their_session() {
 }
 
 #[tokio::test]
-async fn an_account_of_many_sessions_is_erased_and_nothing_is_left_of_them() {
+async fn an_account_of_many_sessions_is_erased_with_all_of_them() {
     let chat = Chat::start().await;
     let ada = chat.admin("ada").await;
     let alice = chat.user("alice").await;
@@ -166,7 +166,7 @@ async fn an_account_of_many_sessions_is_erased_and_nothing_is_left_of_them() {
         if left == 0 {
             break;
         }
-        assert!(began.elapsed() < Duration::from_mins(1), "{left} are left");
+        assert!(began.elapsed() < Duration::from_mins(1), "{left} rows are left");
         tokio::task::yield_now().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Reading what was said, page by page.
+//! Reading messages page by page.
 
 use gapless::event::{DirectMessage, Message, Room};
 use serde_json::Value;
@@ -89,7 +89,7 @@ async fn all_pages_together_are_the_whole_room_once() {
         forwards.extend(page.messages);
     }
     assert_eq!(backwards, forwards);
-    assert!(forwards.iter().map(|message| message.seq.0).eq(1..=120), "no seq is missing, the deleted one neither");
+    assert!(forwards.iter().map(|message| message.seq.0).eq(1..=120), "no seq is missing, not even the deleted one");
     assert!(forwards.is_sorted_by_key(|message| message.pos));
     assert_eq!(forwards.iter().filter(|message| message.body.is_none()).count(), 1);
 }

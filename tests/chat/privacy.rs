@@ -1,4 +1,4 @@
-//! A direct message is for two people: every byte that anybody else was sent is searched for it.
+//! Direct messages are for two people: the tests search every byte sent to anybody else.
 
 use std::fmt::Write as _;
 
@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use crate::actors::{Chat, Guest, Stream, User};
 
-/// Everything that somebody was sent: bodies and headers of answers, and streams as they came.
+/// Everything sent to one reader: bodies and headers of responses, and streams.
 struct Overheard {
     who: &'static str,
     bytes: String,
 }
 
 impl Overheard {
-    /// Asks everything that there is to ask about other people's direct messages.
+    /// Makes every request that could return direct messages of others.
     async fn of(who: &'static str, reader: &Guest, room: &Room, pair: [&User; 2], sent: &[DirectMessage]) -> Self {
         let mut paths = vec![
             "/rooms".to_owned(),
@@ -46,7 +46,7 @@ impl Overheard {
             let path = format!("/messages/{}", message.id);
             overheard.note(reader.patch(&path, json!({"body": "mine now"})).await);
             overheard.note(reader.delete(&path).await);
-            // The same submit by somebody else is another message, or none.
+            // The same `client_id` of another user is a different message, or none.
             let copy = json!({"recipient_id": message.recipient.id, "body": "x", "client_id": message.client_id});
             overheard.note(reader.send("/direct-messages", copy).await);
             overheard.note(reader.try_post_as(room.id, "x", &message.client_id.to_string()).await);
@@ -58,7 +58,7 @@ impl Overheard {
         writeln!(self.bytes, "{:?}\n{}", answer.headers, answer.text).expect("text takes text");
     }
 
-    /// Hears until the words that come last for everybody.
+    /// Reads the stream up to the last message.
     async fn hear(&mut self, mut stream: Stream, last: &str) {
         loop {
             let heard = stream.next().await;
@@ -71,8 +71,8 @@ impl Overheard {
 }
 
 #[tokio::test]
-async fn nobody_but_sender_and_recipient_is_sent_a_byte_of_it() {
-    // Once with everything in the ring, once with everything read back from the database.
+async fn only_sender_and_recipient_receive_a_direct_message() {
+    // First with all events in the ring, then with all of them read from the database.
     for ring_bytes in [64 << 20, 1] {
         let chat = Chat::start_with(|config| config.ring_bytes = ring_bytes).await;
         let second = chat.second_instance().await;
@@ -89,7 +89,7 @@ async fn nobody_but_sender_and_recipient_is_sent_a_byte_of_it() {
             ("another admin", Guest::clone(&other_admin)),
             ("a demoted admin", Guest::clone(&demoted)),
         ];
-        // A user's id is no room, and asking for it as one is not hearing its topic.
+        // A user's id is not a room: requesting it as one does not give access to the user's topic.
         let opening = |reader: &Guest| {
             reader.opening().room(&room).with("room", bob.id).with("room", ada.id).with("room", eve.id)
         };
@@ -109,7 +109,7 @@ async fn nobody_but_sender_and_recipient_is_sent_a_byte_of_it() {
             sent.push(from.write_to(&bob, &secret).await);
             secrets.push(secret);
         }
-        // Words that were refused are nobody's either.
+        // The text of a refused message must not be sent to anybody either.
         for (recipient, status) in [(gapless::id::UserId::new(), 404), (ada.id, 422)] {
             secrets.push(marker());
             ada.try_write_to(recipient, &secrets[secrets.len() - 1]).await.is(status);
@@ -143,7 +143,7 @@ async fn nobody_but_sender_and_recipient_is_sent_a_byte_of_it() {
             }
             searched += overheard.bytes.len();
         }
-        // The search would have found them: both of the pair were sent all ten.
+        // Check of the search itself: both sender and recipient received all ten.
         for reader in [&ada, &bob] {
             let list = reader.get("/direct-messages").await.is(200).text;
             assert!(secrets[..10].iter().all(|secret| list.contains(secret)));
@@ -153,7 +153,7 @@ async fn nobody_but_sender_and_recipient_is_sent_a_byte_of_it() {
 }
 
 #[tokio::test]
-async fn where_replies_are_allowed_a_recipient_answers_whoever_wrote_first() {
+async fn where_replies_are_allowed_a_recipient_may_answer_the_admin_who_wrote_first() {
     let chat = Chat::start_with(|config| config.dm_replies = true).await;
     let (ada, other_admin) = (chat.admin("ada").await, chat.admin("mallory").await);
     let (bob, eve) = (chat.user("bob").await, chat.user("eve").await);
@@ -168,6 +168,6 @@ async fn where_replies_are_allowed_a_recipient_answers_whoever_wrote_first() {
     ada.set_role(&ada, "user").await;
     bob.write_to(&ada, "you were one").await;
     ada.write_to(&bob, "and you are one now").await;
-    // Whoever wrote as an admin and is none any more is not written to by users.
+    // Users may not write to a former admin.
     eve.try_write_to(ada.id, "hello?").await.refused(403, "not_allowed");
 }

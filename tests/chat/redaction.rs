@@ -1,4 +1,4 @@
-//! Values that differ from run to run, replaced by what they are, so that the rest can be compared literally.
+//! Replaces values that differ from run to run by their kind, so that the rest can be compared literally.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// The same JSON, its ids, times, cursors, tokens and positions named by kind: each only where it has the form
-/// that the contract gives it.
+/// Replaces ids, times, cursors, tokens and positions in the JSON by their kind, each only if it has the documented
+/// form.
 pub fn redacted(value: &Value) -> Value {
     match value {
         Value::String(text) => kind(text).unwrap_or(text).into(),
