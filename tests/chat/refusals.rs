@@ -1,4 +1,4 @@
-//! Every refusal of the contract's table, and that nothing that is sent makes the server fail.
+//! Every documented refusal; no request may cause an internal error.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ async fn malformed_json_queries_and_cursors_are_400() {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_hold_is_401_and_never_a_guest() {
+async fn an_invalid_token_is_401_and_never_treated_as_a_guest() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let token = alice.access_token();
@@ -85,7 +85,7 @@ async fn a_token_that_does_not_hold_is_401_and_never_a_guest() {
     let known = chat.guest().send("/auth/login", wrong).await.refused(401, "wrong_credentials");
     let wrong = json!({"username": "nobody", "password": "wrong password"});
     let unknown = chat.guest().send("/auth/login", wrong).await.refused(401, "wrong_credentials");
-    assert_eq!(known.text, unknown.text, "nobody learns which names exist");
+    assert_eq!(known.text, unknown.text, "the response does not reveal existing names");
     chat.guest().send("/auth/refresh", json!({"refresh_token": "x"})).await.refused(401, "invalid_refresh_token");
 }
 
@@ -102,7 +102,7 @@ async fn a_token_expires_at_its_second() {
 }
 
 #[tokio::test]
-async fn access_tokens_are_taken_from_the_query_of_a_stream_alone() {
+async fn access_tokens_in_the_query_are_accepted_for_streams_only() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -141,7 +141,7 @@ async fn a_known_caller_without_the_right_is_403() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_is_404() {
+async fn unknown_paths_and_ids_are_404() {
     let chat = Chat::start().await;
     let ada = chat.admin("ada").await;
     let unknown = Uuid::new_v4();
@@ -169,7 +169,7 @@ async fn what_is_unknown_is_404() {
 }
 
 #[tokio::test]
-async fn a_method_that_an_address_does_not_answer_is_405_with_allow() {
+async fn an_unsupported_method_is_405_with_allow() {
     let chat = Chat::start().await;
     for (method, path, allowed) in [
         (Method::DELETE, "/rooms", "GET,HEAD,POST"),
@@ -193,7 +193,7 @@ async fn a_method_that_an_address_does_not_answer_is_405_with_allow() {
 }
 
 #[tokio::test]
-async fn what_the_state_forbids_is_409() {
+async fn a_conflict_with_the_state_is_409() {
     let chat = Chat::start().await;
     let founder = chat.founder().await;
     let garden = founder.create_room("Äpfel").await;
@@ -205,7 +205,7 @@ async fn what_the_state_forbids_is_409() {
     founder.tell(&format!("/rooms/{}/restore", garden.id)).await.refused(409, "name_in_use");
     founder.rename(&heir, "Pears").await;
     founder.restore(&garden).await;
-    // Its own name in another case is not in use by another.
+    // A room may change the case of its own name.
     founder.rename(&garden, "ÄPFEL").await;
 
     chat.user("alice").await;
@@ -225,7 +225,7 @@ async fn bodies_are_bounded_and_json() {
     let padded = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
     raw(&guest, Method::POST, "/auth/login", json, padded(65_536)).await.refused(422, "invalid");
     raw(&guest, Method::POST, "/auth/login", json, padded(65_537)).await.refused(413, "too_large");
-    // Without a length, too: the bound is on what arrives.
+    // The limit applies to the received bytes, so also without a length.
     let pieces = futures_util::stream::iter((0..9).map(|_| Ok::<_, std::io::Error>(vec![b' '; 8_192])));
     let endless = reqwest::Body::wrap_stream(pieces);
     raw(&guest, Method::POST, "/auth/login", json, endless).await.refused(413, "too_large");
@@ -264,11 +264,11 @@ async fn unknown_fields_are_refused_by_name() {
         body["colour"] = json!("red");
         ada.call(method, &path, Some(body)).await.refused_field("colour");
     }
-    assert_eq!(chat.guest().bodies(&room).await, ["hi"], "what was refused did nothing");
+    assert_eq!(chat.guest().bodies(&room).await, ["hi"], "refused requests had no effect");
 }
 
 #[tokio::test]
-async fn too_much_is_429_with_the_time_to_wait() {
+async fn a_request_beyond_a_limit_is_429_with_the_time_to_wait() {
     let chat = Chat::start_with(|config| config.rate_limits = true).await;
     chat.user("alice").await;
     let wrong = || json!({"username": "alice", "password": "wrong password"});
@@ -278,13 +278,13 @@ async fn too_much_is_429_with_the_time_to_wait() {
     let refused = chat.guest().send("/auth/login", wrong()).await.refused(429, "too_many_requests");
     let seconds: u64 = refused.header(RETRY_AFTER).parse().expect("whole seconds");
     assert!((1..=60).contains(&seconds), "{seconds}");
-    // The right password does not help: guessing must not be told apart from knowing.
+    // The correct password is refused, too: otherwise an attacker could continue guessing.
     let right = json!({"username": "alice", "password": PASSWORD});
     chat.guest().send("/auth/login", right).await.refused(429, "too_many_requests");
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_503_within_three_seconds_and_comes_back() {
+async fn an_unavailable_database_is_503_within_three_seconds_and_service_resumes() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -310,7 +310,7 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_comes_back() {
     chat.bring_database_back().await;
     let posted = alice.try_post_as(room.id, "kept", &client_id).await;
     assert!([200, 201].contains(&posted.status), "{posted:?}");
-    // The stream stayed open all the while.
+    // The stream stayed open meanwhile.
     guest.expect_message("kept").await;
     assert_eq!(chat.guest().bodies(&room).await, ["kept"]);
 }

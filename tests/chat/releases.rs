@@ -1,11 +1,11 @@
-//! The schema is expanded by the next release while this one is running.
+//! Compatibility with the schema of the next release, which expands it while this one is running.
 
 use sqlx::AssertSqlSafe;
 
 use crate::actors::Chat;
 use crate::rights::ask_everything;
 
-/// Everything that an additive migration may change: a column for each table and view, a value for each enum, and every
+/// All changes that an additive migration may make: a column for each table and view, a value for each enum, and every
 /// function replaced with a new body (identical here).
 const EXPANSION: &str = "
     select format('alter table %I add column next_release text default ''new''', relname)
@@ -23,7 +23,7 @@ const EXPANSION: &str = "
 const ASKING: fn(&str) -> bool = |kind| ["nobody", "user", "admin"].contains(&kind);
 
 #[tokio::test]
-async fn everything_is_answered_as_before_on_the_next_releases_schema() {
+async fn all_responses_are_the_same_on_the_next_releases_schema() {
     let chat = Chat::start().await;
     let admin = chat.admin("ada").await;
     let (asked, faults) = ask_everything(&chat, &admin, ASKING).await;
@@ -42,7 +42,7 @@ async fn everything_is_answered_as_before_on_the_next_releases_schema() {
             .unwrap_or_else(|e| panic!("{statement}: {e}"));
     }
 
-    // Twice: in the first round connections may have to prepare anew; afterwards nothing is stale.
+    // Twice: in the first round, connections may have to prepare statements again; in the second, none is stale.
     for round in ["at once", "later"] {
         let (again, faults) = ask_everything(&chat, &admin, ASKING).await;
         assert!(faults.is_empty(), "{round}: \n{}", faults.join("\n"));

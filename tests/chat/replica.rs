@@ -1,5 +1,5 @@
-//! Snapshot + events = fresh snapshot: a client that reads once and then only listens knows what a client
-//! knows that reads again, after whatever was done.
+//! Snapshot + events = fresh snapshot: a client that reads once and then follows the stream has the same state as
+//! a client that reads again, after any sequence of actions.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::actors::{Chat, Guest, Heard, Stream, User};
 
-/// What a client knows by REST. Counts of who is online are told apart from the log and are left out; so is
-/// the moment of a deletion, which its event does not tell.
+/// The state that a client reads by REST. Online counts are not part of the log and are left out; so is
+/// the time of a deletion, which its event does not contain.
 #[derive(Debug, Default, PartialEq)]
 struct View {
     rooms: BTreeMap<RoomId, Room>,
@@ -21,12 +21,12 @@ struct View {
     me: Value,
 }
 
-/// A client: a view and the stream that keeps it fresh.
+/// A client: its state and the stream that keeps it up to date.
 struct Replica {
     who: &'static str,
     reader: Guest,
     view: View,
-    /// For each room, where it was read: older events are in it.
+    /// For each room, the position of its snapshot, which contains all earlier events.
     read_at: BTreeMap<RoomId, i64>,
     stream: Stream,
     events: usize,
@@ -62,10 +62,10 @@ impl View {
         view
     }
 
-    /// Reads a room's messages; answers where, or `None` where the room is archived by now.
+    /// Reads a room's messages; returns the position, or `None` if the room has been archived.
     async fn read_room(&mut self, reader: &Guest, mut room: Room) -> Option<i64> {
         let answer = reader.get(&format!("/messages?room_id={}&limit=200", room.id)).await;
-        // An admin reads on in an archived room, but does not list it.
+        // An admin can still read an archived room, but the list does not contain it.
         if answer.status == 404 || reader.read_room(room.id).await.is_archived {
             return None;
         }
@@ -89,7 +89,7 @@ impl Replica {
         Self { who, reader: reader.clone(), view, read_at, stream, events: 0 }
     }
 
-    /// Hears everything up to `newest`, and then knows what a fresh reader knows.
+    /// Reads events up to `newest`, and compares the state with that of a fresh reader.
     async fn follow(&mut self, newest: i64, after: &str) {
         while pos_of(&json!(self.stream.cursor)) < newest {
             let heard = self.stream.next().await;
@@ -108,7 +108,7 @@ impl Replica {
             "message.posted" | "message.edited" => {
                 let message: Message = heard.body();
                 if heard.pos() > self.read_at[&message.room_id] {
-                    let room = self.view.rooms.get_mut(&message.room_id).expect("heard in a room that is known");
+                    let room = self.view.rooms.get_mut(&message.room_id).expect("events arrive only for known rooms");
                     room.head_seq = room.head_seq.max(message.seq);
                     let messages = self.view.messages.entry(message.room_id).or_default();
                     messages.insert(message.seq, without_deletion_time(&message));
@@ -118,7 +118,7 @@ impl Replica {
                 let seq = Seq(heard.data["seq"].as_i64().expect("a number"));
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
                 let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
-                let message = message.expect("what is deleted was heard before");
+                let message = message.expect("a deleted message was received before");
                 message["body"] = Value::Null;
                 message["deleted_at"] = true.into();
             }
@@ -127,7 +127,7 @@ impl Replica {
                 self.view.direct.insert(message.pos, message);
             }
             "room.created" | "room.restored" => {
-                // A room that was not on the stream: read, and heard from here on.
+                // A room that was not on the stream is read, and followed from here on.
                 let room: Room = heard.body();
                 let id = room.id;
                 let Some(read_at) = self.view.read_room(&self.reader, room).await else { return };
@@ -157,12 +157,12 @@ impl Replica {
                 self.view.direct.retain(|_, said| said.sender.id != erased.id && said.recipient.id != erased.id);
             }
             "user.changed" => self.view.me = standing(&heard.data),
-            other => panic!("an event that a client does not know: {other}"),
+            other => panic!("an unknown event: {other}"),
         }
     }
 }
 
-/// The people, and what there is to act upon.
+/// The users, rooms and messages of the test.
 struct World {
     chat: Chat,
     ada: User,
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Does one of the things that can be done, if it can be done now.
+    /// Performs the action, if it is possible now.
     async fn act(&mut self, action: usize, n: usize, chance: &mut StdRng) -> &'static str {
         match action {
             0..=3 => {
@@ -296,19 +296,19 @@ fn pick<'a, T>(items: &'a [T], chance: &mut StdRng) -> Option<&'a T> {
 const ACTIONS: usize = 17;
 
 #[tokio::test]
-async fn snapshot_and_events_are_a_fresh_snapshot_after_every_action() {
+async fn a_snapshot_with_events_equals_a_fresh_snapshot_after_every_action() {
     let mut world = World::begin().await;
     let mut chance = StdRng::seed_from_u64(20_261_122);
     world.check("the beginning").await;
     let mut done = BTreeMap::<&str, usize>::new();
     for n in 0..50 {
-        // Each once in turn, then as chance has it.
+        // Each once in turn, then in random order.
         let action = if n < ACTIONS { n } else { chance.random_range(0..ACTIONS) };
         let what = world.act(action, n, &mut chance).await;
         world.check(what).await;
         *done.entry(what).or_default() += 1;
     }
-    // And several at once, heard in one burst.
+    // Then several at once, received in one burst.
     for n in 50..90 {
         let action = chance.random_range(0..12);
         world.act(action, n, &mut chance).await;

@@ -1,4 +1,4 @@
-//! Coming back: exactly where one was, or told that one cannot.
+//! Resuming a stream: exactly at its cursor, or with a `reset` where that is impossible.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::actors::Chat;
 
 #[tokio::test]
-async fn a_cursor_of_another_history_is_told_and_the_stream_goes_on_live() {
+async fn a_cursor_of_another_history_is_a_reset_and_the_stream_is_live() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -14,14 +14,14 @@ async fn a_cursor_of_another_history_is_told_and_the_stream_goes_on_live() {
     for foreign in ["another.1", "abcdef012345.3", "a-b_c.d.0"] {
         let mut stream = chat.guest().opening().room(&room).from(foreign).open().await;
         let reset = stream.expect_reset("epoch").await;
-        assert_eq!(reset.id.as_deref(), stream.hello["cursor"].as_str(), "it is live from where hello said");
+        assert_eq!(reset.id.as_deref(), stream.hello["cursor"].as_str(), "it is live from the position in hello");
         alice.post(&room, "live").await;
         stream.expect_message("live").await;
     }
 }
 
 #[tokio::test]
-async fn a_cursor_that_was_never_given_out_is_told() {
+async fn a_cursor_that_was_never_issued_is_a_reset() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -53,12 +53,12 @@ async fn a_cursor_just_ahead_of_this_instance_waits_for_it() {
 }
 
 #[tokio::test]
-async fn more_than_the_reader_wants_replayed_is_a_reset_and_no_more_is_not() {
+async fn more_missed_events_than_the_replay_limit_are_a_reset() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let (room, other) = (chat.room("general").await, chat.room("other").await);
     let cursor = chat.guest().listen(&room).await.cursor;
-    // What the reader does not hear does not count.
+    // Events that the reader does not receive do not count.
     chat.fill(&other, &alice, 50).await;
     chat.fill(&room, &alice, 5).await;
     let opening = |limit: usize| chat.guest().opening().room(&room).from(&cursor).with("replay_limit", limit);
@@ -76,7 +76,7 @@ async fn more_than_the_reader_wants_replayed_is_a_reset_and_no_more_is_not() {
         let live = format!("live {limit}");
         alice.post(&room, &live).await;
         stream.expect_message(&live).await;
-        // As if it had not been: the next pass misses as much as the one before.
+        // A reset with a limit of 0, and a deleted message: the next pass misses as many events as the one before.
         chat.guest().opening().room(&room).from(&stream.cursor).with("replay_limit", 0).open().await;
         alice.delete_message(chat.guest().messages(&room).await.last().expect("a message").id).await;
     }
@@ -96,12 +96,12 @@ async fn the_last_event_id_wins_over_the_cursor() {
     opening().from(&old).after_event(&stream.cursor).open().await.expect_message("two").await;
     opening().from(&stream.cursor).after_event(&old).open().await.expect_message("one").await;
     opening().from("another.1").after_event(&stream.cursor).open().await.expect_message("two").await;
-    // A browser that never heard an id.
+    // A browser that has received no id yet.
     opening().from(&stream.cursor).after_event("").open().await.expect_message("two").await;
 }
 
 #[tokio::test]
-async fn a_malformed_cursor_is_400_wherever_it_stands() {
+async fn a_malformed_cursor_is_400_in_every_parameter() {
     let chat = Chat::start().await;
     let long = format!("{}.1", "a".repeat(63));
     for bad in ["x", "1", "a.", ".1", "a.b", "a b.1", "a.-1", "a.1;", "a.99999999999999999999", &long] {
@@ -115,7 +115,7 @@ async fn a_malformed_cursor_is_400_wherever_it_stands() {
 
 #[tokio::test]
 async fn a_stream_cut_after_each_of_its_events_resumes_exactly() {
-    // A ring of a few events, so that older ones come from the database.
+    // A ring of a few events, so that older ones are read from the database.
     let chat = Chat::start_with(|config| config.ring_bytes = 4_000).await;
     let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
     let room = chat.room("general").await;
@@ -147,8 +147,8 @@ async fn a_stream_cut_after_each_of_its_events_resumes_exactly() {
 }
 
 #[tokio::test]
-async fn a_replay_follows_the_rights_of_now() {
-    // From the ring, and from the database.
+async fn a_replay_follows_the_current_rights() {
+    // Once from the ring, and once from the database.
     for ring_bytes in [64 << 20, 1] {
         let chat = Chat::start_with(|config| config.ring_bytes = ring_bytes).await;
         let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
@@ -157,8 +157,8 @@ async fn a_replay_follows_the_rights_of_now() {
         ada.write_to(&bob, "for bob alone").await;
         let message = ada.post(&room, "soon deleted").await;
         ada.delete_message(message.id).await;
-        // Whoever comes with bob's cursor but not as bob hears no direct message, and nobody hears the deleted
-        // words.
+        // Another caller with bob's cursor receives no direct message, and nobody receives the deleted
+        // text.
         let mut guest = chat.guest().opening().room(&room).from(&cursor).open().await;
         let replayed = guest.expect("message.posted").await;
         assert_eq!(replayed.data["body"], json!(null));

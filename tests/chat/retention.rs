@@ -1,4 +1,4 @@
-//! Messages go by their age: for good, in their order, and every page follows.
+//! Retention: expired messages are deleted permanently and in order, and every page follows.
 
 use gapless::event::Room;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn expect_deletion(stream: &mut Stream, room: &Room, seq: i64) {
     assert_eq!(deleted.data["pos"], deleted.pos());
 }
 
-/// A room with words of alice's in it, heard at an instance.
+/// Creates a room with messages of alice, and opens a stream on an instance.
 async fn talk(chat: &Chat, name: &str, count: usize) -> Room {
     let room = chat.room(name).await;
     let alice = chat.user(&format!("alice-{name}")).await;
@@ -40,7 +40,7 @@ fn guest_at(instance: &Instance) -> crate::actors::Guest {
 }
 
 #[tokio::test]
-async fn what_is_too_old_goes_and_every_page_follows() {
+async fn expired_messages_are_deleted_and_every_page_follows() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let founder = chat.founder().await;
@@ -61,7 +61,7 @@ async fn what_is_too_old_goes_and_every_page_follows() {
     founder.post(&room, "live").await;
     for (stream, instance) in streams.iter_mut().zip([&chat.first, &second]) {
         assert_eq!(stream.expect_message("live").await.seq.0, 5);
-        // Whoever resumes from before hears that something was said, and not what.
+        // A reader that resumes from before receives the events, but not the text.
         let mut late = guest_at(instance).opening().room(&room).from(&beginning).open().await;
         while late.next_durable().await.data["body"] != "live" {}
         assert!(late.transcript.contains("words 4") && !late.transcript.contains("words 1"), "{}", late.transcript);
@@ -72,7 +72,7 @@ async fn what_is_too_old_goes_and_every_page_follows() {
 }
 
 #[tokio::test]
-async fn the_servers_setting_counts_where_a_room_says_nothing() {
+async fn the_servers_retention_applies_to_rooms_without_one() {
     let mut chat = Chat::start().await;
     let founder = chat.founder().await;
     let rooms = [talk(&chat, "silent", 2).await, talk(&chat, "kept", 2).await, talk(&chat, "short", 2).await];
@@ -94,9 +94,9 @@ async fn the_servers_setting_counts_where_a_room_says_nothing() {
     }
 }
 
-/// Archiving is no way to keep what must go; but nothing is said in such a room.
+/// Retention also applies to archived rooms, but without events.
 #[tokio::test]
-async fn an_archived_room_forgets_in_silence() {
+async fn an_archived_room_deletes_without_events() {
     let chat = Chat::start().await;
     let founder = chat.founder().await;
     let (attic, general) = (talk(&chat, "attic", 2).await, talk(&chat, "general", 1).await);

@@ -1,4 +1,4 @@
-//! One submit, one message: whatever is repeated, raced or changed in between.
+//! One submit is one message, despite retries, races and changes in between.
 
 use futures_util::future::join_all;
 use gapless::event::{DirectMessage, Message};
@@ -12,7 +12,7 @@ fn client_id() -> String {
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_with_the_first_message_for_ever() {
+async fn a_retry_always_returns_the_first_message() {
     let chat = Chat::start().await;
     let (ada, alice) = (chat.admin("ada").await, chat.user("alice").await);
     let (room, other_room) = (chat.room("general").await, chat.room("random").await);
@@ -21,7 +21,7 @@ async fn a_retry_is_answered_with_the_first_message_for_ever() {
     let retry = || alice.try_post_as(room.id, "hi", &id);
 
     assert_eq!(retry().await.is(200).body::<Message>(), first);
-    assert_eq!(alice.try_post_as(room.id, " hi\n", &id).await.is(200).body::<Message>(), first, "trimmed, the same");
+    assert_eq!(alice.try_post_as(room.id, " hi\n", &id).await.is(200).body::<Message>(), first, "trimmed: the same");
     assert_eq!(alice.try_post_as(room.id, "hi", &id.to_uppercase()).await.is(200).body::<Message>(), first);
     alice.try_post_as(room.id, "ho", &id).await.refused(422, "client_id_reused");
     alice.try_post_as(other_room.id, "hi", &id).await.refused(422, "client_id_reused");
@@ -37,7 +37,7 @@ async fn a_retry_is_answered_with_the_first_message_for_ever() {
     ada.archive(&room).await;
     assert_eq!(retry().await.is(200).body::<Message>().id, first.id);
 
-    // Another author's submits are others, under whatever id.
+    // A submit of another author is a different one, even with the same id.
     let of_ada: Message = ada.try_post_as(other_room.id, "hi", &id).await.is(201).body();
     assert_ne!(of_ada.id, first.id);
     ada.restore(&room).await;
@@ -45,7 +45,7 @@ async fn a_retry_is_answered_with_the_first_message_for_ever() {
 }
 
 #[tokio::test]
-async fn twenty_at_once_are_one_message() {
+async fn twenty_simultaneous_posts_of_one_submit_are_one_message() {
     let chat = Chat::start().await;
     let second = chat.second_instance().await;
     let alice = chat.user("alice").await;
@@ -119,7 +119,7 @@ async fn a_bad_row_never_fails_its_neighbours() {
 }
 
 #[tokio::test]
-async fn direct_messages_are_sent_once_too() {
+async fn direct_messages_are_also_sent_once() {
     let chat = Chat::start().await;
     let (ada, bob, eve) = (chat.admin("ada").await, chat.user("bob").await, chat.user("eve").await);
     let id = client_id();

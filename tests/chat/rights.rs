@@ -1,4 +1,4 @@
-//! Who may do what: every operation of the document, asked for by everybody there is.
+//! Permissions: every documented operation, called by every kind of caller.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use crate::actors::{Chat, Guest, PASSWORD, User};
 
-/// The status that each kind of caller gets. `user` wrote the message in question and so did `muted`; it is
-/// somebody else's for all others. `demoted` holds a token from the time as an admin. A row that ends in
-/// `?archived` is about an archived room.
+/// The status for each kind of caller. `user` and `muted` are the authors of the message concerned; for the others
+/// it is somebody else's. `demoted` has a token from the time as an admin. A row that ends in
+/// `?archived` concerns an archived room.
 const TABLE: &str = "
                         nobody garbage expired user other muted banned demoted admin
 register                   201     201     201  201   201   201    201     201   201
@@ -69,11 +69,11 @@ metrics                    401     401     401  401   401   401    401     401  
 ";
 
 #[tokio::test]
-async fn every_operation_has_its_answer_for_every_caller() {
+async fn every_operation_has_the_expected_status_for_every_caller() {
     let chat = Chat::start().await;
     let (asked, faults) = ask_everything(&chat, &chat.admin("ada").await, |_| true).await;
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
-    println!("{asked} answers, one for each operation and caller");
+    println!("{asked} responses, one for each operation and caller");
 }
 
 /// Calls every operation as every caller of a kind that `asks`. Returns the number of calls, and the responses that
@@ -102,7 +102,7 @@ pub async fn ask_everything(chat: &Chat, admin: &User, asks: fn(&str) -> bool) -
 }
 
 #[test]
-fn the_table_misses_no_operation() {
+fn the_table_contains_every_operation() {
     let document = serde_json::to_value(routes::document()).expect("the document is JSON");
     let paths = document["paths"].as_object().expect("the document has paths");
     let operations = paths.values().filter_map(Value::as_object).flat_map(|path| path.values());
@@ -118,7 +118,7 @@ struct Reply {
     text: String,
 }
 
-/// One request of its own caller, about things of its own.
+/// Sends one request, with a new caller and new objects.
 async fn ask(chat: &Chat, admin: &User, case: &str, kind: &str) -> Reply {
     let name = || format!("{}-{}", &kind[..3], &Uuid::new_v4().simple().to_string()[..20]);
     let person = match kind {
@@ -139,7 +139,7 @@ async fn ask(chat: &Chat, admin: &User, case: &str, kind: &str) -> Reply {
     let request = if body.is_null() { request } else { request.json(&body) };
     let response = request.send().await.expect("an answer");
     let status = response.status().as_u16();
-    // A stream that was granted has no end to wait for.
+    // An open stream does not end.
     let text = if operation == "open_stream" && status == 200 {
         String::new()
     } else {
@@ -149,7 +149,7 @@ async fn ask(chat: &Chat, admin: &User, case: &str, kind: &str) -> Reply {
     Reply { status, code: problem["code"].as_str().unwrap_or_default().to_owned(), text }
 }
 
-/// Puts the person into the state that the column names, and gives the caller they then are.
+/// Puts the user into the state that the column names, and returns them as a caller.
 async fn in_the_state_of(kind: &str, person: &User, admin: &User, chat: &Chat) -> Guest {
     match kind {
         "nobody" => return chat.guest(),
@@ -227,11 +227,11 @@ fn request(
         "open_stream" => (Method::GET, format!("/sse?room={}", room.id), Value::Null),
         "get_server" => (Method::GET, "/server".into(), Value::Null),
         "livez" | "readyz" | "metrics" => (Method::GET, format!("/{operation}"), Value::Null),
-        other => panic!("the table names {other}, which this test cannot ask for"),
+        other => panic!("this test cannot call {other}, which the table names"),
     }
 }
 
-/// The `code` that a refusal has.
+/// Returns the `code` of a refusal.
 fn code_of(case: &str, kind: &str, status: u16) -> &'static str {
     let operation = case.split('?').next().unwrap_or_default();
     match (status, operation, kind) {

@@ -1,5 +1,4 @@
-//! A new signing key, as its operator gives it to a running chat: nobody is signed out, and what was dropped opens
-//! nothing.
+//! Rotation of the signing key of a running chat: nobody is signed out, and tokens of a removed key are refused.
 
 use std::path::Path;
 use std::process::Command;
@@ -28,12 +27,12 @@ async fn tokens_outlive_a_rotation_and_end_with_their_key() {
     assert_ne!(kid(&before), kid(&after), "the new key signs");
 
     let kept = std::fs::read_to_string(&file).expect("the key file");
-    assert_eq!(kept.lines().count(), 2, "the new key and the former one");
+    assert_eq!(kept.lines().count(), 2, "the new key and the previous one");
     std::fs::write(&file, kept.lines().next().expect("a first line")).expect("a file");
     restart(&mut program).await;
     after.get("/users/me").await.is(200);
     before.get("/users/me").await.refused(401, "invalid_token");
-    // The session has not ended, only the token: its holder gets a new one.
+    // Only the token is invalid, not the session: its holder gets a new one.
     before.refreshed().await.get("/users/me").await.is(200);
 }
 
@@ -44,7 +43,7 @@ async fn restart(program: &mut Program) {
     program.is_ready().await;
 }
 
-/// Runs a command of the program, which prints into the file where one is given.
+/// Runs a command of the program, and writes its output to the file if one is given.
 fn gapless_prints(args: &[&str], into: Option<&Path>) {
     let output = Command::new(env!("CARGO_BIN_EXE_gapless")).args(args).env_clear().output().expect("it runs");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,4 @@
-//! What the program writes for its operator holds no token, no password and nobody's words, however much it is
-//! asked to write.
+//! The log contains no token, password or message text at any log level.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use uuid::Uuid;
 
 use crate::actors::{Database, FOUNDER, Guest, Launch, PASSWORD, User};
 
-/// Makes things that nobody else may know, and remembers them.
+/// Generates secrets, and records them.
 #[derive(Default)]
 struct Secrets(Vec<String>);
 
@@ -21,7 +20,7 @@ impl Secrets {
         secret
     }
 
-    /// Both tokens of a session; of the access token its claims and its signature, each for itself.
+    /// Records both tokens of a session; the claims and signature of the access token separately.
     fn note(&mut self, user: &User) {
         self.0.extend(user.access_token().split('.').skip(1).map(str::to_owned));
         self.0.push(user.refresh_token.clone());
@@ -29,11 +28,11 @@ impl Secrets {
 }
 
 #[tokio::test]
-async fn the_log_keeps_every_secret() {
+async fn no_secret_is_logged() {
     for format in ["text", "json"] {
         let database = Database::create().await;
         let launch = Launch::on(&database.url()).with("RUST_LOG", "trace").with("LOG_FORMAT", format);
-        // Before the heartbeat's second, so that its trace does not drown the rest.
+        // A longer heartbeat than in other tests, so that its traces do not dominate the log.
         let program = launch.with("HEARTBEAT_SECS", 15).start().await;
         let guest = program.guest();
         let mut secrets = Secrets(vec![PASSWORD.to_owned(), "07070707070707".to_owned()]);
@@ -41,7 +40,7 @@ async fn the_log_keeps_every_secret() {
         let (alice, ada) = accounts(&guest, &mut secrets).await;
         conversation(&guest, &alice, &ada, &mut secrets).await;
         refusals(&guest, &alice, &mut secrets).await;
-        // What fails for want of the database is logged, and still not what was sent.
+        // Failures without the database are logged, but not the contents of the request.
         database.take_away().await;
         let room: UserId = UserId::new();
         alice.send("/messages", json!({"room_id": room, "body": secrets.new_one()})).await.is(503);
@@ -51,8 +50,8 @@ async fn the_log_keeps_every_secret() {
         database.bring_back().await;
 
         let log = program.log();
-        assert!(log.matches("answered").count() > 20, "the program logs what it answers: {log}");
-        assert!(log.contains("DEBUG"), "the program logs all that it was built to log");
+        assert!(log.matches("answered").count() > 20, "the program logs its responses: {log}");
+        assert!(log.contains("DEBUG"), "the program logs at debug level");
         for secret in &secrets.0 {
             let line = log.lines().find(|line| line.contains(secret.as_str()));
             assert_eq!(line, None, "{format}: a secret is in the log");
@@ -77,7 +76,7 @@ async fn accounts(guest: &Guest, secrets: &mut Secrets) -> (User, User) {
     let other = User::sign_in(guest.clone(), "alice", &new).await;
     secrets.note(&other);
     other.sign_out().await;
-    // A spent token shown again is worth a warning.
+    // Presenting a spent token logs a warning.
     guest.send("/auth/refresh", json!({"refresh_token": alice.refresh_token})).await.is(401);
     let again = User::sign_in(guest.clone(), "alice", &new).await;
     secrets.note(&again);
@@ -105,7 +104,7 @@ async fn conversation(guest: &Guest, alice: &User, ada: &User, secrets: &mut Sec
     resumed.expect_reset("epoch").await;
 }
 
-/// Secrets where they do not belong, and in requests that are refused.
+/// Sends secrets in unexpected places, and in requests that are refused.
 async fn refusals(guest: &Guest, alice: &User, secrets: &mut Secrets) {
     let token = alice.access_token().to_owned();
     for path in ["/sse", "/users/me", "/messages", "/nothing", "/rooms"] {
@@ -128,7 +127,7 @@ async fn refusals(guest: &Guest, alice: &User, secrets: &mut Secrets) {
     let broken = guest.request(Method::POST, "/auth/login").header("content-type", "application/json");
     let broken = broken.body(format!("{{\"password\":\"{}\"", secrets.new_one()));
     assert_eq!(broken.send().await.expect("an answer").status(), 400);
-    // A request that never arrives whole.
+    // A request that never arrives completely.
     let half = guest.request(Method::POST, "/auth/login").header("content-type", "application/json");
     let begun = futures_util::stream::once({
         let secret = secrets.new_one();

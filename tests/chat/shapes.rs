@@ -1,4 +1,4 @@
-//! Every shape of the wire, to the letter: what clients may rely on.
+//! The exact JSON of every response and event, on which clients rely.
 
 use gapless::event::Room;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ async fn a_message_from_its_post_to_its_deletion() {
     message["deleted_at"] = "[time]".into();
     let page = chat.guest().get(&format!("/messages?room_id={}", room.id)).await.is(200).json();
     assert_eq!(redacted(&page), json!({"messages": [message], "head_seq": 1, "cursor": "[cursor]"}));
-    assert_eq!(page["messages"][0]["pos"], posted.json()["pos"], "the place of a message stays");
+    assert_eq!(page["messages"][0]["pos"], posted.json()["pos"], "a message keeps its position");
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn every_event_of_the_stream() {
     let counted = json!({"room_id": "[uuid]", "users": 1, "guests": 0});
     assert_eq!(redacted(&stream.expect("presence").await.data), counted);
 
-    // What is posted, edited and changed is heard in the shape in which REST answers it.
+    // Events of posts, edits and changes contain the same JSON as the REST responses.
     let message = ada.try_post(&room, "hi").await.is(201).json();
     assert_eq!(stream.expect("message.posted").await.data, message);
     let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
@@ -246,7 +246,7 @@ async fn the_state_of_the_service() {
     );
     let mut traits = chat.guest().get("/server").await.is(200).json();
     traits["status"] = "ready".into();
-    assert_eq!(traits, ready, "tabs of the release before read it at /readyz");
+    assert_eq!(traits, ready, "tabs of the previous release read it at /readyz");
     let metrics = chat.guest().metrics().await;
     assert!(metrics.contains("gapless_http_request_duration_seconds_bucket"), "{metrics}");
     let document = chat.guest().get("/openapi.json").await.is(200).json();

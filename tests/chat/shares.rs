@@ -1,5 +1,5 @@
-//! Fair shares: readers who are far behind, loops of opening streams, health checks and nonexistent rooms slow down
-//! their own origin only.
+//! Fair shares: readers that are far behind, loops of opening streams, health checks and nonexistent rooms slow down
+//! only their own origin.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::actors::{Chat, Guest};
 
-/// A few entries; earlier ones are read from the database.
+/// A few entries; earlier events are read from the database.
 const TINY_RING: usize = 2_000;
 
-/// The sum of a metric of this process.
+/// Returns the sum of a metric of this process.
 fn metric(name: &str) -> f64 {
     let text = telemetry::render_metrics();
     let of_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
@@ -19,7 +19,7 @@ fn metric(name: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn posts_and_requests_go_on_while_readers_have_every_connection_of_replay() {
+async fn posts_and_requests_continue_while_replay_uses_all_its_connections() {
     let chat = Chat::start_with(|config| config.ring_bytes = TINY_RING).await;
     let (alice, room) = (chat.user("alice").await, chat.room("general").await);
     let start = chat.guest().listen(&room).await.cursor;
@@ -61,7 +61,7 @@ async fn begins(guest: &Guest) -> String {
 }
 
 #[tokio::test]
-async fn a_loop_of_openings_is_told_busy_and_a_reload_is_not() {
+async fn a_loop_of_openings_gets_bye_busy_and_reloads_do_not() {
     let chat = Chat::start_with(|config| {
         config.rate_limits = true;
         config.max_streams_per_address = 64;
@@ -75,7 +75,7 @@ async fn a_loop_of_openings_is_told_busy_and_a_reload_is_not() {
     }
     while begins(&guest).await == "hello" {
         opened += 1;
-        assert!(opened < 1_000, "a loop goes on for ever");
+        assert!(opened < 1_000, "the loop was never refused");
     }
     assert!(metric("gapless_limits_hit_total") >= 1.0);
     // The response makes the browser retry: 200, and `bye busy`.
@@ -84,7 +84,7 @@ async fn a_loop_of_openings_is_told_busy_and_a_reload_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_checks_of_many_cost_one_look_a_second() {
+async fn many_health_checks_cost_one_database_check_a_second() {
     let chat = Chat::start().await;
     chat.guest().get("/readyz").await.is(200);
     let (probes, began) = (metric("gapless_readiness_probes_total"), Instant::now());
@@ -102,17 +102,17 @@ async fn health_checks_of_many_cost_one_look_a_second() {
     }
     let asked: u32 = checkers.join_all().await.into_iter().sum();
     let probes = metric("gapless_readiness_probes_total") - probes;
-    println!("figure: {asked} health checks in {:?}: {probes} looks at the database", began.elapsed());
-    assert!(asked > 20 && probes <= began.elapsed().as_secs_f64() + 1.0, "{probes} looks for {asked}");
+    println!("figure: {asked} health checks in {:?}: {probes} database checks", began.elapsed());
+    assert!(asked > 20 && probes <= began.elapsed().as_secs_f64() + 1.0, "{probes} checks for {asked}");
 
-    // Leaving takes effect at once, even with a fresh cached result.
+    // Shutting down takes effect at once, even with a recent cached result.
     chat.guest().get("/readyz").await.is(200);
     chat.first.app.lifecycle.retiring.cancel();
     chat.guest().get("/readyz").await.is(503);
 }
 
 #[tokio::test]
-async fn rooms_that_do_not_exist_are_neither_counted_nor_told() {
+async fn nonexistent_rooms_have_no_counts_and_no_events() {
     let chat = Chat::start().await;
     let room = chat.room("general").await;
     let mut watch = chat.guest().listen(&room).await;

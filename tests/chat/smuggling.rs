@@ -1,6 +1,6 @@
-//! Requests that two servers in a row could read differently, so that one hides in another's body; and heads that
-//! break the grammar of HTTP. Each is refused or read as RFC 9112 says, its connection ends where the two readings
-//! would part, and no hidden request is ever answered.
+//! Request smuggling: requests that a proxy and the server could parse differently, so that one hides in another's
+//! body; and heads that violate the grammar of HTTP. Each is refused or parsed according to RFC 9112, an ambiguous one
+//! closes its connection, and no hidden request is ever answered.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use crate::actors::{Chat, Wire};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What an attacker hides: it would be answered with the list of rooms.
+/// The hidden request; its response would be the list of rooms.
 const HIDDEN: &str = "GET /rooms HTTP/1.1\r\nHost: chat.test\r\n\r\n";
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
-    /// Refused, and the connection closed: nothing that follows is read as a request.
+    /// Refused, and the connection closed: no later bytes are parsed as a request.
     Closed(u16),
-    /// Answered once; the connection is of use for the next request.
+    /// Answered once; the connection stays usable for the next request.
     Served(u16),
 }
 use Fate::{Closed, Served};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_hides_in_another() {
+async fn no_request_can_be_smuggled() {
     let chat = Chat::start().await;
     let post = |headers: &str, body: &str| {
         format!("POST /auth/login HTTP/1.1\r\nHost: chat.test\r\nContent-Type: application/json\r\n{headers}\r\n{body}")
@@ -33,10 +33,10 @@ async fn no_request_hides_in_another() {
     let length = body.len();
     let chunk = format!("{length:x}\r\n{body}\r\n0\r\n\r\n");
     let cases = [
-        // The plain forms, without which the others would prove nothing.
+        // The valid forms, without which the others would prove nothing.
         ("a length", post(&format!("Content-Length: {length}\r\n"), body), Served(401)),
         ("chunks", chunked(&chunk), Served(401)),
-        // A length beside chunks is an attack or an error (RFC 9112, 6.3): the chunks count, and the connection ends.
+        // A length beside chunks is an attack or an error (RFC 9112, 6.3): the chunks count, and the connection closes.
         (
             "a length and chunks",
             post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", &format!("{chunk}{HIDDEN}")),
@@ -50,19 +50,19 @@ async fn no_request_hides_in_another() {
         ("two lengths", post(&format!("Content-Length: 0\r\nContent-Length: {length}\r\n"), HIDDEN), Closed(400)),
         ("a list of lengths", post(&format!("Content-Length: {length}, 0\r\n"), HIDDEN), Closed(400)),
         ("a length with a sign", post("Content-Length: +4\r\n", HIDDEN), Closed(400)),
-        ("a length of less than nothing", post("Content-Length: -1\r\n", HIDDEN), Closed(400)),
+        ("a negative length", post("Content-Length: -1\r\n", HIDDEN), Closed(400)),
         ("a length in hex", post("Content-Length: 0x4\r\n", HIDDEN), Closed(400)),
-        ("a length beyond all numbers", post("Content-Length: 99999999999999999999\r\n", HIDDEN), Closed(400)),
-        ("a coding nobody knows", post("Transfer-Encoding: xchunked\r\n", HIDDEN), Closed(400)),
+        ("a length that overflows", post("Content-Length: 99999999999999999999\r\n", HIDDEN), Closed(400)),
+        ("an unknown coding", post("Transfer-Encoding: xchunked\r\n", HIDDEN), Closed(400)),
         ("chunks that are not last", post("Transfer-Encoding: chunked, identity\r\n", HIDDEN), Closed(400)),
         ("chunks by another spelling", post("Transfer-Encoding: \x0bchunked\r\n", HIDDEN), Closed(400)),
         ("space before the colon", post("Transfer-Encoding : chunked\r\n", HIDDEN), Closed(400)),
         ("a folded header", post("Transfer-Encoding:\r\n chunked\r\n", HIDDEN), Closed(400)),
-        ("a chunk of no number", chunked(&format!("zz\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
-        ("a chunk beyond all numbers", chunked(&format!("fffffffffffffffff\r\n{HIDDEN}")), Closed(400)),
-        ("a chunk longer than it says", chunked(&format!("1\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
+        ("a chunk without a number", chunked(&format!("zz\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
+        ("a chunk size that overflows", chunked(&format!("fffffffffffffffff\r\n{HIDDEN}")), Closed(400)),
+        ("a chunk longer than its size", chunked(&format!("1\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
         ("an endless extension of a chunk", chunked(&format!("1;{}", "x".repeat(100_000))), Closed(400)),
-        // Extensions are passed over (RFC 9112, 7.1.1), and a bare LF ends none.
+        // Extensions are ignored (RFC 9112, 7.1.1), and a bare LF does not end one.
         ("an extension", chunked(&chunk.replacen("\r\n", ";a=b\r\n", 1)), Served(401)),
         ("LF within an extension", chunked(&format!("{length:x};a\nb\r\n{body}\r\n0\r\n\r\n{HIDDEN}")), Closed(400)),
         ("a name with a NUL", get("/livez HTTP/1.1\r\nHost: chat.test\r\nX\0Y: z"), Closed(400)),
@@ -75,7 +75,7 @@ async fn no_request_hides_in_another() {
         ("LF behind the request line", "GET /livez HTTP/1.1\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
         ("LF behind a header", "GET /livez HTTP/1.1\r\nHost: chat.test\nX: y\r\n\r\n".to_owned(), Closed(400)),
         ("LF for the empty line", "GET /livez HTTP/1.1\r\nHost: chat.test\r\n\n".to_owned(), Closed(400)),
-        ("nothing but LF", "GET /livez HTTP/1.1\nHost: chat.test\n\n".to_owned(), Closed(400)),
+        ("only LF", "GET /livez HTTP/1.1\nHost: chat.test\n\n".to_owned(), Closed(400)),
         ("LF before the request", "\nGET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
         ("CR LF before the request", "\r\nGET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Served(200)),
         ("LF within a trailer", chunked(&format!("{length:x}\r\n{body}\r\n0\r\nX: y\n\r\n\r\n{HIDDEN}")), Closed(400)),
@@ -87,15 +87,15 @@ async fn no_request_hides_in_another() {
         ("two hosts in one", get("/livez HTTP/1.1\r\nHost: chat.test, else.test"), Closed(400)),
         ("a host with a user", get("/livez HTTP/1.1\r\nHost: me@chat.test"), Closed(400)),
         ("a host with a path", get("/livez HTTP/1.1\r\nHost: chat.test/rooms"), Closed(400)),
-        ("a whole address without a host", get("http://chat.test/livez HTTP/1.1"), Closed(400)),
+        ("a complete URL without a host", get("http://chat.test/livez HTTP/1.1"), Closed(400)),
         ("no host, with a body", get("/livez HTTP/1.1\r\nContent-Length: 57") + HIDDEN, Closed(400)),
         ("a host with a port", get("/livez HTTP/1.1\r\nHost: chat.test:8080"), Served(200)),
         ("a host by number", get("/livez HTTP/1.1\r\nHost: [2001:db8::1]:80"), Served(200)),
         ("an empty host", get("/livez HTTP/1.1\r\nHost:"), Served(200)),
         ("a method with a space", "G ET /livez HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Closed(400)),
-        // An address may be written whole (RFC 9112, 3.2.2): the same resource, and no way to another.
-        ("a whole address", get("http://chat.test/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
-        ("a whole address of elsewhere", get("http://127.0.0.1:1/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
+        // A target may be a complete URL (RFC 9112, 3.2.2): it is the same resource, and gives no access to others.
+        ("a complete URL", get("http://chat.test/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
+        ("a complete URL of another host", get("http://127.0.0.1:1/livez HTTP/1.1\r\nHost: chat.test"), Served(200)),
         ("a tunnel", "CONNECT chat.test:443 HTTP/1.1\r\nHost: chat.test\r\n\r\n".to_owned(), Served(404)),
         (
             "another protocol asked for",
@@ -111,12 +111,12 @@ async fn no_request_hides_in_another() {
         }
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
-    println!("figure: {} requests of two meanings, none of which hid another", cases.len());
+    println!("figure: {} ambiguous requests, none of which hid another", cases.len());
 }
 
 /// A proxy sends many requests on one connection; every one is checked, not only the first.
 #[tokio::test]
-async fn later_heads_are_read_as_strictly_as_the_first() {
+async fn later_heads_are_parsed_as_strictly_as_the_first() {
     let chat = Chat::start().await;
     let before = [
         ("nothing", String::new()),
@@ -153,17 +153,17 @@ async fn later_heads_are_read_as_strictly_as_the_first() {
 
 /// HTTP/1.0 had no `Host` (RFC 9112, section 3.2).
 #[tokio::test]
-async fn an_old_client_names_no_host_and_at_most_one() {
+async fn an_old_client_may_omit_the_host() {
     let chat = Chat::start().await;
     for (headers, expected) in [("", 200), ("Host: chat.test\r\n", 200), ("Host: a\r\nHost: b\r\n", 400)] {
         let mut wire = Wire::connect(chat.guest().address).await.expect("it listens");
         wire.send(format!("GET /livez HTTP/1.0\r\n{headers}\r\n")).await.expect("it reads");
         assert_eq!(wire.answer().await.expect("an answer").0, expected, "{headers:?}");
-        assert!(wire.ends_within(PATIENCE).await, "HTTP/1.0 keeps no connection unless asked to");
+        assert!(wire.ends_within(PATIENCE).await, "HTTP/1.0 closes the connection by default");
     }
 }
 
-/// Sends it with a question behind it, whose answer tells that the connection goes on.
+/// Sends it, followed by another request, whose response shows that the connection stays usable.
 async fn fate(chat: &Chat, request: &str) -> Result<Fate, String> {
     let mut wire = Wire::connect(chat.guest().address).await.expect("it listens");
     wire.send(request).await.ok();

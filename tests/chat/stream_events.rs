@@ -1,4 +1,4 @@
-//! The stream as the OpenAPI document describes it: every kind is heard, and its bytes fit its schema.
+//! The stream compared with the OpenAPI document: every kind of event is received and matches its schema.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn frames_of_every_kind_fit_the_document() {
         heard.insert(kind);
     }
     let described = described.as_object().expect("a mapping").keys().map(String::as_str);
-    assert_eq!(heard, described.collect(), "kinds heard and kinds described");
+    assert_eq!(heard, described.collect(), "kinds received, and kinds documented");
 }
 
 async fn hear_until(name: &str, stream: &mut Stream, events: &mut Vec<Value>) {
@@ -80,7 +80,7 @@ fn event(kind: &str, id: Option<&str>, data: &Value) -> Value {
     event
 }
 
-/// Checks a value against a schema, and that the schema describes all of it: nothing more, nothing less.
+/// Checks a value against a schema, and that both have exactly the same fields.
 fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
         let schema = document.pointer(reference.trim_start_matches('#')).expect("a schema of the document");
@@ -107,9 +107,9 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    assert!(types.contains(&is.into()), "{value} is not as in {schema}, in {at}");
+    assert!(types.contains(&is.into()), "{value} does not match {schema}, in {at}");
     if let Some(allowed) = schema["enum"].as_array() {
-        assert!(allowed.contains(value), "{value} is not as in {schema}, in {at}");
+        assert!(allowed.contains(value), "{value} does not match {schema}, in {at}");
     }
     match value {
         Value::Array(items) => items.iter().for_each(|item| check(document, &schema["items"], item, at)),
@@ -118,7 +118,11 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
             let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let described = schema["properties"].as_object().into_iter().flatten();
             assert_eq!(names, required, "fields sent, and fields required, in {at}");
-            assert_eq!(names, described.map(|(name, _)| name.as_str()).collect(), "fields sent and described, in {at}");
+            assert_eq!(
+                names,
+                described.map(|(name, _)| name.as_str()).collect(),
+                "fields sent and documented, in {at}"
+            );
             fields.iter().for_each(|(name, value)| check(document, &schema["properties"][name], value, at));
         }
         _ => {}

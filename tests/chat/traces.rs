@@ -1,5 +1,5 @@
-//! The way of a post, as a collector is told it: from the request to the first write on a stream, here and on another
-//! instance. Run with `--features otlp`.
+//! The trace of a post as exported to a collector: from the request to the first write on a stream, on this and on
+//! another instance. Run with `--features otlp`.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -16,16 +16,16 @@ use crate::actors::{Database, FOUNDER, Launch, PASSWORD, Program, Redis, User};
 
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
-/// Takes traces by OTLP over HTTP, and keeps them.
+/// Receives traces by OTLP over HTTP, and stores them.
 struct Collector {
     address: SocketAddr,
     told: Told,
 }
 
-/// Every request of exporters, as JSON.
+/// All requests of exporters, as JSON.
 type Told = Arc<Mutex<Vec<Value>>>;
 
-/// A span, and which instance told it.
+/// A span, and the instance that exported it.
 #[derive(Debug, Clone)]
 struct Span {
     instance: String,
@@ -42,7 +42,7 @@ impl Collector {
         Self { address, told }
     }
 
-    /// A program that tells this collector, at once.
+    /// Settings of a program that exports to this collector without delay.
     fn told_by(&self, launch: Launch) -> Launch {
         launch
             .with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.address))
@@ -93,7 +93,7 @@ async fn take(State(told): State<Told>, Json(traces): Json<Value>) -> Json<Value
     Json(json!({}))
 }
 
-/// `axum::serve` is left out of the program's own features: a collector needs no more than this.
+/// Replaces `axum::serve`, which the program's features do not include.
 async fn axum_serve(listener: TcpListener, router: Router) {
     use hyper_util::rt::TokioIo;
     use hyper_util::service::TowerToHyperService;
@@ -117,7 +117,7 @@ fn attribute(attributes: &Value, key: &str) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The whole way of one post, from `POST /messages` to a write on a stream of each of two instances.
+/// Returns the complete path of one post, from `POST /messages` to a write on a stream of each of two instances.
 fn whole_way(spans: &[Span]) -> Option<Vec<Span>> {
     let find =
         |name: &'static str, parent: &Span| spans.iter().find(|span| span.is(name) && span.is_below(parent)).cloned();
@@ -138,7 +138,7 @@ async fn founder(program: &Program) -> User {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_post_is_followed_to_the_streams_of_two_instances() {
+async fn a_trace_follows_a_post_to_the_streams_of_two_instances() {
     let Some(redis) = Redis::start().await else { return };
     let (collector, database) = (Collector::start().await, Database::create().await);
     let launch = || {
@@ -154,7 +154,7 @@ async fn a_post_is_followed_to_the_streams_of_two_instances() {
 
     let began = Instant::now();
     let way = loop {
-        // A caller's own trace is not joined.
+        // A caller's own trace is not continued.
         let body = json!({"room_id": room.id, "body": "gazelle"});
         let foreign = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let posted = alice.request(reqwest::Method::POST, "/messages").header("traceparent", foreign).json(&body);
@@ -164,7 +164,7 @@ async fn a_post_is_followed_to_the_streams_of_two_instances() {
         if let Some(way) = whole_way(&collector.spans()) {
             break way;
         }
-        assert!(began.elapsed() < TOLD_WITHIN, "no whole way among {:#?}", collector.spans());
+        assert!(began.elapsed() < TOLD_WITHIN, "no complete path among {:#?}", collector.spans());
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     let [request, queue, commit, _, _, _, near_write, far_write] = &way[..] else { unreachable!("eight spans") };
@@ -175,7 +175,7 @@ async fn a_post_is_followed_to_the_streams_of_two_instances() {
     assert_eq!(attribute(attributes, "http.route"), "/messages");
     assert_eq!(attribute(attributes, "http.response.status_code"), "201");
     assert_eq!(attribute(attributes, "http.response.header.x-request-id").len(), 36);
-    assert!(near_write.nanos("endTimeUnixNano") >= commit.nanos("endTimeUnixNano"), "nothing is heard uncommitted");
+    assert!(near_write.nanos("endTimeUnixNano") >= commit.nanos("endTimeUnixNano"), "delivered before the commit");
     let since = request.nanos("startTimeUnixNano");
     println!(
         "figure: a post followed through {} spans; written to a stream here {} µs after its request began, on another instance {} µs",
@@ -184,7 +184,7 @@ async fn a_post_is_followed_to_the_streams_of_two_instances() {
         (far_write.nanos("endTimeUnixNano") - since) / 1_000,
     );
 
-    // What nobody may be told, and what nobody wants to read. The last is sent as the program ends.
+    // Neither secrets nor noise may be exported. The last spans are sent when the program ends.
     ada.write_to(&alice, "oryx").await;
     here.guest().get("/messages?room_id=zebra&access_token=okapi").await;
     here.guest().with_token("okapi").get("/users/me").await.is(401);
@@ -204,7 +204,7 @@ async fn a_post_is_followed_to_the_streams_of_two_instances() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_sampled_is_not_kept() {
+async fn unsampled_traces_are_not_exported() {
     let (collector, database) = (Collector::start().await, Database::create().await);
     let launch = collector.told_by(Launch::on(&database.url())).with("OTEL_TRACES_SAMPLER", "always_off");
     let mut program = launch.start().await;
@@ -220,7 +220,7 @@ async fn what_is_not_sampled_is_not_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collector_that_is_away_disturbs_nobody() {
+async fn an_unreachable_collector_does_not_delay_posts() {
     let (gone, database) = (Redis::away(), Database::create().await);
     let launch = Launch::on(&database.url()).with("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", gone.address));
     let mut program = launch.with("OTEL_BSP_SCHEDULE_DELAY", 100).start().await;
@@ -230,7 +230,7 @@ async fn a_collector_that_is_away_disturbs_nobody() {
     for number in 0..20 {
         ada.post(&room, &number.to_string()).await;
     }
-    assert!(began.elapsed() < Duration::from_secs(10), "posts wait for a collector: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "posts wait for the collector: {:?}", began.elapsed());
     program.signal(Signal::TERM);
-    assert!(program.ends_within(Duration::from_secs(30)).await.success(), "it ends all the same");
+    assert!(program.ends_within(Duration::from_secs(30)).await.success(), "it ends anyway");
 }

@@ -1,4 +1,4 @@
-//! A chat that moves: exported while it runs, imported into another database, it goes on as if nothing had happened.
+//! Moving a chat: exported while it runs and imported into another database, it continues unchanged.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -20,7 +20,7 @@ fn run(database: &Database, args: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    // It may refuse before it has read everything.
+    // The program may fail before it has read everything.
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).ok();
     child.wait_with_output().expect("it ends")
 }
@@ -31,19 +31,19 @@ fn export(database: &Database, flags: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("lines are UTF-8")
 }
 
-/// What the operator is told.
+/// Runs an import and returns its output.
 fn import(database: &Database, lines: &str) -> Result<String, String> {
     let output = run(database, &["import"], lines);
     let told = |bytes| String::from_utf8(bytes).expect("text");
     if output.status.success() { Ok(told(output.stdout)) } else { Err(told(output.stderr)) }
 }
 
-/// Everything but the first line, which has the time.
+/// Returns all lines except the first, which contains the time.
 fn content(lines: &str) -> &str {
     lines.split_once('\n').expect("more than one line").1
 }
 
-/// A room as a reader has it, without what belongs to one history alone.
+/// Reads a page of a room, without the parts that depend on the history.
 async fn page(reader: &User, room: &str) -> Value {
     let mut page = reader.get(&format!("/messages?room_id={room}&limit=200")).await.is(200).json();
     page["cursor"].take();
@@ -54,7 +54,7 @@ async fn page(reader: &User, room: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_exported_chat_goes_on_in_another_database() {
+async fn an_exported_chat_continues_in_another_database() {
     let source = Database::create().await;
     let here = Launch::on(&source.url()).start().await;
     let founder = User::sign_in(here.guest(), FOUNDER, PASSWORD).await;
@@ -90,7 +90,7 @@ async fn an_exported_chat_goes_on_in_another_database() {
     let told = import(&target, &whole).expect("an import");
     assert_eq!(told, "Imported 4 users, 2 rooms, 7 messages, 1 direct messages.\n");
     let again = export(&target, &["--with-password-hashes", "--with-direct-messages"]);
-    assert_eq!(content(&again), content(&whole), "nothing is lost, and nothing is new");
+    assert_eq!(content(&again), content(&whole), "nothing was lost or added");
     let ledger = Ledger::read(&target.pool()).await;
     assert_eq!(ledger.messages.len(), 7);
 
@@ -107,7 +107,7 @@ async fn an_exported_chat_goes_on_in_another_database() {
     let direct = new_alice.get("/direct-messages").await.is(200).json();
     assert_eq!(direct["messages"][0]["body"], "psst");
 
-    // A repeat from before the move is still a repeat, and other words are still refused.
+    // A retry from before the move is still a retry, and a different text is still refused.
     for (client, body, message) in [
         (&clients[0], "kept\n😀", &posted[0]),
         (&clients[1], "edited", &posted[1]),
@@ -166,7 +166,7 @@ fn small_chat() -> Vec<Value> {
     ]
 }
 
-/// Makes one line of it wrong.
+/// Makes one line of an export invalid.
 type Spoil = fn(&mut Vec<Value>);
 
 fn written(lines: &[Value]) -> String {
@@ -175,7 +175,7 @@ fn written(lines: &[Value]) -> String {
 }
 
 #[tokio::test]
-async fn a_wrong_line_is_named_and_nothing_is_imported() {
+async fn an_invalid_line_is_named_and_nothing_is_imported() {
     let target = Database::empty().await;
     let cases: [(&str, &str, Spoil); 14] = [
         ("line 1", "begins with", |lines| drop(lines.remove(0))),
@@ -210,7 +210,7 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
     let no_json = written(&small_chat()).replace("\"hi\"", "hi");
     assert!(import(&target, &no_json).expect_err("no JSON").contains("line 5"));
 
-    let told = import(&target, &written(&small_chat())).expect("nothing is wrong with it");
+    let told = import(&target, &written(&small_chat())).expect("a valid export");
     assert_eq!(told, "Imported 2 users, 1 rooms, 3 messages, 0 direct messages.\n");
     let exported: Vec<Value> =
         export(&target, &[]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -218,7 +218,7 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
 }
 
 #[tokio::test]
-async fn an_export_of_an_earlier_release_is_taken_whatever_it_let_pass() {
+async fn an_export_of_an_earlier_release_with_looser_rules_is_accepted() {
     let source = Database::create().await;
     let here = Launch::on(&source.url()).start().await;
     let founder = User::sign_in(here.guest(), FOUNDER, PASSWORD).await;
@@ -233,7 +233,7 @@ async fn an_export_of_an_earlier_release_is_taken_whatever_it_let_pass() {
         .replace("Cafe-2", "CAFE\u{301}")
         .replace("shows nothing", "\u{2800}");
     let target = Database::empty().await;
-    import(&target, &earlier).expect("the export is taken");
+    import(&target, &earlier).expect("the export is accepted");
 
     let there = Launch::on(&target.url()).start().await;
     let guest = there.guest();

@@ -1,5 +1,5 @@
-//! What an operator sees: numbers that are right, that say nothing of anybody, and that do not grow with the chat; and one
-//! line of the log for each request.
+//! Observability: metrics are correct, contain no personal data, and their number does not grow with the chat; each
+//! request is one log line.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ use crate::actors::{Database, FOUNDER, Launch, PASSWORD, Program, User};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long a number may lag behind what it counts.
+/// Time limit for a metric to include an event.
 const NOTED_WITHIN: Duration = Duration::from_secs(10);
 
 async fn founder(program: &Program) -> User {
     User::sign_in(program.guest(), FOUNDER, PASSWORD).await
 }
 
-/// Waits until a metric is this much, or more.
+/// Waits until a metric is at least this value.
 async fn is_at_least(program: &Program, name: &str, label: &str, least: f64) {
     let began = Instant::now();
     loop {
@@ -35,7 +35,7 @@ async fn is_at_least(program: &Program, name: &str, label: &str, least: f64) {
 }
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn events_and_requests_are_counted() {
     let database = Database::create().await;
     let program = Launch::on(&database.url()).start().await;
     let ada = founder(&program).await;
@@ -86,7 +86,7 @@ async fn what_happens_is_counted() {
         let found = program.metric(name, label).await;
         assert!((found - exactly).abs() < 0.5, "{name}{{{label}}} is {found}, and not {exactly}");
     }
-    // One sample for the message; the reader has it before its writer has noted that.
+    // One sample for the message. The reader may receive it before the sample is recorded.
     is_at_least(&program, "gapless_commit_to_client_seconds_count", "", 1.0).await;
     let seconds = program.metric("gapless_commit_to_client_seconds_sum", "").await;
     assert!(seconds > 0.0 && seconds < 30.0, "{seconds} s from commits to the client");
@@ -110,7 +110,7 @@ async fn what_happens_is_counted() {
 }
 
 #[tokio::test]
-async fn whoever_is_refused_is_counted_by_the_limit() {
+async fn refusals_are_counted_by_limit() {
     let database = Database::create().await;
     let launch = Launch::on(&database.url()).with("RATE_LIMITS", "on").with("MAX_STREAMS", 1);
     let program = launch.start().await;
@@ -129,11 +129,11 @@ async fn whoever_is_refused_is_counted_by_the_limit() {
 }
 
 #[tokio::test]
-async fn numbers_do_not_grow_with_the_chat_and_name_nobody() {
+async fn the_number_of_series_does_not_grow_and_labels_name_nobody() {
     let database = Database::create().await;
     let program = Launch::on(&database.url()).start().await;
     let ada = founder(&program).await;
-    // Twice, so that whatever can be counted at all was counted once.
+    // Twice, so that every possible series exists after the first time.
     live(&program, &ada, 0).await;
     live(&program, &ada, 1).await;
     let before = series(&program).await;
@@ -143,18 +143,18 @@ async fn numbers_do_not_grow_with_the_chat_and_name_nobody() {
     }
     let after = series(&program).await;
     let new: Vec<_> = after.difference(&before).collect();
-    assert!(new.is_empty(), "more rooms, users, paths and methods are no more numbers: {new:#?}");
+    assert!(new.is_empty(), "more rooms, users, paths and methods must not add series: {new:#?}");
     assert!(after.len() < 1_500, "{} series", after.len());
 
     let said = program.guest().metrics().await;
     names.extend([FOUNDER, "zebra", "savanna", "gazelle", "127.0.0.1"].map(str::to_owned));
     for name in &names {
-        assert!(!said.contains(name.as_str()), "{name} is in a number");
+        assert!(!said.contains(name.as_str()), "{name} is in a metric");
     }
     println!("figure: {} series after 8 rooms and users, as many as after 2", after.len());
 }
 
-/// Everything that can be done, by a new user in a new room and at new addresses. The names and ids that came of it.
+/// Performs every action, as a new user in a new room and at new addresses. Returns the resulting names and ids.
 async fn live(program: &Program, ada: &User, round: usize) -> Vec<String> {
     let guest = program.guest();
     let room: Room = ada.create_room(&format!("savanna {round}")).await;
@@ -184,7 +184,7 @@ async fn live(program: &Program, ada: &User, round: usize) -> Vec<String> {
     vec![room.id.to_string(), user.id.to_string(), message.id.to_string(), direct.id.to_string()]
 }
 
-/// Every series, without its value.
+/// Returns every series, without its value.
 async fn series(program: &Program) -> BTreeSet<String> {
     let said = program.guest().metrics().await;
     let lines = said.lines().filter(|line| !line.starts_with('#'));
@@ -192,7 +192,7 @@ async fn series(program: &Program) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn numbers_are_for_those_who_run_it() {
+async fn metrics_are_only_for_the_operator() {
     let database = Database::create().await;
     let program = Launch::on(&database.url()).with("METRICS_TOKEN", "hush").start().await;
     let guest = program.guest();
