@@ -159,7 +159,7 @@ fn a_shell_completes_the_commands() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_wrong_settings_are_reported_at_once() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let wrong = [("PORT", "http"), ("HEARTBEAT_SECS", "0"), ("DATABASE_URL", "db"), ("TRUSTED_PROXY", "everybody")];
     let settings = wrong.map(|(name, value)| (name, value.to_owned())).to_vec();
@@ -174,7 +174,7 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
-fn a_slip_in_a_name_is_told_beside_what_is_wrong() {
+fn a_misspelt_name_is_reported_with_the_other_errors() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let settings = vec![("REDIS_CONECTION", "cache".to_owned()), ("PGHOST", "db".to_owned())];
     let operator = Operator { dir: dir.path(), settings };

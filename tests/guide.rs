@@ -43,7 +43,7 @@ const ELSEWHERE: [&str; 1] = ["import"];
 const START: Duration = Duration::from_secs(40);
 
 #[tokio::test]
-async fn what_the_pages_say_can_be_typed() {
+async fn documented_commands_work() {
     let told: BTreeSet<String> = PAGES.iter().flat_map(|page| commands(&read(page))).collect();
     assert!(told.len() > 8, "the pages name only {told:?}");
     let typed =

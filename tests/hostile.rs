@@ -97,7 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_cursor_that_is_read_is_written_the_same(text in text(CURSOR)) {
+    fn a_parsed_cursor_is_written_identically(text in text(CURSOR)) {
         if let Ok(cursor) = text.parse::<Cursor>() {
             let written = cursor.to_string();
             prop_assert!(text.len() <= 64);
@@ -106,12 +106,12 @@ proptest! {
     }
 
     #[test]
-    fn no_text_is_a_token_but_one_that_was_signed(text in text(TOKEN)) {
+    fn only_a_signed_text_is_a_token(text in text(TOKEN)) {
         prop_assert!(tokens().verify(&text, OffsetDateTime::UNIX_EPOCH).is_err());
     }
 
     #[test]
-    fn a_token_with_anything_changed_is_none(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+    fn a_modified_token_is_invalid(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
         let now = OffsetDateTime::UNIX_EPOCH;
         let token = tokens().issue(UserId::new(), "ali".into(), SessionId::new(), now);
         prop_assert!(tokens().verify(&token, now).is_ok());
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn a_setting_is_taken_or_refused_by_a_sentence_that_does_not_repeat_secrets(
+    fn a_setting_is_accepted_or_refused_without_repeating_secrets(
         name in proptest::sample::select(&[
             "PORT", "HOST", "REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "JWT_ISSUER", "ALLOWED_ORIGINS", "TRUSTED_PROXY",
             "CLIENT_ADDRESS_HEADER", "ACCESS_TOKEN_TTL_SECS", "DEMO_MODE", "REGISTRATION", "RETENTION_DAYS", "RATE_LIMITS", "DB_POOL_SIZE",
@@ -167,7 +167,7 @@ proptest! {
     }
 
     #[test]
-    fn a_key_file_that_is_read_is_written_and_read_alike(text in text(&["ab", "\n", "#", " since ", "2026-01-01T00:00:00Z", "0123456789abcdef"])) {
+    fn a_key_file_is_parsed_and_written_identically(text in text(&["ab", "\n", "#", " since ", "2026-01-01T00:00:00Z", "0123456789abcdef"])) {
         for text in [text.clone(), format!("{}\n{text}", "ab".repeat(32))] {
             if let Ok(file) = KeyFile::parse(&SecretString::from(text)) {
                 let written = file.to_text().expect("a file");

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(20);
 const ENDED_BY_SIGNAL: i32 = 10;
 
 #[tokio::test]
-async fn the_entry_point_boots_on_the_platforms_two_calls_chats_and_drains() {
+async fn the_entry_point_starts_serves_and_drains_on_the_platform() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let postgres = EmbeddedPostgres::start(dir.path(), None).await.expect("a private PostgreSQL");
     let platform = platform(postgres.url().to_owned()).await;

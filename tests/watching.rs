@@ -45,7 +45,7 @@ fn queries() -> Vec<(String, String)> {
 }
 
 #[test]
-fn whoever_watches_asks_for_what_is_said() {
+fn queries_use_existing_metrics() {
     let said = said();
     for file in ["docs/alerts.yml", "docs/alerts_test.yml"] {
         let unknown: Vec<_> = asked(&read(file)).into_iter().filter(|name| !said.contains(name)).collect();
@@ -62,7 +62,7 @@ fn whoever_watches_asks_for_what_is_said() {
 }
 
 #[test]
-fn the_dashboard_shows_every_number() {
+fn the_dashboard_shows_every_metric() {
     let shown: BTreeSet<_> = queries().iter().flat_map(|(_, query)| asked(query)).collect();
     let parts = ["", "_bucket", "_count", "_sum"];
     let is_shown = |name: &str| parts.iter().any(|part| shown.contains(&format!("{name}{part}")));
@@ -71,7 +71,7 @@ fn the_dashboard_shows_every_number() {
 }
 
 #[test]
-fn every_alert_has_its_page_and_its_test() {
+fn every_alert_has_a_runbook_section_and_a_test() {
     let (alerts, tests, runbook) = (read("docs/alerts.yml"), read("docs/alerts_test.yml"), read("docs/RUNBOOK.md"));
     let names: Vec<_> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(names.len() > 10, "{names:?}");
@@ -91,7 +91,7 @@ fn promtool() -> Option<&'static str> {
 }
 
 #[test]
-fn the_queries_of_the_dashboard_are_queries() {
+fn the_queries_of_the_dashboard_are_valid() {
     let Some(promtool) = promtool() else {
         eprintln!("not run, because promtool is not installed: the dashboard's queries were not parsed");
         return;

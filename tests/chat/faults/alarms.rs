@@ -1,15 +1,15 @@
-//! Every alert that can be provoked in seconds, provoked: what `docs/alerts.yml` looks at does move when the thing that it
-//! warns of happens, and comes back when it is over. When a rule rings on such numbers is `docs/alerts_test.yml`'s.
+//! Provokes every alert that can be provoked in seconds: the metrics in `docs/alerts.yml` change when the condition
+//! occurs, and return afterwards. `docs/alerts_test.yml` tests when a rule fires on such metrics.
 
 use std::time::{Duration, Instant};
 
 use super::{are_joined, founder, people, rooms};
 use crate::actors::{Database, Disturbance, Launch, Link, PrivatePostgres, Program, Redis, Upstream};
 
-/// A look at the log waits for three seconds before it has failed.
+/// Longer than a check of the log, which fails after three seconds.
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
 
-/// Waits until a number satisfies.
+/// Waits until a metric satisfies the condition.
 async fn until(program: &Program, (name, label): (&str, &str), satisfies: impl Fn(f64) -> bool) -> f64 {
     let began = Instant::now();
     loop {
@@ -23,7 +23,7 @@ async fn until(program: &Program, (name, label): (&str, &str), satisfies: impl F
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_in_trouble_is_seen() {
+async fn database_faults_show_in_the_metrics() {
     const REFUSED: (&str, &str) =
         ("gapless_http_request_duration_seconds_count", r#"method="POST",path="/messages",status="503""#);
     const FAILED_LOOKS: (&str, &str) = ("gapless_log_read_failures_total", "");
@@ -45,7 +45,7 @@ async fn a_database_in_trouble_is_seen() {
     alice.post(&room, "slow").await;
     until(&server, ("gapless_writer_commit_seconds_count", ""), |now| now >= commits + 1.0).await;
     let still = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
-    assert!((still - quick).abs() < 0.5, "a commit of 400 ms counts as one of 250 ms");
+    assert!((still - quick).abs() < 0.5, "a commit of 400 ms was counted as one within 250 ms");
 
     // PostsAreRefused and DatabaseIsAway.
     link.disturb(Disturbance::Reset);
@@ -55,7 +55,7 @@ async fn a_database_in_trouble_is_seen() {
     until(&server, FAILED_LOOKS, |now| now >= 2.0).await;
     assert!(server.metric("gapless_posts_total", "unavailable").await >= 1.0);
 
-    // ConnectionsRunOut: a database that swallows what it is asked keeps every connection that asks.
+    // ConnectionsRunOut: requests to a database that does not answer occupy their connections.
     link.heal();
     server.is_ready().await;
     link.disturb(Disturbance::BlackHole);
@@ -73,7 +73,7 @@ async fn a_database_in_trouble_is_seen() {
     alice.post(&room, "back").await;
     until(&server, ("gapless_db_connections", pool), |now| now < 8.0).await;
 
-    // HistoryChanged: somebody restores another copy underneath.
+    // HistoryChanged: the database is replaced by another copy.
     sqlx::query("update log_head set epoch = 'another'").execute(&postgres.pool()).await.expect("the log's head");
     until(&server, ("gapless_epoch_changes_total", ""), |now| now >= 1.0).await;
 
@@ -82,12 +82,12 @@ async fn a_database_in_trouble_is_seen() {
     server.kill();
     server.start_again();
     server.is_ready().await;
-    assert!(server.metric("process_start_time_seconds", "").await > started, "a restart is seen");
-    println!("figure: database slow, away, hanging and exchanged: each seen in /metrics; {failures} failed looks");
+    assert!(server.metric("process_start_time_seconds", "").await > started, "a restart changes the start time");
+    println!("figure: database slow, gone, hanging and replaced: each shown in /metrics; {failures} failed checks");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn trouble_between_instances_is_seen() {
+async fn faults_between_instances_show_in_the_metrics() {
     const JOINED: (&str, &str) = ("gapless_backplane_connected", "");
     let Some(mut redis) = Redis::start().await else { return };
     let database = Database::create().await;
@@ -99,17 +99,17 @@ async fn trouble_between_instances_is_seen() {
     let alice = people(&here, 1).await.remove(0);
     let mut stream = there.guest().listen(&room).await;
 
-    // NewsIsLost: what was to be sent over a connection that is cut is lost; what follows shows the hole.
+    // NewsIsLost: news is lost when its connection is cut; the next news shows the hole.
     let reads = there.metric("gapless_catch_up_reads_total", "").await;
     let mut rounds = 0;
     while there.metric("gapless_hole_heal_seconds_count", "read").await < 1.0 {
         rounds += 1;
-        assert!(rounds <= 50, "news over a connection that was cut is never lost");
+        assert!(rounds <= 50, "cutting the connection never lost any news");
         redis.command(&[b"CLIENT", b"KILL", b"TYPE", b"normal"]).await;
         for part in ["lost", "later"] {
             let body = format!("{part} {rounds}");
             alice.post(&room, &body).await;
-            // Whatever became of the news, the reader hears it.
+            // The reader receives the message even if its news was lost.
             if part == "later" {
                 stream.expect_message(&format!("lost {rounds}")).await;
                 stream.expect_message(&body).await;
@@ -120,7 +120,7 @@ async fn trouble_between_instances_is_seen() {
     assert!(there.metric("gapless_catch_up_reads_total", "").await > reads);
     assert!(here.metric("gapless_backplane_dropped_total", "").await >= 1.0);
     assert!(here.metric("gapless_backplane_published_total", "").await >= 1.0);
-    // DeliveryIsSlow looks at this, on an instance that commits nothing itself.
+    // DeliveryIsSlow uses this metric, also on an instance that commits nothing itself.
     until(&there, ("gapless_commit_to_client_seconds_count", ""), |now| now >= 1.0).await;
     until(&there, ("gapless_log_lag", ""), |now| now < 0.5).await;
 
@@ -131,6 +131,6 @@ async fn trouble_between_instances_is_seen() {
     redis.start_again().await;
     are_joined([&here, &there]).await;
     println!(
-        "figure: news lost after {rounds} cut connections, seen as a hole, closed by a read; Redis away: seen by both"
+        "figure: news lost after {rounds} cut connections, shown as a hole, closed by a read; loss of Redis shown by both"
     );
 }

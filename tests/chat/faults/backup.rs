@@ -1,5 +1,5 @@
-//! The drill of a bad day: a backup is taken while everybody posts, the database is lost, the backup is restored, and
-//! people go on. What the backup lacks is posted again by those who still have it, and nothing is there twice.
+//! Backup and restore: a backup is taken under load, the database is lost, the backup is restored, and clients
+//! continue. They post missing messages again if they still have them, and no message is duplicated.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::actors::{Database, Guest, Launch, Ledger, Load, PrivatePostgres, Prog
 /// Acknowledged posts before the backup, and again after it.
 const POSTS: usize = 80;
 
-/// A chat under load, and somebody who listens.
+/// A chat under load, with a reader.
 struct Scene {
     server: Program,
     rooms: Vec<Room>,
@@ -33,7 +33,7 @@ impl Scene {
         Self { server, rooms, posters, load }
     }
 
-    /// Goes on after the backup, until the database is lost.
+    /// Continues after the backup, until the database is lost.
     async fn end(self, db: &Db) -> Loss {
         self.load.goes_on_by(POSTS).await;
         let acknowledged = self.load.stop().await;
@@ -46,10 +46,10 @@ impl Scene {
     }
 }
 
-/// What people remember of a chat whose database is gone.
+/// The acknowledged messages of a chat whose database is lost.
 struct Loss {
     ledger: Ledger,
-    /// Where a reader was.
+    /// The cursor of a reader.
     cursor: String,
     rooms: Vec<Room>,
     posters: Vec<User>,
@@ -57,26 +57,26 @@ struct Loss {
 }
 
 impl Loss {
-    /// Insists that what was restored is the beginning of what there was. Returns how many messages it lacks.
+    /// Asserts that the restored messages are a prefix of the former ones. Returns the number of missing messages.
     async fn is_continued_by(&self, db: &Db) -> usize {
         let restored = Ledger::read(db).await;
         let kept = restored.messages.len();
-        assert!(restored.head < self.ledger.head && kept >= POSTS, "the backup was taken half-way");
-        assert_eq!(restored.messages, self.ledger.messages[..kept], "a backup shows one moment");
+        assert!(restored.head < self.ledger.head && kept >= POSTS, "the backup was taken in the middle");
+        assert_eq!(restored.messages, self.ledger.messages[..kept], "a backup is consistent");
         self.ledger.messages.len() - kept
     }
 
-    /// A reader comes back with the old cursor, also when the new history has overtaken it.
+    /// A reader reconnects with the old cursor, also after the new history has passed its position.
     async fn readers_are_told(&self, server: &Program) {
         let guest = server.guest();
         let mut stream = guest.opening().room(&self.rooms[0]).after_event(&self.cursor).open().await;
         let reset = stream.expect_reset("epoch").await;
         let old = self.cursor.rsplit_once('.').expect("a cursor").0;
-        assert!(!reset.id.expect("a reset has an id").starts_with(old), "another history has another name");
+        assert!(!reset.id.expect("a reset has an id").starts_with(old), "a new history has a new epoch");
     }
 
-    /// Everybody posts again what was acknowledged, under the same client ids: a page that kept it in its outbox, or a
-    /// client that is not sure. Returns how many were new.
+    /// All clients post the acknowledged messages again under the same client ids, like a page with them in its outbox,
+    /// or a client that is not sure. Returns the number of new ones.
     async fn is_made_good_at(&self, server: &Program, db: &Db) -> usize {
         let by_id: HashMap<UserId, &User> = self.posters.iter().map(|poster| (poster.id, poster)).collect();
         let (mut again, mut new) = (Vec::new(), 0);
@@ -94,16 +94,16 @@ impl Loss {
             again.push(posted);
         }
         let ledger = Ledger::read(db).await;
-        assert_eq!(ledger.holds(&again), self.ledger.messages.len(), "each once, and no other");
+        assert_eq!(ledger.holds(&again), self.ledger.messages.len(), "each message once, and no others");
         new
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dump_restored_elsewhere_is_another_history_by_itself() {
+async fn a_dump_restored_elsewhere_begins_a_new_history_by_itself() {
     let source = Database::create().await;
     let Some(tools) = Tools::beside(&source.pool()).await else {
-        // Where the database came from npm. The drill below needs nothing but its files.
+        // The package from npm has no client programs. The test below needs only the files of the database.
         eprintln!("NOT REHEARSED: this PostgreSQL has no pg_dump and psql beside it; install its client programs");
         return;
     };
@@ -119,13 +119,13 @@ async fn a_dump_restored_elsewhere_is_another_history_by_itself() {
     let new = loss.is_made_good_at(&server, &target.pool()).await;
     assert_eq!(new, lacking);
     loss.readers_are_told(&server).await;
-    println!("figure: dumped under load, restored elsewhere: {lacking} posts lacking, all made good, doubled 0");
+    println!("figure: dumped under load, restored elsewhere: {lacking} posts missing, all posted again, duplicated 0");
 }
 
-/// A snapshot of the files, put back in place, looks in every way like the database that it was taken of. The
-/// recipe of docs/RUNBOOK.md says what it is.
+/// A snapshot of the files, restored in place, cannot be distinguished from the original database. docs/RUNBOOK.md
+/// therefore requires `gapless new-epoch`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_snapshot_put_back_is_another_history_once_somebody_says_so() {
+async fn a_snapshot_restored_in_place_begins_a_new_history_by_command() {
     let postgres = PrivatePostgres::start().await;
     let scene = Scene::begin(postgres.url()).await;
     let snapshot = postgres.snapshot();
@@ -146,12 +146,12 @@ async fn a_snapshot_put_back_is_another_history_once_somebody_says_so() {
     let new = loss.is_made_good_at(&server, &restored.pool()).await;
     assert_eq!(new, lacking);
     loss.readers_are_told(&server).await;
-    println!("figure: files copied under load, put back: {lacking} posts lacking, all made good, doubled 0");
+    println!("figure: files copied under load and put back: {lacking} posts missing, all posted again, duplicated 0");
 }
 
-/// Somebody says it while the server runs: streams that are open hear it too.
+/// The command is run while the server runs: open streams receive `reset`.
 #[tokio::test]
-async fn a_new_epoch_is_obeyed_by_a_server_that_runs() {
+async fn a_running_server_adopts_a_new_epoch() {
     let database = Database::create().await;
     let server = Launch::on(&database.url()).start().await;
     let rooms = rooms(&founder(&server).await, &["general"]).await;
@@ -170,7 +170,7 @@ async fn a_new_epoch_is_obeyed_by_a_server_that_runs() {
     stream.expect_message("on we go").await;
 }
 
-/// The client programs of the PostgreSQL that the tests use, of the same version because of the same directory.
+/// The client programs of the PostgreSQL that the tests use: from the same directory, so of the same version.
 struct Tools {
     dir: PathBuf,
 }
@@ -180,12 +180,12 @@ impl Tools {
         let dir: String = sqlx::query_scalar("select setting from pg_config() where name = 'BINDIR'")
             .fetch_one(db)
             .await
-            .expect("the tests' account may ask");
+            .expect("the tests' account may read it");
         let tools = Self { dir: dir.into() };
         ["pg_dump", "psql"].iter().all(|name| tools.dir.join(name).exists()).then_some(tools)
     }
 
-    /// The database's address without the parameter that only this program's driver knows.
+    /// Returns the database's address without the parameter that only this program's driver supports.
     fn address(database: &Database) -> String {
         let url = database.direct_url();
         let (place, query) = url.split_once('?').unwrap_or((&url, ""));

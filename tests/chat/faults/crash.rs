@@ -1,4 +1,4 @@
-//! `kill -9`, under load: what was acknowledged is there, once, in order; who listened has heard all of it.
+//! `kill -9` under load: acknowledged messages are stored once and in order, and readers receive all of them.
 
 use super::{founder, people, rooms};
 use crate::actors::{Follower, Launch, Ledger, Load, PrivatePostgres, Program, Temper, User};
@@ -65,6 +65,6 @@ impl Crowd {
             streams += followed.streams;
         }
         println!("figure: {what}, acknowledged {count}, lost 0, doubled 0, out of order 0");
-        println!("figure: two readers heard {count} each over {streams} streams, missed 0, repeated 0");
+        println!("figure: two readers received {count} each over {streams} streams, missed 0, repeated 0");
     }
 }

@@ -1,4 +1,4 @@
-//! A stream that is cut anywhere goes on exactly where it was: the same events, each once, in order.
+//! A stream that is cut anywhere resumes exactly: the same events, each once, in order.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde_json::json;
 use super::{founder, people, rooms};
 use crate::actors::{Chat, Database, Disturbance, Follower, Heard, Launch, Ledger, Link, Load, Temper, Upstream};
 
-/// So small that nearly every resume reads the database.
+/// Small enough that nearly every resume reads the database.
 const TINY_RING: usize = 2_000;
-/// Of a stream that is cut at any byte. A head and a greeting are some 900, a message some 400.
+/// Maximum number of bytes before a cut. A head and a greeting have some 900 bytes, a message some 400.
 const MOST_BYTES: usize = 4_000;
-/// Cuts that each reader gets at least. Some connections are cut within their head, before they are a stream.
+/// Minimum number of cuts per reader. Some connections are cut within their head, before they are a stream.
 const CUTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,7 +55,7 @@ async fn cut_after_each_of_200(ring_bytes: usize, from: &str) {
         assert_is_again(&heard, expected);
         cursor = heard.id.expect("a durable event has an id");
     }
-    // And from each of many places, the whole rest.
+    // And all remaining events from many positions.
     for begin in (0..200).step_by(9) {
         let mut rest = bobs().after_event(events[begin].id.as_deref().expect("an id")).open().await;
         for expected in &events[begin + 1..] {
@@ -66,7 +66,7 @@ async fn cut_after_each_of_200(ring_bytes: usize, from: &str) {
     println!("figure: cut after each of 200 events and resumed from {from}: missed 0, repeated 0, deleted bodies 0");
 }
 
-/// The same event; what it carries may be in its newest state.
+/// Asserts that it is the same event; its contents may be newer.
 fn assert_is_again(heard: &Heard, expected: &Heard) {
     assert_eq!((&heard.name, &heard.id), (&expected.name, &expected.id));
     assert_eq!(heard.data["seq"], expected.data["seq"]);
@@ -100,7 +100,7 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
 
     let load = Load::start(&posters, &rooms, &[servers[0].address]);
     let before = load.acknowledged();
-    // On a fast machine the posts are there before the cuts.
+    // On a fast machine the posts are finished before the cuts.
     while load.acknowledged() < before + 700 || links.iter().any(|link| link.connections() < 2 * CUTS) {
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
@@ -117,7 +117,7 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
         let cuts = followed.streams - 1;
         assert!(cuts >= CUTS, "{cuts} cuts");
         println!(
-            "figure: cut at {cuts} random bytes, resumed from {from}: {count} messages heard, missed 0, repeated 0"
+            "figure: cut at {cuts} random bytes, resumed from {from}: {count} messages received, missed 0, repeated 0"
         );
     }
 }

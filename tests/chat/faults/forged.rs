@@ -1,4 +1,4 @@
-//! A stranger with write access to Redis: forged publications cause a check of the log, and are never accepted.
+//! An attacker with write access to Redis: forged publications cause a check of the log, and are never accepted.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl Scene {
         let (one, other) = tokio::join!(launch().start(), launch().start());
         are_joined([&one, &other]).await;
         let chat: String =
-            sqlx::query_scalar("select chat::text from log_head").fetch_one(&database.pool()).await.expect("its name");
+            sqlx::query_scalar("select chat::text from log_head").fetch_one(&database.pool()).await.expect("a name");
         let admin = founder(&one).await;
         let room = rooms(&admin, &["general"]).await.remove(0);
         let alice = people(&one, 1).await.remove(0);
@@ -103,7 +103,7 @@ async fn listen_in(redis: &Redis, channel: &str) -> mpsc::Receiver<Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forged_news_makes_nobody_an_admin_and_shows_nothing_that_nobody_wrote() {
+async fn forged_news_grants_no_rights_and_shows_no_messages() {
     let Some(scene) = Scene::set().await else { return };
     let mut readers = scene.readers().await;
     let mallory = User::sign_up(scene.servers[0].guest(), "mallory").await;
@@ -122,7 +122,7 @@ async fn forged_news_makes_nobody_an_admin_and_shows_nothing_that_nobody_wrote()
             }
         }
     }
-    println!("figure: {asked} reads by a user whom forged news calls an admin, answered 0");
+    println!("figure: {asked} reads by a user whom forged news makes an admin, permitted 0");
     let slowest = scene.hear_next(&mut readers, "true").await;
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 
@@ -152,7 +152,7 @@ async fn forged_news_makes_nobody_an_admin_and_shows_nothing_that_nobody_wrote()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn news_that_was_recorded_and_changed_or_played_again_does_nothing() {
+async fn replayed_or_modified_news_has_no_effect() {
     let Some(scene) = Scene::set().await else { return };
     let mut readers = scene.readers().await;
     let mut heard = listen_in(&scene.redis, &scene.channel).await;
@@ -169,7 +169,7 @@ async fn news_that_was_recorded_and_changed_or_played_again_does_nothing() {
         }
     }
     for news in &recorded {
-        // Replayed, cut, and with one word changed.
+        // Replayed, truncated, and with one word changed.
         scene.publish(news).await;
         scene.publish(&news[..news.len() / 2]).await;
         let text =
@@ -181,11 +181,11 @@ async fn news_that_was_recorded_and_changed_or_played_again_does_nothing() {
         assert!(!reader.transcript.contains("rewriten") && !reader.transcript.contains("event: reset"));
         assert_eq!(server.guest().read_room(scene.room.id).await.online.guests, 2);
     }
-    println!("figure: {} publications recorded and played again, heard twice 0", recorded.len());
+    println!("figure: {} publications recorded and replayed, delivered twice 0", recorded.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forged_presence_is_not_told() {
+async fn forged_presence_is_ignored() {
     let Some(scene) = Scene::set().await else { return };
     let mut readers = scene.readers().await;
     for reader in &mut readers {
@@ -207,12 +207,12 @@ async fn forged_presence_is_not_told() {
     for server in &scene.servers {
         let online = server.guest().read_room(scene.room.id).await.online;
         assert_eq!((online.users, online.guests), (0, 2));
-        assert!(server.metric("gapless_instances_heard", "").await < 1.5, "a stranger is no instance");
+        assert!(server.metric("gapless_instances_heard", "").await < 1.5, "a foreign sender is counted");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_on_the_channel_costs_a_bounded_number_of_looks() {
+async fn a_flood_on_the_channel_costs_a_bounded_number_of_log_checks() {
     const FLOOD: usize = 4_000;
     let Some(scene) = Scene::set().await else { return };
     let mut readers = scene.readers().await;
@@ -234,8 +234,8 @@ async fn a_flood_on_the_channel_costs_a_bounded_number_of_looks() {
     }
     let looks = server.metric("gapless_log_looks_total", "hint").await - looks;
     let most = 12.0 * began.elapsed().as_secs_f64() + 5.0;
-    println!("figure: {FLOOD} false messages in {:?}: {looks} looks at the log", began.elapsed());
-    assert!((1.0..most).contains(&looks), "{looks} looks, at most {most}");
+    println!("figure: {FLOOD} forged messages in {:?}: {looks} checks of the log", began.elapsed());
+    assert!((1.0..most).contains(&looks), "{looks} checks, at most {most} expected");
 }
 
 /// Runs `gapless doctor` with this Redis and returns its output.
@@ -254,7 +254,7 @@ fn doctor(database: &Database, redis: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_user_without_its_rights_is_found() {
+async fn missing_rights_of_the_redis_user_are_reported() {
     let Some(redis) = Redis::start().await else { return };
     let database = Database::create().await;
     for (name, rights) in [
@@ -286,14 +286,14 @@ async fn a_redis_user_without_its_rights_is_found() {
     let mut reader = whole.guest().listen(&room).await;
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(5) {
-        assert!(mute.metric("gapless_backplane_connected", "").await < 0.5, "it does not hear itself");
+        assert!(mute.metric("gapless_backplane_connected", "").await < 0.5, "it must not receive its own probes");
         alice.post(&room, "by the log").await;
         reader.expect_message("by the log").await;
     }
     assert!(whole.metric("gapless_backplane_connected", "").await > 0.5);
     assert!(mute.metric("gapless_backplane_dropped_total", "").await >= 1.0);
     let told = mute.log().matches("PUBLISH").count();
-    assert!((1..5).contains(&told), "said, and not with every publication: {told}");
+    assert!((1..5).contains(&told), "logged, but not for every publication: {told}");
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

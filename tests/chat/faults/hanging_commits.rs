@@ -103,7 +103,7 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "post_direct_message" => {
             (admin, Method::POST, "/direct-messages".into(), json!({"recipient_id": alice.id, "body": "words"}))
         }
-        other => panic!("this test cannot ask for {other} yet"),
+        other => panic!("this test does not support {other} yet"),
     }
 }
 
@@ -124,26 +124,26 @@ async fn ask_for_every_third(from: usize) {
         assert!(took < TOLD_WITHIN, "{operation} took {took:?}");
         slowest = slowest.max(took);
     }
-    println!("figure: changes whose commit hung told by 503 within {} ms", slowest.as_millis());
+    println!("figure: changes whose commit hung answered with 503 within {} ms", slowest.as_millis());
 }
 
 #[tokio::test]
-async fn a_commit_that_hangs_is_told_in_time() {
+async fn a_hanging_commit_is_answered_in_time_first_third() {
     ask_for_every_third(0).await;
 }
 
 #[tokio::test]
-async fn a_commit_that_hangs_is_told_in_time_by_every_second() {
+async fn a_hanging_commit_is_answered_in_time_second_third() {
     ask_for_every_third(1).await;
 }
 
 #[tokio::test]
-async fn a_commit_that_hangs_is_told_in_time_by_every_third() {
+async fn a_hanging_commit_is_answered_in_time_last_third() {
     ask_for_every_third(2).await;
 }
 
 #[tokio::test]
-async fn a_refresh_whose_commit_stood_behind_a_503_is_given_again() {
+async fn a_refresh_committed_after_its_503_is_repeated() {
     let chat = Chat::start().await;
     let (db, alice) = (chat.db(), chat.user("alice").await);
     execute(&db, HANG).await;

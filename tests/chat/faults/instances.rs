@@ -1,4 +1,4 @@
-//! Two instances and the Redis between them are one chat, whatever becomes of the Redis.
+//! Two instances that share a Redis are one chat, whatever happens to Redis.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use rustix::process::Signal;
 use super::{are_joined, founder, people, rooms};
 use crate::actors::{Database, Follower, Guest, Launch, Ledger, Load, Program, Redis, Stream, Temper, User};
 
-/// Somebody on an instance that was killed counts no longer than this.
+/// Maximum time that users of a killed instance still count as online.
 const LEASE: Duration = Duration::from_secs(30);
-/// A tick while Redis is away, and the time that a busy machine takes.
+/// One polling interval without Redis, and a margin for a busy machine.
 const DEAF_WITHIN: Duration = Duration::from_secs(2);
 
 /// A chat of two instances.
@@ -33,7 +33,7 @@ impl Pair {
     }
 }
 
-/// Posts here and waits until it is heard there, so many times. The median and the longest way.
+/// Repeatedly posts to one instance and waits for the delivery by the other. Returns the median and the longest time.
 async fn ways(author: &User, room: &Room, stream: &mut Stream, times: u32, what: &str) -> (Duration, Duration) {
     let mut ways = Vec::new();
     for number in 0..times {
@@ -48,10 +48,10 @@ async fn ways(author: &User, room: &Room, stream: &mut Stream, times: u32, what:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_whatever_happens_to_redis() {
+async fn nothing_is_lost_during_faults_of_redis() {
     let Some(mut redis) = Redis::start().await else { return };
     redis.kill();
-    // Redis is away at the start: they serve all the same.
+    // Redis is not running at the start: they serve anyway.
     let pair = Pair::start(&redis).await;
     let rooms = rooms(&founder(&pair.here).await, &["one", "other"]).await;
     let posters = people(&pair.here, 4).await;
@@ -59,12 +59,12 @@ async fn nothing_is_lost_whatever_happens_to_redis() {
     let mut stream = pair.there.guest().listen(&rooms[0]).await;
     let (median, longest) = ways(&posters[0], &rooms[0], &mut stream, 8, "deaf").await;
     assert!(longest < DEAF_WITHIN, "{longest:?}");
-    println!("figure: Redis away: post here, heard there in {median:?} (median), {longest:?} (longest)");
+    println!("figure: without Redis: posted here, received there in {median:?} (median), {longest:?} (longest)");
     redis.start_again().await;
     pair.are_joined().await;
     let (median, longest) = ways(&posters[0], &rooms[0], &mut stream, 50, "joined").await;
     assert!(longest < DEAF_WITHIN, "{longest:?}");
-    println!("figure: Redis there: post here, heard there in {median:?} (median), {longest:?} (longest)");
+    println!("figure: with Redis: posted here, received there in {median:?} (median), {longest:?} (longest)");
     drop(stream);
     let early = Ledger::read(&pair.database.pool()).await.messages.len();
 
@@ -91,7 +91,7 @@ async fn nothing_is_lost_whatever_happens_to_redis() {
         load.goes_on_by(60).await;
         let posted = Instant::now();
         hung.push(posters[0].post(&rooms[0], &format!("while Redis hangs {round}")).await);
-        assert!(posted.elapsed() < Duration::from_secs(1), "a hung Redis slows a post: {:?}", posted.elapsed());
+        assert!(posted.elapsed() < Duration::from_secs(1), "a hanging Redis slows a post: {:?}", posted.elapsed());
         tokio::time::sleep(Duration::from_secs(1)).await;
         redis.thaw();
         load.goes_on_by(60).await;
@@ -116,14 +116,14 @@ async fn nothing_is_lost_whatever_happens_to_redis() {
     assert!(garbage >= 1.0, "garbage arrives and is counted");
 }
 
-/// Where the instances of a chat talk.
+/// Returns the Redis channel of a chat.
 async fn channel(database: &Database) -> String {
     let chat: String =
-        sqlx::query_scalar("select chat::text from log_head").fetch_one(&database.pool()).await.expect("its name");
+        sqlx::query_scalar("select chat::text from log_head").fetch_one(&database.pool()).await.expect("a name");
     format!("gapless:{chat}")
 }
 
-/// Everything that somebody else may say on the channel, by mistake or not.
+/// Publishes all kinds of invalid messages on the channel.
 async fn publish_garbage(redis: &Redis, channel: &str, round: i64) {
     let stranger = "01890000-0000-7000-8000-000000000000";
     let foreign = [
@@ -140,7 +140,7 @@ async fn publish_garbage(redis: &Redis, channel: &str, round: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_false_head_on_the_channel_stops_nobody() {
+async fn a_forged_head_on_the_channel_has_no_effect() {
     let Some(redis) = Redis::start().await else { return };
     let pair = Pair::start(&redis).await;
     pair.are_joined().await;
@@ -153,17 +153,17 @@ async fn a_false_head_on_the_channel_stops_nobody() {
     );
     redis.command(&[b"PUBLISH", channel(&pair.database).await.as_bytes(), lie.as_bytes()]).await;
     let (_, longest) = ways(&alice, &rooms[0], &mut stream, 20, "after a lie").await;
-    println!("figure: after a false head on the channel, post here, heard there in {longest:?} (longest)");
+    println!("figure: after a forged head on the channel, posted here, received there in {longest:?} (longest)");
     assert!(longest < DEAF_WITHIN, "{longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_chats_on_one_redis_do_not_hear_each_other() {
+async fn two_chats_on_one_redis_are_independent() {
     let Some(redis) = Redis::start().await else { return };
     let (mut chats, mut streams) = (Vec::new(), Vec::new());
     for name in ["red", "blue"] {
         let database = Database::create().await;
-        // Databases of these tests are copies of one, and so bear one name.
+        // The databases of these tests are copies of one, so their chats have the same name.
         sqlx::query("update log_head set chat = gen_random_uuid()").execute(&database.pool()).await.expect("a name");
         let server = Launch::on(&database.url()).with("REDIS_CONNECTION", redis.url()).start().await;
         let room = rooms(&founder(&server).await, &[name]).await.remove(0);
@@ -183,11 +183,11 @@ async fn two_chats_on_one_redis_do_not_hear_each_other() {
         assert!(!stream.transcript.contains(other), "{}", stream.transcript);
         assert_eq!(author.read_room(room.id).await.online.users, 1);
     }
-    println!("figure: two chats on one Redis: 40 messages, heard by the other chat 0");
+    println!("figure: two chats on one Redis: 40 messages, received by the other chat 0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn presence_counts_people_once_over_instances_that_come_and_go() {
+async fn presence_counts_people_once_while_instances_start_and_stop() {
     let Some(redis) = Redis::start().await else { return };
     let mut pair = Pair::start(&redis).await;
     pair.are_joined().await;
@@ -195,7 +195,7 @@ async fn presence_counts_people_once_over_instances_that_come_and_go() {
     let people = people(&pair.here, 3).await;
     let at = |person: &User, instance: &Program| Guest { address: instance.address, ..Guest::clone(person) };
 
-    // Somebody watches here; one person is on both, one on each, a guest on each.
+    // One user is on both instances, one on each, and a guest on each; a guest here observes the counts.
     let mut watch = people[0].listen(&room).await;
     let _here = [at(&people[1], &pair.here).listen(&room).await, pair.here.guest().listen(&room).await];
     let there = [
@@ -204,9 +204,9 @@ async fn presence_counts_people_once_over_instances_that_come_and_go() {
         pair.there.guest().listen(&room).await,
     ];
     watch.expect_online(room.id, 3, 2).await;
-    assert_eq!(pair.there.guest().read_room(room.id).await.online.users, 3, "the same is true there");
+    assert_eq!(pair.there.guest().read_room(room.id).await.online.users, 3, "the other instance has the same counts");
 
-    // Told to stop: whoever was there is gone as soon as it is.
+    // SIGTERM: its users are gone as soon as it has exited.
     pair.there.signal(Signal::TERM);
     pair.there.ends_within(Duration::from_secs(25)).await;
     let left = Instant::now();
@@ -221,7 +221,7 @@ async fn presence_counts_people_once_over_instances_that_come_and_go() {
     let there = [at(&people[2], &pair.there).listen(&room).await, pair.there.guest().listen(&room).await];
     watch.expect_online(room.id, 3, 2).await;
 
-    // Killed: its lease lapses.
+    // Killed: its lease expires.
     pair.there.kill();
     let killed = Instant::now();
     drop(there);
@@ -230,16 +230,16 @@ async fn presence_counts_people_once_over_instances_that_come_and_go() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(LEASE, gone).await.expect("whoever was on a killed instance is gone");
+    tokio::time::timeout(LEASE, gone).await.expect("users of a killed instance are gone");
     println!(
-        "figure: presence over two instances: gone {} ms after SIGTERM's end, {} ms after kill -9",
+        "figure: presence over two instances: gone {} ms after the exit by SIGTERM, {} ms after kill -9",
         after_leaving.as_millis(),
         killed.elapsed().as_millis()
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn presence_is_right_again_soon_after_redis_is_back() {
+async fn presence_recovers_soon_after_redis_is_back() {
     let Some(mut redis) = Redis::start().await else { return };
     let pair = Pair::start(&redis).await;
     pair.are_joined().await;
@@ -249,7 +249,7 @@ async fn presence_is_right_again_soon_after_redis_is_back() {
     watch.expect_online(room.id, 0, 2).await;
 
     redis.kill();
-    // Changes while nobody can tell of them.
+    // Changes that cannot be reported meanwhile.
     let others = [pair.there.guest().listen(&room).await, pair.there.guest().listen(&room).await];
     drop(first);
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -260,7 +260,7 @@ async fn presence_is_right_again_soon_after_redis_is_back() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(15), right).await.expect("presence is right again");
-    println!("figure: presence is right again {} ms after Redis is back", back.elapsed().as_millis());
+    tokio::time::timeout(Duration::from_secs(15), right).await.expect("presence is correct again");
+    println!("figure: presence is correct again {} ms after Redis is back", back.elapsed().as_millis());
     drop(others);
 }

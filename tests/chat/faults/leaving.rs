@@ -1,4 +1,5 @@
-//! Coming and going of instances: nothing acknowledged is lost, everybody is told, and the way in is no race.
+//! Starting and stopping of instances: no acknowledged message is lost, streams are notified, and simultaneous first
+//! starts do not conflict.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,11 @@ use rustix::process::Signal;
 use super::{founder, people, rooms};
 use crate::actors::{Database, Follower, Launch, Ledger, Load, Temper};
 
-/// Until an instance has left, with streams open and posts on their way.
+/// Time limit for an instance to shut down, with open streams and posts in flight.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_instance_told_to_stop_finishes_what_it_has_begun() {
+async fn a_stopping_instance_finishes_its_posts_and_streams() {
     let database = Database::create().await;
     let launch = || Launch::on(&database.url()).with("DRAIN_GRACE_SECS", GRACE.as_secs());
     let (mut leaving, staying) = (launch().start().await, launch().start().await);
@@ -55,7 +56,10 @@ async fn an_instance_told_to_stop_finishes_what_it_has_begun() {
         let followed = follower.finish_at(ledger.head).await;
         assert_eq!(ledger.is_what_was_heard(&followed, &rooms), count);
     }
-    println!("figure: left under load within {} ms, acknowledged {count}, lost 0, every stream told", took.as_millis());
+    println!(
+        "figure: stopped under load within {} ms, acknowledged {count}, lost 0, streams notified",
+        took.as_millis()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

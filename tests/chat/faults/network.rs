@@ -145,7 +145,7 @@ impl Reader {
         };
         tokio::select! {
             heard = listening => heard,
-            () = too_late => Err("the message does not come".to_owned()),
+            () = too_late => Err("the message did not arrive".to_owned()),
         }
     }
 }
@@ -194,7 +194,7 @@ async fn a_client_that_has_vanished_is_released_within_a_minute() {
 /// After a restart everyone connects in the same second, and a connection that does not fit is retried after one, three
 /// and seven seconds. A stopped program accepts nothing, so all of them must fit into the backlog.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_connections_finds_room_while_none_is_accepted() {
+async fn a_burst_of_connections_fits_into_the_backlog() {
     let cap = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
     if cap.trim().parse::<usize>().is_ok_and(|cap| cap < BURST) {
         eprintln!("the burst is skipped: net.core.somaxconn is {}, below {BURST}", cap.trim());
@@ -213,9 +213,9 @@ async fn a_burst_of_connections_finds_room_while_none_is_accepted() {
         }
         let began = Instant::now();
         let all = tokio::time::timeout(Duration::from_secs(5), burst.join_all()).await;
-        let all = all.unwrap_or_else(|_| panic!("{what}: some of {BURST} connections find no room"));
-        assert!(all.iter().all(Result::is_ok), "{what}: a connection is refused");
-        println!("figure: {what}: {BURST} connections to a stopped program are made in {:?}", began.elapsed());
+        let all = all.unwrap_or_else(|_| panic!("{what}: some of {BURST} connections did not fit into the backlog"));
+        assert!(all.iter().all(Result::is_ok), "{what}: a connection was refused");
+        println!("figure: {what}: {BURST} connections to a stopped program established in {:?}", began.elapsed());
     }
     server.signal(Signal::CONT);
     server.is_ready().await;
@@ -243,7 +243,7 @@ async fn heartbeats_of_streams_that_began_together_are_spread() {
     next_beats(&mut streams).await;
     let after_pause = largest_share(&mut streams, EVERY).await;
     println!(
-        "figure: of {STREAMS} heartbeats every {EVERY:?}, at most {fresh} come within a tenth of it, {after_pause} after a pause"
+        "figure: of {STREAMS} heartbeats every {EVERY:?}, at most {fresh} arrive within a tenth of it, {after_pause} after a pause"
     );
     // A fair share is a tenth, 20. Without phases, all heartbeats fell into one tenth, permanently so after a pause.
     assert!(fresh.max(after_pause) < STREAMS / 3, "{fresh}, {after_pause}");
@@ -260,7 +260,7 @@ async fn largest_share(streams: &mut [Wire], interval: Duration) -> usize {
 async fn next_beats(streams: &mut [Wire]) -> Vec<Instant> {
     let beats = streams.iter_mut().map(async |stream| {
         loop {
-            let event = stream.next().await.expect("it is open").expect("it goes on");
+            let event = stream.next().await.expect("it is open").expect("it continues");
             if event.name == "heartbeat" {
                 return Instant::now();
             }

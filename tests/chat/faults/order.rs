@@ -1,10 +1,10 @@
-//! Many posters, many readers, one order.
+//! Many posters and many readers see one order.
 
 use super::{founder, people, rooms};
 use crate::actors::{Database, Follower, Launch, Ledger, Load, Temper};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_reader_hears_every_message_once_in_one_order() {
+async fn every_reader_receives_every_message_once_in_one_order() {
     let database = Database::create().await;
     let server = Launch::on(&database.url()).start().await;
     let rooms = rooms(&founder(&server).await, &["red", "green", "blue"]).await;
@@ -13,7 +13,7 @@ async fn every_reader_hears_every_message_once_in_one_order() {
     for temper in [Temper::Steady, Temper::Restless(2), Temper::Restless(10), Temper::Restless(30)] {
         followers.push(Follower::start(&server.guest(), &rooms, &[server.address], temper).await);
     }
-    // Two of them have tokens, and so other topics beside the rooms.
+    // Two of them have tokens, and so receive other topics besides the rooms.
     for reader in &posters[..2] {
         followers.push(Follower::start(reader, &rooms, &[server.address], Temper::Restless(100)).await);
     }

@@ -1,5 +1,5 @@
-//! The database away, in each way it can be: callers are told within three seconds, streams stay open, and
-//! service comes back by itself.
+//! The database unavailable in different ways: callers get an answer within three seconds, streams stay open, and
+//! service resumes by itself.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use crate::actors::{
     Upstream, User, Wire,
 };
 
-/// A caller must know within this that the database is away.
+/// Time limit for a caller to learn that the database is unavailable.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
-/// How long the database is away: long enough that posts wait behind posts.
+/// Duration of the outage: long enough that posts queue behind others.
 const AWAY: Duration = Duration::from_millis(3_500);
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_suffers() {
+async fn an_unavailable_database_is_503_within_three_seconds_and_streams_stay_open() {
     let postgres = PrivatePostgres::start().await;
     let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
     let server = Launch::on(&through(&link, &postgres)).start().await;
@@ -45,12 +45,12 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_su
         let healed = Instant::now();
         let client_id = Uuid::new_v4().to_string();
         while alice.try_post_as(room.id, "after", &client_id).await.status == 503 {
-            assert!(healed.elapsed() < BACK_WITHIN, "service does not return when the database no longer {what}");
+            assert!(healed.elapsed() < BACK_WITHIN, "service did not resume when the database no longer {what}");
         }
         let back = healed.elapsed();
         hear(&mut stream, "after").await;
         println!(
-            "figure: database {what}: told by 503 within {} ms at most, {heartbeats} heartbeats meanwhile, back {} ms after it",
+            "figure: database {what}: answered with 503 within {} ms at most, {heartbeats} heartbeats meanwhile, back {} ms after it",
             slowest.as_millis(),
             back.as_millis()
         );
@@ -58,22 +58,22 @@ async fn a_database_that_is_away_is_503_within_three_seconds_and_nothing_else_su
     Ledger::read(&postgres.pool()).await;
 }
 
-/// Breaks something, or heals it.
+/// Injects or ends a fault.
 type Deed<'a> = &'a dyn Fn();
 
-/// The address of a database at the other end of a link.
+/// Returns the address of a database behind a link.
 fn through(link: &Link, postgres: &PrivatePostgres) -> String {
     let options = postgres.options();
     let (user, name) = (options.get_username(), options.get_database().expect("it has a name"));
     format!("postgres://{user}@{}/{name}?sslmode=disable", link.address)
 }
 
-/// Hears this message, perhaps after some that were refused: whoever is told to try again is told no more than that.
+/// Reads until this message; messages that were answered with 503 may precede it, since they may still be committed.
 async fn hear(stream: &mut Stream, body: &str) {
     while stream.next_durable().await.data["body"] != body {}
 }
 
-/// Asks for everything that needs the database, again and again while it is away. The longest wait for an answer.
+/// Repeatedly makes all requests that need the database during the outage. Returns the longest response time.
 async fn ask_all_the_while(server: &Program, alice: &User, room: Uuid) -> Duration {
     let began = Instant::now();
     let mut asked = tokio::task::JoinSet::new();
@@ -86,7 +86,7 @@ async fn ask_all_the_while(server: &Program, alice: &User, room: Uuid) -> Durati
             (Method::POST, "/auth/login".to_owned(), Some(json!({"username": "x_x", "password": PASSWORD})), false),
             (Method::GET, "/readyz".to_owned(), None, false),
         ];
-        // For a second a health check may get the previous result.
+        // For up to a second a health check may return the previous result.
         let is_current = |path: &str| path != "/readyz" || began.elapsed() >= Duration::from_secs(1);
         for (method, path, body, signed_in) in requests.into_iter().filter(|(_, path, ..)| is_current(path)) {
             let caller = if signed_in { Guest::clone(alice) } else { server.guest() };
@@ -108,10 +108,10 @@ async fn ask_all_the_while(server: &Program, alice: &User, room: Uuid) -> Durati
     slowest
 }
 
-/// The heartbeats that came while nothing else did.
+/// Counts the heartbeats before the next other event.
 async fn count_heartbeats(stream: &mut Stream) -> usize {
     let mut heartbeats = 0;
-    // What waits in the socket comes at once; the next is up to a heartbeat away.
+    // Events already in the socket arrive at once; the next one within a heartbeat interval.
     while let Ok(heard) = tokio::time::timeout(Duration::from_millis(100), stream.next()).await {
         assert!(!heard.is_durable(), "{heard:?}");
         heartbeats += usize::from(heard.name == "heartbeat");
@@ -131,7 +131,7 @@ async fn a_client_that_hangs_up_leaves_a_whole_message_or_none() {
         let body =
             json!({"room_id": room.id, "body": format!("attempt {attempt}"), "client_id": client_id}).to_string();
         let request = Wire::post(&alice, "/messages", &body);
-        // A third goes away in mid-request, a third right after it, a third while it is being answered.
+        // A third disconnects within the request, a third right after it, a third while it is being answered.
         let sent = if attempt % 3 == 0 { request.len() - 1 - attempt % body.len() } else { request.len() };
         let mut wire = Wire::connect(alice.address).await.expect("it listens");
         wire.send(&request[..sent]).await.expect("it reads");
@@ -141,27 +141,27 @@ async fn a_client_that_hangs_up_leaves_a_whole_message_or_none() {
         socket2::SockRef::from(&wire.socket).set_linger(Some(Duration::ZERO)).expect("a socket");
         drop(wire);
 
-        // The same submit, tried again, is the only message of its kind, whatever became of the first attempt.
+        // A retry of the same submit is its only message, whatever the result of the first attempt.
         let again = alice.try_post_as(room.id, &format!("attempt {attempt}"), &client_id).await;
         match again.status {
             200 => whole += 1,
             201 => none += 1,
             _ => drop(again.is(201)),
         }
-        assert!(sent == request.len() || again_is_first(whole, none, attempt), "a cut request was carried out");
+        assert!(sent == request.len() || again_is_first(whole, none, attempt), "a truncated request was executed");
     }
     let ledger = Ledger::read(&chat.db()).await;
     assert_eq!(ledger.messages.len(), 120);
-    println!("figure: hang-ups 120, left a whole message {whole}, left none {none}, left anything else 0");
+    println!("figure: disconnects 120, with a complete message {whole}, without a message {none}, anything else 0");
 }
 
-/// Of the requests so far, those that were cut short (every third) are among those that left nothing.
+/// Checks that truncated requests (every third so far) left no message.
 fn again_is_first(whole: usize, none: usize, attempt: usize) -> bool {
     none > attempt / 3 && whole + none == attempt + 1
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
+async fn a_response_lost_after_the_commit_is_repeated() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let room = chat.room("general").await;
@@ -173,7 +173,7 @@ async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
         let far = Guest { address: link.address, ..Guest::clone(&alice) };
         let submit = json!({"room_id": room.id, "body": body, "client_id": client_id});
         let swallowed = far.request(Method::POST, "/messages").json(&submit).send().await;
-        assert!(swallowed.is_err(), "the link swallows answers");
+        assert!(swallowed.is_err(), "the link drops responses");
         link.heal();
         let told = far.send("/messages", submit).await.is(200).json();
         let heard = stream.expect_message(&body).await;
@@ -181,7 +181,7 @@ async fn an_answer_that_was_swallowed_after_the_commit_is_given_again() {
     }
     let ledger = Ledger::read(&chat.db()).await;
     assert_eq!(ledger.messages.len(), 20);
-    println!("figure: answers swallowed after the commit 20, messages 20, heard once each");
+    println!("figure: responses lost after the commit 20, messages 20, each received once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +194,7 @@ async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let follower = Follower::start(&server.guest(), &rooms, &[server.address], Temper::Steady).await;
     let load = Load::start(&posters, &rooms, &[server.address]);
     for round in 0..5 {
-        // In the midst of a commit, after it, and merely slow.
+        // Within a commit, after it, and only slow.
         let delay = Disturbance::Delay { least: Duration::from_millis(20 * round), jitter: Duration::ZERO };
         for fault in [Disturbance::Reset, Disturbance::SwallowAnswers, delay] {
             load.goes_on_by(10).await;
@@ -208,7 +208,7 @@ async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let count = ledger.holds(&acknowledged);
     let heard = follower.finish_at(ledger.head).await;
     assert_eq!(ledger.is_what_was_heard(&heard, &rooms), count);
-    assert_eq!(heard.streams, 1, "a stream does not notice");
+    assert_eq!(heard.streams, 1, "a stream is not affected");
     println!(
         "figure: database connections broken 10 times and slowed 5, acknowledged {count}, lost 0, doubled 0, streams cut 0"
     );

@@ -1,4 +1,5 @@
-//! A database restored from a backup lacks what some have heard already: that is another history, and said so.
+//! A database restored from a backup lacks events that some clients have already received: this is a new history, and
+//! every stream receives `reset`.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use sqlx::Executor as _;
 
 use crate::actors::{Chat, pos_of};
 
-/// What a copy without the last ten messages looks like.
+/// Turns the database into a copy without the last ten messages.
 const FORGET_TEN: &str = "do $$ begin
     delete from messages where pos > (select pos - 10 from log_head);
     delete from log where pos > (select pos - 10 from log_head);
@@ -14,7 +15,7 @@ const FORGET_TEN: &str = "do $$ begin
     update log_head set pos = pos - 10;
 end $$";
 
-/// Twelve other messages, in batches of one, as alice posts them elsewhere.
+/// Twelve other messages, in batches of one, as if alice had posted them on the copy.
 const POST_TWELVE: &str = "do $$ begin
     for number in 1..12 loop
         perform append_messages(
@@ -25,7 +26,7 @@ const POST_TWELVE: &str = "do $$ begin
 end $$";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_database_is_another_history() {
+async fn a_restored_database_begins_a_new_history() {
     let chat = Chat::start_with(|config| config.heartbeat = Duration::from_secs(1)).await;
     let second = chat.second_instance().await;
     let alice = chat.user("alice").await;
@@ -42,7 +43,7 @@ async fn a_restored_database_is_another_history() {
     }
     let former = streams.each_ref().map(|stream| stream.cursor.clone());
 
-    // The last ten never happened, as far as the backup knows.
+    // The backup does not contain the last ten messages.
     chat.db().execute(FORGET_TEN).await.expect("a restore");
 
     let mut epochs = Vec::new();
@@ -51,10 +52,10 @@ async fn a_restored_database_is_another_history() {
         assert_eq!(reset.pos(), pos_of(&former[0]) - 10);
         epochs.push(reset.id.expect("a reset has an id").rsplit_once('.').expect("a cursor").0.to_owned());
     }
-    assert_eq!(epochs[0], epochs[1], "one history for all");
-    assert!(!former[0].starts_with(&format!("{}.", epochs[0])), "another than before");
+    assert_eq!(epochs[0], epochs[1], "all have the same history");
+    assert!(!former[0].starts_with(&format!("{}.", epochs[0])), "a different one from before");
 
-    // Whoever comes back from the lost future is told, also once the new history has overtaken it.
+    // A reader with a cursor beyond the backup gets a reset, also after the new history has passed its position.
     for overtaken in [false, true] {
         for address in [chat.first.address, second.address] {
             let guest = crate::actors::Guest { address, ..chat.guest() };
@@ -63,7 +64,7 @@ async fn a_restored_database_is_another_history() {
         if !overtaken {
             for number in 0..15 {
                 let posted = alice.post(&room, &format!("again {number}")).await;
-                assert_eq!(posted.seq.0, 21 + number, "numbers go on where the backup ended");
+                assert_eq!(posted.seq.0, 21 + number, "numbers continue where the backup ended");
             }
             for stream in &mut streams {
                 for number in 0..15 {
@@ -72,11 +73,11 @@ async fn a_restored_database_is_another_history() {
             }
         }
     }
-    println!("figure: restored 10 positions back: 2 streams reset, 4 resumes reset, 15 new messages heard by both");
+    println!("figure: restored 10 positions back: 2 streams reset, 4 resumes reset, 15 new messages received by both");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_took_over_and_has_grown_since_is_another_history() {
+async fn a_replica_that_took_over_and_has_grown_begins_a_new_history() {
     let chat = Chat::start_with(|config| config.heartbeat = Duration::from_secs(1)).await;
     let second = chat.second_instance().await;
     let alice = chat.user("alice").await;
@@ -93,7 +94,7 @@ async fn a_copy_that_took_over_and_has_grown_since_is_another_history() {
     }
     let former = pos_of(&streams[0].cursor);
 
-    // Nobody sees the counter behind: it is past its former place when it is next looked at.
+    // In one transaction, so that the next check finds a position beyond the previous one.
     let mut takeover = chat.db().begin().await.expect("a transaction");
     takeover.execute(FORGET_TEN).await.expect("a failover");
     takeover.execute(POST_TWELVE).await.expect("messages");

@@ -1,4 +1,4 @@
-//! A right that is lost at a position is lost there, on every instance, live and in replay, within a second.
+//! A right that is revoked at a position ends there, on every instance, live and in replay, within a second.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::actors::{Database, Guest, Heard, Launch, Ledger, Load, Program, Redis
 const WITHIN: Duration = Duration::from_secs(1);
 const TINY_RING: usize = 2_000;
 
-/// Two instances, the second of which keeps nothing in memory, and a Redis between them.
+/// Starts two instances that share a Redis; the second keeps no events in memory.
 async fn two(redis: &Redis) -> (Database, [Program; 2]) {
     let database = Database::create().await;
     let launch = || Launch::on(&database.url()).with("REDIS_CONNECTION", redis.url());
@@ -62,10 +62,10 @@ async fn a_right_ends_at_its_position_on_every_instance() {
         }
         for stream in &mut streams {
             let (last, took) = hear_to_the_end(stream, told).await;
-            assert!(last < lost_at, "heard {last}, though the right was lost at {lost_at}");
+            assert!(last < lost_at, "received {last}, though the right was revoked at {lost_at}");
             assert!(took < WITHIN, "the stream ended after {took:?}");
             slowest_stream = slowest_stream.max(took);
-            // Coming back with its cursor, to either instance, gets nothing.
+            // Resuming from its cursor, on either instance, yields no events.
             for server in &servers {
                 let back = at(loser, server).opening().room(&rooms[0]).after_event(&stream.cursor);
                 back.answer(reqwest::Method::GET).await.refused(401, "invalid_token");
@@ -74,14 +74,14 @@ async fn a_right_ends_at_its_position_on_every_instance() {
     }
     load.stop().await;
     println!(
-        "figure: rights lost under load {}, on 2 instances: streams ended within {} ms, REST refused within {} ms, events after it 0",
+        "figure: rights revoked under load {}, on 2 instances: streams ended within {} ms, REST refused within {} ms, events after it 0",
         losers.len(),
         slowest_stream.as_millis(),
         slowest_rest.as_millis()
     );
 }
 
-/// Hears a stream to its end. The newest durable position, and how long it took since `told`.
+/// Reads a stream to its end. Returns the newest durable position, and the time since `told`.
 async fn hear_to_the_end(stream: &mut Stream, told: Instant) -> (i64, Duration) {
     let mut newest = 0;
     let mut reason = None;
@@ -113,7 +113,7 @@ async fn mute_and_demotion_act_on_every_instance_and_leave_the_stream_open() {
         admin.set_role(person, "user").await;
         assert_eq!(stream.expect("user.changed").await.data["role"], "user");
         while at(person, &servers[1]).send("/rooms", json!({"name": "x"})).await.status != 403 {
-            assert!(told.elapsed() < WITHIN, "the role still counts after {:?}", told.elapsed());
+            assert!(told.elapsed() < WITHIN, "the role is still effective after {:?}", told.elapsed());
         }
         slowest = slowest.max(told.elapsed());
         let told = Instant::now();
@@ -126,14 +126,14 @@ async fn mute_and_demotion_act_on_every_instance_and_leave_the_stream_open() {
     }
     assert!(slowest < WITHIN, "{slowest:?}");
     println!(
-        "figure: demotions and mutes {}, acting on the other instance within {} ms",
+        "figure: demotions and mutes {}, effective on the other instance within {} ms",
         2 * people.len(),
         slowest.as_millis()
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_is_a_barrier() {
+async fn no_message_follows_an_archive() {
     let Some(redis) = Redis::start().await else { return };
     let (database, servers) = two(&redis).await;
     let admin = founder(&servers[0]).await;
@@ -171,7 +171,7 @@ async fn an_archive_is_a_barrier() {
         {
             let server = &servers[round % 2];
             server.is_ready().await;
-            // Who comes now is told that there is no such room, and hears nothing of it, from memory or database.
+            // New readers find no such room, and receive none of its events, neither from memory nor from the database.
             let first = streams[0].hello["cursor"].as_str().expect("a cursor").to_owned();
             let mut late = server.guest().opening().room(&room).after_event(&first).open().await;
             assert_eq!(late.hello["missing"], json!([room.id]));
@@ -203,13 +203,13 @@ async fn an_archive_is_a_barrier() {
         }
     }
     println!(
-        "figure: archives under a hammer on 2 instances {}, posts before {}, refused {refused}, messages beyond a barrier 0",
+        "figure: archives under load on 2 instances {}, posts before {}, refused {refused}, messages after an archive 0",
         barriers.len(),
         ledger.messages.len()
     );
 }
 
-/// What a stream says until the next heartbeat that is as new as the log.
+/// Reads a stream until a heartbeat with the log's newest position.
 async fn until_quiet(stream: &mut Stream) -> Vec<Heard> {
     let mut said = Vec::new();
     loop {
@@ -234,7 +234,7 @@ async fn a_deleted_body_is_never_replayed() {
         if round % 2 == 0 {
             alice.edit(message.id, &format!("unspeakable still {round}")).await;
         }
-        // Both have it in memory, or in a segment that was read for somebody else.
+        // Both have it in memory, or in a segment that was read for another reader.
         for server in &servers {
             let mut before = server.guest().opening().room(&room).after_event(&beginning).open().await;
             while before.next_durable().await.data["id"] != message.id.to_string() {}
@@ -246,7 +246,7 @@ async fn a_deleted_body_is_never_replayed() {
         }
         for server in &servers {
             let mut replayed = server.guest().opening().room(&room).after_event(&beginning).open().await;
-            // The instance that did not delete it may hear of it a moment later, and then says so.
+            // The other instance may apply the deletion a moment later, and then sends it.
             while !(replayed.next_durable().await.name == "message.deleted"
                 && replayed
                     .transcript

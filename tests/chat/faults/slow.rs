@@ -12,12 +12,12 @@ const MESSAGES: i64 = 50_000;
 const WARM_UP: i64 = 2_000;
 const BATCH: i64 = 2_000;
 const RING_BYTES: usize = 8 << 20;
-/// The ring, a mailbox for each reader, segments of older events that a resume reads, and the allocator's
-/// share of all that was passed through.
+/// The ring, a mailbox for each reader, segments of older events that a resume reads, and memory that the
+/// allocator keeps.
 const MOST_GROWTH_KIB: u64 = 64 * 1024;
 /// The production default: the stall timeout follows from it.
 const HEARTBEAT_SECS: u64 = 15;
-/// A stalled reader is cut within this time, and not before.
+/// Latest and earliest time at which a stalled reader is cut.
 const CUT_WITHIN: Duration = Duration::from_secs(45);
 const CUT_AFTER: Duration = Duration::from_secs(30);
 
@@ -33,7 +33,7 @@ async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
     let reader = server.guest();
     let query = format!("room={}", rooms[0].id);
 
-    // Two that stop at once: one reads again soon, the other not before it is cut.
+    // Two readers that stop at once: one reads again soon, the other only after it was cut.
     let mut stopped = Vec::new();
     for _ in 0..2 {
         let mut wire = Wire::connect_narrow(server.address).await.expect("it listens");
@@ -49,7 +49,7 @@ async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
     let flood = Instant::now();
     append(&db, &author, &rooms[0], MESSAGES - WARM_UP).await;
     let filled = Instant::now();
-    // Beside those who read nothing, the others hear at once.
+    // Meanwhile the other readers receive messages at once.
     server.is_ready().await;
     let mut beside = reader.listen(&rooms[0]).await;
     let mut slowest = Duration::ZERO;
@@ -59,7 +59,7 @@ async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
         beside.expect_message(&format!("beside {number}")).await;
         slowest = slowest.max(posted.elapsed());
     }
-    assert!(slowest < Duration::from_secs(1), "a reader that reads waits {slowest:?}");
+    assert!(slowest < Duration::from_secs(1), "a reader that reads waited {slowest:?}");
     let ledger = Ledger::read(&db).await;
     let count = brisk.finish_at(ledger.head).await;
     let count = ledger.is_what_was_heard(&count, &rooms);
@@ -71,21 +71,21 @@ async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
         before / 1024,
         after / 1024
     );
-    println!("figure: beside them a reader heard all {count}, and single posts within {} ms", slowest.as_millis());
+    println!("figure: beside them a reader received all {count}, and single posts within {} ms", slowest.as_millis());
 
     let [(mut early, early_cursor), (late, late_cursor)] = stopped.try_into().expect("there are two");
     let (read, was_cut) = read_on(&mut early, early_cursor, ledger.head).await;
     let resumed = resume(&server.guest(), &query, server.address, read, ledger.head).await;
     assert_is_whole(&ledger, &resumed);
-    println!("figure: a reader that reads again goes on exactly, {}", if was_cut { "after a cut" } else { "uncut" });
+    println!("figure: a reader that reads again continues exactly, {}", if was_cut { "after a cut" } else { "uncut" });
 
-    // Nothing more is said in the room; what was not taken is what the stream waits with.
+    // No more messages are posted; the stream still waits for the reader to take the previous ones.
     while server.metric("gapless_streams_ended_total", "slow").await < 1.0 + f64::from(u8::from(was_cut)) {
-        assert!(filled.elapsed() < CUT_WITHIN, "a reader that takes nothing is still served");
+        assert!(filled.elapsed() < CUT_WITHIN, "a reader that does not read is still connected");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert!(flood.elapsed() > CUT_AFTER, "a reader whose network paused might have read on: {:?}", flood.elapsed());
-    println!("figure: a reader that takes nothing is cut {} ms after the flood began", flood.elapsed().as_millis());
+    assert!(flood.elapsed() > CUT_AFTER, "cut too early for a reader whose network only paused: {:?}", flood.elapsed());
+    println!("figure: a reader that does not read is cut {} ms after the flood began", flood.elapsed().as_millis());
     let mut late = late;
     let (read, was_cut) = read_on(&mut late, late_cursor, ledger.head).await;
     assert!(was_cut, "it was cut");
@@ -94,7 +94,7 @@ async fn a_reader_that_stops_reading_costs_bounded_memory_and_loses_nothing() {
     println!("figure: after the cut it resumed and had all {count}, missed 0, repeated 0");
 }
 
-/// What a reader has.
+/// The messages and the cursor of a reader.
 struct Read {
     cursor: String,
     messages: Vec<(i64, i64)>,
@@ -104,7 +104,7 @@ struct Read {
 async fn read_on(wire: &mut Wire, cursor: String, head: i64) -> (Read, bool) {
     let mut read = Read { cursor, messages: Vec::new() };
     while pos_of(&read.cursor) < head {
-        let next = tokio::time::timeout(CUT_WITHIN, wire.next()).await.expect("a stream goes on or ends");
+        let next = tokio::time::timeout(CUT_WITHIN, wire.next()).await.expect("a stream continues or ends");
         let Ok(Some(event)) = next else { return (read, true) };
         assert_ne!(event.name, "reset", "{event:?}");
         if event.name == "message.posted" {
@@ -115,7 +115,7 @@ async fn read_on(wire: &mut Wire, cursor: String, head: i64) -> (Read, bool) {
     (read, false)
 }
 
-/// What the reader has after it came back, if it has to.
+/// Resumes until `head` unless the reader has reached it, and returns all its messages.
 async fn resume(
     guest: &crate::actors::Guest,
     query: &str,
@@ -139,7 +139,7 @@ fn assert_is_whole(ledger: &Ledger, heard: &[(i64, i64)]) {
     assert!(heard.iter().copied().eq(expected), "heard {} of {}", heard.len(), ledger.messages.len());
 }
 
-/// Posts straight into the log, as a busy instance elsewhere does.
+/// Posts directly to the log, like another busy instance.
 async fn append(db: &Db, author: &User, room: &Room, count: i64) {
     for batch in 0..count / BATCH {
         let accepted: i64 = sqlx::query_scalar(
@@ -156,7 +156,7 @@ async fn append(db: &Db, author: &User, room: &Room, count: i64) {
         .bind(BATCH)
         .fetch_one(db)
         .await
-        .expect("the log takes them");
+        .expect("the log accepts them");
         assert_eq!(accepted, BATCH);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::actors::{Chat, Wire};
 
-/// A head that does not come, or comes slowly, is waited for no longer.
+/// Time limit for closing a connection whose head does not arrive, or arrives slowly.
 const CLOSED_WITHIN: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,7 +52,7 @@ async fn silent_and_slow_connections_are_closed() {
     }
 }
 
-/// Waits for the end, sending `drip` twice a second. How long it took.
+/// Waits for the end, sending `drip` twice a second. Returns the time it took.
 async fn closes(wire: &mut Wire, drip: Option<&str>) -> Duration {
     let began = Instant::now();
     while !wire.ends_within(Duration::from_millis(500)).await {
@@ -65,7 +65,7 @@ async fn closes(wire: &mut Wire, drip: Option<&str>) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_large_is_refused_and_said_so() {
+async fn oversized_requests_are_refused_with_a_response() {
     let chat = Chat::start().await;
     let alice = chat.user("alice").await;
     let long = "x".repeat(100_000);
@@ -88,14 +88,14 @@ async fn what_is_too_large_is_refused_and_said_so() {
     ];
     for (what, request, expected) in too_large {
         let mut wire = Wire::connect(alice.address).await.expect("it listens");
-        // It may be refused before it was read to the end.
+        // It may be refused before it has been read completely.
         wire.send(request).await.ok();
         let answered = wire.head().await;
-        let (status, _) = answered.unwrap_or_else(|error| panic!("{what} gets no answer: {error}"));
+        let (status, _) = answered.unwrap_or_else(|error| panic!("{what} gets no response: {error}"));
         let is_refused = status == expected || (expected == 414 && status == 431);
         assert!(is_refused, "{what} gets {status}");
         assert!(wire.ends_within(CLOSED_WITHIN).await, "the connection is still open after {what}");
         println!("figure: {what}: {status}");
     }
-    assert_eq!(alice.get("/users/me").await.status, 200, "everybody else notices nothing");
+    assert_eq!(alice.get("/users/me").await.status, 200, "others are not affected");
 }
