@@ -1,5 +1,5 @@
-//! An operator's first minutes on a database of their own, by the commands of the program: what is wrong, a schema, an
-//! admin, a server, its health and what it counts.
+//! The operator's commands on a new database, from the first error to a running server: settings, schema, admin,
+//! health and metrics.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(20);
 const PASSWORD: &str = "a long password";
 
-/// A machine on which nothing is set but what it is told.
+/// An operator whose environment contains only the given settings.
 struct Operator<'a> {
     dir: &'a Path,
     settings: Vec<(&'static str, String)>,
@@ -40,14 +40,14 @@ impl Operator<'_> {
         self.command(args).output().expect("the program runs")
     }
 
-    /// What it prints on success.
+    /// Runs a command that succeeds, and returns its output.
     fn prints(&self, args: &[&str]) -> String {
         let output = self.runs(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     }
 
-    /// What it complains of on failure.
+    /// Runs a command that fails, and returns its error.
     fn complains(&self, args: &[&str]) -> String {
         let output = self.runs(args);
         assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
@@ -55,7 +55,7 @@ impl Operator<'_> {
     }
 }
 
-/// Killed when the test ends, however it ends.
+/// Killed when dropped, so also after a failed test.
 struct Serving(Child);
 
 impl Drop for Serving {
@@ -123,10 +123,10 @@ async fn from_an_empty_database_to_a_signed_in_admin() {
     let counted = http.get(at(metrics_port, "/metrics")).send().await.expect("an answer");
     assert!(counted.text().await.expect("text").contains("gapless_build_info"));
     let other = http.get(at(metrics_port, "/rooms")).send().await.expect("an answer");
-    assert_eq!(other.status(), StatusCode::NOT_FOUND, "that port has nothing else");
+    assert_eq!(other.status(), StatusCode::NOT_FOUND, "that port serves nothing else");
 
     let former = operator.prints(&["admin", "reset-password", "root"]);
-    let password = former.lines().find_map(|line| line.strip_prefix("Password: ")).expect("it is told once");
+    let password = former.lines().find_map(|line| line.strip_prefix("Password: ")).expect("it is printed once");
     for (password, expected) in [(PASSWORD, StatusCode::UNAUTHORIZED), (password, StatusCode::OK)] {
         let login = json!({"username": "root", "password": password});
         let answer = http.post(at(port, "/auth/login")).json(&login).send().await.expect("an answer");
@@ -136,11 +136,11 @@ async fn from_an_empty_database_to_a_signed_in_admin() {
     let pid = i32::try_from(serving.0.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
     kill_process(pid, Signal::TERM).expect("it is our child");
     while operator.runs(&["healthcheck"]).status.success() {
-        assert!(began.elapsed() < START, "it does not say that it leaves");
+        assert!(began.elapsed() < START, "it does not report that it shuts down");
     }
-    let late = http.get(at(port, "/rooms")).send().await.expect("the door is open until the proxy has noticed");
+    let late = http.get(at(port, "/rooms")).send().await.expect("it accepts requests until the proxy has noticed");
     assert_eq!(late.status(), StatusCode::OK);
-    assert!(serving.0.wait().expect("it is our child").success(), "told to stop, it ends well");
+    assert!(serving.0.wait().expect("it is our child").success(), "it exits successfully after SIGTERM");
 }
 
 #[test]

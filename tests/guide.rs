@@ -1,5 +1,5 @@
-//! Every `gapless …` that the pages for operators tell people to type is typed here, in the order of a first day and the bad ones
-//! after it. A page that names a command which is not in this script fails, and so does a command that fails.
+//! Runs every `gapless …` command on the pages for operators, in the order in which a new operator needs them. The test
+//! fails if a page names a command that is not in this script, and if a command fails.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
@@ -11,7 +11,7 @@ use gapless::store::embedded::EmbeddedPostgres;
 
 const PAGES: [&str; 4] = ["README.md", "docs/DEPLOY.md", "docs/RUNBOOK.md", "docs/CONFIGURATION.md"];
 
-/// In order; each is what a page says or begins with. `NAME` and `FILE` are the reader's own words there and here.
+/// In order of execution. A page contains each command or its beginning. `NAME` and `FILE` are placeholders.
 const SCRIPT: [&str; 19] = [
     "keys generate",
     "config",
@@ -34,10 +34,10 @@ const SCRIPT: [&str; 19] = [
     "completions fish",
 ];
 
-/// Those for which the server has to run, or must be somewhere else.
+/// Commands that need a running server, or are run again beside one.
 const WHILE_SERVING: [&str; 2] = ["healthcheck", "doctor"];
 
-/// What goes into an empty chat alone: tests/chat/transfer.rs types it.
+/// Requires an empty chat: tested by tests/chat/transfer.rs.
 const ELSEWHERE: [&str; 1] = ["import"];
 
 const START: Duration = Duration::from_secs(40);
@@ -49,7 +49,7 @@ async fn documented_commands_work() {
     let typed =
         |told: &str| SCRIPT.iter().chain(&WHILE_SERVING).chain(&ELSEWHERE).any(|typed| begins_with(typed, told));
     let missing: Vec<_> = told.iter().filter(|told| !typed(told)).collect();
-    assert!(missing.is_empty(), "told and not tried: {missing:?}");
+    assert!(missing.is_empty(), "documented, but not run here: {missing:?}");
 
     let dir = tempfile::tempdir().expect("a temporary directory");
     let postgres = EmbeddedPostgres::start(dir.path(), None).await.expect("a private PostgreSQL");
@@ -68,7 +68,7 @@ async fn documented_commands_work() {
     }
 }
 
-/// Where the reader sits.
+/// The machine on which the commands are run.
 struct Machine<'a> {
     dir: &'a Path,
     database_url: &'a str,
@@ -90,7 +90,7 @@ impl Machine<'_> {
             .env("DATABASE_URL", self.database_url)
             .env("PORT", self.port.to_string())
             .env("HOST", "127.0.0.1")
-            // What `doctor` wants on a machine that holds few descriptors.
+            // `doctor` requires these on a machine with few descriptors.
             .env("ALLOWED_ORIGINS", "https://chat.example.org")
             .env("MAX_STREAMS", "500")
             .current_dir(self.dir)
@@ -106,14 +106,14 @@ impl Machine<'_> {
         let said = [output.stdout.as_slice(), &output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         assert!(output.status.success(), "gapless {words}: {said}");
-        assert!(!output.stdout.is_empty(), "gapless {words} says nothing");
+        assert!(!output.stdout.is_empty(), "gapless {words} prints nothing");
         if words == "keys generate" {
             std::fs::write(self.dir.join("key"), output.stdout).expect("a file");
         }
     }
 }
 
-/// Killed when the test ends, however it ends.
+/// Killed when dropped, so also after a failed test.
 struct Serving(Child);
 
 impl Drop for Serving {
@@ -123,7 +123,8 @@ impl Drop for Serving {
     }
 }
 
-/// What follows `gapless` where a page shows code: `admin create NAME`; `create|promote` are two commands, `[--check]` may stay away.
+/// Returns the commands after `gapless` in code on a page: `admin create NAME`; `create|promote` are two commands, and
+/// `[--check]` is optional.
 fn commands(page: &str) -> BTreeSet<String> {
     let mut fenced = false;
     let mut code = Vec::new();
@@ -141,7 +142,7 @@ fn commands(page: &str) -> BTreeSet<String> {
 
 fn told(code: &str) -> Vec<String> {
     let words: Vec<&str> = code.split_whitespace().collect();
-    // `'/gapless` and `KEY="$(gapless` begin a command, too.
+    // `'/gapless` and `KEY="$(gapless` also begin a command.
     let is_program =
         |word: &str| ["gapless", "/gapless"].contains(&word.rsplit(['\'', '"', '(']).next().unwrap_or(word));
     let mut found = Vec::new();
@@ -169,7 +170,7 @@ fn told(code: &str) -> Vec<String> {
     found
 }
 
-/// Word by word: `admin create` is typed by `admin create NAME`.
+/// Compares word by word: `admin create NAME` covers `admin create`.
 fn begins_with(typed: &str, told: &str) -> bool {
     let mut typed = typed.split_whitespace();
     told.split_whitespace().all(|word| typed.next() == Some(word))

@@ -1,4 +1,4 @@
-//! Randomly generated input: no parser panics, and none accepts text that it would not write itself.
+//! Randomly generated input: no parser panics, and accepted text is written back unchanged.
 //!
 //! A run of every test takes seconds. `PROPTEST_CASES=2000000 cargo nextest run --test hostile` searches for minutes;
 //! it replaces `cargo fuzz`, which needs a nightly compiler. The parsers of news and of HTTP heads have property tests
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
-/// Arbitrary text, and plausible text: made of the tokens that parsers look for.
+/// Generates arbitrary text, and plausible text made of the tokens that parsers look for.
 fn text(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         3 => proptest::sample::select(pieces).prop_map(str::to_owned),
@@ -93,7 +93,7 @@ fn tokens() -> Tokens {
 }
 
 proptest! {
-    // Failing cases are printed; a regression file would have to be next to the crate's root, which tests do not have.
+    // Failing cases are printed. A regression file would have to be beside a crate's `lib.rs`, which tests do not have.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -1,5 +1,5 @@
-//! The Shuttle entry point, booted as the platform would boot it: the two calls that its runtime makes are
-//! answered here, the PostgreSQL behind them is real, and people chat. Run by
+//! The Shuttle entry point, started as by the platform: a mock answers the two calls of its runtime, PostgreSQL is
+//! real, and clients use the chat. Run by
 //! `cargo test --no-default-features --features shuttle --test shuttle`.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 const START: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
-/// What the platform's runtime ends with after a signal.
+/// Exit code of the platform's runtime after a signal.
 const ENDED_BY_SIGNAL: i32 = 10;
 
 #[tokio::test]
@@ -46,20 +46,20 @@ async fn the_entry_point_starts_serves_and_drains_on_the_platform() {
     heard.until("event: drain").await;
     assert_eq!(chat.ended().await, ENDED_BY_SIGNAL);
 
-    // What was acknowledged is there when the next deployment starts on the same database.
+    // Acknowledged messages exist when the next deployment starts on the same database.
     let chat = Chat::boot(platform, dir.path()).await;
     let page: Value = ask(http.get(chat.at(&format!("/messages?room_id={room}&limit=1")))).await;
     assert_eq!(page["messages"][0], posted);
 }
 
-/// The two calls of the platform's runtime: the project's secrets, and a database for it.
+/// Mocks the two calls of the platform's runtime: the project's secrets, and its database.
 async fn platform(database_url: String) -> SocketAddr {
     let ready = |kind: &str, output: Value| json!({"type": kind, "state": "ready", "config": null, "output": output});
     let secrets = json!({
         "DEMO_MODE": "true",
         "JWT_SIGNING_KEY": "07".repeat(32),
         "RATE_LIMITS": "off",
-        // The platform's wins, or the test would not come as far as chatting.
+        // The platform's address takes precedence; with this one the test would fail.
         "DATABASE_URL": "postgres://nobody@192.0.2.1/nowhere",
     });
     let secrets = ready("secrets", secrets);
@@ -145,7 +145,7 @@ impl<B: AsRef<[u8]>, E: std::fmt::Debug, S: futures_util::Stream<Item = Result<B
     async fn until(&mut self, wanted: &str) {
         while !self.text.contains(wanted) {
             let next = tokio::time::timeout(START, self.bytes.next()).await.expect("the stream is silent");
-            let bytes = next.expect("the stream goes on").expect("the connection holds");
+            let bytes = next.expect("the stream continues").expect("the connection holds");
             self.text.push_str(&String::from_utf8_lossy(bytes.as_ref()));
         }
     }

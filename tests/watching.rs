@@ -1,4 +1,4 @@
-//! What watches the program from outside, held to what the program says: alerts, their tests, the dashboard, the runbook.
+//! Compares alerts, their tests, the dashboard and the runbook with the program's metrics.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every name that a query can ask for.
+/// Returns every name that a query can use.
 fn said() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for metric in catalogue::all() {
@@ -25,14 +25,14 @@ fn said() -> BTreeSet<String> {
     names
 }
 
-/// The names of metrics in a text.
+/// Returns the names of metrics in a text.
 fn asked(text: &str) -> BTreeSet<String> {
     let words = text.split(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_'));
     let names = words.filter(|word| word.starts_with("gapless_") || word.starts_with("process_"));
     names.map(str::to_owned).collect()
 }
 
-/// Every query of the dashboard, with the title of its panel.
+/// Returns every query of the dashboard, with the title of its panel.
 fn queries() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&read("docs/dashboard.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
@@ -49,15 +49,15 @@ fn queries_use_existing_metrics() {
     let said = said();
     for file in ["docs/alerts.yml", "docs/alerts_test.yml"] {
         let unknown: Vec<_> = asked(&read(file)).into_iter().filter(|name| !said.contains(name)).collect();
-        assert!(unknown.is_empty(), "{file} asks for what nobody says: {unknown:?}");
+        assert!(unknown.is_empty(), "{file} uses unknown metrics: {unknown:?}");
     }
-    // People may speak of a histogram as a whole.
+    // The text may name a whole histogram.
     let is_known = |name: &String| said.contains(name) || catalogue::all().any(|metric| metric.name == name);
     let unknown: Vec<_> = asked(&read("docs/RUNBOOK.md")).into_iter().filter(|name| !is_known(name)).collect();
-    assert!(unknown.is_empty(), "docs/RUNBOOK.md speaks of what nobody says: {unknown:?}");
+    assert!(unknown.is_empty(), "docs/RUNBOOK.md names unknown metrics: {unknown:?}");
     for (panel, query) in queries() {
         let unknown: Vec<_> = asked(&query).into_iter().filter(|name| !said.contains(name)).collect();
-        assert!(unknown.is_empty(), "the panel {panel:?} asks for what nobody says: {unknown:?}");
+        assert!(unknown.is_empty(), "the panel {panel:?} uses unknown metrics: {unknown:?}");
     }
 }
 
@@ -77,14 +77,14 @@ fn every_alert_has_a_runbook_section_and_a_test() {
     assert!(names.len() > 10, "{names:?}");
     for name in &names {
         assert!(runbook.contains(&format!("\n## {name}\n")), "docs/RUNBOOK.md has no section {name}");
-        assert!(tests.contains(&format!("alertname: {name}\n")), "docs/alerts_test.yml does not try {name}");
+        assert!(tests.contains(&format!("alertname: {name}\n")), "docs/alerts_test.yml does not test {name}");
     }
     let sections = runbook.lines().filter_map(|line| line.strip_prefix("## ")).filter(|title| !title.contains(' '));
     let orphans: Vec<_> = sections.filter(|title| !names.contains(title)).collect();
-    assert!(orphans.is_empty(), "docs/RUNBOOK.md explains alerts that are none: {orphans:?}");
+    assert!(orphans.is_empty(), "docs/RUNBOOK.md explains nonexistent alerts: {orphans:?}");
 }
 
-/// Prometheus' own checker, where it is installed or `cargo xtask lint-deploy` has fetched it.
+/// Returns promtool, if it is installed or `cargo xtask lint-deploy` has downloaded it.
 fn promtool() -> Option<&'static str> {
     let fetched = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/promtool/usr/bin/promtool");
     ["promtool", fetched].into_iter().find(|program| Command::new(program).arg("--version").output().is_ok())

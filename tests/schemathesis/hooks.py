@@ -1,4 +1,4 @@
-"""Signs in for Schemathesis: as the demo's admin, who may call every operation."""
+"""Authentication for Schemathesis: signs in as the demo's admin, who may call every operation."""
 
 import os
 
@@ -9,7 +9,7 @@ ADDRESS = os.environ["GAPLESS_URL"]
 ADMIN = {"username": "admin", "password": "admin"}
 
 
-# Cases end sessions, their own too: a token is fetched anew long before its own end.
+# Cases end sessions, including their own, so a new token is fetched long before it expires.
 @schemathesis.auth(refresh_interval=5)
 class AdminToken:
     def get(self, case, context):

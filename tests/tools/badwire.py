@@ -3,12 +3,12 @@
 
     badwire.py NUMBER DELAY_MS JITTER_MS LOSS_PERCENT
 
-Makes the TUN device `wireNUMBER` with the address 10.9.NUMBER.1. Each packet to 10.9.NUMBER.2 comes back with its source
-and destination swapped, which leaves every checksum right: a client that connects to 10.9.NUMBER.2 reaches a server in the
-same network namespace. Both directions are delayed and lose packets alike, so a delay of 50 ms is a round trip of 100 ms.
+Creates the TUN device `wireNUMBER` with the address 10.9.NUMBER.1. Each packet to 10.9.NUMBER.2 is returned with its source
+and destination swapped, which keeps every checksum valid: a client that connects to 10.9.NUMBER.2 reaches a server in the
+same network namespace. Both directions delay and lose packets alike, so a delay of 50 ms is a round trip of 100 ms.
 
-Each line on standard input, `DELAY_MS JITTER_MS LOSS_PERCENT`, changes the wire; the end of the input removes it. Needs
-root, and a namespace of its own (`unshare --net`), so that nothing of the host is touched.
+Each line on standard input, `DELAY_MS JITTER_MS LOSS_PERCENT`, changes the wire; the end of the input removes it. Requires
+root and a namespace of its own (`unshare --net`), so that the host's network is not affected.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ import time
 TUNSETIFF = 0x400454CA
 IFF_TUN = 0x0001
 IFF_NO_PI = 0x1000
-# Packets that are read before due ones are written: neither direction waits for the other.
+# Number of packets read before due ones are written, so that neither direction waits for the other.
 BATCH = 256
 MOST_BYTES = 65_536
 
@@ -40,7 +40,7 @@ class Wire:
         self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(self.tun, TUNSETIFF, struct.pack("16sH22x", device.encode(), IFF_TUN | IFF_NO_PI))
         subprocess.run(["ip", "addr", "add", f"10.9.{number}.1/24", "dev", device], check=True)
-        # A queue that drops nothing by itself.
+        # A queue long enough that it drops nothing itself.
         subprocess.run(["ip", "link", "set", device, "txqueuelen", "20000", "up"], check=True)
 
     def take(self):
@@ -63,7 +63,7 @@ class Wire:
             try:
                 os.write(self.tun, packet)
             except OSError:
-                pass  # The kernel drops it: one more loss.
+                pass  # The kernel drops the packet: one more loss.
 
     def run(self):
         while True:
