@@ -36,7 +36,7 @@ async fn only_an_object_is_accepted_as_a_body() {
             assert_eq!(refused["errors"], errors, "{method} {path}");
         }
     }
-    // All fields, in the order of their declaration.
+    // These values, in the order of the fields' declaration, would make a complete body.
     let signs_in = json!(["founder", crate::actors::PASSWORD]);
     chat.guest().send("/auth/login", signs_in).await.refused(422, "invalid");
 }

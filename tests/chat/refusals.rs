@@ -278,7 +278,7 @@ async fn a_request_beyond_a_limit_is_429_with_the_time_to_wait() {
     let refused = chat.guest().send("/auth/login", wrong()).await.refused(429, "too_many_requests");
     let seconds: u64 = refused.header(RETRY_AFTER).parse().expect("whole seconds");
     assert!((1..=60).contains(&seconds), "{seconds}");
-    // The correct password is refused, too: otherwise an attacker could continue guessing.
+    // The correct password is refused, too: any other response would confirm it to an attacker.
     let right = json!({"username": "alice", "password": PASSWORD});
     chat.guest().send("/auth/login", right).await.refused(429, "too_many_requests");
 }

@@ -76,7 +76,7 @@ async fn more_missed_events_than_the_replay_limit_are_a_reset() {
         let live = format!("live {limit}");
         alice.post(&room, &live).await;
         stream.expect_message(&live).await;
-        // A reset with a limit of 0, and a deleted message: the next pass misses as many events as the one before.
+        // Undoes the live post, so that the next pass misses as many events as the one before.
         chat.guest().opening().room(&room).from(&stream.cursor).with("replay_limit", 0).open().await;
         alice.delete_message(chat.guest().messages(&room).await.last().expect("a message").id).await;
     }

@@ -25,7 +25,7 @@ async fn expect_deletion(stream: &mut Stream, room: &Room, seq: i64) {
     assert_eq!(deleted.data["pos"], deleted.pos());
 }
 
-/// Creates a room with messages of alice, and opens a stream on an instance.
+/// Creates a room with `count` messages of alice.
 async fn talk(chat: &Chat, name: &str, count: usize) -> Room {
     let room = chat.room(name).await;
     let alice = chat.user(&format!("alice-{name}")).await;

@@ -195,7 +195,7 @@ async fn presence_counts_people_once_while_instances_start_and_stop() {
     let people = people(&pair.here, 3).await;
     let at = |person: &User, instance: &Program| Guest { address: instance.address, ..Guest::clone(person) };
 
-    // One user is on both instances, one on each, and a guest on each; a guest here observes the counts.
+    // The first user observes the counts here; the second is on both instances, the third there, a guest on each.
     let mut watch = people[0].listen(&room).await;
     let _here = [at(&people[1], &pair.here).listen(&room).await, pair.here.guest().listen(&room).await];
     let there = [

@@ -108,10 +108,10 @@ async fn ask_all_the_while(server: &Program, alice: &User, room: Uuid) -> Durati
     slowest
 }
 
-/// Counts the heartbeats before the next other event.
+/// Counts the heartbeats received so far, and asserts that there are no durable events among them.
 async fn count_heartbeats(stream: &mut Stream) -> usize {
     let mut heartbeats = 0;
-    // Events already in the socket arrive at once; the next one within a heartbeat interval.
+    // Events already in the socket arrive at once; the next one may be a heartbeat interval away.
     while let Ok(heard) = tokio::time::timeout(Duration::from_millis(100), stream.next()).await {
         assert!(!heard.is_durable(), "{heard:?}");
         heartbeats += usize::from(heard.name == "heartbeat");
