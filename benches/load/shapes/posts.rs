@@ -14,7 +14,7 @@ use crate::table::{Goal, Row, Table};
 
 /// Number of writers on keep-alive connections, as of a busy instance.
 const WRITERS: usize = 256;
-/// Numbers of concurrent direct callers of the batch function.
+/// Direct callers of the batch function: one, two and three at a time.
 const CALLERS: usize = 3;
 const ROUNDS: u32 = 3;
 const LEDGER: usize = 4_000_000;
