@@ -26,9 +26,10 @@ const MACHINES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), conc
 #[test]
 fn sources_are_tidy() {
     let mut faults = Vec::new();
-    for path in
-        files(&["src", "tests", "benches", "chaos/src", "client/src", "embedded-postgres/src", "xtask/src"], "rs")
-    {
+    for path in files(
+        &["src", "tests", "benches", "examples", "chaos/src", "client/src", "embedded-postgres/src", "xtask/src"],
+        "rs",
+    ) {
         let text = read(&path);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut fault = |what: String| faults.push(format!("{}: {what}", path.display()));

@@ -32,6 +32,7 @@ mod retries;
 mod rights;
 mod rotation;
 mod secrecy;
+mod seeded;
 mod shapes;
 mod shares;
 mod smuggling;

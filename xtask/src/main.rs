@@ -18,6 +18,7 @@ mod process;
 mod rehearse;
 mod run;
 mod schemathesis;
+mod seed;
 mod step;
 mod test;
 mod tools;
@@ -56,6 +57,9 @@ enum Task {
     /// Run three instances while everything around them fails
     #[command(override_help = include_str!("../../chaos/src/usage.txt"))]
     Chaos(Passed),
+    /// Fill a database with messages, rooms and accounts
+    #[command(override_help = include_str!("../../examples/seed/usage.txt"))]
+    Seed(Passed),
     /// Regenerate frontend/openapi.json and the client generated from it
     Openapi,
     /// Check the workflows, images and platform files
@@ -102,6 +106,7 @@ impl Cli {
             Some(Task::Dev(options)) => dev::dev(&options),
             Some(Task::Bench(Passed { args })) => bench::bench(&args),
             Some(Task::Chaos(Passed { args })) => chaos::chaos(args),
+            Some(Task::Seed(Passed { args })) => seed::seed(&args),
             Some(Task::Openapi) => generated::regenerate(),
             Some(Task::LintDeploy) => lint_deploy::check().map(drop),
             Some(Task::Rehearse(options)) => rehearse::rehearse(&options).and_then(Tally::all_passed),
