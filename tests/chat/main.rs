@@ -9,6 +9,7 @@ mod redaction;
 
 mod addresses;
 mod archive;
+mod batches;
 mod bodies;
 mod constraints;
 mod conversation;
