@@ -107,7 +107,7 @@ impl Direct {
                         .bind((0..batch).map(|_| Uuid::now_v7()).collect::<Vec<_>>())
                         .bind((messages..messages + batch).map(|at| rooms[at % rooms.len()]).collect::<Vec<_>>())
                         .bind(vec![author; batch])
-                        .bind((0..batch).map(|_| Uuid::new_v4()).collect::<Vec<_>>())
+                        .bind((0..batch).map(|_| Uuid::now_v7()).collect::<Vec<_>>())
                         .bind(vec![vec![7_u8; 32]; batch])
                         .bind((messages..messages + batch).map(|at| frame::body(at as u64)).collect::<Vec<_>>())
                         .fetch_all(&mut *connection)

@@ -57,8 +57,8 @@ impl Crowd<'_> {
             writers.push(Writer { socket, number: None, answer: Vec::with_capacity(2048) });
         }
 
-        // The upper half of client ids is random, so that no two runs share one.
-        let run = Uuid::new_v4().as_u128() & !u128::from(u64::MAX);
+        // The upper half of client ids differs from run to run; the lower half counts.
+        let run = Uuid::now_v7().as_u128() & !u128::from(u64::MAX);
         let first = ledger.posts();
         let began = Instant::now();
         let open = |posts: u64| match until {
@@ -118,7 +118,7 @@ impl Crowd<'_> {
 
     /// A single writer, which waits for the response to each post.
     pub fn alone(&self) -> anyhow::Result<Alone<'_>> {
-        let run = Uuid::new_v4().as_u128() & !u128::from(u64::MAX);
+        let run = Uuid::now_v7().as_u128() & !u128::from(u64::MAX);
         Ok(Alone { crowd: self, connection: Connection::open(self.address)?, run })
     }
 }

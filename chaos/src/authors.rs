@@ -152,7 +152,7 @@ impl Author {
     async fn submit(&mut self, deed: Deed, target: Uuid) -> Option<Uuid> {
         let number = self.stage.next_submit();
         let body = self.body(deed, target, number);
-        let client_id = uuid::Builder::from_random_bytes(self.dice.random()).into_uuid();
+        let client_id = Uuid::now_v7();
         let submit = Submit { number, deed, target, client_id, body };
         let at = self.stage.history.now();
         let user = self.person.id;

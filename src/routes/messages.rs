@@ -56,7 +56,8 @@ pub struct Messages {
 pub struct PostInput {
     room_id: RoomId,
     body: MessageBody,
-    /// Made by the client for this submit and repeated in each retry of it, which then is safe.
+    /// Made by the client for this submit and repeated in each retry of it, which then is safe. Any UUID; version 7 is
+    /// the cheapest to store.
     client_id: Option<ClientId>,
 }
 

@@ -25,7 +25,7 @@ pub async fn post(
     on: usize,
     kept: &mut Option<Connection>,
 ) -> (u16, bool) {
-    let (submit, client_id) = (stage.next_submit(), Uuid::new_v4());
+    let (submit, client_id) = (stage.next_submit(), Uuid::now_v7());
     let body = format!("s{submit} of a drill");
     let request = json!({ "room_id": room, "body": body, "client_id": client_id });
     let request = Request::post("/messages", request).by(access);

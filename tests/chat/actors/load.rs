@@ -78,7 +78,7 @@ impl Load {
 
 /// Posts one submit, retried under the same `client_id` until it is acknowledged.
 async fn submit(person: &User, addresses: &[SocketAddr], room: RoomId, body: &str) -> Message {
-    let client_id = Uuid::new_v4();
+    let client_id = Uuid::now_v7();
     let began = Instant::now();
     let attempt = || async {
         let at = Guest { address: any(addresses), ..Guest::clone(person) };
