@@ -56,11 +56,13 @@ pub fn vitest(printed: &str) -> Option<Tally> {
     Some(Tally { passed: before(line, "passed").unwrap_or(0), failed: before(line, "failed").unwrap_or(0) })
 }
 
-/// Playwright, one count a line: `  1 failed`, `  11 passed (15.0s)`.
+/// Playwright, one count a line: `  1 failed`, `  2 flaky`, `  11 passed (15.0s)`. A flaky test passed when it was
+/// retried, and is not among those that Playwright calls passed.
 pub fn playwright(printed: &str) -> Option<Tally> {
     let count = |word| printed.lines().rev().find_map(|line| alone(line, word));
-    let (passed, failed) = (count("passed"), count("failed"));
-    (passed.is_some() || failed.is_some()).then(|| Tally { passed: passed.unwrap_or(0), failed: failed.unwrap_or(0) })
+    let (passed, flaky, failed) = (count("passed"), count("flaky"), count("failed"));
+    passed.or(flaky).or(failed)?;
+    Some(Tally { passed: passed.unwrap_or(0) + flaky.unwrap_or(0), failed: failed.unwrap_or(0) })
 }
 
 /// The number right before `word`.
@@ -108,6 +110,10 @@ mod tests {
             playwright("  1 failed\n    [x] › a test that 2 passed ›\n  11 passed (15.0s)\n"),
             Some(tally(11, 1))
         );
+        let flaky = "  1 failed\n    [x] › one ›\n  3 flaky\n    [x] › two ›\n  64 passed (4.9m)\n";
+        assert_eq!(playwright(flaky), Some(tally(67, 1)));
+        assert_eq!(playwright("  1 flaky\n    [x] › the only one ›\n"), Some(tally(1, 0)));
+        assert_eq!(playwright("Error: no tests found\n"), None);
     }
 
     #[test]
