@@ -30,8 +30,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::test::Tally;
-
 /// The commands of this repository
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -109,7 +107,9 @@ impl Cli {
             Some(Task::Seed(Passed { args })) => seed::seed(&args),
             Some(Task::Openapi) => generated::regenerate(),
             Some(Task::LintDeploy) => lint_deploy::check().map(drop),
-            Some(Task::Rehearse(options)) => rehearse::rehearse(&options).and_then(Tally::all_passed),
+            Some(Task::Rehearse(options)) => {
+                rehearse::rehearse(&options).and_then(|outcome| outcome.tally.all_passed())
+            }
             Some(Task::Database) => database::serve(),
             Some(Task::Fmt) => fmt(),
         }

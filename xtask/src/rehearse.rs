@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::process::Running;
-use crate::test::{Scratch, Tally, counted_by_playwright, free_port, start_redis};
+use crate::test::{Outcome, Scratch, counted_by_playwright, free_port, start_redis};
 use crate::{database, frontend, interrupt, root, run, step, tools};
 pub use compose::services;
 use program::{Kept, Program};
@@ -32,11 +32,11 @@ pub struct Options {
 }
 
 /// The part of `cargo xtask test`.
-pub fn check() -> anyhow::Result<Tally> {
+pub fn check() -> anyhow::Result<Outcome> {
     rehearse(&Options { release: false })
 }
 
-pub fn rehearse(options: &Options) -> anyhow::Result<Tally> {
+pub fn rehearse(options: &Options) -> anyhow::Result<Outcome> {
     let server = run::build_server(options.release)?;
     frontend::build()?;
     let dir = Scratch::make("gapless-rehearsal")?;
@@ -51,8 +51,8 @@ pub fn rehearse(options: &Options) -> anyhow::Result<Tally> {
             .env("CI", "1");
         counted_by_playwright(&mut command)
     })
-    .inspect(|tally| {
-        if tally.failed > 0 {
+    .inspect(|outcome| {
+        if outcome.tally.failed > 0 {
             deployment.show_logs(&dir.0);
         }
     })

@@ -3,14 +3,15 @@
 //! Steps run one after the other, since each of them keeps every core busy. One that fails does not hide the
 //! next. The last line of the output is `N passed, N failed`: tests, and steps that are not made of tests.
 
+mod failures;
 mod pooler;
 mod services;
 mod tally;
 
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use crate::{
     chaos, database, frontend, generated, interrupt, lint_deploy, process, rehearse, run, schemathesis, step, tools,
@@ -50,11 +51,11 @@ fn matching(filter: &str, report: &mut Report) -> anyhow::Result<()> {
         if command.get_args().any(|arg| arg == "nextest") {
             command.arg("--no-tests=pass");
         }
-        counted(services.environment(command.arg(filter)), tally::rust)
+        counted(services.environment(command.arg(filter)), Runner::Rust)
     });
     report.run("front-end unit tests", || {
         frontend::prepare()?;
-        counted(&mut frontend::npm("test", &[filter, "--passWithNoTests"]), tally::vitest)
+        counted(&mut frontend::npm("test", &[filter, "--passWithNoTests"]), Runner::Vitest)
     });
     Ok(())
 }
@@ -67,15 +68,15 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
     report.run("deployment files", lint_deploy::check);
     // The embedded database's own tests fetch the npm package; everything else uses what is found first.
     let services = step::step("start PostgreSQL and Redis for the tests", Services::start)?;
-    report.run("Rust tests", || counted(services.environment(&mut rust_tests()), tally::rust));
+    report.run("Rust tests", || counted(services.environment(&mut rust_tests()), Runner::Rust));
     if process::find("cargo-nextest").is_some() {
         report.run("Rust examples in the documentation", || {
-            counted(process::cargo().args(["test", "--package", "gapless", "--doc"]), tally::rust)
+            counted(process::cargo().args(["test", "--package", "gapless", "--doc"]), Runner::Rust)
         });
     }
     // Another build of the same program, so it comes last: what it brings along is built once and kept.
     through_poolers(&services, &MOST_TOUCHED_BY_POOLERS, report);
-    report.run("Rust tests of traces", || counted(services.environment(&mut tests_of_traces()), tally::rust));
+    report.run("Rust tests of traces", || counted(services.environment(&mut tests_of_traces()), Runner::Rust));
     drop(services);
     report.run("a minute of chaos", || {
         chaos::check()?;
@@ -91,10 +92,10 @@ fn everything(report: &mut Report) -> anyhow::Result<()> {
         Ok(Tally::STEP)
     });
     report.run("front-end lint", || plain(&mut frontend::npm("lint", &[])));
-    report.run("front-end unit tests", || counted(&mut frontend::npm("test", &[]), tally::vitest));
+    report.run("front-end unit tests", || counted(&mut frontend::npm("test", &[]), Runner::Vitest));
     report.run("front-end types and build", || plain(&mut frontend::npm("build", &[])));
     report.run("front-end size", || plain(&mut frontend::npm("size", &[])));
-    report.run("Rust tests of the embedded app", || counted(&mut tests_of_the_app_within(), tally::rust));
+    report.run("Rust tests of the embedded app", || counted(&mut tests_of_the_app_within(), Runner::Rust));
     report.run("browser tests", || {
         let mut command = browser_tests("e2e")?;
         command.env("CHROMIUM_PATH", tools::chromium()?);
@@ -158,7 +159,7 @@ fn through_poolers(services: &Services, modules: &[&str], report: &mut Report) {
         };
         report.run(way.name, || {
             let pooler = Pooler::start(services.database_url(), &bouncer, way)?;
-            counted(services.environment(pooler.environment(&mut tests_of_the_chat(modules))), tally::rust)
+            counted(services.environment(pooler.environment(&mut tests_of_the_chat(modules))), Runner::Rust)
         });
     }
 }
@@ -205,24 +206,71 @@ pub fn without_database(command: &mut Command) {
     }
 }
 
-fn plain(command: &mut Command) -> anyhow::Result<Tally> {
-    process::run(command)?;
-    Ok(Tally::STEP)
+fn plain(command: &mut Command) -> anyhow::Result<Outcome> {
+    let (status, printed) = process::run_and_read(command)?;
+    if status.success() { Ok(Tally::STEP.into()) } else { Ok(Outcome::without_tests(status, &printed)) }
 }
 
-pub fn counted_by_playwright(command: &mut Command) -> anyhow::Result<Tally> {
+pub fn counted_by_playwright(command: &mut Command) -> anyhow::Result<Outcome> {
     without_database(command);
-    counted(command, tally::playwright)
+    counted(command, Runner::Playwright)
 }
 
 /// Runs tests and counts them by what they printed.
-fn counted(command: &mut Command, count: fn(&str) -> Option<Tally>) -> anyhow::Result<Tally> {
+fn counted(command: &mut Command, runner: Runner) -> anyhow::Result<Outcome> {
     let (status, printed) = process::run_and_read(command)?;
-    match count(&tally::plain_text(&printed)) {
-        Some(tally) if status.success() || tally.failed > 0 => Ok(tally),
-        _ if status.success() => Ok(Tally::default()),
+    let printed = tally::plain_text(&printed);
+    Ok(match runner.count(&printed) {
+        Some(tally) if tally.failed > 0 => Outcome { tally, failures: runner.failures(&printed) },
+        Some(tally) if status.success() => tally.into(),
+        _ if status.success() => Tally::default().into(),
         // It did not come as far as running tests, or something beside them failed.
-        _ => Err(anyhow!("it exited with {status}; see its output above")),
+        _ => Outcome::without_tests(status, &printed),
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Runner {
+    Rust,
+    Vitest,
+    Playwright,
+}
+
+impl Runner {
+    fn count(self, printed: &str) -> Option<Tally> {
+        match self {
+            Self::Rust => tally::rust(printed),
+            Self::Vitest => tally::vitest(printed),
+            Self::Playwright => tally::playwright(printed),
+        }
+    }
+
+    fn failures(self, printed: &str) -> Vec<String> {
+        match self {
+            Self::Rust => failures::rust(printed),
+            Self::Vitest => failures::vitest(printed),
+            Self::Playwright => failures::playwright(printed),
+        }
+    }
+}
+
+/// The result of a step: its count, and the lines of its output that name failed tests.
+pub struct Outcome {
+    pub tally: Tally,
+    failures: Vec<String>,
+}
+
+impl Outcome {
+    fn without_tests(status: ExitStatus, printed: &str) -> Self {
+        let mut failures = failures::last_lines(&tally::plain_text(printed));
+        failures.push(format!("it exited with {status}"));
+        Self { tally: Tally { passed: 0, failed: 1 }, failures }
+    }
+}
+
+impl From<Tally> for Outcome {
+    fn from(tally: Tally) -> Self {
+        Self { tally, failures: Vec::new() }
     }
 }
 
@@ -235,25 +283,30 @@ struct Line {
     name: &'static str,
     took: Duration,
     tally: Tally,
+    failures: Vec<String>,
 }
 
 impl Report {
-    fn run(&mut self, name: &'static str, work: impl FnOnce() -> anyhow::Result<Tally>) {
+    fn run<T: Into<Outcome>>(&mut self, name: &'static str, work: impl FnOnce() -> anyhow::Result<T>) {
         if interrupt::came() {
             return;
         }
         let since = Instant::now();
-        let tally = step::step(name, work).unwrap_or_else(|error| {
-            eprintln!("    {} {name}: {error:#}", step::red("failed:"));
-            Tally { passed: 0, failed: 1 }
-        });
-        self.lines.push(Line { name, took: since.elapsed(), tally });
+        let Outcome { tally, failures } = match step::step(name, work) {
+            Ok(outcome) => outcome.into(),
+            Err(error) => {
+                eprintln!("    {} {name}: {error:#}", step::red("failed:"));
+                let failures = failures::last_lines(&format!("{error:#}"));
+                Outcome { tally: Tally { passed: 0, failed: 1 }, failures }
+            }
+        };
+        self.lines.push(Line { name, took: since.elapsed(), tally, failures });
     }
 
     fn finish(self) -> anyhow::Result<()> {
         interrupt::check()?;
         println!();
-        for Line { name, took, tally } in &self.lines {
+        for Line { name, took, tally, .. } in &self.lines {
             let verdict = if tally.failed == 0 { step::green("ok    ") } else { step::red("FAILED") };
             let count = match *tally {
                 Tally::STEP => String::new(),
@@ -261,6 +314,9 @@ impl Report {
                 tally => tally.to_string(),
             };
             println!("{verdict}  {name:36} {:>12}   {count}", step::seconds(*took));
+        }
+        for Line { name, failures, .. } in self.lines.iter().filter(|line| line.tally.failed > 0) {
+            println!("\n{}\n{}", step::red(&format!("{name}:")), failures.join("\n"));
         }
         let total: Tally = self.lines.iter().map(|line| line.tally).sum();
         println!("\n{total}");
