@@ -94,7 +94,7 @@ export function Timeline({
         onPointerDown={scroll.onInput}
         onTouchMove={scroll.onLeave}
         onKeyDown={({ key, target, currentTarget }) =>
-          target === currentTarget && LEAVING_KEYS.has(key) && scroll.onLeave()
+          target === currentTarget && (LEAVING_KEYS.has(key) ? scroll.onLeave() : scroll.onInput())
         }
         className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >

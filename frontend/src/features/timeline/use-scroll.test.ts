@@ -1,6 +1,6 @@
 import { act, renderHook } from "@testing-library/react";
 import type { VirtualizerHandle } from "virtua";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Row } from "./rows";
 import { useScroll } from "./use-scroll";
 
@@ -74,6 +74,11 @@ function reader(count: number, newIndex?: number) {
   return { log, grow, measure, scrollTo, hook, atEnd: () => setAtEnd.mock.lastCall?.[0] as boolean };
 }
 
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
 describe("a reader at the end", () => {
   it("stays there when rows are added and when they turn out taller than estimated", () => {
     const { log, grow, measure, atEnd } = reader(100);
@@ -119,6 +124,54 @@ describe("a reader who returns to unread messages", () => {
     act(() => hook.result.current.onInput());
     log.scrollTop = 1_000;
     measure(100 * ROW + 2);
+    expect(log.scrollTop).toBe(1_000);
+  });
+
+  it("stays at the line however long the first rows and older ones take to be measured", () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    let frames: (() => void)[] = [];
+    vi.stubGlobal("requestAnimationFrame", (callback: () => void) => frames.push(callback));
+    vi.stubGlobal("cancelAnimationFrame", () => {
+      frames = [];
+    });
+    const frame = () =>
+      act(() => {
+        for (const callback of frames.splice(0)) callback();
+      });
+    const pass = (ms: number) => act(() => vi.advanceTimersByTime(ms));
+    const { log, measure } = reader(100, 60);
+    const isAtLine = (height: number) => {
+      log.scrollTop = 0;
+      measure(height);
+      return log.scrollTop === 60 * ROW - 72;
+    };
+    // The page gets no frame, and without one nothing is measured.
+    pass(3_000);
+    frame();
+    expect(isAtLine(100 * ROW + 1)).toBe(true);
+    // Each measurement may be followed by another one.
+    pass(400);
+    frame();
+    expect(isAtLine(100 * ROW + 2)).toBe(true);
+    pass(400);
+    frame();
+    frame();
+    expect(isAtLine(100 * ROW + 3)).toBe(true);
+    pass(600);
+    frame();
+    frame();
+    expect(isAtLine(100 * ROW + 4)).toBe(false);
+  });
+
+  it("leaves the line in a busy room, where rows are measured all the time", () => {
+    vi.useFakeTimers();
+    const { log, measure } = reader(100, 60);
+    for (let more = 1; more <= 60; more++) {
+      act(() => vi.advanceTimersByTime(200));
+      measure(100 * ROW + more);
+    }
+    log.scrollTop = 1_000;
+    measure(100 * ROW);
     expect(log.scrollTop).toBe(1_000);
   });
 });

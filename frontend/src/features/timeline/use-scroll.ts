@@ -4,8 +4,10 @@ import type { Row, RowMessage } from "./rows";
 
 /** Within this distance, the reader counts as being at the end. */
 const END_SLACK_PX = 48;
-/** Time for which a row that was scrolled to is kept in place, while the rows around it are measured. */
+/** Time for which a row that was scrolled to is kept in place after the rows around it were last measured. */
 const PIN_MS = 500;
+/** Time after which a row is no longer kept in place, even if rows are still being measured, as in a busy room. */
+const LONGEST_PIN_MS = 5_000;
 /** Distance from the top at which the next older page is requested. */
 const OLDER_AHEAD_PX = 600;
 /** Space above the line that marks unread messages. */
@@ -53,7 +55,9 @@ export function useScroll<Message extends RowMessage>({
   const lastOffset = useRef(0);
   /** Row to which the list is temporarily pinned, instead of the end. */
   const pin = useRef<(() => number) | null>(null);
+  const pinnedAt = useRef(0);
   const unpin = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const unpinFrame = useRef(0);
 
   const firstKey = rows.find((row) => row.kind === "message")?.key;
   const previousFirst = useRef(firstKey);
@@ -85,27 +89,45 @@ export function useScroll<Message extends RowMessage>({
     if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
   }, [loadOlder, setAtEnd]);
 
+  const latestOnScroll = useRef(onScroll);
+  useLayoutEffect(() => {
+    latestOnScroll.current = onScroll;
+  }, [onScroll]);
+
   // Rows are found by key, since older rows that load meanwhile shift every index.
   const latest = useRef(rows);
   useLayoutEffect(() => {
     latest.current = rows;
   }, [rows]);
+  const stopUnpinning = useCallback(() => {
+    clearTimeout(unpin.current);
+    cancelAnimationFrame(unpinFrame.current);
+  }, []);
+  const unpinSoon = useCallback(() => {
+    stopUnpinning();
+    const inNextFrame = (then: () => void) => {
+      unpinFrame.current = requestAnimationFrame(then);
+    };
+    const release = () => {
+      pin.current = null;
+      latestOnScroll.current();
+    };
+    // Rows are measured at the end of a frame, and on a busy machine the next frame may be seconds away.
+    unpin.current = setTimeout(() => inNextFrame(() => inNextFrame(release)), PIN_MS);
+  }, [stopUnpinning]);
   const pinTo = useCallback(
     (key: string | undefined, place: (handle: VirtualizerHandle, index: number) => number) => {
       pin.current = () => {
         const index = latest.current.findIndex((row) => row.key === key);
         return list.current && index >= 0 ? place(list.current, index) : (container.current?.scrollTop ?? 0);
       };
-      clearTimeout(unpin.current);
-      unpin.current = setTimeout(() => {
-        pin.current = null;
-        onScroll();
-      }, PIN_MS);
+      pinnedAt.current = performance.now();
+      unpinSoon();
       keep();
     },
-    [keep, onScroll],
+    [keep, unpinSoon],
   );
-  useEffect(() => () => clearTimeout(unpin.current), []);
+  useEffect(() => stopUnpinning, [stopUnpinning]);
 
   const toEnd = useCallback(() => {
     pin.current = null;
@@ -153,12 +175,13 @@ export function useScroll<Message extends RowMessage>({
     if (!isLoaded || !container.current || !content.current) return;
     const observer = new ResizeObserver(() => {
       keep();
+      if (pin.current && performance.now() - pinnedAt.current < LONGEST_PIN_MS) unpinSoon();
       if (!sticks.current) onScroll();
     });
     observer.observe(container.current);
     observer.observe(content.current);
     return () => observer.disconnect();
-  }, [isLoaded, keep, onScroll]);
+  }, [isLoaded, keep, onScroll, unpinSoon]);
 
   const onInput = useCallback(() => {
     pin.current = null;
