@@ -40,13 +40,18 @@ export function useRoomLog(roomId: string): RoomLogView {
   const newest = useQuery({
     queryKey: ["messages", roomId, coverage],
     queryFn: async () => {
-      const isHeldBack = connection.status === "held-back";
-      const shown = chat.state.logs[roomId] ? shownMessages(chat.state.logs[roomId]).length : 0;
-      const limit = Math.min(LONGEST_PAGE, isHeldBack ? PAGE : Math.max(PAGE, shown));
-      const page = await answer(listMessages({ query: { room_id: roomId, limit } }));
-      const joined = isHeldBack ? withPolledMessages : withNewestMessages;
-      chat.update((state) => joined(state, roomId, page));
-      return page.head_seq;
+      for (;;) {
+        const isHeldBack = connection.status === "held-back";
+        const before = extentOf(roomId);
+        const limit = Math.min(LONGEST_PAGE, isHeldBack ? PAGE : Math.max(PAGE, before.count));
+        const page = await answer(listMessages({ query: { room_id: roomId, limit } }));
+        const { count, from } = extentOf(roomId);
+        // An older page that arrived meanwhile would be dropped, and the reader moved: load that one again as well.
+        if (!isHeldBack && limit < LONGEST_PAGE && count > limit && from < before.from) continue;
+        const joined = isHeldBack ? withPolledMessages : withNewestMessages;
+        chat.update((state) => joined(state, roomId, page));
+        return page.head_seq;
+      }
     },
     refetchInterval: interval,
     ...untilAnswered,
@@ -77,4 +82,10 @@ export function useRoomLog(roomId: string): RoomLogView {
     isLoadingOlder,
     loadOlder,
   };
+}
+
+/** Number of messages of a room that are shown now, and the position of the oldest one. */
+function extentOf(roomId: string): { count: number; from: number } {
+  const log = chat.state.logs[roomId];
+  return { count: log ? shownMessages(log).length : 0, from: log?.from ?? Number.POSITIVE_INFINITY };
 }
