@@ -15,5 +15,8 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],
     restoreMocks: true,
+    // A busy machine may give a test no CPU for seconds.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
   },
 });

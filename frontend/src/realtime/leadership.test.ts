@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeLocks, type FakeTab } from "../testing/fake-locks";
 import { campaign } from "./leadership";
 
@@ -6,6 +6,10 @@ let locks: FakeLocks;
 
 beforeEach(() => {
   locks = new FakeLocks();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
 });
 
 function candidate() {
@@ -38,10 +42,11 @@ test("a frozen leader can be replaced, is told, and becomes a candidate again", 
   expect(awake.log).toEqual(["leads"]);
   expect(frozen.log).toEqual(["leads", "lost"]);
   awake.resign();
-  await vi.waitFor(() => expect(frozen.log).toEqual(["leads", "lost", "leads"]));
+  await vi.waitFor(() => expect(frozen.log).toEqual(["leads", "lost", "leads"]), { timeout: 15_000 });
 });
 
 test("a page whose lock is taken away does not request it again in the same task", async () => {
+  vi.useFakeTimers();
   // Simulates WebKit with a page that is being unloaded: a page that requests the lock again at once never unloads.
   const asked: number[] = [];
   const request = (_: string, __: LockOptions, hold: () => Promise<void>) => {
@@ -54,9 +59,10 @@ test("a page whose lock is taken away does not request it again in the same task
   const log: string[] = [];
   const leader = { onLead: () => log.push("leads"), onLost: () => log.push("lost") };
   const { resign } = campaign({ request } as unknown as LockManager, "lead", leader);
-  await vi.waitFor(() => expect(log).toContain("lost"));
-  await settled();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(log).toContain("lost");
   expect(asked).toHaveLength(1);
-  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  await vi.advanceTimersByTimeAsync(100);
+  expect(asked).toHaveLength(2);
   resign();
 });

@@ -3,7 +3,9 @@ import { startFocusNet } from "./focus-net";
 
 const at = (selector: string) => document.querySelector<HTMLElement>(selector) as HTMLElement;
 /** Waits until observers and animation frames have run. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
+async function settled(): Promise<void> {
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+}
 
 let stop = () => {};
 
