@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::cluster::Instance;
 use crate::history::{History, Micros, Record};
-use crate::proxy::Disturbance;
 use crate::schedule::{FaultKind, Planned};
 use crate::stage::Stage;
+use gapless_client::link::LinkFault;
 
 /// What is broken now.
 #[derive(Debug, Default)]
@@ -126,9 +126,9 @@ async fn of_instance(kind: FaultKind, on: &Instance, lasts: Duration) {
             on.signal(Signal::CONT);
         }
         _ => {
-            let (links, disturbance) = of_links(kind, on);
+            let (links, fault) = of_links(kind, on);
             for link in &links {
-                link.disturb(disturbance);
+                link.inject(fault);
             }
             tokio::time::sleep(lasts).await;
             for link in &links {
@@ -138,26 +138,26 @@ async fn of_instance(kind: FaultKind, on: &Instance, lasts: Duration) {
     }
 }
 
-fn of_links(kind: FaultKind, on: &Instance) -> (Vec<&crate::proxy::Link>, Disturbance) {
-    let delay = Disturbance::Delay { least: Duration::from_millis(5), jitter: Duration::from_millis(120) };
+fn of_links(kind: FaultKind, on: &Instance) -> (Vec<&gapless_client::link::Link>, LinkFault) {
+    let delay = LinkFault::Delay { least: Duration::from_millis(5), jitter: Duration::from_millis(120) };
     let both = || vec![&on.posts, &on.streams];
     match kind {
         FaultKind::DelayClients => (both(), delay),
-        FaultKind::SlowClients => (both(), Disturbance::Rate(6_000)),
-        FaultKind::BlackHoleClients => (both(), Disturbance::BlackHole),
-        FaultKind::ResetClients => (both(), Disturbance::Reset),
-        FaultKind::HalfCloseClients => (both(), Disturbance::HalfClose),
-        FaultKind::CutClients => (both(), Disturbance::CutAfter(4_000)),
-        FaultKind::SwallowAnswers => (vec![&on.posts], Disturbance::SwallowAnswers),
+        FaultKind::SlowClients => (both(), LinkFault::Rate(6_000)),
+        FaultKind::BlackHoleClients => (both(), LinkFault::BlackHole),
+        FaultKind::ResetClients => (both(), LinkFault::Reset),
+        FaultKind::HalfCloseClients => (both(), LinkFault::HalfClose),
+        FaultKind::CutClients => (both(), LinkFault::CutAfter(4_000)),
+        FaultKind::SwallowAnswers => (vec![&on.posts], LinkFault::SwallowAnswers),
         FaultKind::DelayPostgres => (vec![&on.to_postgres], delay),
-        FaultKind::BlackHolePostgres => (vec![&on.to_postgres], Disturbance::BlackHole),
-        FaultKind::ResetPostgres => (vec![&on.to_postgres], Disturbance::Reset),
-        FaultKind::CutPostgres => (vec![&on.to_postgres], Disturbance::CutAfter(6_000)),
-        FaultKind::SwallowCommits => (vec![&on.to_postgres], Disturbance::SwallowAnswers),
+        FaultKind::BlackHolePostgres => (vec![&on.to_postgres], LinkFault::BlackHole),
+        FaultKind::ResetPostgres => (vec![&on.to_postgres], LinkFault::Reset),
+        FaultKind::CutPostgres => (vec![&on.to_postgres], LinkFault::CutAfter(6_000)),
+        FaultKind::SwallowCommits => (vec![&on.to_postgres], LinkFault::SwallowAnswers),
         FaultKind::DelayNews => (vec![&on.to_redis], delay),
-        FaultKind::BlackHoleNews => (vec![&on.to_redis], Disturbance::BlackHole),
-        FaultKind::ResetNews => (vec![&on.to_redis], Disturbance::Reset),
-        FaultKind::CutNews => (vec![&on.to_redis], Disturbance::CutAfter(3_000)),
+        FaultKind::BlackHoleNews => (vec![&on.to_redis], LinkFault::BlackHole),
+        FaultKind::ResetNews => (vec![&on.to_redis], LinkFault::Reset),
+        FaultKind::CutNews => (vec![&on.to_redis], LinkFault::CutAfter(3_000)),
         _ => unreachable!("every other kind is about a process"),
     }
 }

@@ -1,7 +1,7 @@
 //! The chaos run: three instances of Gapless with everything around them breaking, clients that write down what they
 //! saw, and a checker that holds the history against the final database.
 //!
-//! In reading order: what breaks when ([`schedule`]), through what ([`proxy`], [`cluster`], [`injector`]), who suffers it
+//! In reading order: what breaks when ([`schedule`]), through what ([`cluster`], [`injector`]), who suffers it
 //! ([`stage`], [`authors`], [`readers`], [`law`]) and writes it down ([`history`]), what is made of it ([`checker`],
 //! [`report`]), and one run of it all ([`run`]). A [`drill`] asks one question of the
 //! same three instances, and answers it by a figure. Nothing here is shared with the server, so that a mistake of one is not
@@ -15,7 +15,6 @@ pub mod schedule;
 
 pub mod cluster;
 pub mod injector;
-pub mod proxy;
 
 pub mod history;
 pub mod stage;

@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 use crate::authors::marks_in;
 use crate::history::{Record, fingerprint};
-use crate::proxy::end_by_reset;
 use crate::schedule::INSTANCES;
 use crate::stage::{Person, Phase, Stage, Token};
+use gapless_client::link::end_by_reset;
 
 /// A browser that was told nothing waits so long before it comes back.
 const RETRY: Duration = Duration::from_millis(100);

@@ -1,7 +1,8 @@
-//! A client of the chat for those who judge it: chaos run, benchmarks and tests.
+//! A client of the chat for the chaos run, benchmarks and tests.
 //!
-//! It knows nothing of the server's code. [`frame`] is the one reader of event streams, from bytes to events; [`http`] makes
-//! requests and opens streams. Both report each failure as it is: nothing is retried, skipped or repaired.
+//! It shares no code with the server. [`frame`] parses event streams; [`http`] sends requests and opens streams. Both report
+//! each failure: they retry, skip and repair nothing. [`link`] injects network faults between a program and its peers.
 
 pub mod frame;
 pub mod http;
+pub mod link;

@@ -29,7 +29,7 @@ pub use self::redis::Redis;
 pub use answer::Answer;
 pub use chat::{Chat, Instance};
 pub use database::{Database, FOUNDER};
-pub use fault_proxy::{Disturbance, Link, Upstream};
+pub use fault_proxy::{Link, LinkFault, Upstream, link_to_database};
 pub use follower::{Follower, Temper, pos_of};
 pub use guest::Guest;
 pub use ledger::Ledger;

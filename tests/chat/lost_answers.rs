@@ -5,7 +5,7 @@ use std::time::Duration;
 use gapless::config::SigningKey;
 use serde_json::{Value, json};
 
-use crate::actors::{Answer, Chat, Disturbance, Guest, Link, Upstream, User};
+use crate::actors::{Answer, Chat, Guest, Link, LinkFault, Upstream, User};
 
 async fn refresh(caller: &Guest, token: &str) -> Answer {
     caller.send("/auth/refresh", json!({"refresh_token": token})).await
@@ -32,7 +32,7 @@ async fn a_lost_response_is_repeated() {
     let far = Guest { address: link.address, token: None };
     let mut token = alice.refresh_token.clone();
     for _ in 0..5 {
-        link.disturb(Disturbance::SwallowAnswers);
+        link.inject(LinkFault::SwallowAnswers);
         let asked = far.request(reqwest::Method::POST, "/auth/refresh").json(&json!({"refresh_token": token}));
         assert!(asked.send().await.is_err(), "the link drops responses");
         link.heal();

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 
 use super::process::{Child, cpu_of, descriptors_of, status_of};
 use super::{Place, Postgres, Redis, Terms};
-use crate::proxy::{Link, Upstream};
+use gapless_client::link::{Link, Upstream};
 
 /// The first start makes the schema; on a busy machine that takes a while.
 const START: Duration = Duration::from_mins(1);
@@ -62,7 +62,7 @@ impl Instance {
         let to_postgres = Link::to(postgres.upstream()).await?;
         let to_redis = Link::to(Upstream::Tcp(redis.address)).await?;
         let to_it = || async move {
-            if is_straight { Ok(Link::none(address)) } else { Link::to(Upstream::Tcp(address)).await }
+            if is_straight { Ok(Link::direct(address)) } else { Link::to(Upstream::Tcp(address)).await }
         };
         let mut settings = vec![
             ("HOST", Ipv4Addr::LOCALHOST.to_string()),

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Executor as _};
 
 use super::process::{children, send};
-use crate::proxy::Upstream;
+use gapless_client::link::Upstream;
 
 /// See the [module](self).
 pub struct Postgres {

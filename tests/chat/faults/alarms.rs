@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{are_joined, founder, people, rooms};
-use crate::actors::{Database, Disturbance, Launch, Link, PrivatePostgres, Program, Redis, Upstream};
+use crate::actors::{Database, Launch, LinkFault, PrivatePostgres, Program, Redis, link_to_database};
 
 /// Longer than a check of the log, which fails after three seconds.
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
@@ -29,7 +29,7 @@ async fn database_faults_show_in_the_metrics() {
     const FAILED_LOOKS: (&str, &str) = ("gapless_log_read_failures_total", "");
     const RETRIES: (&str, &str) = ("gapless_writer_retries_total", "");
     let postgres = PrivatePostgres::start().await;
-    let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
+    let link = link_to_database(&postgres.options()).await;
     let options = postgres.options();
     let (user, name) = (options.get_username(), options.get_database().expect("it has a name"));
     let url = format!("postgres://{user}@{}/{name}?sslmode=disable", link.address);
@@ -41,14 +41,14 @@ async fn database_faults_show_in_the_metrics() {
     alice.post(&room, "quick").await;
     let commits = server.metric("gapless_writer_commit_seconds_count", "").await;
     let quick = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
-    link.disturb(Disturbance::Delay { least: Duration::from_millis(400), jitter: Duration::ZERO });
+    link.inject(LinkFault::Delay { least: Duration::from_millis(400), jitter: Duration::ZERO });
     alice.post(&room, "slow").await;
     until(&server, ("gapless_writer_commit_seconds_count", ""), |now| now >= commits + 1.0).await;
     let still = server.metric("gapless_writer_commit_seconds_bucket", r#"le="0.25""#).await;
     assert!((still - quick).abs() < 0.5, "a commit of 400 ms was counted as one within 250 ms");
 
     // PostsAreRefused and DatabaseIsAway.
-    link.disturb(Disturbance::Reset);
+    link.inject(LinkFault::Reset);
     alice.try_post(&room, "lost?").await.is(503);
     until(&server, REFUSED, |now| now >= 1.0).await;
     until(&server, RETRIES, |now| now >= 1.0).await;
@@ -58,7 +58,7 @@ async fn database_faults_show_in_the_metrics() {
     // ConnectionsRunOut: requests to a database that does not answer occupy their connections.
     link.heal();
     server.is_ready().await;
-    link.disturb(Disturbance::BlackHole);
+    link.inject(LinkFault::BlackHole);
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let guest = server.guest();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{founder, people, rooms};
-use crate::actors::{Chat, Database, Disturbance, Follower, Heard, Launch, Ledger, Link, Load, Temper, Upstream};
+use crate::actors::{Chat, Database, Follower, Heard, Launch, Ledger, Link, LinkFault, Load, Temper, Upstream};
 
 /// Small enough that nearly every resume reads the database.
 const TINY_RING: usize = 2_000;
@@ -93,7 +93,7 @@ async fn a_stream_cut_at_any_byte_resumes_exactly() {
     let mut followers = Vec::new();
     for server in &servers {
         let link = Link::to(Upstream::Tcp(server.address)).await.expect("a free port");
-        link.disturb(Disturbance::CutAfter(MOST_BYTES));
+        link.inject(LinkFault::CutAfter(MOST_BYTES));
         followers.push(Follower::start(&server.guest(), &rooms, &[link.address], Temper::Steady).await);
         links.push(link);
     }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{founder, people, rooms};
 use crate::actors::{
-    Chat, Disturbance, Follower, Guest, Launch, Ledger, Link, Load, PASSWORD, PrivatePostgres, Program, Stream, Temper,
-    Upstream, User, Wire,
+    Chat, Follower, Guest, Launch, Ledger, Link, LinkFault, Load, PASSWORD, PrivatePostgres, Program, Stream, Temper,
+    Upstream, User, Wire, link_to_database,
 };
 
 /// Time limit for a caller to learn that the database is unavailable.
@@ -22,15 +22,15 @@ const BACK_WITHIN: Duration = Duration::from_secs(10);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unavailable_database_is_503_within_three_seconds_and_streams_stay_open() {
     let postgres = PrivatePostgres::start().await;
-    let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
+    let link = link_to_database(&postgres.options()).await;
     let server = Launch::on(&through(&link, &postgres)).start().await;
     let room = rooms(&founder(&server).await, &["general"]).await.remove(0);
     let alice = people(&server, 1).await.remove(0);
     let mut stream = server.guest().listen(&room).await;
 
     let faults: [(&str, Deed<'_>, Deed<'_>); 3] = [
-        ("refuses connections", &|| link.disturb(Disturbance::Reset), &|| link.heal()),
-        ("is a black hole", &|| link.disturb(Disturbance::BlackHole), &|| link.heal()),
+        ("refuses connections", &|| link.inject(LinkFault::Reset), &|| link.heal()),
+        ("is a black hole", &|| link.inject(LinkFault::BlackHole), &|| link.heal()),
         ("stands still", &|| postgres.freeze(), &|| postgres.thaw()),
     ];
     for (what, breaks, heals) in faults {
@@ -169,7 +169,7 @@ async fn a_response_lost_after_the_commit_is_repeated() {
     let mut stream = alice.listen(&room).await;
     for number in 0..20 {
         let (body, client_id) = (format!("swallowed {number}"), Uuid::new_v4());
-        link.disturb(Disturbance::SwallowAnswers);
+        link.inject(LinkFault::SwallowAnswers);
         let far = Guest { address: link.address, ..Guest::clone(&alice) };
         let submit = json!({"room_id": room.id, "body": body, "client_id": client_id});
         let swallowed = far.request(Method::POST, "/messages").json(&submit).send().await;
@@ -187,7 +187,7 @@ async fn a_response_lost_after_the_commit_is_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let postgres = PrivatePostgres::start().await;
-    let link = Link::to(Upstream::of_database(&postgres.options()).await).await.expect("a free port");
+    let link = link_to_database(&postgres.options()).await;
     let server = Launch::on(&through(&link, &postgres)).start().await;
     let rooms = rooms(&founder(&server).await, &["general"]).await;
     let posters = people(&server, 4).await;
@@ -195,10 +195,10 @@ async fn a_commit_whose_connection_breaks_is_accepted_once() {
     let load = Load::start(&posters, &rooms, &[server.address]);
     for round in 0..5 {
         // Within a commit, after it, and only slow.
-        let delay = Disturbance::Delay { least: Duration::from_millis(20 * round), jitter: Duration::ZERO };
-        for fault in [Disturbance::Reset, Disturbance::SwallowAnswers, delay] {
+        let delay = LinkFault::Delay { least: Duration::from_millis(20 * round), jitter: Duration::ZERO };
+        for fault in [LinkFault::Reset, LinkFault::SwallowAnswers, delay] {
             load.goes_on_by(10).await;
-            link.disturb(fault);
+            link.inject(fault);
             tokio::time::sleep(Duration::from_millis(40)).await;
             link.heal();
         }
