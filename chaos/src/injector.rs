@@ -1,7 +1,6 @@
 //! Carries the schedule out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -9,34 +8,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cluster::Instance;
-use crate::history::{History, Micros, Record};
+use crate::history::Record;
 use crate::schedule::{FaultKind, Planned};
 use crate::stage::Stage;
 use gapless_client::link::LinkFault;
-
-/// What is broken now.
-#[derive(Debug, Default)]
-pub struct Weather {
-    open: AtomicUsize,
-    changed: AtomicU64,
-}
-
-impl Weather {
-    fn change(&self, history: &History, begins: bool) {
-        self.changed.store(history.now(), Ordering::SeqCst);
-        if begins {
-            self.open.fetch_add(1, Ordering::SeqCst);
-        } else {
-            self.open.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-
-    /// Whether everything is whole, and has been for a while.
-    pub fn is_calm_for(&self, history: &History, micros: Micros) -> bool {
-        self.open.load(Ordering::SeqCst) == 0
-            && history.now().saturating_sub(self.changed.load(Ordering::SeqCst)) >= micros
-    }
-}
 
 /// Returns when the last fault is healed.
 pub async fn inject(stage: Arc<Stage>, planned: Vec<Planned>) {
@@ -53,14 +28,14 @@ pub async fn inject(stage: Arc<Stage>, planned: Vec<Planned>) {
 async fn suffer(stage: &Stage, fault: &Planned) {
     let &Planned { number, kind, instance, lasts, .. } = fault;
     let history = &stage.history;
-    stage.weather.change(history, true);
+    stage.active_faults.begin(history);
     history.record(Record::Fault { at: history.now(), number, kind, instance });
     match instance {
         Some(on) => of_instance(kind, &stage.cluster.instances[on], lasts).await,
         None => of_all(stage, kind, lasts).await,
     }
     history.record(Record::Healed { at: history.now(), number });
-    stage.weather.change(history, false);
+    stage.active_faults.end(history);
 }
 
 async fn of_all(stage: &Stage, kind: FaultKind, lasts: Duration) {

@@ -46,7 +46,7 @@ pub async fn judge(stage: Arc<Stage>, place: usize) {
         // Rights are timed when all is whole; now and then they are taken in a storm.
         let pause = Duration::from_millis(dice.random_range(700..2200));
         stage.sleep(pause).await;
-        if !stage.weather.is_calm_for(&stage.history, 500_000) && !dice.random_bool(0.15) {
+        if !stage.active_faults.none_for(&stage.history, 500_000) && !dice.random_bool(0.15) {
             continue;
         }
         let Some(token) = victim.token(&stage).await else { continue };

@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod cluster;
 pub mod injector;
 
+pub mod active_faults;
 pub mod history;
 pub mod stage;
 

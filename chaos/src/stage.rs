@@ -18,9 +18,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::active_faults::ActiveFaults;
 use crate::cluster::Cluster;
 use crate::history::{History, Micros};
-use crate::injector::Weather;
 use crate::schedule::INSTANCES;
 
 /// The last rooms of the list are archived and restored all the time.
@@ -68,7 +68,7 @@ pub enum Phase {
 pub struct Stage {
     pub cluster: Cluster,
     pub history: History,
-    pub weather: Weather,
+    pub active_faults: ActiveFaults,
     pub phase: watch::Sender<Phase>,
     /// Counts the moments at which every stream is cut.
     pub storms: watch::Sender<u32>,
@@ -148,7 +148,7 @@ impl Stage {
         let mut stage = Self {
             cluster,
             history,
-            weather: Weather::default(),
+            active_faults: ActiveFaults::default(),
             phase: watch::Sender::new(Phase::Storm),
             storms: watch::Sender::new(0),
             seed,
