@@ -1,8 +1,8 @@
-//! Event streams (WHATWG HTML, section 9.2), read exactly as the chat writes them: lines end with LF, each field comes once,
-//! and each event has a name.
+//! Event streams (WHATWG HTML, section 9.2), parsed exactly as the chat writes them: lines end with LF, each field occurs
+//! once, and each event has a name.
 //!
-//! Libraries for event streams behave like a browser: they keep the last id for events without one, and drop what they do not
-//! understand. A test must see both, so anything else than the above is an error here.
+//! Libraries for event streams behave like a browser: they reuse the last id for events without one, and ignore unknown
+//! lines. Tests must detect both, so this parser rejects anything else.
 
 use memchr::{memchr, memmem};
 
@@ -10,15 +10,15 @@ use memchr::{memchr, memmem};
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     pub event: &'a [u8],
-    /// As this event has it; not the one that a browser would remember from before.
+    /// The id of this event; never that of an earlier one, which a browser would keep.
     pub id: Option<&'a [u8]>,
     pub data: &'a [u8],
     pub retry: Option<&'a [u8]>,
-    /// All of it, without the blank line at its end.
+    /// The whole event, without the blank line at its end.
     pub raw: &'a [u8],
 }
 
-/// One event with its own text.
+/// One event with owned text.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Event {
     pub name: String,
@@ -69,7 +69,7 @@ fn malformed(bytes: &[u8]) -> Malformed {
     Malformed(String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// Bytes of a stream as they arrive, and the complete frames in them.
+/// Received bytes of a stream, and the complete frames in them.
 #[derive(Debug, Default)]
 pub struct Frames {
     bytes: Vec<u8>,
@@ -77,7 +77,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Appends what was read to this, then take the frames in it.
+    /// Returns the buffer to which the caller appends received bytes, before it takes the frames.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         self.bytes.drain(..std::mem::take(&mut self.taken));
         &mut self.bytes

@@ -1,5 +1,5 @@
-//! Requests over connections of one's own, and open streams. Hyper's connection retries nothing and keeps no pool, so a cut is
-//! seen as it is; a stream is read from its socket, which its reader may slow down, reset or leave half-open.
+//! Requests over explicit connections, and event streams. Hyper's connection neither retries nor pools, so the caller sees
+//! each failure; a stream exposes its socket, so that its reader can read slowly, reset it or leave it half-open.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::frame::{Event, Frames};
 
-/// An answer larger than this is not one of ours.
+/// Maximum size of an answer's body.
 const LARGEST: usize = 8 << 20;
 
 /// A request.
@@ -33,7 +33,7 @@ pub struct Request<'a> {
 pub enum Body {
     None,
     Json(Value),
-    /// Sent as JSON, whatever it is.
+    /// Sent as JSON without being checked.
     Raw(&'static str),
 }
 
@@ -66,7 +66,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -84,12 +84,12 @@ impl Answer {
     }
 }
 
-/// A connection for one request after the other. Dropping it closes it.
+/// A connection for consecutive requests. Dropping it closes it.
 #[derive(Debug)]
 pub struct Connection {
     requests: SendRequest<Full<Bytes>>,
     _driver: AbortOnDropHandle<()>,
-    /// The server has said that it ends.
+    /// The last answer had `Connection: close`.
     is_over: bool,
 }
 
@@ -98,7 +98,7 @@ impl Connection {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         let (requests, connection) = handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
-        // Its failures are those of the request that is under way.
+        // The request in progress reports the connection's failures.
         let driver = tokio::spawn(async { drop(connection.await) });
         Ok(Self { requests, _driver: AbortOnDropHandle::new(driver), is_over: false })
     }
@@ -118,7 +118,7 @@ impl Connection {
     }
 }
 
-/// Asks one thing over the connection in `kept`, or over a new one, which is kept unless it fails or the server ends it.
+/// Sends a request over the connection in `kept`, or over a new one, which is kept unless it fails or the server closes it.
 pub async fn ask_over(kept: &mut Option<Connection>, address: SocketAddr, request: &Request<'_>) -> io::Result<Answer> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
@@ -129,7 +129,7 @@ pub async fn ask_over(kept: &mut Option<Connection>, address: SocketAddr, reques
     Ok(answer)
 }
 
-/// Asks one thing over a connection of its own.
+/// Sends a request over a new connection.
 pub async fn ask(address: SocketAddr, request: &Request<'_>) -> io::Result<Answer> {
     Connection::open(address).await?.ask(request).await
 }
@@ -139,11 +139,11 @@ pub async fn ask(address: SocketAddr, request: &Request<'_>) -> io::Result<Answe
 pub struct EventStream {
     socket: TcpStream,
     frames: Frames,
-    /// The most bytes of one read: few for a slow reader.
+    /// Maximum number of bytes per read; small for slow readers.
     read_most: usize,
 }
 
-/// Why there is no stream.
+/// Reason why a stream was not opened.
 #[derive(Debug)]
 pub enum Refused {
     Status(u16),
@@ -157,7 +157,7 @@ impl From<io::Error> for Refused {
 }
 
 impl EventStream {
-    /// `receive_buffer`: what the kernel may hold for a slow reader.
+    /// Opens a stream. `receive_buffer` limits the kernel's buffer, for slow readers.
     pub async fn open(
         address: SocketAddr,
         query: &str,
@@ -179,7 +179,7 @@ impl EventStream {
         if status == 200 { Ok(stream) } else { Err(Refused::Status(status)) }
     }
 
-    /// Reads the answer's head, up to the first event, and returns its status.
+    /// Reads the head of the answer and returns its status.
     async fn read_head(&mut self) -> io::Result<u16> {
         loop {
             self.read().await?;
@@ -192,7 +192,7 @@ impl EventStream {
         }
     }
 
-    /// The next event; an error is the end of the stream.
+    /// Returns the next event, or an error at the end of the stream.
     pub async fn next(&mut self) -> io::Result<Event> {
         loop {
             if let Some(frame) = self.frames.next_frame().map_err(io::Error::other)? {
