@@ -1,7 +1,7 @@
-//! Holds the history against the final database.
+//! Compares the history with the final database.
 //!
-//! The history says what clients were told; the database, read by plain SQL, what became of it. Every rule is checked
-//! by position, without a clock, except the two that are about time: how late a revocation was, how long a recovery took.
+//! The history has what clients sent and received; the database, read by plain SQL, has what was stored. All rules
+//! compare positions instead of times, except those for the delay of revocations and of recoveries.
 
 mod ledger;
 mod rights;
@@ -18,18 +18,19 @@ use crate::history::{self, Record};
 use ledger::Ledger;
 use rights::Rights;
 use streams::Streams;
+pub use streams::pos_of;
 use timing::Timing;
 pub use timing::histogram;
 use truth::Truth;
 
-/// Sentences kept for each name; the counts are whole.
+/// Number of examples kept for each kind of violation; all are counted.
 const EXAMPLES: usize = 5;
 
-/// What fell, with examples.
+/// Number and examples of violations, by name.
 #[derive(Debug, Default)]
-pub struct Faults(BTreeMap<&'static str, (u64, Vec<String>)>);
+pub struct Violations(BTreeMap<&'static str, (u64, Vec<String>)>);
 
-impl Faults {
+impl Violations {
     fn add(&mut self, name: &'static str, what: impl FnOnce() -> String) {
         let (count, examples) = self.0.entry(name).or_default();
         *count += 1;
@@ -42,16 +43,12 @@ impl Faults {
         self.0.get(name).map_or(0, |(count, _)| *count)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64, &[String])> {
         self.0.iter().map(|(name, (count, examples))| (*name, *count, &examples[..]))
     }
 }
 
-/// What a run was.
+/// Parameters of the checked run.
 #[derive(Debug, Default)]
 pub struct Header {
     pub seed: u64,
@@ -59,11 +56,11 @@ pub struct Header {
     pub mutant: Option<String>,
 }
 
-/// What a run showed.
+/// Results of a run.
 #[derive(Debug)]
 pub struct Findings {
     pub header: Header,
-    pub faults: Faults,
+    pub violations: Violations,
     pub ledger: Ledger,
     pub streams: Streams,
     pub rights: Rights,
@@ -71,10 +68,10 @@ pub struct Findings {
     pub head: i64,
 }
 
-/// Reads the history, twice: what was asked for first, so that what was heard can be told from what was made up.
+/// Checks a history in two passes: the first one collects all submits, with which the second compares the events.
 pub fn check(history: &Path, truth: &Truth) -> anyhow::Result<Findings> {
-    let mut faults = Faults::default();
-    truth.check(&mut faults);
+    let mut violations = Violations::default();
+    truth.check(&mut violations);
     let mut ledger = Ledger::default();
     let mut timing = Timing::default();
     let mut header = Header::default();
@@ -86,19 +83,20 @@ pub fn check(history: &Path, truth: &Truth) -> anyhow::Result<Findings> {
             header = Header { seed: *seed, seconds: *seconds, mutant: mutant.clone() };
         }
         if let Record::Leak { user, path, sender, recipient, .. } = &record {
-            faults.add("leaked", || format!("{user:?} saw mail from {sender} to {recipient} in {path}"));
+            violations
+                .add("leaked", || format!("{user:?} received a direct message from {sender} to {recipient} in {path}"));
         }
     }
-    ledger.check(truth, &mut faults);
+    ledger.check(truth, &mut violations);
     let mut streams = Streams::default();
     let mut rights = Rights::default();
     for record in history::read(history)? {
         let record = record?;
         timing.note(&record, truth, &ledger);
-        rights.note(&record, truth, &timing, &mut faults);
-        streams.note(&record, truth, &ledger, &mut faults);
+        rights.note(&record, truth, &timing, &mut violations);
+        streams.note(&record, truth, &ledger, &mut violations);
     }
-    rights.check(truth, &timing, &mut faults);
-    streams.check(truth, &mut faults);
-    Ok(Findings { header, faults, ledger, streams, rights, timing, head: truth.head })
+    rights.check(truth, &timing, &mut violations);
+    streams.check(truth, &mut violations);
+    Ok(Findings { header, violations, ledger, streams, rights, timing, head: truth.head })
 }

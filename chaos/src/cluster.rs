@@ -1,4 +1,4 @@
-//! Everything that a run starts and breaks: Postgres, Redis, three instances, and the links between them all.
+//! The processes of a run: PostgreSQL, Redis and three instances, and the links between them.
 
 mod instance;
 mod postgres;
@@ -18,10 +18,10 @@ pub use redis::Redis;
 
 use crate::schedule::INSTANCES;
 
-/// See the [module](self). Dropping it ends every process.
+/// See the [module](self). Dropping it ends all processes.
 #[derive(Debug)]
 pub struct Cluster {
-    // In the order in which they are dropped.
+    // The fields are dropped in this order.
     pub instances: Vec<Instance>,
     pub redis: Redis,
     pub postgres: Postgres,
@@ -29,24 +29,24 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts everything, the three instances at once on an empty database.
-    pub async fn start(server: &Path, logs: &Path, terms: &Terms) -> anyhow::Result<Self> {
+    /// Starts all processes; the three instances start at once, on an empty database.
+    pub async fn start(server: &Path, logs: &Path, options: &ClusterOptions) -> anyhow::Result<Self> {
         let data =
             tempfile::Builder::new().prefix("gapless-chaos-").tempdir().context("cannot create a data directory")?;
-        let postgres = Postgres::start(data.path(), terms.mutant == Some("async-commit")).await?;
+        let postgres = Postgres::start(data.path(), options.mutant == Some("async-commit")).await?;
         let redis = Redis::start(data.path()).await.context("cannot start Redis")?;
         let mut instances = Vec::with_capacity(INSTANCES);
         for number in 0..INSTANCES {
-            let place = Place { server, logs, terms };
-            instances.push(Instance::start(number, &place, &postgres, &redis).await?);
+            let launch = Launch { server, logs, options };
+            instances.push(Instance::start(number, &launch, &postgres, &redis).await?);
         }
         for instance in &instances {
-            instance.is_ready().await.with_context(|| format!("instance {} did not start", instance.number))?;
+            instance.wait_until_ready().await.with_context(|| format!("instance {} did not start", instance.number))?;
         }
         Ok(Self { instances, redis, postgres, data })
     }
 
-    /// Copies the database's own words, of its last run and the one before, beside those of the instances.
+    /// Copies the logs of PostgreSQL's last two runs to the directory with those of the instances.
     pub fn keep_logs(&self, dir: &Path) {
         for name in ["postgres.log", "postgres.log.old"] {
             std::fs::copy(self.data.path().join(name), dir.join(name)).ok();
@@ -54,32 +54,32 @@ impl Cluster {
     }
 }
 
-/// What a cluster is started for.
+/// Options of a cluster.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Terms {
-    /// The bug that the instances have.
+pub struct ClusterOptions {
+    /// Seeded bug of the instances.
     pub mutant: Option<&'static str>,
     /// Settings that replace those of a chaos run.
     pub settings: &'static [(&'static str, &'static str)],
-    /// Nothing lies between an instance and its clients, Postgres and Redis: for what measures and breaks no link.
-    pub is_straight: bool,
+    /// Connects clients, PostgreSQL and Redis directly to the instances: for drills, which inject no link faults.
+    pub without_proxies: bool,
 }
 
-/// What the instances have in common.
-struct Place<'a> {
+/// Parameters that all instances share.
+struct Launch<'a> {
     server: &'a Path,
     logs: &'a Path,
-    terms: &'a Terms,
+    options: &'a ClusterOptions,
 }
 
-impl Place<'_> {
+impl Launch<'_> {
     fn log_of(&self, number: usize) -> PathBuf {
         self.logs.join(format!("instance-{number}.log"))
     }
 }
 
-/// A port that was free a moment ago, below those that the system gives to outgoing connections: what is killed must
-/// find its port still free. Each call looks from another place on.
+/// Returns a free port below the range for outgoing connections, so that a killed process can bind it again. Each call
+/// begins its search at a random port.
 fn free_port() -> io::Result<u16> {
     const FIRST: u32 = 22_000;
     const PORTS: u32 = 9_000;

@@ -1,32 +1,32 @@
-//! One question each, asked of three instances of the real program, and answered by figures with goals.
+//! Drills: each measures one property of three instances and compares the figures with goals.
 //!
-//! Where a chaos run breaks everything at once and looks for what must never be, a drill does one thing on purpose
-//! and measures it. Nothing lies between clients and instances here but the kernel. What clients wrote and heard is
-//! still written down and judged by the same [`checker`](crate::checker).
+//! While a chaos run injects many faults and looks for violations, a drill causes one event and measures its effect.
+//! Clients connect to the instances without proxies. The same [`checker`](crate::checker) checks the history.
 
 mod capacity;
-mod front;
+mod client_timings;
 mod load;
+mod load_balancer;
 pub mod network;
 mod post;
 mod presence;
+mod result_table;
 mod revocation;
 mod rolling_restart;
-mod seen;
-mod sheet;
 mod storm;
 
-use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-pub use sheet::Sheet;
+pub use result_table::ResultTable;
 
-/// What can be asked.
+use crate::run;
+
+/// See the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drill {
     RollingRestart,
@@ -65,39 +65,36 @@ impl FromStr for Drill {
     }
 }
 
-/// With what a drill is performed.
+/// Parameters of a drill.
 #[derive(Debug, Clone, Copy)]
-pub struct Course<'a> {
+pub struct DrillOptions<'a> {
     pub server: &'a Path,
-    /// Where history and logs go.
+    /// Directory for history and logs.
     pub dir: &'a Path,
-    /// The bug that the server has, to see that the drill would notice.
+    /// Seeded bug of the server, to test whether the drill detects it.
     pub mutant: Option<&'static str>,
-    /// How many streams, if not the drill's own number.
+    /// Number of streams, instead of the drill's default.
     pub streams: Option<usize>,
-    /// Duration for which the laptop's lid stays closed in the drill `network`.
+    /// Time for which the laptop's lid stays closed in the drill `network`.
     pub lid: Duration,
 }
 
-/// Performs a drill; what it measured is held against its goals on the sheet.
-pub async fn perform(drill: Drill, course: &Course<'_>) -> anyhow::Result<Sheet> {
-    ensure!(course.server.is_file(), "the server program {} does not exist", course.server.display());
-    if course.dir.exists() {
-        fs::remove_dir_all(course.dir).with_context(|| format!("cannot clear {}", course.dir.display()))?;
-    }
-    fs::create_dir_all(course.dir).with_context(|| format!("cannot create {}", course.dir.display()))?;
+/// Performs a drill; returns its figures with their goals.
+pub async fn perform(drill: Drill, options: &DrillOptions<'_>) -> anyhow::Result<ResultTable> {
+    run::prepare(options.server, options.dir)?;
     raise_open_files()?;
     match drill {
-        Drill::RollingRestart => rolling_restart::perform(course).await,
-        Drill::Storm => storm::perform(course).await,
-        Drill::Revocation => revocation::perform(course).await,
-        Drill::Capacity => capacity::perform(course).await,
-        Drill::Presence => presence::perform(course).await,
-        Drill::Network => network::perform(course).await,
+        Drill::RollingRestart => rolling_restart::perform(options).await,
+        Drill::Storm => storm::perform(options).await,
+        Drill::Revocation => revocation::perform(options).await,
+        Drill::Capacity => capacity::perform(options).await,
+        Drill::Presence => presence::perform(options).await,
+        Drill::Network => network::perform(options).await,
     }
 }
 
-/// Ten thousand streams are ten thousand descriptors, here and in the instances, which inherit the limit.
+/// Raises the limit of open files to its maximum: a drill opens up to ten thousand streams, and the instances inherit
+/// the limit.
 fn raise_open_files() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })

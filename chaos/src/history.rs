@@ -1,7 +1,7 @@
-//! The history of a run: every invocation, answer and event, as JSON Lines on disk.
+//! The history of a run: every submit, answer and event, as JSON Lines on disk.
 //!
-//! It is all that the checker knows of what clients saw. Times are microseconds since the run began; positions are
-//! those that clients were told.
+//! The checker knows nothing else of what clients sent and received. Times are microseconds since the run began;
+//! positions are those that clients received.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
@@ -15,33 +15,38 @@ use uuid::Uuid;
 
 use crate::schedule::FaultKind;
 
+/// File name of the history in a run's directory.
+pub const FILE_NAME: &str = "history.jsonl";
+
 /// Microseconds since the run began.
 pub type Micros = u64;
 
-/// Records waiting to be written. Full means that the disk is slower than the chat; clients then wait, since a
-/// history with a hole would prove nothing.
+/// Capacity of the queue of records to be written. If the disk is slower than the chat and the queue is full, clients
+/// wait, since an incomplete history would prove nothing.
 const QUEUE: usize = 16 * 1024;
 
-/// What a client may ask to be changed.
+/// A change that an author requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Deed {
-    /// A message for a room.
+pub enum Action {
+    /// Post a message in a room.
     Post,
-    /// A direct message for a user.
+    /// Send a direct message.
     Direct,
-    /// Another body for a message.
+    /// Replace a message's body.
     Edit,
-    /// The end of a message's body.
+    /// Delete a message.
     Delete,
 }
 
-/// What the law did.
+/// A change of a user's rights, or of the right to post in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ruling {
+pub enum RightsChange {
     Ban,
     Unban,
+    Mute,
+    Unmute,
     EndSessions,
     LogOut,
     Demote,
@@ -50,27 +55,28 @@ pub enum Ruling {
     Restore,
 }
 
+/// One line of the history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// `wall`: microseconds since 1970 when the run began.
+    /// The run began, at `wall` microseconds since 1970.
     Begin {
         seed: u64,
         seconds: u64,
         wall: u64,
         mutant: Option<String>,
     },
-    /// A person decided to do something, once. `body` is new to the world.
+    /// An author began a submit. No other message has this body.
     Submit {
         at: Micros,
         submit: u64,
-        deed: Deed,
+        action: Action,
         user: Uuid,
         target: Uuid,
         client_id: Uuid,
         body: String,
     },
-    /// One attempt at it, over. `status` 0: no answer.
+    /// An attempt of a submit ended. `status` 0: no answer.
     Answer {
         began: Micros,
         at: Micros,
@@ -81,21 +87,21 @@ pub enum Record {
         pos: Option<i64>,
         seq: Option<i64>,
     },
-    /// Nonsense was sent on purpose.
-    Bad {
+    /// Invalid input was sent.
+    InvalidInput {
         at: Micros,
         instance: usize,
         what: String,
         status: u16,
     },
-    /// Somebody who keeps a stream open, from cursor to cursor.
+    /// A reader exists, which keeps a stream open and resumes from its cursor.
     Reader {
         reader: u32,
         kind: String,
         user: Option<Uuid>,
         rooms: Vec<Uuid>,
     },
-    /// The reader asked for a stream. `expires`: when its token ends.
+    /// A reader requested a stream, with a token that expires at `expires`.
     Open {
         at: Micros,
         conn: u32,
@@ -116,18 +122,18 @@ pub enum Record {
         cursor: String,
         missing: Vec<Uuid>,
     },
-    /// A durable event. `print`: the body's fingerprint, none where there is no body.
+    /// A durable event. `fingerprint`: of the message's body, if it has one.
     Event {
         at: Micros,
         conn: u32,
         name: String,
         cursor: String,
         subject: Uuid,
-        place: Option<Uuid>,
+        room: Option<Uuid>,
         seq: Option<i64>,
-        print: Option<u64>,
+        fingerprint: Option<u64>,
     },
-    Beat {
+    Heartbeat {
         at: Micros,
         conn: u32,
         cursor: String,
@@ -143,12 +149,12 @@ pub enum Record {
         conn: u32,
         reason: String,
     },
-    /// The stream is over, whoever ended it.
+    /// The stream ended, on either side.
     Closed {
         at: Micros,
         conn: u32,
     },
-    /// A mark that only direct messages carry was seen where none belongs.
+    /// The marker of a direct message was received by somebody else.
     Leak {
         at: Micros,
         user: Option<Uuid>,
@@ -156,14 +162,15 @@ pub enum Record {
         sender: Uuid,
         recipient: Uuid,
     },
-    Law {
+    /// An attempt to change rights ended.
+    RightsChange {
         began: Micros,
         at: Micros,
-        ruling: Ruling,
+        change: RightsChange,
         subject: Uuid,
         status: u16,
     },
-    /// A right that was taken was tried.
+    /// A request with a revoked token or right ended.
     Probe {
         began: Micros,
         at: Micros,
@@ -181,37 +188,37 @@ pub enum Record {
         at: Micros,
         number: u32,
     },
-    /// An instance had ended by itself and was started again.
-    Revived {
+    /// An instance exited by itself and was restarted.
+    Restarted {
         at: Micros,
         instance: usize,
     },
-    /// This machine was late by so many microseconds: what is timed now says little about the chat.
-    Starved {
+    /// A timer of this process was `late`, because the machine was busy: times measured now say little about the chat.
+    Stall {
         at: Micros,
         late: Micros,
     },
-    /// What a process takes; `reads` are its catch-up reads of the log so far.
-    Vitals {
+    /// Resource usage of an instance; `reads` counts its catch-up reads of the log so far.
+    Resources {
         at: Micros,
         instance: usize,
         pid: u32,
         rss_kib: u64,
         descriptors: u64,
         threads: u64,
-        /// Tasks of its runtime.
-        #[serde(default)]
+        /// Tokio tasks.
         tasks: u64,
         reads: u64,
         streams: u64,
     },
-    /// How far each reader had come in the end.
+    /// Final position of a reader.
     Settled {
         at: Micros,
         reader: u32,
         pos: i64,
     },
-    Ghost {
+    /// Time for which another instance counted the guests of a killed one.
+    StalePresence {
         millis: u64,
     },
 }
@@ -227,7 +234,7 @@ pub struct History {
 }
 
 impl History {
-    /// Begins a run, and its clock.
+    /// Creates the file, and starts the run's clock.
     pub fn begin(path: &Path, seed: u64, seconds: u64, mutant: Option<String>) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         let (records, written) = sync_channel::<Record>(QUEUE);
@@ -248,24 +255,24 @@ impl History {
         u64::try_from(self.begin.elapsed().as_micros()).expect("a run is shorter than half a million years")
     }
 
-    /// The moment of the run that is so many microseconds after 1970.
+    /// Converts microseconds since 1970 to the run's clock.
     pub const fn at_wall(&self, micros: u64) -> Micros {
         micros.saturating_sub(self.wall)
     }
 
     pub fn record(&self, record: Record) {
         let records = self.records.as_ref().expect("it is taken only in `end`");
-        records.send(record).expect("the history is written as long as the disk takes it");
+        records.send(record).expect("the writer ends before only if it cannot write to the disk");
     }
 
-    /// Everything is on disk when this returns.
+    /// Writes the remaining records to disk.
     pub fn end(mut self) -> io::Result<()> {
         drop(self.records.take());
         self.writer.take().expect("it ends once").join().expect("the writer does not panic")
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the database's clock is compared with this machine's own")]
+#[expect(clippy::disallowed_methods, reason = "the database's timestamps are compared with this clock")]
 fn wall_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
     u64::try_from(since.as_micros()).expect("it is earlier than the year 586000")
@@ -277,7 +284,7 @@ pub fn read(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Record>>>
     Ok(lines.map(|line| serde_json::from_str(&line?).map_err(io::Error::other)))
 }
 
-/// FNV-1a, 64 bits: tells bodies apart without writing each of them for each of its readers.
+/// FNV-1a, 64 bits: distinguishes bodies without recording each of them for each reader.
 pub fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,50 +1,51 @@
-//! Carries the schedule out.
+//! Injects the scheduled faults and heals them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use gapless_client::link::{Link, LinkFault};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cluster::Instance;
+use crate::environment::Environment;
 use crate::history::Record;
-use crate::schedule::{FaultKind, Planned};
-use crate::stage::Stage;
-use gapless_client::link::LinkFault;
+use crate::schedule::{FaultKind, PlannedFault};
 
-/// Returns when the last fault is healed.
-pub async fn inject(stage: Arc<Stage>, planned: Vec<Planned>) {
+/// Injects all faults; returns when the last one is healed.
+pub async fn inject_all(env: Arc<Environment>, planned: Vec<PlannedFault>) {
     let began = Instant::now();
-    let mut open = JoinSet::new();
+    let mut active = JoinSet::new();
     for fault in planned {
         tokio::time::sleep_until(began + fault.begins).await;
-        let stage = Arc::clone(&stage);
-        open.spawn(async move { suffer(&stage, &fault).await });
+        let env = Arc::clone(&env);
+        active.spawn(async move { inject_and_heal(&env, &fault).await });
     }
-    while open.join_next().await.is_some() {}
+    while active.join_next().await.is_some() {}
 }
 
-async fn suffer(stage: &Stage, fault: &Planned) {
-    let &Planned { number, kind, instance, lasts, .. } = fault;
-    let history = &stage.history;
-    stage.active_faults.begin(history);
+async fn inject_and_heal(env: &Environment, fault: &PlannedFault) {
+    let &PlannedFault { number, kind, instance, lasts, .. } = fault;
+    let history = &env.history;
+    env.active_faults.begin(history);
     history.record(Record::Fault { at: history.now(), number, kind, instance });
     match instance {
-        Some(on) => of_instance(kind, &stage.cluster.instances[on], lasts).await,
-        None => of_all(stage, kind, lasts).await,
+        Some(number) => break_instance(kind, &env.cluster.instances[number], lasts).await,
+        None => break_shared(env, kind, lasts).await,
     }
     history.record(Record::Healed { at: history.now(), number });
-    stage.active_faults.end(history);
+    env.active_faults.end(history);
 }
 
-async fn of_all(stage: &Stage, kind: FaultKind, lasts: Duration) {
-    let (postgres, redis) = (&stage.cluster.postgres, &stage.cluster.redis);
+/// Faults of PostgreSQL, Redis or all clients.
+async fn break_shared(env: &Environment, kind: FaultKind, lasts: Duration) {
+    let (postgres, redis) = (&env.cluster.postgres, &env.cluster.redis);
     match kind {
         FaultKind::KillPostgres => {
             postgres.kill();
             tokio::time::sleep(lasts).await;
-            // Healed when it answers again; what keeps it running starts it.
+            // Its supervisor restarts it; the fault is healed once it answers queries again.
             postgres.execute("select 1").await.ok();
         }
         FaultKind::StopPostgres => {
@@ -61,7 +62,7 @@ async fn of_all(stage: &Stage, kind: FaultKind, lasts: Duration) {
         FaultKind::KillRedis => {
             redis.kill();
             tokio::time::sleep(lasts).await;
-            redis.run().expect("Redis started before");
+            redis.start_process().expect("Redis started before");
         }
         FaultKind::StopRedis => {
             redis.signal(Signal::STOP);
@@ -75,33 +76,33 @@ async fn of_all(stage: &Stage, kind: FaultKind, lasts: Duration) {
         }
         FaultKind::KillSubscribers => drop(redis.command("CLIENT KILL TYPE pubsub").await),
         FaultKind::ReconnectStorm => {
-            stage.storms.send_modify(|storms| *storms += 1);
+            env.reconnect_storms.send_modify(|reconnect_storms| *reconnect_storms += 1);
         }
-        _ => unreachable!("every other kind is about one instance"),
+        _ => unreachable!("every other kind affects one instance"),
     }
 }
 
-async fn of_instance(kind: FaultKind, on: &Instance, lasts: Duration) {
-    let start_again = || on.run().expect("it started before");
+async fn break_instance(kind: FaultKind, instance: &Instance, lasts: Duration) {
+    let restart = || instance.start_process().expect("it started before");
     match kind {
         FaultKind::KillInstance => {
-            on.kill();
+            instance.kill();
             tokio::time::sleep(lasts).await;
-            start_again();
+            restart();
         }
         FaultKind::TermInstance => {
-            on.dismiss();
-            on.ends().await;
+            instance.terminate();
+            instance.wait_for_exit().await;
             tokio::time::sleep(lasts).await;
-            start_again();
+            restart();
         }
         FaultKind::StopInstance => {
-            on.signal(Signal::STOP);
+            instance.signal(Signal::STOP);
             tokio::time::sleep(lasts).await;
-            on.signal(Signal::CONT);
+            instance.signal(Signal::CONT);
         }
         _ => {
-            let (links, fault) = of_links(kind, on);
+            let (links, fault) = link_fault(kind, instance);
             for link in &links {
                 link.inject(fault);
             }
@@ -113,9 +114,10 @@ async fn of_instance(kind: FaultKind, on: &Instance, lasts: Duration) {
     }
 }
 
-fn of_links(kind: FaultKind, on: &Instance) -> (Vec<&gapless_client::link::Link>, LinkFault) {
+/// Returns the links of an instance that this kind of fault breaks, and how.
+fn link_fault(kind: FaultKind, on: &Instance) -> (Vec<&Link>, LinkFault) {
     let delay = LinkFault::Delay { least: Duration::from_millis(5), jitter: Duration::from_millis(120) };
-    let both = || vec![&on.posts, &on.streams];
+    let both = || vec![&on.requests, &on.streams];
     match kind {
         FaultKind::DelayClients => (both(), delay),
         FaultKind::SlowClients => (both(), LinkFault::Rate(6_000)),
@@ -123,7 +125,7 @@ fn of_links(kind: FaultKind, on: &Instance) -> (Vec<&gapless_client::link::Link>
         FaultKind::ResetClients => (both(), LinkFault::Reset),
         FaultKind::HalfCloseClients => (both(), LinkFault::HalfClose),
         FaultKind::CutClients => (both(), LinkFault::CutAfter(4_000)),
-        FaultKind::SwallowAnswers => (vec![&on.posts], LinkFault::SwallowAnswers),
+        FaultKind::SwallowAnswers => (vec![&on.requests], LinkFault::SwallowAnswers),
         FaultKind::DelayPostgres => (vec![&on.to_postgres], delay),
         FaultKind::BlackHolePostgres => (vec![&on.to_postgres], LinkFault::BlackHole),
         FaultKind::ResetPostgres => (vec![&on.to_postgres], LinkFault::Reset),
@@ -133,6 +135,6 @@ fn of_links(kind: FaultKind, on: &Instance) -> (Vec<&gapless_client::link::Link>
         FaultKind::BlackHoleNews => (vec![&on.to_redis], LinkFault::BlackHole),
         FaultKind::ResetNews => (vec![&on.to_redis], LinkFault::Reset),
         FaultKind::CutNews => (vec![&on.to_redis], LinkFault::CutAfter(3_000)),
-        _ => unreachable!("every other kind is about a process"),
+        _ => unreachable!("every other kind affects a process"),
     }
 }

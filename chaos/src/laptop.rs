@@ -1,5 +1,5 @@
-//! A client in a separate process, so that it can be frozen with all its timers: it reads one room, reconnects as the
-//! app does, and prints each received word or message on a line.
+//! A client in a separate process, so that it can be suspended with all its timers: it reads one room, reconnects as the
+//! app does, and prints each received `hello`, `reset` and message on a line.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 /// Two heartbeats and five seconds without data mean that the stream is dead, as in the app.
 const SILENCE: Duration = Duration::from_secs(35);
-/// Timeout for the greeting.
-const GREETING: Duration = Duration::from_secs(15);
+/// Timeout for opening a stream.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 const PAUSE_MS: std::ops::Range<u64> = 125..500;
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub async fn run(address: SocketAddr, room: Uuid) -> Infallible {
     let mut cursor: Option<String> = None;
     loop {
         let opening = EventStream::open(address, &query, cursor.as_deref(), None);
-        if let Ok(Ok(mut stream)) = tokio::time::timeout(GREETING, opening).await {
+        if let Ok(Ok(mut stream)) = tokio::time::timeout(OPEN_TIMEOUT, opening).await {
             while let Ok(Ok(event)) = tokio::time::timeout(SILENCE, stream.next()).await {
                 match event.name.as_str() {
                     "hello" | "reset" => println!("{}", event.name),

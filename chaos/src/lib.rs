@@ -1,11 +1,10 @@
-//! The chaos run: three instances of Gapless with everything around them breaking, clients that write down what they
-//! saw, and a checker that holds the history against the final database.
+//! The chaos run: three instances of Gapless under injected faults, clients that record what they send and receive,
+//! and a checker that compares this history with the final database.
 //!
-//! In reading order: what breaks when ([`schedule`]), through what ([`cluster`], [`injector`]), who suffers it
-//! ([`stage`], [`authors`], [`readers`], [`law`]) and writes it down ([`history`]), what is made of it ([`checker`],
-//! [`report`]), and one run of it all ([`run`]). A [`drill`] asks one question of the
-//! same three instances, and answers it by a figure. Nothing here is shared with the server, so that a mistake of one is not
-//! a mistake of the other; only the way to run a private PostgreSQL is the same.
+//! In reading order: the [`schedule`] of faults, the [`cluster`] and the [`injector`] that breaks it; the simulated
+//! clients ([`environment`], [`authors`], [`readers`], [`moderation`]) and their [`history`]; the [`checker`] and its
+//! [`report`]; and one [`run`] of all that. A [`drill`] measures one property of the same three instances. The crate
+//! shares no code with the server, so that both cannot have the same bug, except for running a private PostgreSQL.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("the chaos run reads /proc, so it needs Linux");
@@ -17,13 +16,16 @@ pub mod cluster;
 pub mod injector;
 
 pub mod active_faults;
+pub mod environment;
 pub mod history;
-pub mod stage;
 
 pub mod authors;
-pub mod law;
+pub mod clients;
+pub mod moderation;
+pub mod monitor;
 pub mod readers;
-pub mod vitals;
+pub mod stale_presence;
+pub mod submit;
 
 pub mod checker;
 pub mod report;

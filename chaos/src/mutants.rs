@@ -1,23 +1,24 @@
 //! The seeded bugs (`chaos/mutants`), and the faults that reveal each.
 //!
-//! A run that finds nothing proves something only if it would have found something: each mutant is a mistake that a
-//! chat like this one could really make, and the run must catch all of them.
+//! A run without violations proves something only if it would find a bug: each mutant is a realistic bug of a chat
+//! server, and the run must catch all of them.
 
 use std::time::Duration;
 
 use crate::schedule::FaultKind;
 
+/// A seeded bug.
 #[derive(Debug)]
 pub struct Mutant {
-    /// Of its patch, too.
+    /// Name of the bug and of its patch.
     pub name: &'static str,
     /// The faults that reveal it.
     pub kinds: &'static [FaultKind],
-    /// Any of which then falls, perhaps among other things.
+    /// Figures of which at least one is then not zero.
     pub shows: &'static [&'static str],
 }
 
-/// Long enough for one storm and the calms around it.
+/// Length of a mutant's run: one period of faults and the calm ones around it.
 pub const LENGTH: Duration = Duration::from_secs(17);
 
 pub const MUTANTS: [Mutant; 8] = [
@@ -34,7 +35,7 @@ pub const MUTANTS: [Mutant; 8] = [
     Mutant {
         name: "publish-before-commit",
         kinds: &[FaultKind::KillInstance, FaultKind::ReconnectStorm, FaultKind::KillSubscribers],
-        // An event that was heard of and is not in the log makes the server believe that its database was restored.
+        // A server that received an event which is not in the log concludes that its database was restored.
         shows: &["phantoms", "broken histories"],
     },
     Mutant {
@@ -62,13 +63,15 @@ pub const MUTANTS: [Mutant; 8] = [
 ];
 
 impl Mutant {
-    pub fn named(name: &str) -> Option<&'static Self> {
-        MUTANTS.iter().find(|mutant| mutant.name == name)
+    pub fn named(name: &str) -> Result<&'static Self, String> {
+        let names = || MUTANTS.each_ref().map(|mutant| mutant.name).join(", ");
+        let mutant = MUTANTS.iter().find(|mutant| mutant.name == name);
+        mutant.ok_or_else(|| format!("there is no mutant `{name}`; the mutants are {}", names()))
     }
 
-    /// Returns whether one of the figures that fell is one that this bug causes.
-    pub fn is_caught_by(&self, fell: &[&str]) -> bool {
-        self.shows.iter().any(|name| fell.contains(name))
+    /// Returns whether the violations include one that this bug causes.
+    pub fn is_caught_by(&self, violated: &[&str]) -> bool {
+        self.shows.iter().any(|name| violated.contains(name))
     }
 }
 
@@ -80,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// The choice between the bugs, which every copy needs.
+    /// The patch that selects a bug at run time.
     const CHOICE: &str = "choice";
 
     #[test]

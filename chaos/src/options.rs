@@ -1,4 +1,4 @@
-//! The arguments of a run.
+//! Command-line options.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,8 +9,9 @@ use lexopt::prelude::*;
 use uuid::Uuid;
 
 use crate::drill::Drill;
+use crate::mutants::Mutant;
 
-/// Read by `cargo xtask chaos --help` too.
+/// Usage text, which `cargo xtask chaos --help` prints too.
 pub const USAGE: &str = include_str!("usage.txt");
 
 /// See the [module](self).
@@ -18,26 +19,26 @@ pub const USAGE: &str = include_str!("usage.txt");
 pub struct Options {
     pub seconds: Option<u64>,
     pub seed: u64,
-    /// Posts a second.
+    /// Posts per second.
     pub rate: f64,
-    pub mutant: Option<String>,
+    pub mutant: Option<&'static Mutant>,
     pub all_mutants: bool,
     pub plan_only: bool,
     pub drill: Option<Drill>,
     pub streams: Option<usize>,
     pub lid_secs: u64,
     pub json: bool,
-    /// Runs a drill's client in this process: the server's address, and the room.
+    /// Address of the server; with `room`, this process is a client of the drill `network`.
     pub laptop: Option<SocketAddr>,
     pub room: Option<Uuid>,
-    /// The directory of a run that is over.
-    pub judged: Option<PathBuf>,
+    /// Directory of a finished run.
+    pub judge: Option<PathBuf>,
     pub server: PathBuf,
     pub dir: PathBuf,
 }
 
 impl Options {
-    /// `None`: help was asked for.
+    /// Parses the arguments. `None`: help was requested.
     pub fn parse(mut args: lexopt::Parser) -> anyhow::Result<Option<Self>> {
         let mut options = Self {
             seconds: None,
@@ -52,7 +53,7 @@ impl Options {
             json: false,
             laptop: None,
             room: None,
-            judged: None,
+            judge: None,
             server: PathBuf::from("target/debug/gapless"),
             dir: PathBuf::from("target/chaos"),
         };
@@ -61,9 +62,9 @@ impl Options {
                 Long("seconds") => options.seconds = Some(args.value()?.parse()?),
                 Long("seed") => options.seed = args.value()?.parse()?,
                 Long("rate") => options.rate = args.value()?.parse()?,
-                Long("mutant") => options.mutant = Some(args.value()?.string()?),
+                Long("mutant") => options.mutant = Some(args.value()?.parse_with(Mutant::named)?),
                 Long("mutants") => options.all_mutants = true,
-                Long("judge") => options.judged = Some(args.value()?.into()),
+                Long("judge") => options.judge = Some(args.value()?.into()),
                 Long("drill") => options.drill = Some(args.value()?.parse()?),
                 Long("streams") => options.streams = Some(args.value()?.parse()?),
                 Long("lid-secs") => options.lid_secs = args.value()?.parse()?,

@@ -1,4 +1,4 @@
-//! Those who keep a stream open, each in their own way, from cursor to cursor.
+//! Simulated readers: clients of different behaviour that keep a stream open and resume from their cursor.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -15,31 +15,32 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::authors::marks_in;
+use crate::environment::{Account, Environment, Phase, Token};
 use crate::history::{Record, fingerprint};
 use crate::schedule::INSTANCES;
-use crate::stage::{Person, Phase, Stage, Token};
+use crate::submit::record_leaks;
 use gapless_client::link::end_by_reset;
 
-/// A browser that was told nothing waits so long before it comes back.
+/// Pause before a reconnect unless the server sends `retry`.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Behaviour of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Without an account.
+    /// Reads without an account.
     Guest,
     /// One of a user's two tabs.
     Tab,
-    /// Loses its right, again and again.
+    /// Belongs to a user whose rights are taken away repeatedly.
     Victim,
-    /// Leaves every few seconds, in one of several ways, and resumes elsewhere.
-    Restless,
-    /// Reads less than is written.
+    /// Disconnects every few seconds, in different ways, and resumes on any instance.
+    Roaming,
+    /// Reads more slowly than others write.
     Slow,
-    /// Stops reading, and says nothing.
+    /// Stops reading without closing the connection.
     HalfOpen,
-    /// Stays until it is sent away, and comes back when it was told to, wherever people are sent then.
-    Patient,
+    /// Stays connected, and after a disconnect waits for the server's `retry`.
+    Persistent,
 }
 
 impl Kind {
@@ -48,33 +49,41 @@ impl Kind {
             Self::Guest => "guest",
             Self::Tab => "tab",
             Self::Victim => "victim",
-            Self::Restless => "restless",
+            Self::Roaming => "roaming",
             Self::Slow => "slow",
             Self::HalfOpen => "half-open",
-            Self::Patient => "patient",
+            Self::Persistent => "persistent",
         }
     }
 }
 
 /// See the [module](self).
 pub struct Reader {
-    stage: Arc<Stage>,
+    env: Arc<Environment>,
     pub number: u32,
     pub kind: Kind,
-    person: Option<Arc<Person>>,
+    account: Option<Arc<Account>>,
     rooms: Vec<Uuid>,
-    /// Where it goes unless it must go elsewhere.
+    /// Index of the preferred instance.
     home: usize,
-    dice: StdRng,
+    rng: StdRng,
     cursor: Option<String>,
-    /// How long it was told to wait before it comes back.
+    /// Pause before the next connection.
     retry: Duration,
-    is_greeted: bool,
-    /// The position that it has passed.
-    reached: Arc<AtomicI64>,
+    has_received_hello: bool,
+    progress: Progress,
 }
 
-/// What durable events have in common, as far as a history needs it.
+/// Progress of a reader, shared with the run that waits for it.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    pub reader: u32,
+    pub kind: Kind,
+    /// The newest position that the reader has received.
+    pub position: Arc<AtomicI64>,
+}
+
+/// Fields of durable events that are recorded.
 #[derive(Deserialize)]
 struct Payload<'a> {
     id: Uuid,
@@ -96,27 +105,27 @@ struct Reason {
     reason: String,
 }
 
-/// The audience of a run: at least sixty streams.
-pub fn audience(stage: &Arc<Stage>) -> Vec<Reader> {
+/// Returns the readers of a chaos run, more than 70 of all kinds but `Persistent`.
+pub fn of_all_kinds(env: &Arc<Environment>) -> Vec<Reader> {
     let mut readers = Vec::new();
-    let mut add = |kind: Kind, person: Option<&Arc<Person>>, home: usize| {
-        let wanted = if kind == Kind::Slow { 8 } else { 3 };
-        readers.push(Reader::enter(stage, readers.len(), kind, person, home, wanted));
+    let mut add = |kind: Kind, account: Option<&Arc<Account>>, home: usize| {
+        let rooms = if kind == Kind::Slow { 8 } else { 3 };
+        readers.push(Reader::new(env, readers.len(), kind, account, home, rooms));
     };
     for n in 0..12 {
         add(Kind::Guest, None, n);
     }
-    for (n, person) in stage.tabbed.iter().chain(&stage.admins).enumerate() {
-        add(Kind::Tab, Some(person), n);
-        add(Kind::Tab, Some(person), n + 1);
+    for (n, account) in env.two_tab_users.iter().chain(&env.admins).enumerate() {
+        add(Kind::Tab, Some(account), n);
+        add(Kind::Tab, Some(account), n + 1);
     }
-    for person in &stage.victims {
+    for account in &env.victims {
         for home in 0..INSTANCES {
-            add(Kind::Victim, Some(person), home);
+            add(Kind::Victim, Some(account), home);
         }
     }
     for n in 0..12 {
-        add(Kind::Restless, (n % 2 == 0).then(|| &stage.tabbed[n % stage.tabbed.len()]), n);
+        add(Kind::Roaming, (n % 2 == 0).then(|| &env.two_tab_users[n % env.two_tab_users.len()]), n);
     }
     for n in 0..4 {
         add(Kind::Slow, None, n);
@@ -127,73 +136,73 @@ pub fn audience(stage: &Arc<Stage>) -> Vec<Reader> {
     readers
 }
 
-/// A crowd of the same kind: of any four, three are guests; each hears one room.
-pub fn crowd(stage: &Arc<Stage>, count: usize) -> Vec<Reader> {
-    let person = |n: usize| n.is_multiple_of(4).then(|| &stage.tabbed[n / 4 % stage.tabbed.len()]);
-    (0..count).map(|n| Reader::enter(stage, n, Kind::Patient, person(n), n, 1)).collect()
+/// Returns persistent readers, each of one room; three out of four are guests.
+pub fn persistent(env: &Arc<Environment>, count: usize) -> Vec<Reader> {
+    let account = |n: usize| n.is_multiple_of(4).then(|| &env.two_tab_users[n / 4 % env.two_tab_users.len()]);
+    (0..count).map(|n| Reader::new(env, n, Kind::Persistent, account(n), n, 1)).collect()
 }
 
 impl Reader {
-    fn enter(
-        stage: &Arc<Stage>,
+    fn new(
+        env: &Arc<Environment>,
         number: usize,
         kind: Kind,
-        person: Option<&Arc<Person>>,
+        account: Option<&Arc<Account>>,
         home: usize,
-        wanted: usize,
+        rooms: usize,
     ) -> Self {
-        let mut dice = stage.dice();
+        let mut rng = env.rng();
         let number = u32::try_from(number).expect("few");
-        let rooms: Vec<Uuid> = stage.rooms.choose_multiple(&mut dice, wanted).copied().collect();
-        let user = person.map(|person| person.id);
-        stage.history.record(Record::Reader { reader: number, kind: kind.as_str().into(), user, rooms: rooms.clone() });
+        let rooms: Vec<Uuid> = env.rooms.choose_multiple(&mut rng, rooms).copied().collect();
+        let user = account.map(|account| account.id);
+        env.history.record(Record::Reader { reader: number, kind: kind.as_str().into(), user, rooms: rooms.clone() });
         Self {
-            stage: Arc::clone(stage),
+            env: Arc::clone(env),
             number,
             kind,
-            person: person.cloned(),
+            account: account.cloned(),
             rooms,
             home: home % INSTANCES,
-            dice,
+            rng,
             cursor: None,
             retry: RETRY,
-            is_greeted: false,
-            reached: Arc::default(),
+            has_received_hello: false,
+            progress: Progress { reader: number, kind, position: Arc::default() },
         }
     }
 
-    pub fn reached(&self) -> Arc<AtomicI64> {
-        Arc::clone(&self.reached)
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Reads until the run is over.
     pub async fn read(mut self) {
         let mut instance = self.home;
-        while self.stage.phase() < Phase::Over {
-            self.visit(instance).await;
-            // Browsers come back after a while of their own, and a proxy sends them anywhere.
+        while self.env.phase() < Phase::Over {
+            self.connect_once(instance).await;
+            // Browsers reconnect after different pauses, and a load balancer chooses the instance.
             let pause = match self.kind {
-                Kind::Patient => self.retry,
-                Kind::Restless => Duration::from_millis(self.dice.random_range(0..120)),
-                _ => Duration::from_millis(self.dice.random_range(50..600)),
+                Kind::Persistent => self.retry,
+                Kind::Roaming => Duration::from_millis(self.rng.random_range(0..120)),
+                _ => Duration::from_millis(self.rng.random_range(50..600)),
             };
-            self.stage.sleep(pause).await;
-            let stays = matches!(self.kind, Kind::Tab | Kind::Victim) && self.dice.random_bool(0.6);
-            instance = if stays { self.home } else { self.stage.choose_instance(&mut self.dice) };
+            self.env.sleep(pause).await;
+            let stays = matches!(self.kind, Kind::Tab | Kind::Victim) && self.rng.random_bool(0.6);
+            instance = if stays { self.home } else { self.env.choose_instance(&mut self.rng) };
         }
     }
 
-    /// One stream, from its beginning to its end.
-    async fn visit(&mut self, instance: usize) {
-        let token = match &self.person {
+    /// Opens one stream and reads it until it ends.
+    async fn connect_once(&mut self, instance: usize) {
+        let token = match &self.account {
             None => None,
-            Some(person) => match person.token(&self.stage).await {
+            Some(account) => match account.token(&self.env).await {
                 Some(token) => Some(token),
                 None => return,
             },
         };
-        let conn = self.stage.next_connection();
-        let history = &self.stage.history;
+        let conn = self.env.next_connection();
+        let history = &self.env.history;
         history.record(Record::Open {
             at: history.now(),
             conn,
@@ -203,72 +212,72 @@ impl Reader {
             expires: token.as_ref().map(|token| token.expires),
             cursor: self.cursor.clone(),
         });
-        match tokio::time::timeout(self.stage.cast.silence, self.open(instance, token.as_ref())).await {
+        match tokio::time::timeout(self.env.workload.silence_timeout, self.open(instance, token.as_ref())).await {
             Ok(Ok(stream)) => self.follow(stream, conn).await,
             Ok(Err(Refused::Status(status))) => {
-                let history = &self.stage.history;
+                let history = &self.env.history;
                 history.record(Record::Refused { at: history.now(), conn, status });
-                if let (401, Some(person), Some(token)) = (status, &self.person, &token) {
-                    person.forget(token.session).await;
+                if let (401, Some(account), Some(token)) = (status, &self.account, &token) {
+                    account.forget(token.session).await;
                 }
             }
             Ok(Err(Refused::Broken)) | Err(_) => {}
         }
-        if std::mem::take(&mut self.is_greeted) {
-            self.stage.live.fetch_sub(1, Ordering::Relaxed);
+        if std::mem::take(&mut self.has_received_hello) {
+            self.env.live.fetch_sub(1, Ordering::Relaxed);
         } else {
             self.retry = self.retry.max(RETRY);
         }
-        let history = &self.stage.history;
+        let history = &self.env.history;
         history.record(Record::Closed { at: history.now(), conn });
     }
 
     async fn open(&mut self, instance: usize, token: Option<&Token>) -> Result<EventStream, Refused> {
         let mut query: Vec<String> = self.rooms.iter().map(|room| format!("room={room}")).collect();
         query.extend(token.map(|token| format!("access_token={}", token.access)));
-        // A browser says it in a header, a new `EventSource` in the query.
-        let in_header = self.dice.random_bool(0.5);
+        // A reconnecting browser sends its cursor in a header, a new `EventSource` in the query.
+        let in_header = self.rng.random_bool(0.5);
         let cursor = self.cursor.as_deref();
         query.extend(cursor.filter(|_| !in_header).map(|cursor| format!("cursor={cursor}")));
-        let address = self.stage.cluster.instances[instance].streams.address;
+        let address = self.env.cluster.instances[instance].streams.address;
         let receive_buffer = matches!(self.kind, Kind::Slow | Kind::HalfOpen).then_some(4096);
         EventStream::open(address, &query.join("&"), cursor.filter(|_| in_header), receive_buffer).await
     }
 
     async fn follow(&mut self, mut stream: EventStream, conn: u32) {
-        let mut storms = self.stage.storms.subscribe();
-        let mut phase = self.stage.phase.subscribe();
-        let leaves_at = Instant::now() + Duration::from_millis(self.dice.random_range(500..5000));
+        let mut reconnect_storms = self.env.reconnect_storms.subscribe();
+        let mut phase = self.env.phase.subscribe();
+        let leaves_at = Instant::now() + Duration::from_millis(self.rng.random_range(500..5000));
         loop {
-            // The end may come while an event is heard.
+            // The run may have ended while an event was processed.
             let now = *phase.borrow_and_update();
             if now == Phase::Over {
                 return;
             }
-            let leaves = self.kind == Kind::Restless && now == Phase::Storm;
+            let leaves = self.kind == Kind::Roaming && now == Phase::Faults;
             let got = tokio::select! {
-                got = tokio::time::timeout(self.stage.cast.silence, stream.next()) => got,
+                got = tokio::time::timeout(self.env.workload.silence_timeout, stream.next()) => got,
                 () = tokio::time::sleep_until(leaves_at), if leaves => return self.leave(stream),
-                _ = storms.changed() => {
-                    // Cut at once, all come back at once.
+                _ = reconnect_storms.changed() => {
+                    // All readers reconnect at once.
                     self.retry = Duration::ZERO;
                     return end_by_reset(stream.socket());
                 }
-                // What was half read is read again, from the cursor.
+                // A partly received event is received again after the resume.
                 _ = phase.changed() => return,
             };
             let Ok(Ok(event)) = got else { return };
-            if self.hear(conn, event).is_break() {
+            if self.record_event(conn, event).is_break() {
                 return;
             }
             match self.kind {
-                Kind::Slow if now == Phase::Storm => {
-                    let pause = self.dice.random_range(10..150);
+                Kind::Slow if now == Phase::Faults => {
+                    let pause = self.rng.random_range(10..150);
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
-                Kind::HalfOpen if now == Phase::Storm => {
-                    let pause = Duration::from_millis(self.dice.random_range(6_000..18_000));
-                    self.stage.sleep(pause).await;
+                Kind::HalfOpen if now == Phase::Faults => {
+                    let pause = Duration::from_millis(self.rng.random_range(6_000..18_000));
+                    self.env.sleep(pause).await;
                     self.cursor = None;
                     return end_by_reset(stream.socket());
                 }
@@ -277,9 +286,9 @@ impl Reader {
         }
     }
 
-    /// Goes as people do: with a goodbye, without a word, or by a crash.
+    /// Closes the connection, resets it, or leaves it open unread for a while, as if the device had crashed.
     fn leave(&mut self, stream: EventStream) {
-        match self.dice.random_range(0..3) {
+        match self.rng.random_range(0..3) {
             0 => {}
             1 => end_by_reset(stream.socket()),
             _ => {
@@ -291,30 +300,31 @@ impl Reader {
         }
     }
 
-    /// Writes down what came.
-    fn hear(&mut self, conn: u32, event: Event) -> ControlFlow<()> {
-        let stage = Arc::clone(&self.stage);
-        let history = &stage.history;
+    /// Records an event and advances the cursor; breaks if the stream must end.
+    fn record_event(&mut self, conn: u32, event: Event) -> ControlFlow<()> {
+        let env = Arc::clone(&self.env);
+        let history = &env.history;
         let at = history.now();
         let Event { name, id, data, retry } = event;
         self.retry = retry.map_or(self.retry, Duration::from_millis);
-        self.look_for_mail(&name, &data);
+        let user = self.account.as_ref().map(|account| account.id);
+        record_leaks(&self.env, user, format_args!("stream: {name}"), &data);
         let cursor = id.clone().unwrap_or_default();
         let record = match name.as_str() {
             "hello" => {
-                if !std::mem::replace(&mut self.is_greeted, true) {
-                    self.stage.live.fetch_add(1, Ordering::Relaxed);
+                if !std::mem::replace(&mut self.has_received_hello, true) {
+                    self.env.live.fetch_add(1, Ordering::Relaxed);
                 }
                 let missing = serde_json::from_str::<Hello>(&data).map(|hello| hello.missing).unwrap_or_default();
                 Record::Hello { at, conn, cursor, missing }
             }
-            "heartbeat" => Record::Beat { at, conn, cursor },
+            "heartbeat" => Record::Heartbeat { at, conn, cursor },
             "reset" => Record::Reset { at, conn, cursor, reason: reason(&data) },
             "bye" => Record::Bye { at, conn, reason: reason(&data) },
             "presence" | "lobby" | "expiring" | "drain" => return ControlFlow::Continue(()),
             _ => match durable(at, conn, name, cursor, &data) {
                 Ok(record) => record,
-                // The checker misses it.
+                // The checker finds the unrecorded event missing.
                 Err(_) => return ControlFlow::Break(()),
             },
         };
@@ -322,36 +332,20 @@ impl Reader {
         history.record(record);
         if let Some(id) = id {
             if let Some(pos) = id.rsplit_once('.').and_then(|(_, pos)| pos.parse().ok()) {
-                self.reached.store(pos, Ordering::Relaxed);
+                self.progress.position.store(pos, Ordering::Relaxed);
             }
             self.cursor = Some(id);
         }
         if is_end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-
-    fn look_for_mail(&self, name: &str, data: &str) {
-        let user = self.person.as_ref().map(|person| person.id);
-        for (sender, recipient) in marks_in(data) {
-            if user != Some(sender) && user != Some(recipient) {
-                let at = self.stage.history.now();
-                self.stage.history.record(Record::Leak {
-                    at,
-                    user,
-                    path: format!("stream: {name}"),
-                    sender,
-                    recipient,
-                });
-            }
-        }
-    }
 }
 
 fn durable(at: u64, conn: u32, name: String, cursor: String, data: &str) -> io::Result<Record> {
     let Payload { id, room_id, seq, body } = serde_json::from_str(data).map_err(io::Error::other)?;
-    let print = body.map(|body| fingerprint(&body));
-    Ok(Record::Event { at, conn, name, cursor, subject: id, place: room_id, seq, print })
+    let fingerprint = body.map(|body| fingerprint(&body));
+    Ok(Record::Event { at, conn, name, cursor, subject: id, room: room_id, seq, fingerprint })
 }
 
 fn reason(data: &str) -> String {
-    serde_json::from_str::<Reason>(data).map(|said| said.reason).unwrap_or_default()
+    serde_json::from_str::<Reason>(data).map(|data| data.reason).unwrap_or_default()
 }

@@ -1,28 +1,28 @@
-//! What was asked for, what was answered, and whether the database agrees.
+//! All submits and their answers, compared with the database.
 
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::Faults;
+use super::Violations;
 use super::truth::Truth;
-use crate::history::{Deed, Micros, Record, fingerprint};
+use crate::history::{Action, Micros, Record, fingerprint};
 
-/// When, and the id, `pos` and `seq` that were answered.
+/// Time of an acknowledgement, and its `id`, `pos` and `seq`.
 type Acknowledged = (Micros, Option<Uuid>, Option<i64>, Option<i64>);
 
 #[derive(Debug)]
 struct Submitted {
-    deed: Deed,
+    action: Action,
     user: Uuid,
     target: Uuid,
     client_id: Uuid,
-    print: u64,
+    fingerprint: u64,
     began: Option<Micros>,
     attempts: u32,
-    /// The first acknowledgement, and what it said.
+    /// The first acknowledgement.
     acknowledged: Option<Acknowledged>,
-    /// It was told no.
+    /// An attempt was rejected.
     refused: bool,
 }
 
@@ -30,15 +30,15 @@ struct Submitted {
 #[derive(Debug, Default)]
 pub struct Ledger {
     submits: HashMap<u64, Submitted>,
-    /// Bodies that a message may have: what was posted, what it was edited to.
+    /// Fingerprints of the bodies that were submitted for each message, by its author or as edits.
     bodies: HashMap<Uuid, HashSet<u64>>,
-    /// By position: when it was acknowledged first, and through which instance.
+    /// Time of the first acknowledgement, by position.
     pub acknowledged_at: HashMap<i64, Micros>,
     pub acknowledged: u64,
     pub unknown: u64,
     pub refused: u64,
-    pub doubled_attempts: u64,
-    pub bad: u64,
+    pub repeated_acknowledgements: u64,
+    pub invalid_inputs: u64,
     wrong_answers: Vec<String>,
     disagreements: Vec<String>,
 }
@@ -46,25 +46,25 @@ pub struct Ledger {
 impl Ledger {
     pub fn note(&mut self, record: &Record) {
         match record {
-            Record::Submit { submit, deed, user, target, client_id, body, .. } => {
+            Record::Submit { submit, action, user, target, client_id, body, .. } => {
                 let submitted = Submitted {
-                    deed: *deed,
+                    action: *action,
                     user: *user,
                     target: *target,
                     client_id: *client_id,
-                    print: fingerprint(body),
+                    fingerprint: fingerprint(body),
                     began: None,
                     attempts: 0,
                     acknowledged: None,
                     refused: false,
                 };
-                if *deed == Deed::Edit {
-                    self.bodies.entry(*target).or_default().insert(submitted.print);
+                if *action == Action::Edit {
+                    self.bodies.entry(*target).or_default().insert(submitted.fingerprint);
                 }
                 self.submits.insert(*submit, submitted);
             }
             Record::Answer { began, at, submit, status, id, pos, seq, .. } => {
-                self.judge_status(*status, &format!("submit {submit}"));
+                self.check_status(*status, &format!("submit {submit}"));
                 let Some(submitted) = self.submits.get_mut(submit) else { return };
                 submitted.attempts += 1;
                 submitted.began = Some(submitted.began.map_or(*began, |first| first.min(*began)));
@@ -73,60 +73,60 @@ impl Ledger {
                         let numbers = (*id, *pos, *seq);
                         match submitted.acknowledged {
                             None => submitted.acknowledged = Some((*at, *id, *pos, *seq)),
-                            // An edit answers the message, whose numbers stay; a deletion answers nothing.
+                            // An edit's answer has the message's unchanged numbers, a deletion's has none.
                             Some((_, id, pos, seq)) if (id, pos, seq) != numbers => {
                                 self.disagreements
                                     .push(format!("submit {submit}: {:?}, then {numbers:?}", (id, pos, seq)));
                             }
-                            Some(_) => self.doubled_attempts += 1,
+                            Some(_) => self.repeated_acknowledgements += 1,
                         }
                     }
                     400 | 403 | 404 | 409 | 422 => submitted.refused = true,
                     _ => {}
                 }
             }
-            Record::Bad { what, status, .. } => {
-                self.bad += 1;
+            Record::InvalidInput { what, status, .. } => {
+                self.invalid_inputs += 1;
                 if matches!(status, 200..=299) {
                     self.wrong_answers.push(format!("{what} was answered {status}"));
                 }
-                self.judge_status(*status, what);
+                self.check_status(*status, what);
             }
-            Record::Law { status, ruling, .. } => self.judge_status(*status, &format!("{ruling:?}")),
-            Record::Probe { status, .. } | Record::Refused { status, .. } => self.judge_status(*status, "a token"),
+            Record::RightsChange { status, change, .. } => self.check_status(*status, &format!("{change:?}")),
+            Record::Probe { status, .. } | Record::Refused { status, .. } => self.check_status(*status, "a token"),
             _ => {}
         }
     }
 
-    /// No input gives a 5xx; 503 says that it is not the input.
-    fn judge_status(&mut self, status: u16, what: &str) {
+    /// No input may cause a 5xx, except 503, which does not depend on the input.
+    fn check_status(&mut self, status: u16, what: &str) {
         if status >= 500 && status != 503 {
             self.wrong_answers.push(format!("{what} was answered {status}"));
         }
     }
 
-    /// Whether a message may look like this.
-    pub fn knows_body(&self, message: Uuid, print: u64) -> bool {
-        self.bodies.get(&message).is_some_and(|bodies| bodies.contains(&print))
+    /// Returns whether this body was submitted for the message.
+    pub fn knows_body(&self, message: Uuid, fingerprint: u64) -> bool {
+        self.bodies.get(&message).is_some_and(|bodies| bodies.contains(&fingerprint))
     }
 
-    pub fn check(&mut self, truth: &Truth, faults: &mut Faults) {
+    pub fn check(&mut self, truth: &Truth, violations: &mut Violations) {
         for what in &self.wrong_answers {
-            faults.add("wrong answers", || what.clone());
+            violations.add("wrong answers", || what.clone());
         }
         for what in &self.disagreements {
-            faults.add("doubled", || what.clone());
+            violations.add("doubled", || what.clone());
         }
-        let mut prints: HashMap<u64, u64> = HashMap::new();
+        let mut fingerprints: HashMap<u64, u64> = HashMap::new();
         let mut posted: HashSet<(Uuid, Uuid)> = HashSet::new();
         for (number, submitted) in &self.submits {
-            prints.insert(submitted.print, *number);
-            match submitted.deed {
-                Deed::Post | Deed::Direct => {
+            fingerprints.insert(submitted.fingerprint, *number);
+            match submitted.action {
+                Action::Post | Action::Direct => {
                     posted.insert((submitted.user, submitted.client_id));
                     let found = truth.by_submit.get(&(submitted.user, submitted.client_id));
                     if let Some(id) = found {
-                        self.bodies.entry(*id).or_default().insert(submitted.print);
+                        self.bodies.entry(*id).or_default().insert(submitted.fingerprint);
                     }
                     match (submitted.acknowledged, found) {
                         (Some((at, id, pos, seq)), found) => {
@@ -137,45 +137,43 @@ impl Ledger {
                                     .and_modify(|first| *first = at.min(*first))
                                     .or_insert(at);
                             }
-                            check_kept(*number, submitted, (id, pos, seq), found, truth, faults);
+                            check_stored(*number, submitted, (id, pos, seq), found, truth, violations);
                         }
                         (None, Some(id)) if submitted.refused && submitted.attempts == 1 => {
-                            faults.add("phantoms", || format!("submit {number} was refused, but message {id} exists"));
+                            violations
+                                .add("phantoms", || format!("submit {number} was refused, but message {id} exists"));
                         }
                         (None, _) if submitted.refused => self.refused += 1,
                         (None, _) => self.unknown += 1,
                     }
                 }
-                Deed::Edit | Deed::Delete => {
+                Action::Edit | Action::Delete => {
                     let (Some(_), Some(message)) = (submitted.acknowledged, truth.messages.get(&submitted.target))
                     else {
                         continue;
                     };
-                    let stands = if submitted.deed == Deed::Delete {
-                        message.print.is_none()
-                    } else {
-                        message.print.is_none() || message.edited
-                    };
-                    if !stands {
-                        faults.add("lost", || format!("submit {number}: {:?} of {}", submitted.deed, submitted.target));
+                    let is_edited = submitted.action == Action::Edit && message.edited;
+                    if !is_edited && message.fingerprint.is_some() {
+                        violations
+                            .add("lost", || format!("submit {number}: {:?} of {}", submitted.action, submitted.target));
                     }
                 }
             }
         }
-        check_origins(truth, &prints, &posted, faults);
-        self.check_order(faults);
+        check_origins(truth, &fingerprints, &posted, violations);
+        self.check_order(violations);
     }
 
-    /// What was acknowledged before another was begun has the smaller position.
-    fn check_order(&self, faults: &mut Faults) {
+    /// A submit that was acknowledged before another one began must have the smaller position.
+    fn check_order(&self, violations: &mut Violations) {
         enum Moment {
             Begun(i64, u64),
             Acknowledged(i64),
         }
         let mut moments = Vec::new();
         for (number, submitted) in &self.submits {
-            if let (Deed::Post | Deed::Direct, Some(began), Some((at, _, Some(pos), _))) =
-                (submitted.deed, submitted.began, submitted.acknowledged)
+            if let (Action::Post | Action::Direct, Some(began), Some((at, _, Some(pos), _))) =
+                (submitted.action, submitted.began, submitted.acknowledged)
             {
                 moments.push((began, Moment::Begun(pos, *number)));
                 moments.push((at, Moment::Acknowledged(pos)));
@@ -187,7 +185,7 @@ impl Ledger {
             match moment {
                 Moment::Acknowledged(pos) => newest = newest.max(pos),
                 Moment::Begun(pos, number) if pos <= newest => {
-                    faults.add("reordered", || {
+                    violations.add("reordered", || {
                         format!("submit {number} is at {pos}, but began after {newest} was acknowledged")
                     });
                 }
@@ -197,44 +195,49 @@ impl Ledger {
     }
 }
 
-/// Acknowledged means kept, as it was acknowledged.
-fn check_kept(
+/// An acknowledged message must be in the database as it was acknowledged.
+fn check_stored(
     number: u64,
     submitted: &Submitted,
     (id, pos, seq): (Option<Uuid>, Option<i64>, Option<i64>),
     found: Option<&Uuid>,
     truth: &Truth,
-    faults: &mut Faults,
+    violations: &mut Violations,
 ) {
     let Some(message) = found.and_then(|id| truth.messages.get(id)) else {
-        faults.add("lost", || format!("submit {number} was acknowledged at {pos:?}, but does not exist"));
+        violations.add("lost", || format!("submit {number} was acknowledged at {pos:?}, but does not exist"));
         return;
     };
     let same = found == id.as_ref()
         && Some(message.pos) == pos
         && message.seq == seq
         && message.target == submitted.target
-        && message.is_direct == (submitted.deed == Deed::Direct)
-        && (message.print == Some(submitted.print) || message.edited || message.print.is_none());
+        && message.is_direct == (submitted.action == Action::Direct)
+        && (message.fingerprint == Some(submitted.fingerprint) || message.edited || message.fingerprint.is_none());
     if !same {
-        faults.add("lost", || format!("submit {number} was acknowledged as {id:?} at {pos:?}, but is {message:?}"));
+        violations.add("lost", || format!("submit {number} was acknowledged as {id:?} at {pos:?}, but is {message:?}"));
     }
 }
 
-/// Every message was submitted, and no body twice.
-fn check_origins(truth: &Truth, prints: &HashMap<u64, u64>, posted: &HashSet<(Uuid, Uuid)>, faults: &mut Faults) {
+/// Each message must belong to a submit, and no two messages may have the body of the same submit.
+fn check_origins(
+    truth: &Truth,
+    fingerprints: &HashMap<u64, u64>,
+    posted: &HashSet<(Uuid, Uuid)>,
+    violations: &mut Violations,
+) {
     let mut bodies: HashMap<u64, &Uuid> = HashMap::new();
     for (id, message) in &truth.messages {
-        if let Some(print) = message.print {
-            if !prints.contains_key(&print) {
-                faults.add("phantoms", || format!("message {id} has a body that nobody wrote"));
+        if let Some(fingerprint) = message.fingerprint {
+            if !fingerprints.contains_key(&fingerprint) {
+                violations.add("phantoms", || format!("message {id} has a body that nobody wrote"));
             }
-            if let Some(other) = bodies.insert(print, id) {
-                faults.add("doubled", || format!("messages {id} and {other} have the body of the same submit"));
+            if let Some(other) = bodies.insert(fingerprint, id) {
+                violations.add("doubled", || format!("messages {id} and {other} have the body of the same submit"));
             }
         }
         if !posted.contains(&(message.author, message.client_id)) {
-            faults.add("phantoms", || format!("message {id} has an unknown client_id"));
+            violations.add("phantoms", || format!("message {id} has an unknown client_id"));
         }
     }
 }

@@ -1,24 +1,24 @@
-//! Whether every stream heard what it should have, once each, in order, from cursor to cursor.
+//! Events of each reader across its streams: complete, without duplicates, in order, and no others.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::Faults;
+use super::Violations;
 use super::ledger::Ledger;
-use super::truth::{Row, Said, Truth};
+use super::truth::{LogEvent, Row, Truth};
 use crate::history::Record;
 
-/// A reader, across all of its streams.
+/// A reader, with the state of all its streams.
 #[derive(Debug)]
 struct Reader {
     kind: String,
     user: Option<Uuid>,
     rooms: HashSet<Uuid>,
-    /// Passed; from here on everything is expected. `None`: it begins anew.
-    passed: Option<i64>,
-    /// One bit for each position that it was given.
-    given: Vec<u64>,
+    /// Position after which all events are expected. `None`: no stream has begun.
+    position: Option<i64>,
+    /// One bit for each received position.
+    received: Vec<u64>,
     settled: Option<i64>,
 }
 
@@ -27,9 +27,9 @@ struct Stream {
     reader: u32,
     cursor: Option<String>,
     session: Option<Uuid>,
-    /// Rooms that were archived when it came; it hears them again from some restoration on.
+    /// Rooms that were archived when the stream began; it receives their events again some time after a restoration.
     missing: HashSet<Uuid>,
-    begun: bool,
+    has_received_hello: bool,
 }
 
 /// See the [module](self).
@@ -45,12 +45,13 @@ pub struct Streams {
 }
 
 impl Streams {
-    pub fn note(&mut self, record: &Record, truth: &Truth, ledger: &Ledger, faults: &mut Faults) {
+    pub fn note(&mut self, record: &Record, truth: &Truth, ledger: &Ledger, violations: &mut Violations) {
         match record {
             Record::Reader { reader, kind, user, rooms } => {
                 let rooms = rooms.iter().copied().collect();
-                let given = vec![0; truth.log.len() / 64 + 1];
-                let reader_now = Reader { kind: kind.clone(), user: *user, rooms, passed: None, given, settled: None };
+                let received = vec![0; truth.log.len() / 64 + 1];
+                let reader_now =
+                    Reader { kind: kind.clone(), user: *user, rooms, position: None, received, settled: None };
                 self.readers.insert(*reader, reader_now);
             }
             Record::Open { conn, reader, session, cursor, .. } => {
@@ -59,36 +60,37 @@ impl Streams {
                     cursor: cursor.clone(),
                     session: *session,
                     missing: HashSet::new(),
-                    begun: false,
+                    has_received_hello: false,
                 };
                 self.open.insert(*conn, stream);
             }
-            Record::Hello { conn, cursor, missing, .. } => self.begin(*conn, cursor, missing, truth, faults),
+            Record::Hello { conn, cursor, missing, .. } => self.begin(*conn, cursor, missing, truth, violations),
             Record::Reset { conn, cursor, reason, .. } => {
                 *self.resets.entry(reason.clone()).or_default() += 1;
                 if reason == "epoch" {
-                    faults.add("broken histories", || format!("stream {conn} was told that the history changed"));
+                    violations.add("broken histories", || format!("stream {conn} received a reset for a new epoch"));
                 }
                 if let Some(reader) = self.reader_of(*conn) {
-                    reader.passed = Some(pos_of(cursor));
+                    reader.position = Some(pos_of(cursor));
                 }
             }
-            Record::Beat { conn, cursor, .. } => self.pass(*conn, pos_of(cursor), false, truth, faults),
-            Record::Event { conn, name, cursor, subject, place, seq, print, .. } => {
+            Record::Heartbeat { conn, cursor, .. } => self.advance(*conn, pos_of(cursor), false, truth, violations),
+            Record::Event { conn, name, cursor, subject, room, seq, fingerprint, .. } => {
                 let pos = pos_of(cursor);
                 self.delivered += 1;
-                self.check_event(*conn, pos, faults);
+                self.check_event(*conn, pos, violations);
                 if let Some(row) = truth.row(pos) {
-                    let told = Told { name, subject: *subject, place: *place, seq: *seq, print: *print };
-                    if let Some(why) = told.is_wrong(row, truth, ledger) {
-                        faults.add("phantoms", || {
-                            format!("stream {conn} at {pos}: {why}: received {told:?}, but the log has {row:?}")
+                    let event = Received { name, subject: *subject, room: *room, seq: *seq, fingerprint: *fingerprint };
+                    if let Some(why) = event.mismatch(row, truth, ledger) {
+                        violations.add("phantoms", || {
+                            format!("stream {conn} at {pos}: {why}: received {event:?}, but the log has {row:?}")
                         });
                     }
                 } else {
-                    faults.add("phantoms", || format!("stream {conn} received {pos}, {name}, which is not in the log"));
+                    violations
+                        .add("phantoms", || format!("stream {conn} received {pos}, {name}, which is not in the log"));
                 }
-                self.pass(*conn, pos, true, truth, faults);
+                self.advance(*conn, pos, true, truth, violations);
             }
             Record::Bye { reason, .. } => *self.byes.entry(reason.clone()).or_default() += 1,
             Record::Settled { reader, pos, .. } => {
@@ -104,15 +106,15 @@ impl Streams {
         self.readers.get_mut(&self.open.get(&conn)?.reader)
     }
 
-    fn begin(&mut self, conn: u32, cursor: &str, missing: &[Uuid], truth: &Truth, faults: &mut Faults) {
+    fn begin(&mut self, conn: u32, cursor: &str, missing: &[Uuid], truth: &Truth, violations: &mut Violations) {
         let Some(stream) = self.open.get_mut(&conn) else { return };
         stream.missing = missing.iter().copied().collect();
-        if std::mem::replace(&mut stream.begun, true) {
-            faults.add("doubled", || format!("stream {conn} was greeted twice"));
+        if std::mem::replace(&mut stream.has_received_hello, true) {
+            violations.add("doubled", || format!("stream {conn} received hello twice"));
         }
         self.opened += 1;
         if !cursor.starts_with(&truth.epoch) {
-            faults.add("broken histories", || {
+            violations.add("broken histories", || {
                 format!("stream {conn} begins at {cursor}, but the log's epoch is {}", truth.epoch)
             });
         }
@@ -120,85 +122,78 @@ impl Streams {
         let from = resumes.map_or_else(|| pos_of(cursor), pos_of);
         self.resumes += u64::from(resumes.is_some());
         if let Some(reader) = self.reader_of(conn) {
-            // Where it begins later than it asked without saying so, what lies between will be missed.
-            reader.passed = Some(from);
+            // If the stream begins later than requested without a reset, the events between count as gaps.
+            reader.position = Some(from);
         }
     }
 
-    fn check_event(&mut self, conn: u32, pos: i64, faults: &mut Faults) {
+    fn check_event(&mut self, conn: u32, pos: i64, violations: &mut Violations) {
         let Some(reader) = self.reader_of(conn) else { return };
-        let place = usize::try_from(pos).unwrap_or_default();
-        let Some(word) = reader.given.get_mut(place / 64) else { return };
-        let bit = 1 << (place % 64);
-        if reader.passed.is_none_or(|passed| pos <= passed) {
+        let index = usize::try_from(pos).unwrap_or_default();
+        let Some(word) = reader.received.get_mut(index / 64) else { return };
+        let bit = 1 << (index % 64);
+        if reader.position.is_none_or(|position| pos <= position) {
             let name = if *word & bit == 0 { "reordered" } else { "doubled" };
-            let passed = reader.passed;
-            faults.add(name, || format!("stream {conn} received {pos} after {passed:?}"));
+            let position = reader.position;
+            violations.add(name, || format!("stream {conn} received {pos} after {position:?}"));
         }
         *word |= bit;
     }
 
-    /// The stream has come to `pos`: nothing that it should have heard lies before.
-    fn pass(&mut self, conn: u32, pos: i64, is_event: bool, truth: &Truth, faults: &mut Faults) {
+    /// Advances the reader to `pos`; no event that it must receive may be between its last position and this one.
+    fn advance(&mut self, conn: u32, pos: i64, is_event: bool, truth: &Truth, violations: &mut Violations) {
         let Some(stream) = self.open.get_mut(&conn) else { return };
         let Some(reader) = self.readers.get_mut(&stream.reader) else { return };
         if reader.kind == "half-open" {
             return;
         }
-        let Some(passed) = reader.passed else { return };
-        if pos < passed {
+        let Some(position) = reader.position else { return };
+        if pos < position {
             if !is_event {
-                faults.add("reordered", || format!("stream {conn} received {pos} after {passed}"));
+                violations.add("reordered", || format!("stream {conn} received {pos} after {position}"));
             }
             return;
         }
-        // An event that the reader may not hear is in no gap; it is checked by itself.
-        for missed in passed + 1..pos + i64::from(!is_event) {
+        // Excludes an event at `pos` itself, which is checked below.
+        for missed in position + 1..pos + i64::from(!is_event) {
             let Some(row) = truth.row(missed) else { continue };
-            let may_be_missing = matches!(row.said,
-                Said::Posted { room, .. } | Said::Edited { room, .. } | Said::Deleted { room, .. }
-                    if stream.missing.contains(&room));
-            if reader.must_hear(row, truth) && !may_be_missing {
-                faults.add("gaps", || {
+            let may_be_missing = row.event.room_of_message().is_some_and(|room| stream.missing.contains(&room));
+            if reader.must_receive(row, truth) && !may_be_missing {
+                violations.add("gaps", || {
                     format!(
-                        "stream {conn} ({}) went from {passed} to {pos} without {missed}, {}",
+                        "stream {conn} ({}) went from {position} to {pos} without {missed}, {}",
                         reader.kind, row.name
                     )
                 });
             }
         }
-        if let Some(Row {
-            said: Said::Posted { room, .. } | Said::Edited { room, .. } | Said::Deleted { room, .. },
-            ..
-        }) = truth.row(pos)
-            && is_event
-        {
-            // Heard once, it is heard from here on.
-            stream.missing.remove(room);
+        let row = truth.row(pos).filter(|_| is_event);
+        if let Some(room) = row.and_then(|row| row.event.room_of_message()) {
+            // After its first event, all further events of the room are expected.
+            stream.missing.remove(&room);
         }
-        if is_event && truth.row(pos).is_some_and(|row| !reader.may_hear(row, truth)) {
-            let is_mail = matches!(truth.row(pos), Some(Row { said: Said::Direct { .. }, .. }));
-            let name = if is_mail { "leaked" } else { "phantoms" };
-            faults.add(name, || format!("stream {conn} ({}) received {pos}, which it should not", reader.kind));
+        if let Some(row) = row.filter(|row| !reader.may_receive(row, truth)) {
+            let name = if matches!(row.event, LogEvent::Direct { .. }) { "leaked" } else { "phantoms" };
+            violations.add(name, || format!("stream {conn} ({}) received {pos}, which it should not", reader.kind));
         }
         if let Some(ended) = stream.session.and_then(|session| truth.ended.get(&session))
             && is_event
             && pos > *ended
         {
-            faults.add("late after revocation", || {
+            violations.add("late after revocation", || {
                 format!("stream {conn} received {pos}, but its session had ended at {ended}")
             });
         }
-        reader.passed = Some(pos);
+        reader.position = Some(pos);
     }
 
-    pub fn check(&self, truth: &Truth, faults: &mut Faults) {
+    pub fn check(&self, truth: &Truth, violations: &mut Violations) {
         for (number, reader) in &self.readers {
-            // A stream that was not said to have settled belongs to somebody who stopped reading.
+            // Half-open readers have no final position.
             if let Some(settled) = reader.settled
                 && settled < truth.head
             {
-                faults.add("deaf", || {
+                violations.add("deaf", || {
                     format!("reader {number} ({}) reached {settled} of {} and stopped", reader.kind, truth.head)
                 });
             }
@@ -207,74 +202,75 @@ impl Streams {
 }
 
 impl Reader {
-    fn must_hear(&self, row: &Row, truth: &Truth) -> bool {
-        // Whether a user hears of their own standing depends on whether they are banned by now.
-        !matches!(row.said, Said::Standing { .. }) && self.may_hear(row, truth)
+    fn must_receive(&self, row: &Row, truth: &Truth) -> bool {
+        // Users receive changes of their own role, mute and ban only while they are not banned.
+        !matches!(row.event, LogEvent::UserChanged { .. }) && self.may_receive(row, truth)
     }
 
-    fn may_hear(&self, row: &Row, truth: &Truth) -> bool {
-        match row.said {
-            Said::Posted { room, .. } | Said::Edited { room, .. } | Said::Deleted { room, .. } => {
+    fn may_receive(&self, row: &Row, truth: &Truth) -> bool {
+        match row.event {
+            LogEvent::Posted { room, .. } | LogEvent::Edited { room, .. } | LogEvent::Deleted { room, .. } => {
                 self.rooms.contains(&room)
             }
-            Said::Direct { message } => truth
+            LogEvent::Direct { message } => truth
                 .messages
                 .get(&message)
                 .is_some_and(|message| self.user.is_some_and(|user| user == message.author || user == message.target)),
-            Said::Room { .. } => true,
-            // Of a ban, too, once it was taken back: a replayed event shows its subject as it is now.
-            Said::Standing { user } => self.user == Some(user),
-            Said::SessionsEnded => false,
+            LogEvent::Room { .. } => true,
+            // A revoked ban included: a replayed event has the user's current state.
+            LogEvent::UserChanged { user } => self.user == Some(user),
+            LogEvent::SessionsEnded => false,
         }
     }
 }
 
-/// What an event said.
+/// A received event.
 #[derive(Debug)]
-struct Told<'a> {
+struct Received<'a> {
     name: &'a str,
     subject: Uuid,
-    place: Option<Uuid>,
+    room: Option<Uuid>,
     seq: Option<i64>,
-    print: Option<u64>,
+    fingerprint: Option<u64>,
 }
 
-impl Told<'_> {
-    fn is_wrong(&self, row: &Row, truth: &Truth, ledger: &Ledger) -> Option<&'static str> {
+impl Received<'_> {
+    /// Returns how the event differs from the log.
+    fn mismatch(&self, row: &Row, truth: &Truth, ledger: &Ledger) -> Option<&'static str> {
         if self.name != row.name {
             return Some("another kind");
         }
-        let (subject, place) = match row.said {
-            Said::Posted { message, room } | Said::Edited { message, room } | Said::Deleted { message, room } => {
-                (message, Some(room))
-            }
-            Said::Direct { message } => (message, None),
-            Said::Room { room, .. } => (room, None),
-            Said::Standing { user, .. } => (user, None),
-            Said::SessionsEnded => return Some("an event that no reader receives"),
+        let (subject, room) = match row.event {
+            LogEvent::Posted { message, room }
+            | LogEvent::Edited { message, room }
+            | LogEvent::Deleted { message, room } => (message, Some(room)),
+            LogEvent::Direct { message } => (message, None),
+            LogEvent::Room { room } => (room, None),
+            LogEvent::UserChanged { user } => (user, None),
+            LogEvent::SessionsEnded => return Some("an event that no reader receives"),
         };
         if subject != self.subject {
             return Some("another subject");
         }
-        if place.is_some() && place != self.place {
+        if room.is_some() && room != self.room {
             return Some("another room");
         }
         let message = truth.messages.get(&subject)?;
-        if place.is_some() && message.seq != self.seq {
+        if room.is_some() && message.seq != self.seq {
             return Some("another seq");
         }
-        match (&row.said, self.print) {
-            (Said::Deleted { .. }, None) => None,
-            (Said::Deleted { .. }, Some(_)) => Some("a deleted body"),
-            // A message may already be in its newest state; then its body is gone.
-            (_, None) if message.print.is_none() => None,
+        match (&row.event, self.fingerprint) {
+            (LogEvent::Deleted { .. }, None) => None,
+            (LogEvent::Deleted { .. }, Some(_)) => Some("a deleted body"),
+            // Events have the current state of their message; a deleted one has no body.
+            (_, None) if message.fingerprint.is_none() => None,
             (_, None) => Some("no body"),
-            (_, Some(print)) => (!ledger.knows_body(subject, print)).then_some("a body that nobody wrote"),
+            (_, Some(fingerprint)) => (!ledger.knows_body(subject, fingerprint)).then_some("a body that nobody wrote"),
         }
     }
 }
 
-/// The position that a cursor names. Opaque to clients; the checker looks inside, since it must know what is true.
+/// Returns the position of a cursor. Cursors are opaque to clients; only the checker and the drills parse them.
 pub fn pos_of(cursor: &str) -> i64 {
     cursor.rsplit_once('.').and_then(|(_, pos)| pos.parse().ok()).unwrap_or_default()
 }

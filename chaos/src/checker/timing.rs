@@ -1,4 +1,4 @@
-//! How long things took, with faults about and without.
+//! Latencies, with and without active faults, recoveries and resource usage.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,18 +6,18 @@ use hdrhistogram::Histogram;
 
 use super::ledger::Ledger;
 use super::streams::pos_of;
-use super::truth::{Said, Truth};
+use super::truth::{LogEvent, Truth};
 use crate::history::{Micros, Record};
 use crate::schedule::{FaultKind, INSTANCES};
 
-/// After its healing a fault still counts as about for so long.
+/// Time for which a fault counts as active after it was healed.
 const AFTERMATH: Micros = 2_000_000;
-/// An event that came later than this after its commit came by another way than the usual.
+/// Delay from which the latency of an event is also recorded separately.
 const LATE: Micros = 100_000;
-/// An instance that is not whole again by then, while no other fault is about, is measured as this.
-const LONGEST_RECOVERY: Micros = 30_000_000;
+/// Maximum recorded time of a recovery.
+const MAX_RECOVERY: Micros = 30_000_000;
 
-/// Microseconds, up to a minute, to three digits.
+/// Returns a histogram of microseconds, up to a minute, with three significant digits.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are in order")
 }
@@ -30,25 +30,32 @@ struct Fault {
     healed: Option<Micros>,
 }
 
-/// What a process took when it was looked at.
+/// A sample of an instance's resource usage.
 #[derive(Debug, Clone, Copy)]
-pub struct Vitals {
+pub struct Resources {
     pub rss_kib: u64,
     pub descriptors: u64,
     pub threads: u64,
     pub tasks: u64,
 }
 
-/// A thing measured in calm and in storm.
+/// Latencies with and without active faults.
 #[derive(Debug)]
-pub struct Twice {
+pub struct ByCondition {
     pub calm: Histogram<u64>,
-    pub storm: Histogram<u64>,
+    pub faults: Histogram<u64>,
 }
 
-impl Default for Twice {
+impl Default for ByCondition {
     fn default() -> Self {
-        Self { calm: histogram(), storm: histogram() }
+        Self { calm: histogram(), faults: histogram() }
+    }
+}
+
+impl ByCondition {
+    fn record(&mut self, is_calm: bool, time: Micros) {
+        let histogram = if is_calm { &mut self.calm } else { &mut self.faults };
+        histogram.saturating_record(time);
     }
 }
 
@@ -57,28 +64,30 @@ impl Default for Twice {
 pub struct Timing {
     wall: i64,
     faults: BTreeMap<u32, Fault>,
-    /// When this machine was busy with something else.
-    starved: BTreeSet<Micros>,
-    pub starved_for: Micros,
-    pub revived: u64,
-    /// By stream: its instance, and when it was opened.
+    /// Times at which this machine was busy with other programs.
+    stalls: BTreeSet<Micros>,
+    pub stalled_for: Micros,
+    pub restarts: u64,
+    /// Instance and start of each stream.
     instance_of: HashMap<u32, (usize, Micros)>,
-    /// Readers who are late on purpose.
+    /// Slow readers, whose latencies do not count.
     slow: BTreeSet<u32>,
-    posts_done: Vec<(Micros, Micros, usize)>,
-    heard: Vec<(Micros, usize)>,
-    pub posts: Twice,
-    pub deliveries: Twice,
+    /// Start, end and instance of each acknowledged submit.
+    acknowledged: Vec<(Micros, Micros, usize)>,
+    /// Time and instance of each delivered event.
+    delivered: Vec<(Micros, usize)>,
+    pub posts: ByCondition,
+    pub deliveries: ByCondition,
     pub late: Option<Histogram<u64>>,
     reads: HashMap<(usize, u32), u64>,
-    pub first_vitals: HashMap<usize, Vitals>,
-    pub last_vitals: HashMap<usize, Vitals>,
+    pub first_resources: HashMap<usize, Resources>,
+    pub last_resources: HashMap<usize, Resources>,
     pub streams_left: HashMap<usize, u64>,
-    pub ghost: Option<u64>,
+    pub stale_presence: Option<u64>,
 }
 
 impl Timing {
-    /// The first reading: when faults were about.
+    /// First pass: collects the times of faults and stalls.
     pub fn note_faults(&mut self, record: &Record) {
         match record {
             Record::Begin { wall, .. } => self.wall = i64::try_from(*wall).unwrap_or_default(),
@@ -91,23 +100,21 @@ impl Timing {
                     fault.healed = Some(*at);
                 }
             }
-            Record::Starved { at, late } => {
-                self.starved.insert(*at);
-                self.starved_for += late;
+            Record::Stall { at, late } => {
+                self.stalls.insert(*at);
+                self.stalled_for += late;
             }
-            Record::Revived { .. } => self.revived += 1,
+            Record::Restarted { .. } => self.restarts += 1,
             _ => {}
         }
     }
 
-    /// The second reading.
+    /// Second pass: records latencies.
     pub fn note(&mut self, record: &Record, truth: &Truth, ledger: &Ledger) {
         match record {
             Record::Answer { began, at, instance, status: 200..=299, .. } => {
-                let calm = self.is_calm(*began, *at);
-                let into = if calm { &mut self.posts.calm } else { &mut self.posts.storm };
-                into.saturating_record(at - began);
-                self.posts_done.push((*began, *at, *instance));
+                self.posts.record(self.is_calm(*began, *at), at - began);
+                self.acknowledged.push((*began, *at, *instance));
             }
             Record::Reader { reader, kind, .. } if kind == "slow" => drop(self.slow.insert(*reader)),
             Record::Open { at, conn, instance, reader, .. } if !self.slow.contains(reader) => {
@@ -118,39 +125,36 @@ impl Timing {
                 let pos = pos_of(cursor);
                 let Some(row) = truth.row(pos) else { return };
                 let committed = u64::try_from(row.at - self.wall).unwrap_or_default();
-                // What was committed before the stream was opened is replayed.
-                if committed < opened || !matches!(row.said, Said::Posted { .. } | Said::Direct { .. }) {
+                // Events that were committed before the stream was opened are replayed.
+                if committed < opened || !matches!(row.event, LogEvent::Posted { .. } | LogEvent::Direct { .. }) {
                     return;
                 }
-                self.heard.push((*at, instance));
+                self.delivered.push((*at, instance));
                 let took = at.saturating_sub(committed).max(1);
-                let calm = self.is_calm(committed, *at) && ledger.acknowledged_at.contains_key(&pos);
-                let into = if calm { &mut self.deliveries.calm } else { &mut self.deliveries.storm };
-                into.saturating_record(took);
+                let is_calm = self.is_calm(committed, *at) && ledger.acknowledged_at.contains_key(&pos);
+                self.deliveries.record(is_calm, took);
                 if took > LATE {
                     self.late.get_or_insert_with(histogram).saturating_record(took);
                 }
             }
-            Record::Vitals { instance, pid, rss_kib, descriptors, threads, tasks, reads, streams, .. } => {
-                let now = Vitals { rss_kib: *rss_kib, descriptors: *descriptors, threads: *threads, tasks: *tasks };
-                self.first_vitals.entry(*instance).or_insert(now);
-                self.last_vitals.insert(*instance, now);
+            Record::Resources { instance, pid, rss_kib, descriptors, threads, tasks, reads, streams, .. } => {
+                let now = Resources { rss_kib: *rss_kib, descriptors: *descriptors, threads: *threads, tasks: *tasks };
+                self.first_resources.entry(*instance).or_insert(now);
+                self.last_resources.insert(*instance, now);
                 self.streams_left.insert(*instance, *streams);
                 self.reads.insert((*instance, *pid), *reads);
             }
-            Record::Ghost { millis } => self.ghost = Some(*millis),
+            Record::StalePresence { millis } => self.stale_presence = Some(*millis),
             _ => {}
         }
     }
 
-    /// Whether no fault was about between these moments, nor shortly before, and the machine was ours.
+    /// Returns whether no fault was active in this interval or shortly before, and this machine did not stall.
     pub fn is_calm(&self, from: Micros, to: Micros) -> bool {
-        let is_starved = self.starved.range(from.saturating_sub(AFTERMATH)..=to.max(from)).next().is_some();
-        !is_starved
-            && !self
-                .faults
-                .values()
-                .any(|fault| fault.began <= to && fault.healed.is_none_or(|healed| healed + AFTERMATH >= from))
+        let has_stalled = self.stalls.range(from.saturating_sub(AFTERMATH)..=to.max(from)).next().is_some();
+        let is_active =
+            |fault: &Fault| fault.began <= to && fault.healed.is_none_or(|healed| healed + AFTERMATH >= from);
+        !has_stalled && !self.faults.values().any(is_active)
     }
 
     pub fn by_kind(&self) -> BTreeMap<FaultKind, u64> {
@@ -161,26 +165,26 @@ impl Timing {
         kinds
     }
 
-    /// Times that an instance read what news had not brought.
+    /// Returns the number of reads by which instances caught up on missed news.
     pub fn reads(&self) -> u64 {
         self.reads.values().sum()
     }
 
-    /// From each healing until the instances concerned acknowledged a post that was begun after it and delivered an
-    /// event: median and longest, by kind.
+    /// Returns the median and maximum recovery by kind of fault: the time from the healing until each affected instance
+    /// has acknowledged a post that began later, and has delivered an event.
     pub fn recoveries(&self) -> BTreeMap<FaultKind, (Micros, Micros)> {
         let mut taken: BTreeMap<FaultKind, Vec<Micros>> = BTreeMap::new();
         let mut posts = vec![Vec::new(); INSTANCES];
-        for (began, at, instance) in &self.posts_done {
+        for (began, at, instance) in &self.acknowledged {
             posts[*instance].push((*began, *at));
         }
-        let mut heard = vec![Vec::new(); INSTANCES];
-        for (at, instance) in &self.heard {
-            heard[*instance].push(*at);
+        let mut delivered = vec![Vec::new(); INSTANCES];
+        for (at, instance) in &self.delivered {
+            delivered[*instance].push(*at);
         }
         for instance in 0..INSTANCES {
             posts[instance].sort_unstable();
-            heard[instance].sort_unstable();
+            delivered[instance].sort_unstable();
         }
         for fault in self.faults.values() {
             let Some(healed) = fault.healed else { continue };
@@ -188,11 +192,11 @@ impl Timing {
             let took = concerned.map(|instance| {
                 let begun_after = posts[instance].partition_point(|(began, _)| *began < healed);
                 let posted = posts[instance][begun_after..].iter().take(200).map(|(_, at)| at - healed).min();
-                let heard_after = heard[instance].partition_point(|at| *at < healed);
-                let told = heard[instance].get(heard_after).map(|at| at - healed);
-                posted.unwrap_or(LONGEST_RECOVERY).max(told.unwrap_or(LONGEST_RECOVERY))
+                let delivered_after = delivered[instance].partition_point(|at| *at < healed);
+                let first = delivered[instance].get(delivered_after).map(|at| at - healed);
+                posted.unwrap_or(MAX_RECOVERY).max(first.unwrap_or(MAX_RECOVERY))
             });
-            taken.entry(fault.kind).or_default().push(took.max().unwrap_or_default().min(LONGEST_RECOVERY));
+            taken.entry(fault.kind).or_default().push(took.max().unwrap_or_default().min(MAX_RECOVERY));
         }
         taken
             .into_iter()

@@ -1,4 +1,4 @@
-//! The final database, read by plain SQL.
+//! The ground truth: the final database, read by plain SQL.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::Faults;
+use super::Violations;
 use crate::history::fingerprint;
 
-/// What a row of the log says.
+/// An event of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Said {
+pub enum LogEvent {
     Posted {
         message: Uuid,
         room: Uuid,
@@ -33,19 +33,28 @@ pub enum Said {
     },
     Room {
         room: Uuid,
-        archived: Option<bool>,
     },
-    /// A user's role, mute or ban.
-    Standing {
+    /// A change of a user's role, mute or ban.
+    UserChanged {
         user: Uuid,
     },
     SessionsEnded,
 }
 
+impl LogEvent {
+    /// Returns the room of an event that concerns one of its messages.
+    pub const fn room_of_message(&self) -> Option<Uuid> {
+        match self {
+            Self::Posted { room, .. } | Self::Edited { room, .. } | Self::Deleted { room, .. } => Some(*room),
+            Self::Direct { .. } | Self::Room { .. } | Self::UserChanged { .. } | Self::SessionsEnded => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
-    pub said: Said,
-    /// Its name on a stream.
+    pub event: LogEvent,
+    /// Name of the event on streams.
     pub name: String,
     /// Microseconds since 1970.
     pub at: i64,
@@ -55,12 +64,12 @@ pub struct Row {
 pub struct Message {
     pub pos: i64,
     pub seq: Option<i64>,
-    /// A room; of a direct message, the recipient.
+    /// The room, or the recipient of a direct message.
     pub target: Uuid,
     pub author: Uuid,
     pub client_id: Uuid,
-    /// `None` once deleted.
-    pub print: Option<u64>,
+    /// Fingerprint of the body; `None` if the message was deleted.
+    pub fingerprint: Option<u64>,
     pub edited: bool,
     pub is_direct: bool,
 }
@@ -70,17 +79,17 @@ pub struct Message {
 pub struct Truth {
     pub head: i64,
     pub epoch: String,
-    /// By position; 0 is nobody's.
+    /// Rows by position, of which 0 has none.
     pub log: Vec<Option<Row>>,
     pub messages: HashMap<Uuid, Message>,
-    /// By author and `client_id`.
+    /// Messages by author and `client_id`.
     #[serde(skip)]
     pub by_submit: HashMap<(Uuid, Uuid), Uuid>,
-    /// Where each session ended.
+    /// Position at which each session ended.
     pub ended: HashMap<Uuid, i64>,
-    /// Position, room, and whether it was archived there.
+    /// Position and room of each archive (`true`) and restoration (`false`).
     pub archives: Vec<(i64, Uuid, bool)>,
-    /// How far each room says that it has come.
+    /// `head_seq` of each room.
     pub room_heads: HashMap<Uuid, i64>,
 }
 
@@ -111,9 +120,9 @@ impl Truth {
         .await
         .context("cannot read the messages")?;
         for (id, pos, seq, target, author, client_id, body, edited) in messages {
-            let print = body.as_deref().map(fingerprint);
+            let fingerprint = body.as_deref().map(fingerprint);
             let seq = Some(seq);
-            truth.keep(id, Message { pos, seq, target, author, client_id, print, edited, is_direct: false });
+            truth.keep(id, Message { pos, seq, target, author, client_id, fingerprint, edited, is_direct: false });
         }
         let directs: Vec<(Uuid, i64, Uuid, Uuid, Uuid, String)> =
             sqlx::query_as("select id, pos, recipient_id, sender_id, client_id, body from direct_messages")
@@ -121,22 +130,24 @@ impl Truth {
                 .await
                 .context("cannot read the direct messages")?;
         for (id, pos, target, author, client_id, body) in directs {
-            let print = Some(fingerprint(&body));
-            truth
-                .keep(id, Message { pos, seq: None, target, author, client_id, print, edited: false, is_direct: true });
+            let fingerprint = Some(fingerprint(&body));
+            truth.keep(
+                id,
+                Message { pos, seq: None, target, author, client_id, fingerprint, edited: false, is_direct: true },
+            );
         }
         let heads: Vec<(Uuid, i64)> = sqlx::query_as("select id, head_seq from rooms").fetch_all(db).await?;
         truth.room_heads = heads.into_iter().collect();
         Ok(truth)
     }
 
-    /// Keeps what was found, so that a history can be judged again when its database is gone.
+    /// Writes the state to a file, so that the history can be checked again without the database.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         serde_json::to_writer(BufWriter::new(File::create(path)?), self).context("cannot write the database as JSON")
     }
 
-    /// What [`write`](Self::write) kept.
-    pub fn reread(path: &Path) -> anyhow::Result<Self> {
+    /// Reads a file that [`write`](Self::write) created.
+    pub fn from_file(path: &Path) -> anyhow::Result<Self> {
         let mut truth: Self =
             serde_json::from_reader(BufReader::new(File::open(path)?)).context("cannot parse the recorded database")?;
         let submits = truth.messages.iter().map(|(id, message)| ((message.author, message.client_id), *id));
@@ -154,16 +165,16 @@ impl Truth {
         let of_room = || room.context("the log row of a room has no room id");
         let of_message = || message.context("the log row of a message has no message id");
         let mut name = kind.clone();
-        let said = match kind.as_str() {
-            "message.posted" => Said::Posted { message: of_message()?, room: of_room()? },
-            "message.edited" => Said::Edited { message: of_message()?, room: of_room()? },
-            "message.deleted" => Said::Deleted { message: of_message()?, room: of_room()? },
-            "direct.posted" => Said::Direct { message: of_message()? },
+        let event = match kind.as_str() {
+            "message.posted" => LogEvent::Posted { message: of_message()?, room: of_room()? },
+            "message.edited" => LogEvent::Edited { message: of_message()?, room: of_room()? },
+            "message.deleted" => LogEvent::Deleted { message: of_message()?, room: of_room()? },
+            "direct.posted" => LogEvent::Direct { message: of_message()? },
             "sessions.ended" => {
                 let sessions = detail.and_then(|detail| detail.get("sessions").cloned()).unwrap_or_default();
                 let sessions: Vec<Uuid> = serde_json::from_value(sessions).unwrap_or_default();
                 self.ended.extend(sessions.into_iter().map(|session| (session, pos)));
-                Said::SessionsEnded
+                LogEvent::SessionsEnded
             }
             _ if kind.starts_with("room.") => {
                 let archived = match kind.as_str() {
@@ -172,15 +183,15 @@ impl Truth {
                     _ => None,
                 };
                 self.archives.extend(archived.map(|archived| (pos, room.unwrap_or_default(), archived)));
-                Said::Room { room: of_room()?, archived }
+                LogEvent::Room { room: of_room()? }
             }
             _ => {
                 "user.changed".clone_into(&mut name);
-                Said::Standing { user: user.context("the log row of a user has no user id")? }
+                LogEvent::UserChanged { user: user.context("the log row of a user has no user id")? }
             }
         };
-        let place = usize::try_from(pos)?;
-        self.log[place] = Some(Row { said, name, at });
+        let index = usize::try_from(pos)?;
+        self.log[index] = Some(Row { event, name, at });
         Ok(())
     }
 
@@ -188,31 +199,31 @@ impl Truth {
         self.log.get(usize::try_from(pos).ok()?)?.as_ref()
     }
 
-    /// What the database alone must satisfy.
-    pub fn check(&self, faults: &mut Faults) {
+    /// Checks the rules that concern only the database.
+    pub fn check(&self, violations: &mut Violations) {
         for (pos, row) in self.log.iter().enumerate().skip(1) {
             if row.is_none() {
-                faults.add("gaps", || format!("position {pos} is missing in the log, whose head is {}", self.head));
+                violations.add("gaps", || format!("position {pos} is missing in the log, whose head is {}", self.head));
             }
         }
         let mut by_pos: Vec<(&Uuid, &Message)> = self.messages.iter().collect();
         by_pos.sort_unstable_by_key(|(_, message)| message.pos);
         let mut seqs: HashMap<Uuid, i64> = HashMap::new();
         for (id, message) in &by_pos {
-            let said = self.row(message.pos).map(|row| &row.said);
-            let is_logged = match said {
-                Some(Said::Posted { message, .. } | Said::Direct { message }) => message == *id,
+            let event = self.row(message.pos).map(|row| &row.event);
+            let is_logged = match event {
+                Some(LogEvent::Posted { message, .. } | LogEvent::Direct { message }) => message == *id,
                 _ => false,
             };
             if !is_logged {
-                faults.add("phantoms", || {
-                    format!("message {id} has position {}, but the log has {said:?} there", message.pos)
+                violations.add("phantoms", || {
+                    format!("message {id} has position {}, but the log has {event:?} there", message.pos)
                 });
             }
             if let Some(seq) = message.seq {
                 let head = seqs.entry(message.target).or_default();
                 if seq != *head + 1 {
-                    faults.add("gaps", || format!("room {}: seq {seq} follows {head}", message.target));
+                    violations.add("gaps", || format!("room {}: seq {seq} follows {head}", message.target));
                 }
                 *head = seq;
             }
@@ -220,14 +231,15 @@ impl Truth {
         for (room, head) in &self.room_heads {
             let found = seqs.get(room).copied().unwrap_or_default();
             if found != *head {
-                faults.add("gaps", || format!("room {room} has head seq {head}, but its newest message has {found}"));
+                violations
+                    .add("gaps", || format!("room {room} has head seq {head}, but its newest message has {found}"));
             }
         }
-        self.check_archives(&by_pos, faults);
+        self.check_archives(&by_pos, violations);
     }
 
-    /// After an archive at *p* no message of the room has a greater position until it is restored.
-    fn check_archives(&self, by_pos: &[(&Uuid, &Message)], faults: &mut Faults) {
+    /// After a room's archive at *p* none of its messages may have a greater position until it is restored.
+    fn check_archives(&self, by_pos: &[(&Uuid, &Message)], violations: &mut Violations) {
         let mut archived: HashMap<Uuid, i64> = HashMap::new();
         let mut changes = self.archives.iter().peekable();
         for (id, message) in by_pos {
@@ -239,7 +251,7 @@ impl Truth {
                 }
             }
             if let Some(since) = archived.get(&message.target) {
-                faults.add("after archive", || {
+                violations.add("after archive", || {
                     format!("message {id} at {} in room {}, archived at {since}", message.pos, message.target)
                 });
             }

@@ -1,4 +1,4 @@
-//! One instance of the real program, with a link on each of its sides.
+//! One process of the server, with links to its clients, PostgreSQL and Redis.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -13,38 +13,38 @@ use gapless_client::http::{Request, ask};
 use rustix::process::Signal;
 
 use super::process::{Child, cpu_of, descriptors_of, status_of};
-use super::{Place, Postgres, Redis, Terms};
+use super::{ClusterOptions, Launch, Postgres, Redis};
 use gapless_client::link::{Link, Upstream};
 
-/// The first start makes the schema; on a busy machine that takes a while.
-const START: Duration = Duration::from_mins(1);
-/// SIGTERM leads to the end within the grace given; what takes longer has failed.
-const LEAVING: Duration = Duration::from_secs(12);
-/// What keeps services running does not start one again at once, and for ever.
-const REVIVED_AFTER: Duration = Duration::from_millis(500);
-/// The same for all: each honours the tokens of the others.
+/// Timeout for a start; the first one creates the schema, which takes long on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// Timeout for the exit after SIGTERM.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(12);
+/// Minimum age of a process that is restarted after it exited, as service managers limit restarts.
+const RESTART_DELAY: Duration = Duration::from_millis(500);
+/// Shared by all instances, so that each accepts the others' tokens.
 const SIGNING_KEY: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
 /// Token with which the drills read `/metrics`.
 const METRICS_TOKEN: &str = "drill";
-/// So short that tokens end in the middle of streams.
-pub const TOKEN_SECS: u64 = 40;
+/// So short that tokens expire while streams are open.
+const TOKEN_SECS: u64 = 40;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Instance {
     pub number: usize,
     process: Child,
-    /// It is meant to run; whatever keeps services running starts it again when it ends.
-    wanted: AtomicBool,
+    /// The process is restarted if it exits by itself.
+    should_run: AtomicBool,
     server: PathBuf,
     settings: Vec<(&'static str, String)>,
     log: PathBuf,
-    /// Whether people are sent to it: what a proxy in front believes.
-    pub is_open: AtomicBool,
-    /// Where it listens, past every link.
+    /// Clients may choose this instance, as a load balancer decides.
+    pub accepts_clients: AtomicBool,
+    /// Address of the process itself, which bypasses the links.
     pub address: SocketAddr,
-    /// How requests reach it, and how streams do.
-    pub posts: Link,
+    /// Clients send requests and open streams over separate links.
+    pub requests: Link,
     pub streams: Link,
     pub to_postgres: Link,
     pub to_redis: Link,
@@ -53,16 +53,16 @@ pub struct Instance {
 impl Instance {
     pub(super) async fn start(
         number: usize,
-        place: &Place<'_>,
+        launch: &Launch<'_>,
         postgres: &Postgres,
         redis: &Redis,
     ) -> anyhow::Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, super::free_port()?));
-        let Terms { mutant, settings: replaced, is_straight } = *place.terms;
+        let ClusterOptions { mutant, settings: replaced, without_proxies } = *launch.options;
         let to_postgres = Link::to(postgres.upstream()).await?;
         let to_redis = Link::to(Upstream::Tcp(redis.address)).await?;
-        let to_it = || async move {
-            if is_straight { Ok(Link::direct(address)) } else { Link::to(Upstream::Tcp(address)).await }
+        let client_link = || async move {
+            if without_proxies { Ok(Link::direct(address)) } else { Link::to(Upstream::Tcp(address)).await }
         };
         let mut settings = vec![
             ("HOST", Ipv4Addr::LOCALHOST.to_string()),
@@ -76,13 +76,13 @@ impl Instance {
             ("HEARTBEAT_SECS", "1".to_owned()),
             ("DB_POOL_SIZE", "8".to_owned()),
             ("DRAIN_GRACE_SECS", "7".to_owned()),
-            // Small and smaller: what a stream resumes from is partly in memory, partly in Postgres.
+            // Small, and smaller for each instance, so that some resumes are served from memory and others by PostgreSQL.
             ("REPLAY_RING_BYTES", (200_000_usize >> (3 * number)).to_string()),
             ("RUST_LOG", "info".to_owned()),
         ];
         settings.extend(mutant.map(|mutant| ("GAPLESS_MUTANT", mutant.to_owned())));
-        // What is named twice is what it was named last.
-        if is_straight {
+        // The last value of a setting applies.
+        if without_proxies {
             settings.push(("DATABASE_URL", postgres.url().to_owned()));
             settings.push(("REDIS_CONNECTION", format!("redis://{}", redis.address)));
         }
@@ -90,23 +90,23 @@ impl Instance {
         let instance = Self {
             number,
             process: Child::default(),
-            wanted: AtomicBool::new(false),
-            server: place.server.to_owned(),
+            should_run: AtomicBool::new(false),
+            server: launch.server.to_owned(),
             settings,
-            log: place.log_of(number),
+            log: launch.log_of(number),
             address,
-            is_open: AtomicBool::new(true),
-            posts: to_it().await?,
-            streams: to_it().await?,
+            accepts_clients: AtomicBool::new(true),
+            requests: client_link().await?,
+            streams: client_link().await?,
             to_postgres,
             to_redis,
         };
-        instance.run()?;
+        instance.start_process()?;
         Ok(instance)
     }
 
-    /// Starts it, or starts it again at the same address; does not wait for it.
-    pub fn run(&self) -> io::Result<()> {
+    /// Starts or restarts the process at the same address, without waiting for it to be ready.
+    pub fn start_process(&self) -> io::Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let child = Command::new(&self.server)
             .env_clear()
@@ -117,42 +117,43 @@ impl Instance {
             .stderr(log)
             .spawn()?;
         self.process.replace(child);
-        self.wanted.store(true, Ordering::SeqCst);
+        self.should_run.store(true, Ordering::SeqCst);
         Ok(())
     }
 
-    pub async fn is_ready(&self) -> anyhow::Result<()> {
+    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let began = tokio::time::Instant::now();
-        while began.elapsed() < START {
+        while began.elapsed() < START_TIMEOUT {
             if self.process.has_ended() {
                 bail!("it exited during start; its log is {}", self.log.display());
             }
-            if self.says_ready().await {
+            if self.is_ready().await {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("it is not ready after {START:?}; its log is {}", self.log.display())
+        bail!("it is not ready after {START_TIMEOUT:?}; its log is {}", self.log.display())
     }
 
-    /// Starts it again where it ended by itself, as it does when the database is away at its start.
-    pub fn revive(&self) -> io::Result<bool> {
+    /// Restarts the process if it exited by itself, for example because the database was unavailable at its start.
+    /// Returns whether it did.
+    pub fn restart_if_exited(&self) -> io::Result<bool> {
         let is_needed =
-            self.wanted.load(Ordering::SeqCst) && self.process.has_ended() && self.process.age() > REVIVED_AFTER;
+            self.should_run.load(Ordering::SeqCst) && self.process.has_ended() && self.process.age() > RESTART_DELAY;
         if is_needed {
-            self.run()?;
+            self.start_process()?;
         }
         Ok(is_needed)
     }
 
     pub fn kill(&self) {
-        self.wanted.store(false, Ordering::SeqCst);
+        self.should_run.store(false, Ordering::SeqCst);
         self.process.kill();
     }
 
-    /// SIGTERM: it leaves, and is not started again before it is told to run.
-    pub fn dismiss(&self) {
-        self.wanted.store(false, Ordering::SeqCst);
+    /// Sends SIGTERM; the process is not restarted before [`start_process`](Self::start_process) is called.
+    pub fn terminate(&self) {
+        self.should_run.store(false, Ordering::SeqCst);
         self.signal(Signal::TERM);
     }
 
@@ -164,10 +165,10 @@ impl Instance {
         self.process.pid()
     }
 
-    /// Whether it ended by itself before its time was over.
-    pub async fn ends(&self) -> bool {
+    /// Returns whether the process exits in time.
+    pub async fn wait_for_exit(&self) -> bool {
         let began = tokio::time::Instant::now();
-        while began.elapsed() < LEAVING {
+        while began.elapsed() < EXIT_TIMEOUT {
             if self.process.has_ended() {
                 return true;
             }
@@ -176,20 +177,20 @@ impl Instance {
         false
     }
 
-    /// Whether it says of itself that people may be sent to it.
-    pub async fn says_ready(&self) -> bool {
+    /// Returns whether `/readyz` answers 200.
+    pub async fn is_ready(&self) -> bool {
         let request = Request::get("/readyz");
         let asked = tokio::time::timeout(Duration::from_secs(2), ask(self.address, &request));
         matches!(asked.await, Ok(Ok(answer)) if answer.status == 200)
     }
 
-    /// Processor time so far, of the process that runs now.
+    /// Returns the CPU time of the current process so far.
     pub fn cpu(&self) -> Option<Duration> {
         cpu_of(self.pid()?)
     }
 
-    /// Resident memory in KiB, descriptors and threads.
-    pub fn takes(&self) -> Option<(u32, u64, u64, u64)> {
+    /// Returns process id, resident memory in KiB, and the numbers of descriptors and threads.
+    pub fn resources(&self) -> Option<(u32, u64, u64, u64)> {
         let pid = self.pid()?;
         Some((pid, status_of(pid, "VmRSS")?, descriptors_of(pid)?, status_of(pid, "Threads")?))
     }
@@ -204,14 +205,14 @@ impl Instance {
     }
 }
 
-/// What `/metrics` said.
+/// An answer of `/metrics`.
 #[derive(Debug)]
 pub struct Metrics(String);
 
 impl Metrics {
-    /// The sum over all label sets. Counts are whole numbers.
+    /// Returns the sum of an integer metric over all label sets.
     pub fn sum(&self, name: &str) -> u64 {
-        let of_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
-        self.0.lines().filter(of_it).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+        let has_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        self.0.lines().filter(has_name).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 }

@@ -1,4 +1,4 @@
-//! A private PostgreSQL that can be killed and stopped. The server's own way of running one starts it again by itself.
+//! A private PostgreSQL that can be killed and stopped. `embedded-postgres` restarts it when it exits.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,10 +27,10 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// `lazy`: what was not waited for is written late, so that an asynchronous commit shows itself.
-    pub async fn start(dir: &Path, lazy: bool) -> anyhow::Result<Self> {
+    /// Starts the server. `delay_wal`: WAL of asynchronous commits is written late, so that a crash loses them.
+    pub async fn start(dir: &Path, delay_wal: bool) -> anyhow::Result<Self> {
         let mut settings = vec![("max_connections", "120"), ("shared_buffers", "64MB")];
-        if lazy {
+        if delay_wal {
             settings.extend([("wal_writer_delay", "10s"), ("wal_writer_flush_after", "1GB"), ("wal_buffers", "16MB")]);
         }
         let bin_dir = std::env::var_os("POSTGRES_BIN_DIR").map(PathBuf::from);
@@ -47,14 +47,14 @@ impl Postgres {
         Upstream::Unix(socket.join(format!(".s.PGSQL.{}", self.options.get_port())))
     }
 
-    /// Where it is, past every link.
+    /// URL of the server itself, which bypasses the links.
     pub fn url(&self) -> &str {
         self.cluster.url()
     }
 
-    /// A connection past every link.
+    /// Opens a connection that bypasses the links.
     pub async fn connect(&self) -> anyhow::Result<PgConnection> {
-        // It may be starting again after it was killed.
+        // Retries: the server may be restarting after a kill.
         for _ in 0..600 {
             if let Ok(connection) = PgConnection::connect_with(&self.options).await {
                 return Ok(connection);
@@ -69,14 +69,14 @@ impl Postgres {
         Ok(())
     }
 
-    /// The server and its children; those come and go.
+    /// Returns the process ids of the server and its current children.
     fn processes(&self) -> Vec<u32> {
         let file = std::fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
         let server: Option<u32> = file.lines().next().and_then(|line| line.trim().parse().ok());
         server.into_iter().flat_map(|server| [server].into_iter().chain(children(server))).collect()
     }
 
-    /// To all of them, the server first: without it, the others cannot be replaced.
+    /// Signals all processes, the server first, so that it cannot replace its children.
     pub fn signal(&self, signal: Signal) {
         for pid in self.processes() {
             send(pid, signal);
@@ -88,7 +88,7 @@ impl Postgres {
         self.signal(Signal::KILL);
     }
 
-    /// From now until the answer is dropped, the disk refuses to sync. `None` where that cannot be had.
+    /// Lets all calls of fsync fail until the result is dropped. `None`: `strace` cannot be started.
     pub fn refuse_syncs(&self) -> Option<RefusedSyncs> {
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=fsync,fdatasync:error=EIO"]);
@@ -105,7 +105,7 @@ pub struct RefusedSyncs(std::process::Child);
 
 impl Drop for RefusedSyncs {
     fn drop(&mut self) {
-        // Asked, not killed: it lets go of what it traces.
+        // SIGTERM rather than SIGKILL, so that it detaches from the traced processes.
         send(self.0.id(), Signal::TERM);
         self.0.wait().ok();
     }

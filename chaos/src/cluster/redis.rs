@@ -1,4 +1,4 @@
-//! A Redis that can be killed, stopped and told to cut its subscribers off.
+//! A private Redis that can be killed, stopped and ordered to disconnect its subscribers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,7 +24,7 @@ impl Redis {
     pub async fn start(dir: &Path) -> io::Result<Self> {
         let address = (Ipv4Addr::LOCALHOST, super::free_port()?).into();
         let redis = Self { process: Child::default(), dir: dir.to_owned(), address };
-        redis.run()?;
+        redis.start_process()?;
         for _ in 0..500 {
             if TcpStream::connect(address).await.is_ok() {
                 return Ok(redis);
@@ -34,8 +34,8 @@ impl Redis {
         Err(io::Error::other("redis-server is not listening"))
     }
 
-    /// Starts it, again and empty.
-    pub fn run(&self) -> io::Result<()> {
+    /// Starts or restarts the process with an empty database.
+    pub fn start_process(&self) -> io::Result<()> {
         let server = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
             .arg(self.address.port().to_string())
@@ -55,7 +55,7 @@ impl Redis {
         self.process.signal(signal);
     }
 
-    /// How many commands it has carried out, by everybody.
+    /// Returns the number of commands that Redis has processed for all clients.
     pub async fn commands(&self) -> io::Result<u64> {
         let mut socket = BufReader::new(TcpStream::connect(self.address).await?);
         socket.get_mut().write_all(b"INFO stats\r\n").await?;
@@ -69,7 +69,7 @@ impl Redis {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// Sends a command, and waits a little for an answer that nobody needs.
+    /// Sends a command and ignores its answer, for which it waits up to a second.
     pub async fn command(&self, words: &str) -> io::Result<()> {
         let mut socket = TcpStream::connect(self.address).await?;
         socket.write_all(format!("{words}\r\n").as_bytes()).await?;

@@ -1,66 +1,65 @@
-//! More is asked than there is: of streams, of posts, of log-ins, one after the other. Who comes too many is told so
-//! politely, and those who were there before notice nothing.
+//! Overload: more streams, posts and log-ins than there is capacity for, one after the other. Excess requests must be
+//! refused politely, and the latency of existing clients must stay low.
 
-mod crush;
+mod overload;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::load::{Load, SETTINGS, set_stage};
-use super::seen::Seen;
-use super::sheet::Goal;
-use super::{Course, Sheet};
+use super::client_timings::ClientTimings;
+use super::load::{Load, SETTINGS, create_environment};
+use super::result_table::Goal;
+use super::{DrillOptions, ResultTable};
+use crate::environment::{Environment, Workload};
 use crate::history::Micros;
-use crate::stage::{Cast, Stage};
-use crush::{Crush, Refusals};
+use overload::{Answers, Overload};
 
-/// Those who are there, on instances that have room for twice as many.
+/// Number of streams before the overload, half the capacity.
 const STREAMS: usize = 150;
-const CAST: Cast = Cast { rooms: 20, rate: 30.0, silence: Duration::from_secs(20) };
-/// How long each crush lasts, and the calm before.
-const LASTS: Duration = Duration::from_secs(8);
-/// Between two: what was begun is answered.
+const WORKLOAD: Workload = Workload { rooms: 20, rate: 30.0, silence_timeout: Duration::from_secs(20) };
+/// Length of each measurement, before and during the overloads.
+const LENGTH: Duration = Duration::from_secs(8);
+/// Time between two overloads, in which pending requests are answered.
 const PAUSE: Duration = Duration::from_secs(3);
-/// What nobody notices, in milliseconds: a person calls a tenth of a second instant.
-const UNNOTICED: Goal = Goal::AtMost(100.0);
+/// Maximum latency in milliseconds, which people perceive as instant.
+const INSTANT: Goal = Goal::AtMost(100.0);
 
-/// As little room as tells the same with fewer clients.
+/// A small capacity, so that few clients exceed it.
 const SMALL: &[(&str, &str)] =
     &[SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3], SETTINGS[4], ("MAX_STREAMS", "100"), ("WRITE_QUEUE", "8")];
 
-pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
-    let stage = set_stage(course, SMALL, CAST).await?;
-    let load = Load::begin(&stage, course.streams.unwrap_or(STREAMS)).await?;
+pub async fn perform(options: &DrillOptions<'_>) -> anyhow::Result<ResultTable> {
+    let env = create_environment(options, SMALL, WORKLOAD).await?;
+    let load = Load::start(&env, options.streams.unwrap_or(STREAMS)).await?;
     tokio::time::sleep(PAUSE).await;
-    let before = spell(&stage).await;
-    let mut crushes = Vec::new();
-    for crush in Crush::ALL {
+    let before = interval(&env).await;
+    let mut overloads = Vec::new();
+    for overload in Overload::ALL {
         tokio::time::sleep(PAUSE).await;
-        let crowd = crush.begin(&stage).await?;
-        let during = spell(&stage).await;
-        crushes.push((crush, during, crowd.disperse().await));
+        let running = overload.start(&env).await?;
+        let during = interval(&env).await;
+        overloads.push((overload, during, running.stop().await));
     }
 
-    let mut sheet = Sheet::default();
-    load.end(stage, course, &mut sheet).await?;
-    let before = Seen::between(course.dir, before.0, before.1)?;
-    sheet.times("before: posts", &before.attempts, 0.99, Goal::None);
-    sheet.times("before: post to client", &before.deliveries, 0.99, Goal::None);
-    for (crush, (from, to), refusals) in crushes {
-        let Refusals { polite, impolite, admitted } = refusals;
-        sheet.count(&format!("too many {crush}: refused politely"), polite, Goal::AtLeast(1.0));
-        sheet.count(&format!("too many {crush}: answered otherwise"), impolite, Goal::ZERO);
-        sheet.count(&format!("too many {crush}: admitted"), admitted, Goal::None);
-        let during = Seen::between(course.dir, from, to)?;
-        sheet.times(&format!("too many {crush}: posts"), &during.attempts, 0.99, UNNOTICED);
-        sheet.times(&format!("too many {crush}: post to client"), &during.deliveries, 0.99, UNNOTICED);
+    let mut results = ResultTable::default();
+    load.finish(env, options, &mut results).await?;
+    let before = ClientTimings::between(options.dir, before.0, before.1)?;
+    results.times("before: posts", &before.attempts, 0.99, Goal::None);
+    results.times("before: post to client", &before.deliveries, 0.99, Goal::None);
+    for (overload, (from, to), answers) in overloads {
+        let Answers { polite, impolite, admitted } = answers;
+        results.count(&format!("too many {overload}: refused politely"), polite, Goal::AtLeast(1.0));
+        results.count(&format!("too many {overload}: answered otherwise"), impolite, Goal::ZERO);
+        results.count(&format!("too many {overload}: admitted"), admitted, Goal::None);
+        let during = ClientTimings::between(options.dir, from, to)?;
+        results.times(&format!("too many {overload}: posts"), &during.attempts, 0.99, INSTANT);
+        results.times(&format!("too many {overload}: post to client"), &during.deliveries, 0.99, INSTANT);
     }
-    Ok(sheet)
+    Ok(results)
 }
 
-/// Lets time go by, and answers its beginning and end.
-async fn spell(stage: &Arc<Stage>) -> (Micros, Micros) {
-    let from = stage.history.now();
-    tokio::time::sleep(LASTS).await;
-    (from, stage.history.now())
+/// Waits for [`LENGTH`] and returns the start and end of that time.
+async fn interval(env: &Environment) -> (Micros, Micros) {
+    let from = env.history.now();
+    tokio::time::sleep(LENGTH).await;
+    (from, env.history.now())
 }

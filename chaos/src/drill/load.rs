@@ -1,27 +1,26 @@
-//! The stage of a drill, and those who write and read on it until the drill is over.
+//! The environment of a drill, and its simulated readers and writers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Course, Sheet};
-use crate::authors::Author;
+use super::{DrillOptions, ResultTable};
 use crate::checker::Findings;
-use crate::cluster::{Cluster, Terms};
-use crate::history::History;
-use crate::readers::{Reader, crowd};
-use crate::run::{HISTORY, LAST_SUBMITS, Place, close, settle};
-use crate::stage::{Cast, Phase, Stage};
+use crate::clients::Clients;
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::environment::{Environment, Phase, Workload};
+use crate::history::{self, History};
+use crate::readers;
+use crate::run::stop_and_check;
 
-/// Every drill plays the same, but for its faults.
+/// Drills have no random schedule: the same seed for each.
 const SEED: u64 = 1;
-/// A stream that is not greeted by then never will be.
-const GREETED: Duration = Duration::from_mins(1);
-/// As the product has it, except where waiting would tell nothing.
+/// Timeout for all streams to receive `hello`.
+const LIVE_TIMEOUT: Duration = Duration::from_mins(1);
+/// The product's defaults, with shorter heartbeats and drain so that a drill waits less.
 pub const SETTINGS: &[(&str, &str)] = &[
     ("ACCESS_TOKEN_TTL_SECS", "900"),
     ("HEARTBEAT_SECS", "5"),
@@ -30,69 +29,66 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("REPLAY_RING_BYTES", "67108864"),
 ];
 
-/// Starts three instances with nothing between, and makes people, who sign in, and rooms.
-pub async fn set_stage(
-    course: &Course<'_>,
+/// Starts three instances without proxies, creates accounts and rooms, and signs the accounts in.
+pub async fn create_environment(
+    options: &DrillOptions<'_>,
     settings: &'static [(&str, &str)],
-    cast: Cast,
-) -> anyhow::Result<Arc<Stage>> {
-    let history = History::begin(&course.dir.join(HISTORY), SEED, 0, None)?;
-    let terms = Terms { mutant: course.mutant, settings, is_straight: true };
-    let cluster = Cluster::start(course.server, course.dir, &terms).await?;
-    let stage = Stage::set(cluster, history, SEED, cast).await?;
-    // Beforehand: hashing a password takes longer than anything that is measured.
-    for person in stage.authors.iter().chain(&stage.admins).chain(&stage.tabbed) {
-        person.token(&stage).await.with_context(|| format!("{} cannot sign in", person.name))?;
+    workload: Workload,
+) -> anyhow::Result<Arc<Environment>> {
+    let history = History::begin(&options.dir.join(history::FILE_NAME), SEED, 0, None)?;
+    let cluster_options = ClusterOptions { mutant: options.mutant, settings, without_proxies: true };
+    let cluster = Cluster::start(options.server, options.dir, &cluster_options).await?;
+    let env = Environment::create(cluster, history, SEED, workload).await?;
+    // In advance, because hashing a password takes longer than anything that is measured.
+    for account in env.authors.iter().chain(&env.admins).chain(&env.two_tab_users) {
+        account.token(&env).await.with_context(|| format!("{} cannot sign in", account.name))?;
     }
-    Ok(stage)
+    Ok(env)
+}
+
+/// Stops the cluster, checks the history and adds the checker's figures, for drills without a [`Load`].
+pub async fn finish(
+    env: Arc<Environment>,
+    options: &DrillOptions<'_>,
+    results: &mut ResultTable,
+) -> anyhow::Result<Findings> {
+    env.phase.send_replace(Phase::Over);
+    let findings = stop_and_check(env, options.dir).await?;
+    results.findings(&findings);
+    Ok(findings)
 }
 
 /// See the [module](self).
-pub struct Load {
-    readers: JoinSet<()>,
-    writers: JoinSet<()>,
-    places: Vec<Place>,
-}
+pub struct Load(Clients);
 
 impl Load {
-    /// Opens the streams, all at once, and then begins to write.
-    pub async fn begin(stage: &Arc<Stage>, streams: usize) -> anyhow::Result<Self> {
-        let mut readers = JoinSet::new();
-        let mut places = Vec::with_capacity(streams);
-        for reader in crowd(stage, streams) {
-            places.push((reader.number, reader.kind, reader.reached()));
-            readers.spawn(Reader::read(reader));
-        }
-        wait_live(stage, streams).await?;
-        let mut writers = JoinSet::new();
-        for person in &stage.authors {
-            writers.spawn(Author::new(Arc::clone(stage), Arc::clone(person)).write());
-        }
-        for person in &stage.admins {
-            writers.spawn(Author::new(Arc::clone(stage), Arc::clone(person)).whisper());
-        }
-        Ok(Self { readers, writers, places })
+    /// Opens the streams, all at once, and starts the authors when all are live.
+    pub async fn start(env: &Arc<Environment>, streams: usize) -> anyhow::Result<Self> {
+        let mut clients = Clients::start_readers(readers::persistent(env, streams));
+        wait_live(env, streams).await?;
+        clients.start_authors(env);
+        Ok(Self(clients))
     }
 
-    /// Lets everybody come to the end of the log, and judges what was written down.
-    pub async fn end(self, stage: Arc<Stage>, course: &Course<'_>, sheet: &mut Sheet) -> anyhow::Result<Findings> {
-        stage.phase.send_replace(Phase::Settling);
-        tokio::time::timeout(LAST_SUBMITS, self.writers.join_all()).await.ok();
-        settle(&stage, &self.places).await?;
-        stage.phase.send_replace(Phase::Over);
-        self.readers.join_all().await;
-        let findings = close(stage, course.dir).await?;
-        sheet.judge(&findings);
-        Ok(findings)
+    /// Lets all readers reach the end of the log, stops everything and checks the history.
+    pub async fn finish(
+        mut self,
+        env: Arc<Environment>,
+        options: &DrillOptions<'_>,
+        results: &mut ResultTable,
+    ) -> anyhow::Result<Findings> {
+        self.0.settle(&env).await?;
+        self.0.end(&env).await;
+        finish(env, options, results).await
     }
 }
 
-/// Until so many streams have been greeted and are open.
-pub async fn wait_live(stage: &Stage, streams: usize) -> anyhow::Result<()> {
+/// Waits until this number of streams is live.
+pub async fn wait_live(env: &Environment, streams: usize) -> anyhow::Result<()> {
     let began = Instant::now();
-    while stage.live.load(Ordering::Relaxed) < streams {
-        let live = stage.live.load(Ordering::Relaxed);
-        ensure!(began.elapsed() < GREETED, "only {live} of {streams} streams are live after {GREETED:?}");
+    while env.live.load(Ordering::Relaxed) < streams {
+        let live = env.live.load(Ordering::Relaxed);
+        ensure!(began.elapsed() < LIVE_TIMEOUT, "only {live} of {streams} streams are live after {LIVE_TIMEOUT:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())

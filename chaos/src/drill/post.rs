@@ -1,51 +1,34 @@
-//! A message like any other, written down like any other, from somebody who does not try again.
+//! Posts of a drill: ordinary messages, recorded in the history and never retried.
 
-use gapless_client::http::{Connection, Request, ask_over};
-use serde::Deserialize;
-use serde_json::json;
+use anyhow::{Context as _, ensure};
+use gapless_client::http::Connection;
 use uuid::Uuid;
 
-use crate::history::{Deed, Record};
-use crate::stage::{PATIENCE, Person, Stage};
+use crate::environment::{Account, Environment};
+use crate::history::Action;
+use crate::submit::{Attempt, Submit};
 
-#[derive(Deserialize)]
-struct Numbers {
-    id: Uuid,
-    pos: i64,
-    seq: i64,
-}
-
-/// Posts on an instance, over the connection kept to it. Answers the status (0 where there was no answer), and whether
-/// it said when to come back.
+/// Posts on an instance, over the connection kept to it.
 pub async fn post(
-    stage: &Stage,
-    author: &Person,
+    env: &Environment,
+    author: &Account,
     room: Uuid,
     access: &str,
-    on: usize,
+    instance: usize,
     kept: &mut Option<Connection>,
-) -> (u16, bool) {
-    let (submit, client_id) = (stage.next_submit(), Uuid::now_v7());
-    let body = format!("s{submit} of a drill");
-    let request = json!({ "room_id": room, "body": body, "client_id": client_id });
-    let request = Request::post("/messages", request).by(access);
-    let history = &stage.history;
-    let began = history.now();
-    let user = author.id;
-    history.record(Record::Submit { at: began, submit, deed: Deed::Post, user, target: room, client_id, body });
-    let asking = ask_over(kept, stage.cluster.instances[on].posts.address, &request);
-    let answer = tokio::time::timeout(PATIENCE, asking).await.ok().and_then(Result::ok);
-    let numbers = answer.as_ref().filter(|answer| answer.is_success()).and_then(|answer| answer.json::<Numbers>().ok());
-    let status = answer.as_ref().map_or(0, |answer| answer.status);
-    history.record(Record::Answer {
-        began,
-        at: history.now(),
-        submit,
-        instance: on,
-        status,
-        id: numbers.as_ref().map(|numbers| numbers.id),
-        pos: numbers.as_ref().map(|numbers| numbers.pos),
-        seq: numbers.as_ref().map(|numbers| numbers.seq),
-    });
-    (status, answer.is_some_and(|answer| answer.retry_after))
+) -> Attempt {
+    let number = env.next_submit();
+    let body = format!("s{number} of a drill");
+    let submit = Submit { number, action: Action::Post, target: room, client_id: Uuid::new_v4(), body };
+    submit.record(env, author.id);
+    submit.attempt(env, access, instance, kept).await
+}
+
+/// Posts one message, which must succeed: by the author with this number, in the room with the same number.
+pub async fn post_in_room(env: &Environment, number: usize) -> anyhow::Result<()> {
+    let author = &env.authors[number];
+    let token = author.token(env).await.context("an author cannot sign in")?;
+    let status = post(env, author, env.rooms[number], &token.access, 0, &mut None).await.status;
+    ensure!(status == 201, "a post in room {number} was answered with {status}");
+    Ok(())
 }

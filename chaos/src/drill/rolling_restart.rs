@@ -1,64 +1,64 @@
-//! Three instances are replaced one after the other, as a deployment does it, while people write and a thousand
-//! streams are open.
+//! Rolling restart: three instances are replaced one after the other, as in a deployment, while authors write and a
+//! thousand streams are open.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::load::{Load, SETTINGS, set_stage, wait_live};
-use super::seen::Seen;
-use super::sheet::Goal;
-use super::{Course, Sheet, front};
+use super::client_timings::ClientTimings;
+use super::load::{Load, SETTINGS, create_environment, wait_live};
+use super::result_table::Goal;
+use super::{DrillOptions, ResultTable, load_balancer};
 use crate::checker::histogram;
-use crate::stage::Cast;
+use crate::environment::Workload;
 
 const STREAMS: usize = 1_000;
-const CAST: Cast = Cast { rooms: 20, rate: 60.0, silence: Duration::from_secs(20) };
-/// Everybody writes and reads for so long before, between and after.
+const WORKLOAD: Workload = Workload { rooms: 20, rate: 60.0, silence_timeout: Duration::from_secs(20) };
+/// Time under load before, between and after the restarts.
 const UNDISTURBED: Duration = Duration::from_secs(3);
 /// Reads of the log for streams that resume.
 pub const RESUME_READS: &str = "gapless_replay_reads_total";
 
-pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
-    let streams = course.streams.unwrap_or(STREAMS);
-    let stage = set_stage(course, SETTINGS, CAST).await?;
-    let fronting = front::stand(&stage);
-    let load = Load::begin(&stage, streams).await?;
+pub async fn perform(options: &DrillOptions<'_>) -> anyhow::Result<ResultTable> {
+    let streams = options.streams.unwrap_or(STREAMS);
+    let env = create_environment(options, SETTINGS, WORKLOAD).await?;
+    let load_balancer = load_balancer::start(&env);
+    let load = Load::start(&env, streams).await?;
     tokio::time::sleep(UNDISTURBED).await;
 
-    let from = stage.history.now();
+    let from = env.history.now();
     let mut reads = 0;
-    let before = front::sum(&stage.cluster, RESUME_READS).await;
-    let mut leaving = histogram();
-    for instance in &stage.cluster.instances {
-        // A process takes its counters with it.
+    let before = load_balancer::sum(&env.cluster.instances, RESUME_READS).await;
+    let mut exits = histogram();
+    for instance in &env.cluster.instances {
+        // A process loses its counters when it exits.
         reads += instance.metrics().await.context("cannot read the instance's metrics")?.sum(RESUME_READS);
-        let told = stage.history.now();
-        instance.dismiss();
-        ensure!(instance.ends().await, "instance {} did not exit in time", instance.number);
-        leaving.saturating_record(stage.history.now() - told);
-        instance.run()?;
-        instance.is_ready().await?;
+        let terminated = env.history.now();
+        instance.terminate();
+        ensure!(instance.wait_for_exit().await, "instance {} did not exit in time", instance.number);
+        exits.saturating_record(env.history.now() - terminated);
+        instance.start_process()?;
+        instance.wait_until_ready().await?;
         tokio::time::sleep(UNDISTURBED).await;
     }
-    wait_live(&stage, streams).await?;
-    let to = stage.history.now();
-    reads = (reads + front::sum(&stage.cluster, RESUME_READS).await).saturating_sub(before);
-    drop(fronting);
+    wait_live(&env, streams).await?;
+    let to = env.history.now();
+    reads = (reads + load_balancer::sum(&env.cluster.instances, RESUME_READS).await).saturating_sub(before);
+    drop(load_balancer);
 
-    let mut sheet = Sheet::default();
-    sheet.count("streams", streams as u64, Goal::None);
-    let findings = load.end(stage, course, &mut sheet).await?;
-    let seen = Seen::between(course.dir, from, to)?;
-    sheet.times("from SIGTERM to exit", &leaving, 1.0, Goal::AtMost(12_000.0));
-    sheet.times("end of a stream to the next greeting", &seen.away, 1.0, Goal::AtMost(5_000.0));
+    let mut results = ResultTable::default();
+    results.count("streams", streams as u64, Goal::None);
+    let findings = load.finish(env, options, &mut results).await?;
+    let timings = ClientTimings::between(options.dir, from, to)?;
+    results.times("from SIGTERM to exit", &exits, 1.0, Goal::AtMost(12_000.0));
+    results.times("end of a stream to the next greeting", &timings.reconnects, 1.0, Goal::AtMost(5_000.0));
     #[expect(clippy::cast_precision_loss, reason = "there are some thousand")]
-    let per_hundred = reads as f64 * 100.0 / seen.away.len() as f64;
-    sheet.number("queries for resumes per 100 clients", per_hundred, "", Goal::AtMost(1.0));
+    let per_hundred = reads as f64 * 100.0 / timings.reconnects.len() as f64;
+    results.number("queries for resumes per 100 clients", per_hundred, "", Goal::AtMost(1.0));
     let resets: u64 = findings.streams.resets.values().sum();
-    sheet.count("resumes reset", resets, Goal::ZERO);
-    sheet.times("submit to acknowledgement", &seen.submits, 0.99, Goal::None);
-    sheet.count("posts told to come back (503)", seen.not_now, Goal::None);
-    sheet.count("posts without an answer, sent again", seen.unanswered, Goal::None);
-    Ok(sheet)
+    results.count("resumes reset", resets, Goal::ZERO);
+    results.times("submit to acknowledgement", &timings.submits, 0.99, Goal::None);
+    results.count("posts told to come back (503)", timings.refused, Goal::None);
+    results.count("posts without an answer, sent again", timings.unanswered, Goal::None);
+    Ok(results)
 }

@@ -1,70 +1,63 @@
-//! Ten thousand streams over three instances; one is killed, all streams are cut in the same moment, and all come
-//! back at once to the two that are left, for what they missed.
+//! Reconnect storm: with ten thousand streams over three instances one is killed and all streams are reset at once;
+//! all readers resume at the other two instances without a pause.
 
 use std::time::Duration;
 
-use super::load::{Load, SETTINGS, set_stage, wait_live};
+use super::client_timings::ClientTimings;
+use super::load::{Load, SETTINGS, create_environment, wait_live};
+use super::result_table::Goal;
 use super::rolling_restart::RESUME_READS;
-use super::seen::Seen;
-use super::sheet::Goal;
-use super::{Course, Sheet, front};
-use crate::stage::Cast;
+use super::{DrillOptions, ResultTable, load_balancer};
+use crate::environment::Workload;
 
 const STREAMS: usize = 10_000;
-const CAST: Cast = Cast { rooms: 100, rate: 60.0, silence: Duration::from_secs(20) };
-/// Everybody writes and reads for so long before and after.
+const WORKLOAD: Workload = Workload { rooms: 100, rate: 60.0, silence_timeout: Duration::from_secs(20) };
+/// Time under load before and after.
 const UNDISTURBED: Duration = Duration::from_secs(5);
 
-pub async fn perform(course: &Course<'_>) -> anyhow::Result<Sheet> {
-    let streams = course.streams.unwrap_or(STREAMS);
-    let stage = set_stage(course, SETTINGS, CAST).await?;
-    let fronting = front::stand(&stage);
-    let load = Load::begin(&stage, streams).await?;
-    // Ten thousand have just come, and everybody is told of it.
+pub async fn perform(options: &DrillOptions<'_>) -> anyhow::Result<ResultTable> {
+    let streams = options.streams.unwrap_or(STREAMS);
+    let env = create_environment(options, SETTINGS, WORKLOAD).await?;
+    let load_balancer = load_balancer::start(&env);
+    let load = Load::start(&env, streams).await?;
+    // The presence events of ten thousand new streams are still being delivered.
     tokio::time::sleep(UNDISTURBED).await;
-    let calm = stage.history.now();
+    let start = env.history.now();
     tokio::time::sleep(UNDISTURBED).await;
 
-    let [killed, left @ ..] = &stage.cluster.instances[..] else { unreachable!("a cluster has three instances") };
-    let reads_left = async || {
-        let mut reads = 0;
-        for instance in left {
-            reads += instance.metrics().await.map_or(0, |metrics| metrics.sum(RESUME_READS));
-        }
-        reads
-    };
-    let reads = reads_left().await;
-    let cut = stage.history.now();
-    killed.is_open.store(false, std::sync::atomic::Ordering::Relaxed);
+    let [killed, remaining @ ..] = &env.cluster.instances[..] else { unreachable!("a cluster has three instances") };
+    let reads = load_balancer::sum(remaining, RESUME_READS).await;
+    let cut = env.history.now();
+    killed.accepts_clients.store(false, std::sync::atomic::Ordering::Relaxed);
     killed.kill();
-    stage.storms.send_modify(|storms| *storms += 1);
-    // The word is passed to each client; none is live by an old stream once all have heard it.
+    env.reconnect_storms.send_modify(|count| *count += 1);
+    // After this pause all readers have ended their old streams, which would count as live.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    wait_live(&stage, streams).await?;
-    let whole = stage.history.now();
-    let reads = reads_left().await.saturating_sub(reads);
+    wait_live(&env, streams).await?;
+    let recovered = env.history.now();
+    let reads = load_balancer::sum(remaining, RESUME_READS).await.saturating_sub(reads);
     tokio::time::sleep(UNDISTURBED).await;
-    drop(fronting);
+    drop(load_balancer);
 
-    let mut sheet = Sheet::default();
-    sheet.count("streams", streams as u64, Goal::None);
-    let findings = load.end(stage, course, &mut sheet).await?;
-    let seen = Seen::between(course.dir, cut, whole)?;
+    let mut results = ResultTable::default();
+    results.count("streams", streams as u64, Goal::None);
+    let findings = load.finish(env, options, &mut results).await?;
+    let timings = ClientTimings::between(options.dir, cut, recovered)?;
     #[expect(
         clippy::cast_precision_loss,
         reason = "there are some thousand streams, and a minute has few microseconds"
     )]
     let [all, per_hundred, all_live] =
-        [streams as f64, reads as f64 * 100.0 / streams as f64, (seen.last_return - cut) as f64 / 1e6];
-    sheet.count("streams cut", seen.away.len(), Goal::AtLeast(all));
-    sheet.number("all live again", all_live, "s", Goal::AtMost(10.0));
-    sheet.times("end of a stream to the next greeting", &seen.away, 1.0, Goal::AtMost(10_000.0));
-    let before = Seen::between(course.dir, calm, cut)?;
-    sheet.times("submit to acknowledgement, before", &before.submits, 0.99, Goal::None);
-    sheet.times("submit to acknowledgement, meanwhile", &seen.submits, 0.99, Goal::AtMost(1_000.0));
-    sheet.count("posts told to come back (503)", seen.not_now, Goal::None);
-    sheet.count("posts without an answer, sent again", seen.unanswered, Goal::None);
-    sheet.number("queries for resumes per 100 clients", per_hundred, "", Goal::AtMost(1.0));
-    sheet.count("resumes reset", findings.streams.resets.values().sum(), Goal::ZERO);
-    Ok(sheet)
+        [streams as f64, reads as f64 * 100.0 / streams as f64, (timings.last_reconnect - cut) as f64 / 1e6];
+    results.count("streams cut", timings.reconnects.len(), Goal::AtLeast(all));
+    results.number("all live again", all_live, "s", Goal::AtMost(10.0));
+    results.times("end of a stream to the next greeting", &timings.reconnects, 1.0, Goal::AtMost(10_000.0));
+    let before = ClientTimings::between(options.dir, start, cut)?;
+    results.times("submit to acknowledgement, before", &before.submits, 0.99, Goal::None);
+    results.times("submit to acknowledgement, meanwhile", &timings.submits, 0.99, Goal::AtMost(1_000.0));
+    results.count("posts told to come back (503)", timings.refused, Goal::None);
+    results.count("posts without an answer, sent again", timings.unanswered, Goal::None);
+    results.number("queries for resumes per 100 clients", per_hundred, "", Goal::AtMost(1.0));
+    results.count("resumes reset", findings.streams.resets.values().sum(), Goal::ZERO);
+    Ok(results)
 }

@@ -56,16 +56,16 @@ pub struct BadWire {
 
 impl BadWire {
     /// Creates a wire; `number` distinguishes it from the other wires.
-    pub async fn lay(number: u8, conditions: Conditions) -> anyhow::Result<Self> {
+    pub async fn create(number: u8, conditions: Conditions) -> anyhow::Result<Self> {
         let Conditions { delay_ms, jitter_ms, loss_percent } = conditions;
         let mut command = tokio::process::Command::new("python3");
         command.args(["-c", PROGRAM, &number.to_string()]);
         command.args([delay_ms, jitter_ms, loss_percent].map(|figure| figure.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().context("cannot start the simulated network")?;
-        let mut said = String::new();
-        BufReader::new(process.stdout.take().context("its output is not piped")?).read_line(&mut said).await?;
-        ensure!(said == "ready\n", "cannot set up the simulated network");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("its output is not piped")?).read_line(&mut line).await?;
+        ensure!(line == "ready\n", "cannot set up the simulated network");
         Ok(Self { number, process })
     }
 

@@ -1,4 +1,4 @@
-//! One right, taken once: on one instance, and watched on the two others.
+//! One trial: a right is revoked on one instance, and its effect is observed on the two others.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::super::post::post;
-use crate::history::Micros;
+use crate::environment::{Account, Environment, PASSWORD, Token};
+use crate::history::{Micros, RightsChange};
+use crate::moderation::request;
 use crate::schedule::INSTANCES;
-use crate::stage::{PASSWORD, Person, Stage, Token};
 
-/// A right that still stands after this has not been taken.
+/// Time after which a revocation counts as without effect.
 const GIVE_UP: Duration = Duration::from_secs(3);
-/// How often it is tried.
-const TRIED_EVERY: Duration = Duration::from_millis(20);
+/// Interval of requests that need the right.
+const REQUEST_EVERY: Duration = Duration::from_millis(20);
 
-/// Which right is taken.
+/// Kind of revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Ban,
@@ -44,12 +45,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What one of the other instances showed, in microseconds since the ruling was sent.
+/// Delays at one of the other instances, in microseconds since the revocation was sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen {
-    /// The stream ended, or said what changed.
+pub struct Delays {
+    /// Time until the stream ended or announced the change.
     pub stream: Micros,
-    /// The first refusal was read.
+    /// Time until the first refusal was received.
     pub refusal: Micros,
 }
 
@@ -57,54 +58,50 @@ impl Kind {
     pub const ALL: [Self; 6] =
         [Self::Ban, Self::Mute, Self::Demotion, Self::LogOut, Self::PasswordChange, Self::Archive];
 
-    /// Each kind has somebody of its own, whom nobody else judges.
-    fn victim(self, stage: &Stage) -> &Arc<Person> {
+    /// Returns the victim of this kind. Each kind has a different one.
+    fn victim(self, env: &Environment) -> &Arc<Account> {
         match self {
             // The first victims are admins.
-            Self::Demotion => &stage.victims[0],
-            Self::Ban => &stage.victims[2],
-            Self::Mute => &stage.victims[3],
-            Self::LogOut => &stage.victims[4],
-            Self::PasswordChange => &stage.victims[5],
-            Self::Archive => &stage.tabbed[0],
+            Self::Demotion => &env.victims[0],
+            Self::Ban => &env.victims[2],
+            Self::Mute => &env.victims[3],
+            Self::LogOut => &env.victims[4],
+            Self::PasswordChange => &env.victims[5],
+            Self::Archive => &env.two_tab_users[0],
         }
     }
 
-    /// What takes the right away; by whom is `by`.
-    fn ruling(self, subject: Uuid, room: Uuid, by: &Token) -> Request<'_> {
-        let (method, path, body) = match self {
-            Self::Ban => ("POST", format!("/users/{subject}/ban"), Body::Json(json!({ "reason": "drill" }))),
-            Self::Mute => {
-                ("POST", format!("/users/{subject}/mute"), Body::Json(json!({ "seconds": 600, "reason": "drill" })))
-            }
-            Self::Demotion => ("PATCH", format!("/users/{subject}"), Body::Json(json!({ "role": "user" }))),
-            Self::LogOut => ("POST", "/auth/logout".into(), Body::Json(json!({ "refresh_token": &*by.refresh }))),
+    /// Returns the request that revokes the right.
+    fn revocation(self, subject: Uuid, room: Uuid, by: &Token) -> Request<'_> {
+        match self {
+            Self::Ban => request(RightsChange::Ban, subject, by),
+            Self::Mute => request(RightsChange::Mute, subject, by),
+            Self::Demotion => request(RightsChange::Demote, subject, by),
+            Self::LogOut => request(RightsChange::LogOut, subject, by),
             Self::PasswordChange => {
-                let body = json!({ "current_password": PASSWORD, "new_password": PASSWORD });
-                ("PUT", "/auth/password".into(), Body::Json(body))
+                let body = Body::Json(json!({ "current_password": PASSWORD, "new_password": PASSWORD }));
+                Request { method: "PUT", path: "/auth/password".into(), token: Some(&by.access), body }
             }
-            Self::Archive => ("POST", format!("/rooms/{room}/archive"), Body::None),
-        };
-        Request { method, path, token: Some(&by.access), body }
+            Self::Archive => request(RightsChange::Archive, room, by),
+        }
     }
 
-    /// What gives it back, where that takes an admin.
-    fn pardon(self, subject: Uuid, room: Uuid, by: &Token) -> Option<Request<'_>> {
-        let (method, path, body) = match self {
-            Self::Ban => ("POST", format!("/users/{subject}/unban"), Body::None),
-            Self::Mute => ("POST", format!("/users/{subject}/unmute"), Body::None),
-            Self::Demotion => ("PATCH", format!("/users/{subject}"), Body::Json(json!({ "role": "admin" }))),
-            Self::Archive => ("POST", format!("/rooms/{room}/restore"), Body::None),
-            Self::LogOut | Self::PasswordChange => return None,
-        };
-        Some(Request { method, path, token: Some(&by.access), body })
+    /// Returns the request by which an admin restores the right, if it needs one.
+    fn restoration(self, subject: Uuid, room: Uuid, by: &Token) -> Option<Request<'_>> {
+        match self {
+            Self::Ban => Some(request(RightsChange::Unban, subject, by)),
+            Self::Mute => Some(request(RightsChange::Unmute, subject, by)),
+            Self::Demotion => Some(request(RightsChange::Promote, subject, by)),
+            Self::Archive => Some(request(RightsChange::Restore, room, by)),
+            Self::LogOut | Self::PasswordChange => None,
+        }
     }
 
-    /// Whether an event of the stream shows that the right is gone.
+    /// Returns whether an event of the stream shows the revocation.
     fn is_shown_by(self, name: &str, data: &str) -> bool {
         match self {
             Self::Ban | Self::LogOut | Self::PasswordChange => name == "bye" && data.contains("revoked"),
-            // A pardon that came late says something else.
+            // The event of a previous restoration may arrive late.
             Self::Mute => name == "user.changed" && !data.contains(r#""muted_until":null"#),
             Self::Demotion => name == "user.changed" && data.contains(r#""role":"user""#),
             Self::Archive => name == "room.archived",
@@ -120,109 +117,116 @@ impl Kind {
     }
 }
 
-/// Takes the right on the instance whose turn it is, and gives it back. Answers what each of the others showed.
-pub async fn attempt(stage: &Arc<Stage>, kind: Kind, number: usize) -> anyhow::Result<Vec<Seen>> {
-    let victim = Arc::clone(kind.victim(stage));
-    // Rooms of its own for what closes a room.
-    let (spare, common) = stage.rooms.split_last().context("there are no rooms")?;
-    let room = if kind == Kind::Archive { *spare } else { common[number % common.len()] };
-    let ruled = number % INSTANCES;
-    let token = sign_in(stage, &victim).await?;
+/// Revokes a right on one instance and restores it. Returns the delays at each of the others.
+pub async fn perform_trial(env: &Arc<Environment>, kind: Kind, number: usize) -> anyhow::Result<Vec<Delays>> {
+    let victim = Arc::clone(kind.victim(env));
+    // Archives have a separate room, since they affect all other kinds.
+    let (archived, others) = env.rooms.split_last().context("there are no rooms")?;
+    let room = if kind == Kind::Archive { *archived } else { others[number % others.len()] };
+    let instance = number % INSTANCES;
+    let token = sign_in(env, &victim).await?;
     let by = match kind {
         Kind::LogOut => token.clone(),
-        // The session that changes the password is the one that stays.
-        Kind::PasswordChange => sign_in(stage, &victim).await?,
-        _ => stage.judge.token(stage).await.context("the judge has no token")?,
+        // A password change ends all other sessions.
+        Kind::PasswordChange => sign_in(env, &victim).await?,
+        _ => env.moderator.token(env).await.context("the moderator has no token")?,
     };
 
-    let mut watching = JoinSet::new();
-    for other in (0..INSTANCES).filter(|other| *other != ruled) {
+    let mut observers = JoinSet::new();
+    for other in (0..INSTANCES).filter(|other| *other != instance) {
         let query = format!("room={room}&access_token={}", token.access);
-        let address = stage.cluster.instances[other].streams.address;
-        let mut stream = EventStream::open(address, &query, None, None)
+        let mut stream = env
+            .open_stream(other, &query)
             .await
             .map_err(|refused| anyhow::anyhow!("the victim's stream was refused: {refused:?}"))?;
         stream.next().await.context("the stream ended before its greeting")?;
-        honour(stage, kind, &victim, room, &token, other).await?;
-        let (stage, victim, token) = (Arc::clone(stage), Arc::clone(&victim), token.clone());
-        watching.spawn(async move {
+        wait_until_granted(env, kind, &victim, room, &token, other).await?;
+        let (env, victim, token) = (Arc::clone(env), Arc::clone(&victim), token.clone());
+        observers.spawn(async move {
             let (stream, refusal) = tokio::join!(
-                tokio::time::timeout(GIVE_UP, watch(&stage, kind, stream)),
-                tokio::time::timeout(GIVE_UP, refuse(&stage, kind, &victim, room, &token, other)),
+                tokio::time::timeout(GIVE_UP, wait_for_event(&env, kind, stream)),
+                tokio::time::timeout(GIVE_UP, wait_for_refusal(&env, kind, &victim, room, &token, other)),
             );
-            // What was never seen was not seen until now.
-            let now = stage.history.now();
+            // Without an effect, the delay is the time until now.
+            let now = env.history.now();
             (stream.unwrap_or(now), refusal.unwrap_or(now))
         });
     }
 
-    let sent = stage.history.now();
-    let answer = stage.ask(ruled, &kind.ruling(victim.id, room, &by)).await?;
-    ensure!(answer.is_success(), "the ruling was answered with {}", answer.status);
-    let seen = watching.join_all().await;
-    if let Some(pardon) = kind.pardon(victim.id, room, &by) {
-        let answer = stage.ask(ruled, &pardon).await?;
-        ensure!(answer.is_success(), "the pardon was answered with {}", answer.status);
+    let sent = env.history.now();
+    let answer = env.ask(instance, &kind.revocation(victim.id, room, &by)).await?;
+    ensure!(answer.is_success(), "the revocation was answered with {}", answer.status);
+    let times = observers.join_all().await;
+    if let Some(request) = kind.restoration(victim.id, room, &by) {
+        let answer = env.ask(instance, &request).await?;
+        ensure!(answer.is_success(), "the restoration was answered with {}", answer.status);
     }
     let since = |at: Micros| at.saturating_sub(sent).max(1);
-    Ok(seen.into_iter().map(|(stream, refusal)| Seen { stream: since(stream), refusal: since(refusal) }).collect())
+    Ok(times.into_iter().map(|(stream, refusal)| Delays { stream: since(stream), refusal: since(refusal) }).collect())
 }
 
-/// A session of its own. An instance that has not heard of a pardon yet is asked again.
-async fn sign_in(stage: &Stage, person: &Person) -> anyhow::Result<Token> {
+/// Creates a new session; retries while an instance has not applied the previous restoration.
+async fn sign_in(env: &Environment, account: &Account) -> anyhow::Result<Token> {
     for _ in 0..100 {
-        if let Some(token) = person.sign_in(stage).await {
+        if let Some(token) = account.sign_in(env).await {
             return Ok(token);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bail!("{} cannot sign in", person.name)
+    bail!("{} cannot sign in", account.name)
 }
 
-/// Until the stream shows it; an end without a word shows nothing.
-async fn watch(stage: &Stage, kind: Kind, mut stream: EventStream) -> Micros {
+/// Waits until the stream shows the revocation; an end of the stream without `bye` does not.
+async fn wait_for_event(env: &Environment, kind: Kind, mut stream: EventStream) -> Micros {
     while let Ok(event) = stream.next().await {
         if kind.is_shown_by(&event.name, &event.data) {
-            return stage.history.now();
+            return env.history.now();
         }
     }
     std::future::pending().await
 }
 
-/// Waits until the right is honoured on an instance that may still have to hear of the last pardon.
-async fn honour(
-    stage: &Stage,
+/// Waits until an instance, which may not have applied the previous restoration, grants the right.
+async fn wait_until_granted(
+    env: &Environment,
     kind: Kind,
-    victim: &Person,
+    victim: &Account,
     room: Uuid,
     token: &Token,
     on: usize,
 ) -> anyhow::Result<()> {
     for _ in 0..100 {
-        if matches!(tried(stage, kind, victim, room, token, on).await, 200..=299) {
+        if matches!(use_right(env, kind, victim, room, token, on).await, 200..=299) {
             return Ok(());
         }
-        tokio::time::sleep(TRIED_EVERY).await;
+        tokio::time::sleep(REQUEST_EVERY).await;
     }
     bail!("instance {on} does not grant the right")
 }
 
-async fn refuse(stage: &Stage, kind: Kind, victim: &Person, room: Uuid, token: &Token, on: usize) -> Micros {
-    while !kind.is_refusal(tried(stage, kind, victim, room, token, on).await) {
-        tokio::time::sleep(TRIED_EVERY).await;
+async fn wait_for_refusal(
+    env: &Environment,
+    kind: Kind,
+    victim: &Account,
+    room: Uuid,
+    token: &Token,
+    on: usize,
+) -> Micros {
+    while !kind.is_refusal(use_right(env, kind, victim, room, token, on).await) {
+        tokio::time::sleep(REQUEST_EVERY).await;
     }
-    stage.history.now()
+    env.history.now()
 }
 
-/// Makes use of the right once, and answers the status; 0 where there was no answer.
-async fn tried(stage: &Stage, kind: Kind, victim: &Person, room: Uuid, token: &Token, on: usize) -> u16 {
+/// Sends a request that needs the right; returns its status, or 0 if there was no answer.
+async fn use_right(env: &Environment, kind: Kind, victim: &Account, room: Uuid, token: &Token, on: usize) -> u16 {
     let path = match kind {
         Kind::Mute | Kind::Archive => {
             let connection = &mut None;
-            return post(stage, victim, room, &token.access, on, connection).await.0;
+            return post(env, victim, room, &token.access, on, connection).await.status;
         }
         Kind::Demotion => "/users?limit=1",
         Kind::Ban | Kind::LogOut | Kind::PasswordChange => "/users/me",
     };
-    stage.ask(on, &Request::get(path).by(&token.access)).await.map_or(0, |answer| answer.status)
+    env.status(on, &Request::get(path).by(&token.access)).await
 }
