@@ -1,6 +1,7 @@
 //! The environment of a run: the cluster, its accounts and rooms, and the state that all simulated clients share.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::active_faults::ActiveFaults;
@@ -33,6 +35,8 @@ const VICTIMS: usize = 6;
 pub const ADMIN_VICTIMS: usize = 2;
 
 pub const PASSWORD: &str = "correct horse battery";
+/// Time for which a registration is retried while the instance is overloaded.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Client timeout for one request.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -254,23 +258,42 @@ begin
     end loop;
 end $$"#;
 
+/// Registers accounts on all instances, on each one after the other: hashing many passwords at once on a busy machine takes
+/// longer than the server's timeout.
 async fn register(cluster: &Cluster, names: Vec<String>) -> anyhow::Result<Vec<Arc<Account>>> {
     let mut registering = JoinSet::new();
-    for (number, name) in names.into_iter().enumerate() {
-        let address = cluster.instances[number % INSTANCES].address;
+    for instance in 0..INSTANCES {
+        let address = cluster.instances[instance].address;
+        let names: Vec<_> = names.iter().cloned().enumerate().skip(instance).step_by(INSTANCES).collect();
         registering.spawn(async move {
-            let request = Request::post("/auth/register", json!({ "username": name, "password": PASSWORD }));
-            let answer = ask(address, &request).await.with_context(|| format!("cannot register {name}"))?;
-            if answer.status != 201 {
-                bail!("cannot register {name}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+            let mut accounts = Vec::new();
+            for (number, name) in names {
+                accounts.push((number, Arc::new(register_one(address, name).await?)));
             }
-            let session: Session = answer.json()?;
-            Ok((number, Arc::new(Account { id: session.user.id, name, token: Mutex::default() })))
+            anyhow::Ok(accounts)
         });
     }
-    let mut accounts = registering.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let accounts = registering.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let mut accounts: Vec<_> = accounts.into_iter().flatten().collect();
     accounts.sort_by_key(|(number, _)| *number);
     Ok(accounts.into_iter().map(|(_, account)| account).collect())
+}
+
+/// Registers one account; retries while the instance is overloaded.
+async fn register_one(address: SocketAddr, name: String) -> anyhow::Result<Account> {
+    let request = Request::post("/auth/register", json!({ "username": name, "password": PASSWORD }));
+    let began = Instant::now();
+    loop {
+        let answer = ask(address, &request).await.with_context(|| format!("cannot register {name}"))?;
+        match answer.status {
+            201 => {
+                let session: Session = answer.json()?;
+                return Ok(Account { id: session.user.id, name, token: Mutex::default() });
+            }
+            503 if began.elapsed() < REGISTER_TIMEOUT => tokio::time::sleep(Duration::from_millis(100)).await,
+            status => bail!("cannot register {name}: {status} {}", String::from_utf8_lossy(&answer.body)),
+        }
+    }
 }
 
 impl Account {
