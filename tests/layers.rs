@@ -1,5 +1,5 @@
-//! The order of layers: a module of `src` imports only from its own layer or from lower ones, and modules of one layer do
-//! not import each other in a circle.
+//! The order of layers: a module of `src` or `chaos/src` imports only from its own layer or from lower ones, and modules of
+//! one layer do not import each other in a circle.
 //!
 //! Read from the `crate::` paths in the sources themselves, tests of modules included.
 
@@ -7,8 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the lowest layer to the highest. `docs/ARCHITECTURE.md` has the same table.
-const LAYERS: [(&str, &[&str]); 10] = [
+/// Layers of a crate from the lowest to the highest: name and modules.
+type Layers = &'static [(&'static str, &'static [&'static str])];
+
+/// Directory and layers of each crate.
+const CRATES: [(&str, Layers); 2] = [("src", SERVER), ("chaos/src", CHAOS)];
+
+/// `docs/ARCHITECTURE.md` has the same table.
+const SERVER: Layers = &[
     ("ids", &["clock", "id", "version"]),
     ("events", &["event", "input", "outcome", "post"]),
     ("settings", &["config", "telemetry"]),
@@ -21,16 +27,33 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("instance", &["command", "instance", "server"]),
 ];
 
+const CHAOS: Layers = &[
+    ("schedule", &["mutants", "schedule"]),
+    ("history", &["active_faults", "history"]),
+    ("cluster", &["cluster"]),
+    ("environment", &["environment"]),
+    (
+        "clients",
+        &["authors", "clients", "injector", "laptop", "moderation", "monitor", "readers", "stale_presence", "submit"],
+    ),
+    ("checker", &["checker", "report"]),
+    ("run", &["run"]),
+    ("drill", &["drill"]),
+    ("options", &["options"]),
+];
+
 /// Imports of each module: the imported module, and where.
 type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
 fn imports_point_to_lower_layers() {
-    let imports = imports();
     let mut faults: Vec<String> = Vec::new();
-    for (module, imported) in &imports {
-        for (other, place) in imported.iter().filter(|(other, _)| layer(other) > layer(module)) {
-            faults.push(format!("{place}: `{module}` imports `{other}`, which is in a higher layer"));
+    for (dir, layers) in CRATES {
+        for (module, imported) in imports(dir) {
+            let is_higher = |other: &str| layer(layers, other) > layer(layers, &module);
+            for (other, place) in imported.iter().filter(|(other, _)| is_higher(other)) {
+                faults.push(format!("{place}: `{module}` imports `{other}`, which is in a higher layer"));
+            }
         }
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
@@ -38,48 +61,55 @@ fn imports_point_to_lower_layers() {
 
 #[test]
 fn no_modules_import_each_other_in_a_circle() {
-    let mut imports = imports();
-    // Modules that import nothing that is left are not part of a circle.
-    loop {
-        let left: BTreeSet<String> = imports.keys().cloned().collect();
-        imports.retain(|_, imported| imported.keys().any(|other| left.contains(other)));
-        if imports.len() == left.len() {
-            break;
+    for (dir, _) in CRATES {
+        let mut imports = imports(dir);
+        // Modules that import nothing that is left are not part of a circle.
+        loop {
+            let left: BTreeSet<String> = imports.keys().cloned().collect();
+            imports.retain(|_, imported| imported.keys().any(|other| left.contains(other)));
+            if imports.len() == left.len() {
+                break;
+            }
         }
+        assert!(imports.is_empty(), "\n{imports:#?}");
     }
-    assert!(imports.is_empty(), "\n{imports:#?}");
 }
 
 #[test]
-fn every_module_is_in_one_layer_and_the_documentation_says_so() {
-    let lib = read(&root().join("src/lib.rs"));
-    let declared: BTreeSet<&str> = lib
-        .lines()
-        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
-        .collect();
-    let listed: Vec<&str> = LAYERS.iter().flat_map(|(_, modules)| *modules).copied().collect();
-    assert_eq!(declared, listed.iter().copied().collect(), "the table of layers and `src/lib.rs` differ");
-    assert_eq!(declared.len(), listed.len(), "a module is in two layers");
+fn every_module_is_in_one_layer() {
+    for (dir, layers) in CRATES {
+        let lib = read(&root().join(dir).join("lib.rs"));
+        let declared: BTreeSet<&str> = lib
+            .lines()
+            .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+            .collect();
+        let listed: Vec<&str> = layers.iter().flat_map(|(_, modules)| *modules).copied().collect();
+        assert_eq!(declared, listed.iter().copied().collect(), "the table of layers and `{dir}/lib.rs` differ");
+        assert_eq!(declared.len(), listed.len(), "a module of `{dir}` is in two layers");
+    }
+}
 
+#[test]
+fn the_documentation_has_the_same_layers() {
     let documentation = read(&root().join("docs/ARCHITECTURE.md"));
-    for (number, (name, modules)) in LAYERS.iter().enumerate() {
+    for (number, (name, modules)) in SERVER.iter().enumerate() {
         let modules: Vec<String> = modules.iter().map(|module| format!("`{module}`")).collect();
         let row = format!("| {} | {name} | {} |", number + 1, modules.join(", "));
         assert!(documentation.contains(&row), "docs/ARCHITECTURE.md lacks the row\n{row}");
     }
 }
 
-fn layer(module: &str) -> usize {
-    LAYERS
+fn layer(layers: Layers, module: &str) -> usize {
+    layers
         .iter()
         .position(|(_, modules)| modules.contains(&module))
         .unwrap_or_else(|| panic!("`{module}` is in no layer: add it to the table"))
 }
 
-fn imports() -> Imports {
+fn imports(dir: &str) -> Imports {
     let mut imports = Imports::new();
-    for path in sources(&root().join("src")) {
-        let name = path.strip_prefix(root().join("src")).expect("it was found there");
+    for path in sources(&root().join(dir)) {
+        let name = path.strip_prefix(root().join(dir)).expect("it was found there");
         let module = name.iter().next().expect("a path").to_string_lossy();
         let module = module.trim_end_matches(".rs");
         // The entry points, and the list of modules.
@@ -89,7 +119,7 @@ fn imports() -> Imports {
         let of_module = imports.entry(module.to_owned()).or_default();
         for (number, line) in read(&path).lines().enumerate() {
             for other in imported(line).filter(|other| *other != module) {
-                of_module.entry(other.to_owned()).or_insert_with(|| format!("src/{}:{}", name.display(), number + 1));
+                of_module.entry(other.to_owned()).or_insert_with(|| format!("{dir}/{}:{}", name.display(), number + 1));
             }
         }
     }
