@@ -23,6 +23,9 @@ const UNFINISHED: [&str; 5] = [
 /// Beginnings of paths that exist on one person's machine only.
 const MACHINES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
 
+/// Words with which a comment opens that names its subject late or never.
+const NOT_SUBJECTS: [&str; 7] = ["What", "Who", "Whose", "How", "That", "Whether", "Where"];
+
 #[test]
 fn sources_are_tidy() {
     let mut faults = Vec::new();
@@ -50,6 +53,22 @@ fn sources_are_tidy() {
         for (number, line) in text.lines().enumerate() {
             for mark in UNFINISHED.iter().filter(|mark| line.contains(**mark)) {
                 fault(format!("line {}: `{mark}` is an issue, or done", number + 1));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// A sentence about its subject names it first: "Timeout of a request" rather than "How long a request may take".
+#[test]
+fn comments_name_their_subject_first() {
+    let mut faults = Vec::new();
+    for path in files(&["chaos/src", "client/src", "embedded-postgres/src"], "rs") {
+        for (number, line) in read(&path).lines().enumerate() {
+            let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
+            let first = comment.trim_start_matches(['/', '!', ' ']).split(|end: char| !end.is_alphabetic()).next();
+            if first.is_some_and(|first| NOT_SUBJECTS.contains(&first)) {
+                faults.push(format!("{}:{}: name the subject first:{comment}", path.display(), number + 1));
             }
         }
     }
