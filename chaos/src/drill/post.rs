@@ -19,7 +19,7 @@ pub async fn post(
 ) -> Attempt {
     let number = env.next_submit();
     let body = format!("s{number} of a drill");
-    let submit = Submit { number, action: Action::Post, target: room, client_id: Uuid::new_v4(), body };
+    let submit = Submit { number, action: Action::Post, target: room, client_id: Uuid::now_v7(), body };
     submit.record(env, author.id);
     submit.attempt(env, access, instance, kept).await
 }
