@@ -228,3 +228,20 @@ test("a frame that only a newer release can read changes nothing, and causes a r
   says("message.reactions", { id: "m" });
   expect(kinds()).toEqual(["hello", "reset"]);
 });
+
+test("an event that was on its way when the network went does not count as live; a later one does", () => {
+  const chat = stream();
+  FakeEventSource.newest.says(hello());
+  chat.sleep();
+  FakeEventSource.newest.says(anEvent("message.posted", aMessage(1)));
+  expect(kinds()).toEqual(["hello", "message.posted"]);
+  expect(statuses).toEqual(["live", "offline"]);
+  vi.advanceTimersByTime(15_000);
+  FakeEventSource.newest.says(anEvent("message.posted", aMessage(2)));
+  expect(statuses).toEqual(["live", "offline", "live"]);
+
+  chat.sleep();
+  chat.wake();
+  FakeEventSource.newest.says(hello());
+  expect(statuses.slice(3)).toEqual(["offline", "live"]);
+});

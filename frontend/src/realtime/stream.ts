@@ -36,6 +36,8 @@ const HELLO_TIMEOUT_MS = 30_000;
 const HELD_BACK_AFTER_MS = 5_000;
 /** Added to two heartbeat intervals before a silent connection is considered dead: a busy phone may be late. */
 const WATCHDOG_SLACK_MS = 5_000;
+/** Time after the browser reported no network in which arriving events may have been sent before. */
+const IN_FLIGHT_MS = 5_000;
 const FIRST_RETRY_MS = 500;
 /** Minimum delay, even if the server requests a shorter one. */
 const SHORTEST_RETRY_MS = 250;
@@ -72,6 +74,8 @@ export class ChatStream {
   #next: Connection | null = null;
   #heartbeatMs = 15_000;
   #heardAt = 0;
+  /** When the browser last reported no network. */
+  #sleptAt = 0;
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #status: ConnectionStatus = "connecting";
@@ -102,8 +106,9 @@ export class ChatStream {
     if (this.#status !== "live" || isSilent) this.#open();
   }
 
-  /** Called when the browser reports no network. An event that arrives nevertheless proves it wrong. */
+  /** Called when the browser reports no network. Events that keep arriving nevertheless prove it wrong. */
   sleep(): void {
+    this.#sleptAt = Date.now();
     this.#setStatus("offline");
   }
 
@@ -157,7 +162,8 @@ export class ChatStream {
     if (event.kind === "hello") this.#onHello(connection, event.data.heartbeat_secs * 1000);
     this.#heardAt = Date.now();
     this.#watch(connection, this.#heartbeatMs * 2 + WATCHDOG_SLACK_MS);
-    this.#setStatus("live");
+    const isInFlight = this.#status === "offline" && Date.now() - this.#sleptAt < IN_FLIGHT_MS;
+    if (event.kind === "hello" || !isInFlight) this.#setStatus("live");
 
     if (event.id !== null) this.#cursor = event.id;
     if (this.#isRepeat(event)) return;
