@@ -25,7 +25,7 @@ const excess = (page: Page) =>
   });
 
 test("no page overflows the window, with 40 rooms and a reader in the last one", async ({ person }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(600_000);
   const api = new Api(server.url);
   const url = server.url;
   const rooms = [];

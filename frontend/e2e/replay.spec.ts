@@ -20,7 +20,6 @@ import { Server } from "./server";
 const SHORT_TOKEN = { ACCESS_TOKEN_TTL_SECS: "64" };
 
 test("snapshot plus events equals a fresh snapshot, for every kind of event", async () => {
-  test.setTimeout(120_000);
   const server = await Server.start("replay", SHORT_TOKEN);
   const api = new Api(server.url);
   const admin = await api.admin();

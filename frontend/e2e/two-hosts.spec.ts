@@ -35,7 +35,6 @@ async function start(name: string): Promise<Hosts> {
 test("from another origin: read, sign in, chat, lose the server, sign out, and an admin's day", async ({
   person,
 }) => {
-  test.setTimeout(180_000);
   const { page, server, stop } = await start("two-hosts");
   try {
     const api = new Api(server.url);

@@ -28,7 +28,7 @@ export class Web {
       stdio: "ignore",
     });
     const web = new Web(child);
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 60_000;
     while (!(await isUp(port))) {
       if (Date.now() > deadline) throw new Error("The static server did not start.");
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -71,7 +71,7 @@ export class TlsProxy {
       env: { ...process.env, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir },
       stdio: "ignore",
     });
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 60_000;
     while (!(await speaksTls(to.host, to.port))) {
       if (Date.now() > deadline) throw new Error("The proxy did not start.");
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -41,7 +41,7 @@ class FirefoxWindow implements Window {
   }
 
   async #find(selector: string): Promise<ElementHandle> {
-    const found = await this.page.waitForSelector(selector, { timeout: 20_000 });
+    const found = await this.page.waitForSelector(selector, { timeout: 60_000 });
     if (!found) throw new Error(`There is no ${selector}.`);
     return found;
   }

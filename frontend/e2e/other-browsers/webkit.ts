@@ -64,7 +64,7 @@ export async function startWebKit({ driver, screen, browser }: WebKit): Promise<
       "webkitgtk:browserOptions": { binary: browser, args: ["--automation"] },
     })
     .build();
-  await session.manage().setTimeouts({ pageLoad: 20_000, script: 20_000 });
+  await session.manage().setTimeouts({ pageLoad: 60_000, script: 60_000 });
   let isFirst = true;
   return {
     openTab: async () => {
@@ -123,12 +123,12 @@ class WebKitWindow implements Window {
 
   async #find(selector: string): Promise<WebElement> {
     await this.#come();
-    return this.session.wait(until.elementLocated(By.css(selector)), 20_000);
+    return this.session.wait(until.elementLocated(By.css(selector)), 60_000);
   }
 }
 
 async function isListening(port: number): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const answered = await fetch(`http://127.0.0.1:${port}/status`).then(
       () => true,
