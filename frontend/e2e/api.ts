@@ -1,5 +1,7 @@
 // Creates accounts, rooms and messages by REST, so that each test has its own.
 
+import { randomUUID } from "node:crypto";
+
 export interface Account {
   id: string;
   username: string;
@@ -13,7 +15,11 @@ export interface Room {
 }
 
 export class Api {
-  constructor(readonly url: string) {}
+  /** On a busy machine the database may take too long, and the server asks to try again; that is done for `patienceMs`. */
+  constructor(
+    readonly url: string,
+    private readonly patienceMs = 60_000,
+  ) {}
 
   async account(username = unique("user"), password = "a long password"): Promise<Account> {
     return this.#account("register", username, password);
@@ -28,7 +34,7 @@ export class Api {
   }
 
   async post(author: Account, room: Room, body: string): Promise<{ id: string; seq: number }> {
-    return this.send("POST", "/messages", { room_id: room.id, body }, author);
+    return this.send("POST", "/messages", { room_id: room.id, body, client_id: randomUUID() }, author);
   }
 
   async bodies(room: Room): Promise<string[]> {
@@ -38,14 +44,21 @@ export class Api {
 
   // biome-ignore lint/suspicious/noExplicitAny: tests read answers as they come
   async send(method: string, path: string, body?: unknown, by?: Account): Promise<any> {
-    const response = await fetch(this.url + path, {
-      method,
-      headers: {
-        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-        ...(by ? { Authorization: `Bearer ${by.token}` } : {}),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    const ask = () =>
+      fetch(this.url + path, {
+        method,
+        headers: {
+          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+          ...(by ? { Authorization: `Bearer ${by.token}` } : {}),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    const deadline = Date.now() + this.patienceMs;
+    let response = await ask();
+    while (response.status === 503 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      response = await ask();
+    }
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response.status === 204 ? null : response.json();
   }

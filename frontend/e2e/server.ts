@@ -28,6 +28,17 @@ export class Server {
 
   /** Restarts on the same port and data, as after a crash. */
   async startAgain(): Promise<void> {
+    this.#spawn();
+    const deadline = Date.now() + 120_000;
+    while (!(await this.#isReady())) {
+      if (Date.now() > deadline) throw new Error("The server did not become ready.");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      // A server whose database takes too long at start exits, and is restarted by a supervisor.
+      if (this.#process && hasExited(this.#process)) this.#spawn();
+    }
+  }
+
+  #spawn(): void {
     const settings = {
       PORT: String(this.port),
       SPA_DIR: "dist",
@@ -40,11 +51,6 @@ export class Server {
       env: { ...process.env, ...settings },
       stdio: "ignore",
     });
-    const deadline = Date.now() + 60_000;
-    while (!(await this.#isReady())) {
-      if (Date.now() > deadline) throw new Error("The server did not become ready.");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
   }
 
   /** Kills the server without warning, like a power cut: nothing is flushed. */
@@ -58,7 +64,7 @@ export class Server {
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     const process = this.#process;
-    if (!process || process.exitCode !== null || process.signalCode !== null) return;
+    if (!process || hasExited(process)) return;
     const exited = new Promise((resolve) => process.once("exit", resolve));
     process.kill(signal);
     await exited;
@@ -71,6 +77,8 @@ export class Server {
     );
   }
 }
+
+const hasExited = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 
 /** Below the range of ephemeral ports, from which the system might take one meanwhile. */
 export async function freePort(): Promise<number> {
