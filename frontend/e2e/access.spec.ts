@@ -7,7 +7,9 @@ const ADMIN = { username: "admin", password: "admin" };
 
 async function isAccessible(person: Person): Promise<void> {
   // Animations change contrast while they run.
-  await person.page.waitForTimeout(400);
+  await expect
+    .poll(() => person.page.evaluate(() => document.getAnimations().map(({ playState }) => playState)))
+    .not.toContain("running");
   const { violations } = await new AxeBuilder({ page: person.page }).analyze();
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`)).toEqual(
     [],
@@ -16,7 +18,7 @@ async function isAccessible(person: Person): Promise<void> {
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds nothing on any screen, ${colorScheme}`, async ({ api, person }) => {
-    test.setTimeout(240_000);
+    test.setTimeout(600_000);
     const room = await api.room();
     const empty = await api.room();
     const member = await api.account();
@@ -79,6 +81,7 @@ test("signing in, writing, editing, deleting and signing out work by keyboard al
   const press = async (...keys: string[]) => {
     for (const key of keys) await page.keyboard.press(key);
   };
+  /** Presses Tab until an element of this name has the focus; the element must already be there. */
   const tabTo = async (name: RegExp) => {
     for (let step = 0; step < 60; step++) {
       await press("Tab");
@@ -98,6 +101,7 @@ test("signing in, writing, editing, deleting and signing out work by keyboard al
   await press("Enter");
   await tabTo(/^Sign in$/);
   await press("Enter");
+  await expect(page.getByLabel("Username")).toBeVisible();
   await tabTo(/^username$/);
   await page.keyboard.type(account.username);
   await press("Tab");
@@ -126,11 +130,14 @@ test("signing in, writing, editing, deleting and signing out work by keyboard al
   await expect(page.getByRole("dialog")).toHaveCount(0);
   await expect(page.getByRole("button", { name: "Delete message" })).toBeFocused();
   await press("Enter");
+  await expect(page.getByRole("dialog")).toBeVisible();
   await tabTo(/^Delete message$/);
   await press("Enter");
   await someone.sees("This message was deleted.");
 
   await tabTo(/^Your account$/);
-  await press("Enter", "ArrowDown", "Enter");
+  await press("Enter");
+  await expect(page.getByRole("menuitem").first()).toBeFocused();
+  await press("ArrowDown", "Enter");
   await expect(page.getByText("You are reading as a guest.")).toBeVisible();
 });

@@ -31,8 +31,9 @@ export class Person {
   }
 
   async isLive(): Promise<void> {
+    // The app gives a stream 30 s to begin before it opens another one.
     await expect(this.page.getByTestId("connection")).toHaveAttribute("data-status", /live|caught-up/, {
-      timeout: 30_000,
+      timeout: 60_000,
     });
   }
 
@@ -40,9 +41,15 @@ export class Person {
     await this.goesTo("/sign-in");
     await this.page.getByLabel("Username").fill(username);
     await this.page.getByLabel("Password").fill(password);
-    await this.page.getByRole("button", { name: "Sign in" }).click();
+    const button = this.page.getByRole("button", { name: "Sign in" });
+    await button.click();
+    const isBusy = this.page.getByRole("alert").filter({ hasText: "temporarily unavailable" });
     // Wait until the page is left; the next one depends on where the person came from.
-    await expect(this.page).not.toHaveURL(/sign-in/);
+    await expect(async () => {
+      // On a busy machine the database may take too long, and the server asks to try again.
+      if (await isBusy.isVisible()) await button.click({ timeout: 1_000 });
+      await expect(this.page).not.toHaveURL(/sign-in/, { timeout: 3_000 });
+    }).toPass({ timeout: 60_000 });
     await this.isLive();
   }
 
@@ -75,38 +82,63 @@ export class Person {
     return this.page.getByRole("log");
   }
 
-  /** Collects all messages of the timeline in order by scrolling: the list renders only visible rows. */
+  /** Collects all messages of the room in order by scrolling: the list renders only visible rows. */
   async readsAll(): Promise<string[]> {
+    const beginning = this.log.getByText(/^This is the beginning of the room\.$|^No messages yet/);
+    await expect(async () => {
+      // An older page that has loaded moves the rows down.
+      await this.log.evaluate((log) => log.scrollTo(0, 0));
+      await expect(beginning).toBeVisible({ timeout: 200 });
+    }).toPass({ timeout: 60_000 });
     const seen = new Map<string, string>();
-    const collect = async () => {
-      const rows = await this.page.getByRole("article").evaluateAll((articles) =>
-        articles.map((article) => ({
-          id: article.getAttribute("data-message") ?? "unsent",
-          top: article.getBoundingClientRect().top,
-          text: article.querySelector(".prose-chat")?.textContent?.trim() ?? "",
-        })),
-      );
-      for (const { id, text } of rows.sort((a, b) => a.top - b.top)) seen.set(id, text);
-    };
-    const scrollTo = (top: number) => this.log.evaluate((log, to) => log.scrollTo(0, to), top);
-    let height = 0;
-    for (let next = await this.#height(); next !== height; next = await this.#height()) {
-      height = next;
-      await scrollTo(0);
-      await this.page.waitForTimeout(300);
+    for (let top = 0, isEnd = false; !isEnd; top += 300) {
+      const found = await this.log.evaluate(readAt, top);
+      for (const { id, text } of found.rows) seen.set(id, text);
+      isEnd = found.isEnd;
     }
-    for (let top = 0; top < height; top += 300) {
-      await scrollTo(top);
-      await this.page.waitForTimeout(50);
-      await collect();
-    }
-    await collect();
     return [...seen.values()];
   }
 
-  #height(): Promise<number> {
-    return this.log.evaluate((log) => log.scrollHeight);
+  /** Waits until the timeline has neither scrolled nor changed its height for a while, and returns its position. */
+  async isStill(): Promise<number> {
+    return this.log.evaluate(async (log) => {
+      const QUIET_FRAMES = 30;
+      const QUIET_MS = 700;
+      let [frames, since, last] = [0, performance.now(), ""];
+      // A page that gets no CPU has no frames either, so time alone would not do.
+      while (frames < QUIET_FRAMES || performance.now() - since < QUIET_MS) {
+        await new Promise(requestAnimationFrame);
+        const now = `${log.scrollTop} ${log.scrollHeight} ${log.clientHeight}`;
+        if (now === last) frames += 1;
+        else [frames, since, last] = [0, performance.now(), now];
+      }
+      return log.scrollTop;
+    });
   }
+}
+
+/** Scrolls to `top`, waits until rows fill the visible part, and returns the rendered messages from top to bottom. */
+async function readAt(log: Element, top: number) {
+  log.scrollTo(0, top);
+  const isFilled = () => {
+    const view = log.getBoundingClientRect();
+    const places = [...log.querySelectorAll(".column")].map((row) => row.getBoundingClientRect());
+    const isFirst = log.scrollTop < 1 || places.some((place) => place.top <= view.top + 1);
+    const isLast = isAtEnd() || places.some((place) => place.bottom >= view.bottom - 1);
+    return isFirst && isLast;
+  };
+  const isAtEnd = () => log.scrollTop + log.clientHeight >= log.scrollHeight - 1;
+  // The scroll event that makes the list render comes with the next frame.
+  do {
+    await new Promise(requestAnimationFrame);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  } while (!isFilled());
+  const rows = [...log.querySelectorAll("article")].map((article) => ({
+    id: article.getAttribute("data-message") ?? "unsent",
+    top: article.getBoundingClientRect().top,
+    text: article.querySelector(".prose-chat")?.textContent?.trim() ?? "",
+  }));
+  return { rows: rows.sort((a, b) => a.top - b.top), isEnd: isAtEnd() };
 }
 
 interface Fixtures {
@@ -132,7 +164,22 @@ export const test = base.extend<Fixtures>({
 async function pageOf(browser: Browser, contexts: BrowserContext[]): Promise<Page> {
   const context = await browser.newContext();
   contexts.push(context);
+  await context.addInitScript(endStreamsOffline);
   return context.newPage();
+}
+
+/** Playwright's `setOffline` refuses new requests only; a stream that is open would go on. */
+function endStreamsOffline(): void {
+  const open = new Set<EventSource>();
+  window.EventSource = class extends EventSource {
+    constructor(url: string | URL, options?: EventSourceInit) {
+      super(url, options);
+      open.add(this);
+    }
+  };
+  window.addEventListener("offline", () => {
+    for (const stream of open) stream.close();
+  });
 }
 
 export { expect };
