@@ -3,7 +3,7 @@
 //! A run of every test takes seconds. `PROPTEST_CASES=2000000 cargo nextest run --test hostile` searches for minutes;
 //! it replaces `cargo fuzz`, which needs a nightly compiler. The parsers of news and of HTTP heads have property tests
 //! in their modules (`src/realtime/backplane`, `src/server`), and Markdown has
-//! `frontend/src/features/timeline/rich-text.hostile.test.ts`.
+//! `frontend/src/features/timeline/rich-text/hostile.test.tsx`.
 
 use std::net::IpAddr;
 use std::time::Duration;

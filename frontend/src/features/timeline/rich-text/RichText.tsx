@@ -1,0 +1,77 @@
+import { createElement, Fragment, memo, type ReactNode } from "react";
+import { type Block, blocksOf, type Item, type TextPart } from "./blocks";
+
+/**
+ * A message's Markdown as elements; no part of it becomes HTML. A changed text replaces all elements at once, because a
+ * browser's translator may have replaced texts between them.
+ */
+export const RichText = memo(function RichText({ body }: { body: string }) {
+  return (
+    <div key={body} dir="auto" className="prose-chat">
+      {all(blocksOf(body), block)}
+    </div>
+  );
+});
+
+/** Elements at fixed places, which need no keys. */
+const all = <Part,>(parts: readonly Part[], render: (part: Part) => ReactNode): ReactNode =>
+  createElement(Fragment, null, ...parts.map(render));
+
+function block(part: Block): ReactNode {
+  switch (part.kind) {
+    case "text":
+      return <p>{all(part.content, inline)}</p>;
+    case "code":
+      return (
+        <div className="code-block">
+          {part.language && <p translate="no">{part.language}</p>}
+          <pre>
+            <code translate="no">{part.text}</code>
+          </pre>
+        </div>
+      );
+    case "quote":
+      return <blockquote>{all(part.blocks, block)}</blockquote>;
+    case "list":
+      // Safari drops the role of a list without its own markers.
+      return createElement(
+        part.isOrdered ? "ol" : "ul",
+        { role: "list", "data-loose": part.isLoose || undefined },
+        ...part.items.map(item),
+      );
+  }
+}
+
+/** The marker is text, so that it is copied, and numbers stay as typed. */
+function item({ marker, blocks }: Item): ReactNode {
+  const isBullet = marker === "-" || marker === "*";
+  return (
+    <li>
+      <span aria-hidden={isBullet || undefined}>{isBullet ? "• " : `${marker} `}</span>
+      {all(blocks, block)}
+    </li>
+  );
+}
+
+function inline(part: TextPart): ReactNode {
+  if (typeof part === "string") return part;
+  switch (part.kind) {
+    case "code":
+      return <code translate="no">{part.text}</code>;
+    case "link":
+      return (
+        <a target="_blank" rel="noopener noreferrer nofollow" href={part.href}>
+          {all(part.content, inline)}
+        </a>
+      );
+    case "heading":
+      return (
+        <strong>
+          <span className="font-normal text-muted">{part.marks}</span>
+          {all(part.content, inline)}
+        </strong>
+      );
+    default:
+      return createElement(part.kind, null, all(part.content, inline));
+  }
+}
