@@ -31,7 +31,7 @@ test.each([
   ],
   [
     "[text **bold**](https://example.org)",
-    `<p><a ${LINK} href="https://example.org">text <strong>bold</strong></a></p>`,
+    `<p><a ${LINK} href="https://example.org" title="https://example.org">text <strong>bold</strong></a></p>`,
   ],
   ["a@b.example", `<p><a ${LINK} href="mailto:a@b.example">a@b.example</a></p>`],
   ["www.example.org.", `<p><a ${LINK} href="https://www.example.org">www.example.org</a>.</p>`],
@@ -135,6 +135,32 @@ test.each([
   expect(shown(body).querySelector("a, code, strong, em, del, ol, ul, blockquote, pre")).toBeNull();
 });
 
+test.each([
+  ["[https://bank.example](https://evil.example/login)", "https://bank.example (evil.example)"],
+  ["[bank.example/a.html](https://evil.example/login)", "bank.example/a.html (evil.example)"],
+  ["[the **Bank。example**](https://evil.example)", "the Bank。example (evil.example)"],
+  ["[b\u200bank.example](https://evil.example)", "b\u200bank.example (evil.example)"],
+  ["[ｂａｎｋ.example](https://evil.example)", "ｂａｎｋ.example (evil.example)"],
+  ["[https://bаnk.example](https://bank.example)", "https://bаnk.example (bank.example)"],
+  ["[info@bank.example](mailto:info@evil.example)", "info@bank.example (info@evil.example)"],
+  ["[bank.example](https://bank.example@evil.example)", "bank.example (evil.example)"],
+  ["https://bank.example@evil.example/", "https://bank.example@evil.example/ (evil.example)"],
+  ["[README.md](https://git.example/a/README.md)", "README.md (git.example)"],
+])("%s shows where it leads", (body, text) => {
+  expect(shown(body)).toHaveTextContent(text, { normalizeWhitespace: false });
+});
+
+test.each([
+  ["[our page](https://example.org/page.html)", "our page"],
+  ["[Example.org/page.html](https://www.example.org/page.html)", "Example.org/page.html"],
+  ["[日本.example](https://日本.example/a)", "日本.example"],
+  ["https://example.org/file.tar.gz", "https://example.org/file.tar.gz"],
+  ["www.example.org/file.tar.gz", "www.example.org/file.tar.gz"],
+  ["a@b.example", "a@b.example"],
+])("%s has no note, because it leads to what it says", (body, text) => {
+  expect(shown(body).textContent).toBe(text);
+});
+
 test("an image and a link with a title are shown as typed, with their address as a link", () => {
   for (const body of ["![img](https://example.org/x)", '[a](https://example.org/x "title")']) {
     expect(shown(body)).toHaveTextContent(body);
@@ -169,6 +195,7 @@ const PIECES = [
   "\n```js\n",
   "\n|a|b|\n|-|-|\n",
   "[a](https://example.org/x)",
+  "[b.example](https://example.org/x)",
   "https://example.org/(y)",
   "www.example.org",
   "a@b.example",
@@ -184,9 +211,10 @@ const PIECES = [
 /** Letters and digits, with the targets of links, in the order of the source. */
 function written(node: Node): string {
   if (!(node instanceof Element)) return node.textContent ?? "";
+  if (node.tagName === "BDI") return "";
   const inside = [...node.childNodes].map(written).join("");
   const href = node.getAttribute("href");
-  const isBare = ["", "mailto:", "https://"].some((start) => href === start + node.textContent);
+  const isBare = ["", "mailto:", "https://"].some((start) => href === start + inside);
   return href === null || isBare ? inside : inside + href;
 }
 

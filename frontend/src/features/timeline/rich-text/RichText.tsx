@@ -60,8 +60,16 @@ function inline(part: TextPart): ReactNode {
       return <code translate="no">{part.text}</code>;
     case "link":
       return (
-        <a target="_blank" rel="noopener noreferrer nofollow" href={part.href}>
+        <a
+          target="_blank"
+          rel="noopener noreferrer nofollow"
+          href={part.href}
+          title={part.isBare ? undefined : part.href}
+        >
           {all(part.content, inline)}
+          {part.hiddenDestination !== null && (
+            <bdi translate="no" className="text-muted">{` (${part.hiddenDestination})`}</bdi>
+          )}
         </a>
       );
     case "heading":

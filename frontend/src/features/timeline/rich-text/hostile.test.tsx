@@ -59,7 +59,8 @@ const markdown = fc
 
 /** The allowed elements, and their attributes. */
 const ALLOWED: Record<string, readonly string[]> = {
-  A: ["href", "rel", "target"],
+  A: ["href", "rel", "target", "title"],
+  BDI: ["class", "translate"],
   BLOCKQUOTE: [],
   CODE: ["translate"],
   DEL: [],

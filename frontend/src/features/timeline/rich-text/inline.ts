@@ -2,13 +2,13 @@
 // takes the meaning from the next mark and is shown too; HTML and entities mean nothing.
 
 import { canClose, canOpen } from "./characters";
-import { BARE_ADDRESS, EMAIL, hrefOf, targetAt, trimmedAddress } from "./links";
+import { BARE_ADDRESS, EMAIL, hiddenDestination, hrefOf, targetAt, trimmedAddress } from "./links";
 
 export type Inline = string | { kind: "code"; text: string } | Nested;
 
 type Nested = { content: Inline[]; depth: number } & (
   | { kind: "strong" | "em" | "del" }
-  | { kind: "link"; href: string }
+  | { kind: "link"; href: string; isBare: boolean; hiddenDestination: string | null }
 );
 
 /** A possible beginning of emphasis or of a link. Its marks are text in the output until the end is found. */
@@ -68,7 +68,7 @@ class InlineParser {
     if (groups.emphasis) this.#emphasis(token, index);
     else if (groups.bracket) return this.#bracket(token, index);
     else if (groups.address) return this.#address(token, index);
-    else if (groups.email) this.#output.push(linkTo(`mailto:${token}`, [token]));
+    else if (groups.email) this.#output.push(linkTo(`mailto:${token}`, [token], true));
     else {
       this.#output.push(token);
       // Emphasis and links end at a blank line.
@@ -92,7 +92,7 @@ class InlineParser {
   #address(token: string, begin: number): number {
     const address = trimmedAddress(token);
     const href = hrefOf(address);
-    this.#output.push(href === null ? address || token : linkTo(href, [address]));
+    this.#output.push(href === null ? address || token : linkTo(href, [address], true));
     return begin + (address || token).length;
   }
 
@@ -114,7 +114,7 @@ class InlineParser {
       return end;
     }
     const content = this.#take(opener);
-    this.#output[opener.at] = linkTo(href, content.flatMap(withoutLinks));
+    this.#output[opener.at] = linkTo(href, content.flatMap(withoutLinks), false);
     // Links do not nest.
     this.#openers = this.#openers.filter(({ mark }) => mark !== "[");
     return target.end;
@@ -169,12 +169,16 @@ class InlineParser {
   }
 }
 
-const linkTo = (href: string, content: Inline[]): Inline => ({
-  kind: "link",
-  href,
-  content,
-  depth: depthOf(content) + 1,
-});
+function linkTo(href: string, content: Inline[], isBare: boolean): Inline {
+  const destination = hiddenDestination(textOf(content), href);
+  return { kind: "link", href, isBare, hiddenDestination: destination, content, depth: depthOf(content) + 1 };
+}
+
+function textOf(content: readonly Inline[]): string {
+  const text = (part: Inline) =>
+    typeof part === "string" ? part : isNested(part) ? textOf(part.content) : part.text;
+  return content.map(text).join("");
+}
 
 function emphasised(mark: string, length: number, content: Inline[]): Inline {
   const depth = depthOf(content) + 1;

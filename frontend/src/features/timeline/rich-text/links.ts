@@ -64,3 +64,24 @@ export function targetAt(text: string, at: number): { address: string; end: numb
   }
   return null;
 }
+
+/** Text that looks like the name of a host: at the beginning of an address, but not a file in its path. */
+const HOST_LIKE = /(?<=^|\/\/|[^\p{L}\p{N}./-])(?:[\p{L}\p{N}-]+\.)+(?:\p{L}{2,}|\d{1,3})/gu;
+
+/** Returns the destination of a link if its text seems to lead elsewhere, as in `[bank.example](https://evil.example)`. */
+export function hiddenDestination(text: string, href: string): string | null {
+  const { protocol, host, pathname, username } = new URL(href);
+  const destination = protocol === "mailto:" ? pathname : host;
+  if (text === href || text === destination) return username === "" ? null : destination;
+  const looks = text
+    .normalize("NFKC")
+    .replace(/\p{Cf}/gu, "")
+    .replace(/[。｡]/g, ".");
+  const shown = looks.match(HOST_LIKE) ?? [];
+  return shown.some((name) => withoutWww(hostOf(name)) !== withoutWww(destination)) ? destination : null;
+}
+
+/** The host as browsers write it: in lower case, and in Punycode if it is not ASCII. */
+const hostOf = (name: string) => (URL.canParse(`https://${name}`) ? new URL(`https://${name}`).host : name);
+
+const withoutWww = (host: string) => host.replace(/^www\./, "");
