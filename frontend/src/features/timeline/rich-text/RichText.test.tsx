@@ -1,8 +1,20 @@
 import { render } from "@testing-library/react";
 import fc from "fast-check";
 import { renderToStaticMarkup } from "react-dom/server";
-import { expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { RichText } from "./RichText";
+
+// Without a clipboard, code has no button.
+beforeEach(() => {
+  vi.stubGlobal("navigator", { clipboard: undefined });
+  vi.stubGlobal(
+    "ResizeObserver",
+    class {
+      observe() {}
+      disconnect() {}
+    },
+  );
+});
 
 /** The HTML in the outermost element. */
 const html = (body: string) =>
@@ -54,11 +66,11 @@ test.each([
   ],
   [
     "```\nlet x = 1 < 2\n```",
-    '<div class="code-block"><pre><code translate="no">let x = 1 &lt; 2</code></pre></div>',
+    '<div class="code-block"><div><span translate="no"></span></div><pre><code translate="no">let x = 1 &lt; 2</code></pre></div>',
   ],
   [
     "```rust\nlet x = 1;```\nafter",
-    '<div class="code-block"><p translate="no">rust</p><pre><code translate="no">let x = 1;</code></pre></div><p>after</p>',
+    '<div class="code-block"><div><span translate="no">rust</span></div><pre><code translate="no">let x = 1;</code></pre></div><p>after</p>',
   ],
   ["# title\ntext", '<p><strong><span class="font-normal text-muted"># </span>title</strong>\ntext</p>'],
   [
@@ -77,7 +89,7 @@ test.each([
   ],
   [
     "|a|b|\n|-|-|\n|1|2|",
-    '<div class="code-block"><pre><code translate="no">|a|b|\n|-|-|\n|1|2|</code></pre></div>',
+    '<div class="code-block"><div><span translate="no"></span></div><pre><code translate="no">|a|b|\n|-|-|\n|1|2|</code></pre></div>',
   ],
 ])("%j", (body, expected) => {
   expect(html(body)).toBe(expected);

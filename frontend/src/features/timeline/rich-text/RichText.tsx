@@ -1,5 +1,6 @@
 import { createElement, Fragment, memo, type ReactNode } from "react";
 import { type Block, blocksOf, type Item, type TextPart } from "./blocks";
+import { CodeBlock } from "./CodeBlock";
 
 /**
  * A message's Markdown as elements; no part of it becomes HTML. A changed text replaces all elements at once, because a
@@ -22,14 +23,7 @@ function block(part: Block): ReactNode {
     case "text":
       return <p>{all(part.content, inline)}</p>;
     case "code":
-      return (
-        <div className="code-block">
-          {part.language && <p translate="no">{part.language}</p>}
-          <pre>
-            <code translate="no">{part.text}</code>
-          </pre>
-        </div>
-      );
+      return <CodeBlock language={part.language} text={part.text} />;
     case "quote":
       return <blockquote>{all(part.blocks, block)}</blockquote>;
     case "list":
