@@ -245,6 +245,15 @@ pub enum Audience {
     Nobody,
 }
 
+/// A source of events. A stream carries its rooms, its user (if it has one) and the lobby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    Room(RoomId),
+    User(UserId),
+    /// Events for everyone.
+    Lobby,
+}
+
 /// An event's change to the memory of each instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -35,6 +35,9 @@ pub struct Kind {
     pub told: Option<Description>,
     /// Removes the body of a deleted message from the data. `None` for kinds whose data contains no body.
     pub redact: Option<Redact>,
+    /// The audience is [`Audience::Everyone`]: replay reads these kinds as the lobby's. The index that it uses leaves
+    /// out kinds of messages (`migrations/0015_replay.sql`).
+    pub is_for_everyone: bool,
 }
 
 /// Description of a kind in the API document.
@@ -62,7 +65,11 @@ pub type Redact = fn(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawVa
 
 impl Kind {
     const fn new(name: &'static str, audit: Audit) -> Self {
-        Self { name, audit, told: None, redact: None }
+        Self { name, audit, told: None, redact: None, is_for_everyone: false }
+    }
+
+    const fn for_everyone(self) -> Self {
+        Self { is_for_everyone: true, ..self }
     }
 
     const fn telling<T: ToSchema>(self, about: &'static str) -> Self {
@@ -111,6 +118,11 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 /// Returns the names of the kinds with this treatment in the audit trail.
 pub fn audited(audit: Audit) -> Vec<&'static str> {
     kinds().filter(|kind| kind.audit == audit).map(|kind| kind.name).collect()
+}
+
+/// Returns the names of the kinds that everyone receives.
+pub fn for_everyone() -> Vec<&'static str> {
+    kinds().filter(|kind| kind.is_for_everyone).map(|kind| kind.name).collect()
 }
 
 /// Replaces an event of a kind that this release does not know, or whose subject or detail it cannot read: no client

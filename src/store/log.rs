@@ -1,5 +1,7 @@
 //! The log: appends batches of posts and reads events.
 
+pub mod replay;
+
 use std::sync::Arc;
 
 use sqlx::{FromRow, PgExecutor};

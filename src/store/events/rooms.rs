@@ -8,13 +8,17 @@ use crate::id::RoomId;
 use crate::store::{Db, rooms};
 
 pub const KINDS: &[Kind] = &[
-    Kind::new("room.created", Audit::Yes).telling::<Room>("A room was created."),
-    Kind::new("room.renamed", Audit::Yes).telling::<Room>("A room was renamed."),
-    Kind::new("room.archived", Audit::Yes).telling::<Room>("A room was archived."),
-    Kind::new("room.restored", Audit::Yes).telling::<Room>("An archived room was restored."),
-    Kind::new("room.retention_set", Audit::Yes).telling::<Room>("The retention period of a room was changed."),
-    Kind::new("room.topic_set", Audit::Yes).telling::<Room>("The topic of a room was changed."),
+    changing("room.created", "A room was created."),
+    changing("room.renamed", "A room was renamed."),
+    changing("room.archived", "A room was archived."),
+    changing("room.restored", "An archived room was restored."),
+    changing("room.retention_set", "The retention period of a room was changed."),
+    changing("room.topic_set", "The topic of a room was changed."),
 ];
+
+const fn changing(name: &'static str, about: &'static str) -> Kind {
+    Kind::new(name, Audit::Yes).telling::<Room>(about).for_everyone()
+}
 
 /// Returns whether the room is archived after an event of this kind; `None` if the kind does not change that.
 fn archives(kind: &Kind) -> Option<bool> {

@@ -18,7 +18,8 @@ pub const KINDS: &[Kind] = &[
     rights("user.banned"),
     rights("user.unbanned"),
     Kind::new("user.erased", Audit::Yes)
-        .telling::<Author>("A user was erased. `username` is the placeholder that replaces their name."),
+        .telling::<Author>("A user was erased. `username` is the placeholder that replaces their name.")
+        .for_everyone(),
     Kind::new("sessions.ended", Audit::Yes),
 ];
 
