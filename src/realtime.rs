@@ -96,8 +96,10 @@ pub struct Shared {
     feed: Mutex<Feed>,
     /// Reads of older events; replaced when a new history begins.
     replay: RwLock<Arc<Replay>>,
-    /// Limits concurrent reads of segments, across histories.
+    /// Limits concurrent reads of older events, across histories.
     replay_turns: Turns<Share>,
+    /// Runs these reads.
+    tasks: TaskTracker,
     applied: watch::Sender<Pos>,
     epoch: watch::Sender<Arc<str>>,
     /// Set by unsigned publications.
@@ -123,8 +125,12 @@ impl Shared {
     }
 
     fn restart(&self, log: &Log, snapshot: Snapshot) {
-        *self.replay.write().expect("nothing panics while it holds the replay") =
-            Arc::new(Replay::new(log.clone(), Arc::clone(&snapshot.epoch), self.replay_turns.clone()));
+        *self.replay.write().expect("nothing panics while it holds the replay") = Arc::new(Replay::new(
+            log.clone(),
+            Arc::clone(&snapshot.epoch),
+            self.replay_turns.clone(),
+            self.tasks.clone(),
+        ));
         self.epoch.send_replace(Arc::clone(&snapshot.epoch));
         let (epoch, head) = (Arc::clone(&snapshot.epoch), snapshot.head);
         self.feed().restart(epoch, head, snapshot.into());
@@ -147,7 +153,8 @@ impl Realtime {
         let snapshot = log.snapshot(None).await?;
         let (epoch, head, chat) = (Arc::clone(&snapshot.epoch), snapshot.head, Arc::clone(&snapshot.chat));
         let replay_turns = Turns::new(READS_AT_ONCE as usize);
-        let replay = RwLock::new(Arc::new(Replay::new(log.clone(), Arc::clone(&epoch), replay_turns.clone())));
+        let replay = Replay::new(log.clone(), Arc::clone(&epoch), replay_turns.clone(), tasks.clone());
+        let replay = RwLock::new(Arc::new(replay));
         let feed = Mutex::new(Feed::new(Arc::clone(&epoch), head, snapshot.into(), ring_bytes));
         let (applied, epoch) = (watch::Sender::new(head), watch::Sender::new(epoch));
         let hints = Arc::new(Hints::default());
@@ -166,6 +173,7 @@ impl Realtime {
             feed,
             replay,
             replay_turns,
+            tasks: tasks.clone(),
             applied,
             epoch,
             hints: Arc::clone(&hints),

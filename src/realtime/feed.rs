@@ -20,7 +20,7 @@ use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::{Hub, Subscriber, SubscriberId};
 use super::mailbox::Mailbox;
 use super::presence::{Presence, Who};
-use super::replay::Share;
+use super::replay::{ReplayFilter, Share};
 use super::ring::{Entry, Ring};
 use super::sample::Sample;
 use super::topic::Interest;
@@ -78,8 +78,8 @@ pub struct Start {
 pub enum Pull {
     /// Send these; more may follow.
     Frames(Vec<Bytes>),
-    /// The next events are no longer in memory, which begins after `tail`; the feed is at `head`.
-    Older { after: Pos, tail: Pos, head: Pos },
+    /// The next events are no longer in memory; the feed is at `head`.
+    Older { after: Pos, head: Pos },
     /// Caught up: further events arrive in the mailbox. Send these online counts first.
     Live { counts: Vec<Bytes> },
     /// The stream must end.
@@ -139,35 +139,6 @@ impl Run {
             Err(frames) => frames.concat().into(),
         };
         hub.deliver(audience, run.first, &frame, sample) * count
-    }
-}
-
-/// Decides which replayed events a reader receives: those of its interest, except in rooms that were archived or
-/// unknown at registration.
-#[derive(Debug, Clone)]
-pub struct ReplayFilter {
-    pub interest: Interest,
-    pub missing: Arc<[RoomId]>,
-    /// Position up to which `missing` applies: a room that is restored later is received again.
-    pub registered_at: Pos,
-}
-
-impl ReplayFilter {
-    pub fn hears(&self, entry: &Entry) -> bool {
-        let is_missing = matches!(entry.audience, Audience::Room(room)
-            if entry.pos <= self.registered_at && self.missing.contains(&room));
-        !is_missing && self.interest.hears(entry.audience)
-    }
-
-    /// Returns the frames to send of entries that were read for a reader at `after`, and advances the reader past them.
-    /// Returns none if the reader's position or right changed during the read.
-    pub fn take_over(&self, mailbox: &Mailbox, after: Pos, entries: &[Entry]) -> Vec<Bytes> {
-        let upto = entries.last().map_or(after, |newest| newest.pos);
-        if upto <= after || mailbox.closed().is_some() || !mailbox.advance(after, upto) {
-            return Vec::new();
-        }
-        let heard = entries.iter().filter(|entry| entry.pos > after && self.hears(entry));
-        heard.filter_map(|entry| entry.frame.clone()).collect()
     }
 }
 
@@ -320,7 +291,7 @@ impl Feed {
             return Pull::Live { counts };
         }
         let Some(entries) = self.ring.since(from) else {
-            return Pull::Older { after: from, tail: self.ring.tail(), head: self.applied };
+            return Pull::Older { after: from, head: self.applied };
         };
         let mut frames = Vec::new();
         let mut bytes = 0;

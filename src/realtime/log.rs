@@ -13,6 +13,7 @@ use crate::event::{Event, Message};
 use crate::id::Pos;
 use crate::outcome::{Outcome, Posted};
 use crate::post::NewMessage;
+use crate::store::log::replay::{Found, Request};
 use crate::store::log::{Head, Snapshot};
 use crate::store::{self, Db};
 
@@ -73,12 +74,15 @@ impl Log {
         }
     }
 
-    /// Like [`read`](Self::read), but for resuming readers, over their own connections.
-    pub async fn replay(&self, after: Pos, upto: Pos) -> anyhow::Result<Vec<Event>> {
+    /// Reads missed events by topic, for resuming readers, over their own connections. The first `own` requests are
+    /// always answered, the others until there are enough events.
+    pub async fn replay(&self, epoch: &str, requests: &[Request], own: usize, upto: Pos) -> anyhow::Result<Found> {
         match self {
-            Self::Database(log) => in_time(store::log::read(&log.replay_db, after, upto)).await,
+            Self::Database(log) => in_time(store::log::replay::read(&log.replay_db, epoch, requests, own, upto))
+                .await?
+                .context("the log has another history, or lacks events that were applied"),
             #[cfg(test)]
-            Self::Memory(log) => log.read(after, upto).await,
+            Self::Memory(log) => Ok(memory::find(&log.read(Pos(0), upto).await?, requests, upto)),
         }
     }
 

@@ -31,12 +31,11 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::directory::{Directory, RoomState};
-use super::feed::{Ask, Feed, Pull, ReplayFilter};
+use super::feed::{Ask, Feed, Pull};
 use super::gate::{Gate, HOLD, Want};
 use super::hub::SubscriberId;
 use super::mailbox::{Mailbox, Next};
-use super::replay::Share;
-use super::ring::Entry;
+use super::replay::{self, ReplayFilter, Share, Stretch};
 use super::topic::Interest;
 use crate::event::{Audience, Author, DirectMessage, Effect, Event, Message};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
@@ -123,7 +122,7 @@ struct Connection {
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
     /// A read from Postgres in progress.
-    reading: Option<(Pos, Vec<Entry>)>,
+    reading: Option<(Pos, Stretch)>,
 }
 
 /// The simulated system: one instance, its database and its readers.
@@ -291,8 +290,8 @@ impl Simulation {
     /// Runs one step of a connection's task.
     fn read(&mut self, n: usize) {
         let Some(connection) = &mut self.readers[n].connection else { return };
-        if let Some((after, entries)) = connection.reading.take() {
-            let frames = connection.filter.take_over(&connection.mailbox, after, &entries);
+        if let Some((after, stretch)) = connection.reading.take() {
+            let frames = connection.filter.take_over(&connection.mailbox, after, &stretch);
             return self.send(n, &frames);
         }
         let context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -305,13 +304,9 @@ impl Simulation {
                     Pull::Frames(frames) => self.send(n, &frames),
                     Pull::Live { .. } => {}
                     Pull::Bye(_) => self.cut(n),
-                    Pull::Older { after, tail, .. } => {
-                        // Starts at the beginning of a segment, before the cursor, as `Replay` does.
-                        let begin = Pos(after.0 - after.0.rem_euclid(8));
-                        let events: Vec<_> =
-                            self.log.iter().filter(|event| event.pos > begin && event.pos <= tail).collect();
-                        let entries = events.into_iter().map(|event| Entry::new(EPOCH, event)).collect();
-                        connection.reading = Some((after, entries));
+                    Pull::Older { after, head } => {
+                        let stretch = replay::stretch(&self.log, EPOCH, &connection.filter, after, head);
+                        connection.reading = Some((after, stretch));
                     }
                 }
             }

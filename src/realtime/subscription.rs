@@ -1,17 +1,17 @@
 //! One reader's stream of events: all those after its cursor, or an explicit reset.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::cursor::Cursor;
-use super::feed::{Ask, Pull, ReplayFilter};
+use super::feed::{Ask, Pull};
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::SubscriberId;
 use super::mailbox::{Mailbox, Next};
-use super::replay::Share;
+use super::replay::{ReplayFilter, Share};
 use super::sample::Sample;
 use super::{Realtime, Shared};
 use crate::id::{Pos, RoomId};
@@ -39,17 +39,28 @@ pub struct Subscription {
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
     share: Share,
+    /// Set until it is known whether the stream begins with a replay or a reset. Locked to look and to change it.
+    count: Mutex<Option<Count>>,
     /// Position after which the stream begins.
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
     pub missing: Arc<[RoomId]>,
 }
 
+/// Counts the events that a reader has missed. Kept between calls of [`Subscription::next`], which may be cancelled.
+#[derive(Debug)]
+struct Count {
+    limit: usize,
+    missed: usize,
+    /// Position up to which the missed events have been counted.
+    counted: Arc<Mailbox>,
+}
+
 impl Realtime {
     /// Registers a reader. See [`Subscription::next`].
     ///
-    /// `replay_limit`: if more events than this were missed, the stream begins with a reset instead of a replay; `None`
-    /// always replays.
+    /// `replay_limit`: if more events than this were missed, the stream's first event is a reset instead of a replay;
+    /// `None` always replays.
     pub async fn subscribe(&self, ask: Ask, replay_limit: Option<usize>) -> Subscription {
         if let Some(cursor) = &ask.cursor {
             self.wait_for(cursor).await;
@@ -63,31 +74,24 @@ impl Realtime {
             mailbox: start.mailbox,
             filter: ReplayFilter { interest, missing: Arc::clone(&missing), registered_at: start.registered_at },
             share,
+            count: Mutex::new(None),
             cursor: start.cursor,
             rooms: start.rooms,
             missing,
         };
-        let kind = match start.reset {
-            Some(reason) => {
+        match (start.reset, replay_limit) {
+            (Some(reason), _) => {
                 let Cursor { epoch, pos } = &subscription.cursor;
                 subscription.mailbox.restart(*pos, frame::reset(epoch, *pos, reason));
-                "reset"
+                opened("reset");
             }
-            None if subscription.cursor.pos == start.registered_at => "live",
-            None => {
-                let is_too_much = match replay_limit {
-                    Some(limit) => subscription.has_missed_more_than(limit).await,
-                    None => false,
-                };
-                if is_too_much {
-                    subscription.begin_now();
-                    "reset"
-                } else {
-                    "replay"
-                }
+            (None, _) if subscription.cursor.pos == start.registered_at => opened("live"),
+            (None, None) => opened("replay"),
+            (None, Some(limit)) => {
+                let counted = Arc::new(Mailbox::behind(subscription.cursor.pos));
+                subscription.count = Mutex::new(Some(Count { limit, missed: 0, counted }));
             }
-        };
-        metrics::counter!("gapless_streams_opened_total", "resume" => kind).increment(1);
+        }
         subscription
     }
 
@@ -121,7 +125,7 @@ impl Subscription {
                 Next::Behind(from) => tokio::select! {
                     biased;
                     () = poll_fn(|context| self.mailbox.poll_called_off(context, from)) => continue,
-                    step = self.read_on(&self.mailbox, from) => step,
+                    step = self.catch_up(from) => step,
                 },
             };
             if !matches!(&step, Step::Send(frames, _) if frames.is_empty()) {
@@ -136,26 +140,44 @@ impl Subscription {
         self.mailbox.behind_from().map(|pos| frame::heartbeat(&epoch, pos))
     }
 
+    async fn catch_up(&self, from: Pos) -> Step {
+        if self.has_missed_too_much(from).await {
+            self.begin_now();
+            return Step::Send(Vec::new(), None);
+        }
+        self.read_on(&self.mailbox, from).await
+    }
+
     /// Reads one step of the log for the reader whose position is in `mailbox`. There is no await between advancing
     /// that position and returning, so that an interrupted read loses no frames.
     async fn read_on(&self, mailbox: &Mailbox, from: Pos) -> Step {
-        let pull = self.shared.feed().pull(mailbox, &self.filter, from);
+        let (pull, epoch) = {
+            let feed = self.shared.feed();
+            (feed.pull(mailbox, &self.filter, from), Arc::clone(feed.epoch()))
+        };
         match pull {
             Pull::Frames(frames) | Pull::Live { counts: frames } => Step::Send(frames, None),
             Pull::Bye(reason) => Step::Bye(reason),
-            Pull::Older { after, tail, head } => match self.read_older(mailbox, after, tail, head).await {
+            Pull::Older { after, head } => match self.read_older(mailbox, &epoch, after, head).await {
                 Some(frames) => Step::Send(frames, None),
                 None => Step::Bye(ByeReason::Busy),
             },
         }
     }
 
-    /// Reads one segment from the database; returns `None` if that fails for longer than [`READ_PATIENCE`].
-    async fn read_older(&self, mailbox: &Mailbox, after: Pos, tail: Pos, head: Pos) -> Option<Vec<Bytes>> {
+    /// Reads events from the database; returns `None` if that fails for longer than [`READ_PATIENCE`].
+    async fn read_older(&self, mailbox: &Mailbox, epoch: &str, after: Pos, head: Pos) -> Option<Vec<Bytes>> {
         let began = Instant::now();
-        let entries = loop {
-            match self.shared.replay().read(self.share, after, tail, head).await {
-                Ok(entries) => break entries,
+        let stretch = loop {
+            let replay = self.shared.replay();
+            let read = if **replay.epoch() == *epoch {
+                replay.read(self.share, &self.filter, after, head).await
+            } else {
+                // The feed is about to reset this reader.
+                Err(anyhow::anyhow!("another history has begun"))
+            };
+            match read {
+                Ok(stretch) => break stretch,
                 Err(error) if began.elapsed() > READ_PATIENCE => {
                     tracing::warn!(
                         error = format!("{error:#}"),
@@ -166,45 +188,54 @@ impl Subscription {
                 Err(_) => tokio::time::sleep(READ_PAUSE).await,
             }
         };
-        let frames = self.filter.take_over(mailbox, after, &entries);
-        if entries.last().is_none_or(|newest| newest.pos <= after) {
-            // Applied events are missing from the log: the applier will soon detect a new history.
-            tokio::time::sleep(READ_PAUSE).await;
-        }
-        Some(frames)
+        Some(self.filter.take_over(mailbox, after, &stretch))
     }
 
-    /// Returns whether the reader has missed more than `limit` events. Reads them as the reader would, with a position
-    /// of its own, and sends nothing.
-    async fn has_missed_more_than(&self, limit: usize) -> bool {
-        let probe = Mailbox::behind(self.cursor.pos);
-        let mut missed = 0;
-        while let Some(from) = probe.behind_from()
-            && from < self.filter.registered_at
+    /// Returns whether the reader, which is at `from`, has missed more events than it wants replayed. Reads them as the
+    /// reader would, with a position of its own, and sends nothing.
+    async fn has_missed_too_much(&self, from: Pos) -> bool {
+        let counting = self.count().as_ref().map(|count| Arc::clone(&count.counted));
+        let Some(counted) = counting else { return false };
+        // Another history has begun meanwhile if the reader is no longer at its cursor.
+        while from == self.cursor.pos
+            && let Some(at) = counted.behind_from()
+            && at < self.filter.registered_at
         {
-            match self.read_on(&probe, from).await {
-                Step::Send(frames, _) => missed += frames.len(),
-                // The log cannot be read now: the replay will fail in the same way and end the stream.
-                Step::Bye(_) => return false,
-            }
-            if missed > limit {
-                return true;
+            // If the log cannot be read now, the replay will fail in the same way and end the stream.
+            let Step::Send(frames, _) = self.read_on(&counted, at).await else { break };
+            let mut count = self.count();
+            let Some(count) = count.as_mut() else { break };
+            count.missed += frames.len();
+            if count.missed > count.limit {
+                break;
             }
         }
-        false
+        let is_too_much = self.count().take().is_some_and(|count| count.missed > count.limit);
+        opened(if is_too_much { "reset" } else { "replay" });
+        is_too_much
     }
 
-    /// Skips the missed events: the stream begins with a reset, at the newest position.
-    fn begin_now(&mut self) {
+    /// Skips the missed events: a reset follows, at the newest position.
+    fn begin_now(&self) {
         let feed = self.shared.feed();
-        self.cursor = Cursor { epoch: Arc::clone(feed.epoch()), pos: feed.applied() };
-        self.filter.registered_at = feed.applied();
         self.mailbox.restart(feed.applied(), frame::reset(feed.epoch(), feed.applied(), ResetReason::ReplayLimit));
     }
+
+    fn count(&self) -> MutexGuard<'_, Option<Count>> {
+        self.count.lock().expect("nothing panics while it holds the count")
+    }
+}
+
+/// Counts an opened stream.
+fn opened(resume: &'static str) {
+    metrics::counter!("gapless_streams_opened_total", "resume" => resume).increment(1);
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if self.count().is_some() {
+            opened("replay");
+        }
         self.shared.feed().unsubscribe(self.id, Instant::now());
     }
 }

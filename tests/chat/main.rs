@@ -11,6 +11,7 @@ mod addresses;
 mod archive;
 mod batches;
 mod bodies;
+mod catching_up;
 mod constraints;
 mod conversation;
 mod endings;

@@ -7,10 +7,11 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use super::CommitError;
-use crate::event::{Event, Message};
+use crate::event::{Audience, Event, Message, Topic};
 use crate::id::{Pos, Seq};
 use crate::outcome::{Outcome, Posted};
 use crate::post::NewMessage;
+use crate::store::log::replay::{Found, Part, Request};
 use crate::store::log::{Head, Snapshot};
 
 /// See the [module](self).
@@ -77,6 +78,29 @@ impl Memory {
             Commits::Refuse(_) => {}
         }
         Ok(batch.iter().map(committed).map(Posted::Accepted).map(Ok).collect())
+    }
+}
+
+/// Finds the events of topics in a list, as the database does.
+pub fn find(log: &[Event], requests: &[Request], upto: Pos) -> Found {
+    let part = |&Request { topic, after, most }: &Request| {
+        let belongs = |event: &&Event| event.pos > after && event.pos <= upto && carries(topic, event.audience);
+        let positions = log.iter().filter(belongs).map(|event| event.pos);
+        Part::new(positions.take(usize::try_from(most).unwrap()).collect(), most, upto)
+    };
+    let parts: Vec<Part> = requests.iter().map(part).collect();
+    let is_found = |event: &&Event| parts.iter().any(|part| part.positions.binary_search(&event.pos).is_ok());
+    let events = log.iter().filter(is_found).cloned().collect();
+    Found { events, parts: parts.into_iter().map(Some).collect() }
+}
+
+fn carries(topic: Topic, audience: Audience) -> bool {
+    match (topic, audience) {
+        (Topic::Room(room), Audience::Room(of)) => room == of,
+        (Topic::User(user), Audience::User(of)) => user == of,
+        (Topic::User(user), Audience::Pair(sender, recipient)) => user == sender || user == recipient,
+        (Topic::Lobby, Audience::Everyone) => true,
+        _ => false,
     }
 }
 

@@ -14,12 +14,11 @@ use crate::event::{Author, Event, Message};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::realtime::cursor::Cursor;
 use crate::realtime::directory::{Directory, RoomState};
-use crate::realtime::feed::{Ask, Feed, Pull, ReplayFilter};
+use crate::realtime::feed::{Ask, Feed, Pull};
 use crate::realtime::gate::{Gate, HOLD, Want};
 use crate::realtime::hub::SubscriberId;
 use crate::realtime::mailbox::{Mailbox, Next};
-use crate::realtime::replay::Share;
-use crate::realtime::ring::Entry;
+use crate::realtime::replay::{self, ReplayFilter, Share, Stretch};
 use crate::realtime::topic::Interest;
 use crate::store::events;
 
@@ -75,7 +74,7 @@ struct Stream {
     id: SubscriberId,
     mailbox: Arc<Mailbox>,
     filter: ReplayFilter,
-    reading: Option<(Pos, Vec<Entry>)>,
+    reading: Option<(Pos, Stretch)>,
     /// Frames pushed into the mailbox, in order.
     trace: Vec<(Pos, Pos)>,
 }
@@ -250,8 +249,8 @@ impl World {
     fn read(&mut self, client: usize) {
         let it = &mut self.clients[client];
         let stream = it.stream.as_mut().expect("only an open stream is read");
-        let frames = if let Some((after, entries)) = stream.reading.take() {
-            stream.filter.take_over(&stream.mailbox, after, &entries)
+        let frames = if let Some((after, stretch)) = stream.reading.take() {
+            stream.filter.take_over(&stream.mailbox, after, &stretch)
         } else {
             match stream.mailbox.poll_next(&Context::from_waker(Waker::noop())) {
                 Poll::Ready(Next::Frames(frames, _)) => frames,
@@ -261,9 +260,9 @@ impl World {
                         Pull::Frames(frames) => frames,
                         Pull::Live { .. } => Vec::new(),
                         Pull::Bye(reason) => panic!("nobody says {reason:?} here"),
-                        Pull::Older { after, tail, .. } => {
-                            let older = self.log.iter().filter(|event| event.pos <= tail);
-                            stream.reading = Some((after, older.map(|event| Entry::new("e", event)).collect()));
+                        Pull::Older { after, head } => {
+                            let stretch = replay::stretch(&self.log, "e", &stream.filter, after, head);
+                            stream.reading = Some((after, stretch));
                             Vec::new()
                         }
                     }
@@ -330,7 +329,7 @@ impl Client {
         let mut hasher = DefaultHasher::new();
         (self.began, self.cursor, &self.heard).hash(&mut hasher);
         if let Some(stream) = &self.stream {
-            let reading = stream.reading.as_ref().map(|(after, entries)| (*after, entries.len()));
+            let reading = stream.reading.as_ref().map(|(after, stretch)| (*after, stretch.upto, stretch.entries.len()));
             (seen_as(stream.instance), stream.mailbox.behind_from(), stream.filter.registered_at).hash(&mut hasher);
             (reading, &stream.trace).hash(&mut hasher);
         }

@@ -234,7 +234,7 @@ async fn a_deleted_body_is_never_replayed() {
         if round % 2 == 0 {
             alice.edit(message.id, &format!("unspeakable still {round}")).await;
         }
-        // Both have it in memory, or in a segment that was read for another reader.
+        // Both have it in memory, or in a run that was read for another reader.
         for server in &servers {
             let mut before = server.guest().opening().room(&room).after_event(&beginning).open().await;
             while before.next_durable().await.data["id"] != message.id.to_string() {}

@@ -12,7 +12,7 @@ const MESSAGES: i64 = 50_000;
 const WARM_UP: i64 = 2_000;
 const BATCH: i64 = 2_000;
 const RING_BYTES: usize = 8 << 20;
-/// The ring, a mailbox for each reader, segments of older events that a resume reads, and memory that the
+/// The ring, a mailbox for each reader, older events that a resume reads, and memory that the
 /// allocator keeps.
 const MOST_GROWTH_KIB: u64 = 64 * 1024;
 /// The production default: the stall timeout follows from it.
