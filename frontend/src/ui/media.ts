@@ -18,3 +18,8 @@ export function useIsWide(): boolean {
 export function hasKeyboard(): boolean {
   return window.matchMedia("(hover: hover)").matches;
 }
+
+/** Returns whether the main pointer is a finger: then Enter is a key of the on-screen keyboard, without Shift+Enter. */
+export function isTouch(): boolean {
+  return window.matchMedia?.("(pointer: coarse)").matches ?? false;
+}

@@ -11,8 +11,12 @@ const sent = () =>
     .in(LANE)
     .map(({ body }) => body);
 
+function usePointer(pointer: "fine" | "coarse") {
+  vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === `(pointer: ${pointer})` }));
+}
+
 beforeEach(() => {
-  vi.stubGlobal("matchMedia", () => ({ matches: true, addEventListener() {}, removeEventListener() {} }));
+  usePointer("fine");
   for (const { clientId } of outboxOf("ali").in(LANE)) outboxOf("ali").remove(clientId);
 });
 
@@ -74,4 +78,68 @@ test("ArrowUp edits the last message only while the field is empty", async () =>
   expect(onEditLast).toHaveBeenCalledOnce();
   await userEvent.type(field(), "text{ArrowUp}");
   expect(onEditLast).toHaveBeenCalledOnce();
+});
+
+test("on a touch screen Enter is a line break, and the button sends", async () => {
+  usePointer("coarse");
+  show();
+  expect(field()).toHaveAttribute("enterkeyhint", "enter");
+  await userEvent.type(field(), "- one{Enter}two");
+  expect(sent()).toEqual([]);
+  await userEvent.click(screen.getByRole("button", { name: "Send" }));
+  expect(sent()).toEqual(["- one\n- two"]);
+});
+
+test("Shift+Enter continues a list, and ends it at an empty item", async () => {
+  show();
+  const lineBreak = "{Shift>}{Enter}{/Shift}";
+  await userEvent.type(field(), `1. one${lineBreak}two${lineBreak}${lineBreak}after`);
+  expect(field()).toHaveValue("1. one\n2. two\nafter");
+});
+
+test("shortcuts put marks around the selected words", async () => {
+  show();
+  await userEvent.type(field(), "a word", { initialSelectionStart: 0 });
+  await userEvent.type(field(), "{Control>}b{/Control}", {
+    initialSelectionStart: 2,
+    initialSelectionEnd: 6,
+  });
+  expect(field()).toHaveValue("a **word**");
+  await userEvent.keyboard("{Control>}e{/Control}");
+  expect(field()).toHaveValue("a **`word`**");
+});
+
+test("an address pasted over words makes them a link", async () => {
+  show();
+  await userEvent.type(field(), "see this page");
+  (field() as HTMLTextAreaElement).setSelectionRange(4, 13);
+  await userEvent.paste("https://example.org/a");
+  expect(field()).toHaveValue("see [this page](https://example.org/a)");
+});
+
+test("an unknown command is held back until it is sent as text", async () => {
+  show();
+  await userEvent.type(field(), "/help me{Enter}");
+  expect(sent()).toEqual([]);
+  expect(screen.getByRole("alert")).toHaveTextContent("There is no command /help.");
+  await userEvent.type(field(), "{Backspace}");
+  await userEvent.click(screen.getByRole("button", { name: "Send as text" }));
+  expect(sent()).toEqual(["/help m"]);
+  expect(screen.queryByRole("alert")).toBeNull();
+  await userEvent.type(field(), "/usr/bin is a path{Enter}");
+  expect(sent()).toEqual(["/help m", "/usr/bin is a path"]);
+});
+
+test("without field-sizing, the field is given the height of its text", async () => {
+  vi.stubGlobal("CSS", { supports: () => false });
+  vi.spyOn(HTMLTextAreaElement.prototype, "scrollHeight", "get").mockImplementation(function (
+    this: HTMLTextAreaElement,
+  ) {
+    return 20 * this.value.split("\n").length;
+  });
+  show();
+  await userEvent.type(field(), "one{Shift>}{Enter}{/Shift}two");
+  expect(field()).toHaveStyle({ height: "40px" });
+  await userEvent.type(field(), "{Enter}");
+  expect(field()).toHaveStyle({ height: "20px" });
 });

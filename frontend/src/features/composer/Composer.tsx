@@ -1,9 +1,11 @@
 import { SendHorizontal } from "lucide-react";
-import { type KeyboardEvent, useEffect, useId, useRef } from "react";
-import { isComposing } from "../../ui/keys";
-import { hasKeyboard } from "../../ui/media";
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { Button } from "../../ui/Button";
+import { hasKeyboard, isTouch } from "../../ui/media";
 import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
+import { commandOf } from "./editing";
+import { MessageField } from "./MessageField";
 
 /** The server's limit, in characters (code points), not UTF-16 units. */
 const LONGEST_MESSAGE = 4_000;
@@ -27,25 +29,30 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   const body = text.trim();
   const length = [...body].length;
   const isTooLong = length > LONGEST_MESSAGE;
+  const command = commandOf(body);
+  const [heldBack, setHeldBack] = useState<string | null>(null);
+  const isHeldBack = command !== null && heldBack === command;
 
   // Do not open a touch keyboard uninvited; with a hardware keyboard, focus the field right away.
   useEffect(() => {
     if (hasKeyboard()) field.current?.focus({ preventScroll: true });
   }, []);
 
+  function sendUnlessCommand() {
+    if (command === null) send();
+    else setHeldBack(command);
+  }
+
   function send() {
     if (body === "" || isTooLong) return;
     outboxOf(userId).send(lane, body);
     setText("");
+    setHeldBack(null);
     field.current?.focus();
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (isComposing(event)) return;
-    if (event.key === "Enter" && !event.shiftKey) {
-      event.preventDefault();
-      send();
-    } else if (event.key === "ArrowUp" && text === "" && onEditLast) {
+    if (event.key === "ArrowUp" && text === "" && onEditLast) {
       event.preventDefault();
       onEditLast();
     }
@@ -56,26 +63,34 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        send();
+        sendUnlessCommand();
       }}
       className="column px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-4"
     >
+      {isHeldBack && (
+        <div role="alert" className="rise flex flex-wrap items-center gap-x-3 gap-y-1 px-3 pb-2 text-sm">
+          <span>{`There is no command ${command}.`}</span>
+          <Button look="quiet" className="md:min-h-8 md:text-sm" onClick={send}>
+            Send as text
+          </Button>
+        </div>
+      )}
       <div
         className={`flex items-end gap-2 rounded-2xl border bg-raised p-1.5 shadow-low transition-colors focus-within:outline-2 focus-within:-outline-offset-1 ${isPrivate ? "border-private/50 focus-within:outline-private" : "border-edge/60 focus-within:outline-accent"}`}
       >
-        <textarea
+        <MessageField
           ref={field}
           value={text}
+          onType={setText}
+          onEnter={sendUnlessCommand}
+          onKeyDown={onKeyDown}
           rows={1}
-          dir="auto"
           aria-label={label}
           aria-describedby={length >= COUNT_FROM ? countId : undefined}
           aria-invalid={isTooLong || undefined}
           placeholder={label}
-          enterKeyHint="send"
+          enterKeyHint={isTouch() ? "enter" : "send"}
           data-composer
-          onChange={(event) => setText(event.target.value)}
-          onKeyDown={onKeyDown}
           className="max-h-48 min-h-11 min-w-0 flex-1 resize-none bg-transparent px-3 py-2.5 text-base outline-none [field-sizing:content] md:min-h-9 md:py-1.5 md:text-[0.9375rem]"
         />
         {length >= COUNT_FROM && (
@@ -89,7 +104,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
         <button
           type="submit"
           aria-label="Send"
-          title="Send (Enter)"
+          title={isTouch() ? "Send" : "Send (Enter)"}
           disabled={body === "" || isTooLong}
           className={`grid size-11 shrink-0 place-items-center rounded-xl transition-opacity disabled:bg-surface disabled:text-muted md:size-9 ${button}`}
         >

@@ -1,5 +1,5 @@
 import { Lock } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useId, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import type { Author, User } from "../../api/gen/types.gen";
 import { BlankPage } from "../../ui/BlankPage";
@@ -9,6 +9,7 @@ import { INPUT_CLASS } from "../../ui/TextField";
 import { useTitle } from "../../ui/use-title";
 import { outboxOf } from "../composer/current-outbox";
 import { useDraft } from "../composer/drafts";
+import { MessageField } from "../composer/MessageField";
 import { useViewer } from "../session/use-session";
 import { PeoplePicker } from "./PeoplePicker";
 
@@ -30,6 +31,8 @@ function WriteForm({ viewer }: { viewer: User }) {
   const navigate = useNavigate();
   const [people, setPeople] = useState<readonly Author[]>([]);
   const [text, setText] = useDraft(viewer.id, "direct:several");
+  const field = useRef<HTMLTextAreaElement>(null);
+  const fieldId = useId();
   const body = text.trim();
 
   function send(event: FormEvent) {
@@ -49,13 +52,15 @@ function WriteForm({ viewer }: { viewer: User }) {
       <form onSubmit={send} className="min-h-0 flex-1 overflow-y-auto">
         <div className="mx-auto flex max-w-xl flex-col gap-6 px-5 py-6">
           <PeoplePicker chosen={people} onChange={setPeople} except={viewer.id} />
-          <label className="flex flex-col gap-1.5 text-sm font-semibold">
+          <label htmlFor={fieldId} className="flex flex-col gap-1.5 text-sm font-semibold">
             Message
-            <textarea
+            <MessageField
+              ref={field}
+              id={fieldId}
               value={text}
-              dir="auto"
+              onType={setText}
+              grows={false}
               maxLength={4000}
-              onChange={(event) => setText(event.target.value)}
               className={`${INPUT_CLASS} min-h-32 resize-y py-2.5 font-normal`}
             />
           </label>

@@ -6,7 +6,9 @@ import { timelineMessage } from "../../realtime/state";
 import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { isComposing } from "../../ui/keys";
+import { isTouch } from "../../ui/media";
 import { readDraft, writeDraft } from "../composer/drafts";
+import { MessageField } from "../composer/MessageField";
 
 interface MessageEditorProps {
   userId: string;
@@ -75,9 +77,6 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
     if (event.key === "Escape") {
       event.stopPropagation();
       giveUp();
-    } else if (event.key === "Enter" && !event.shiftKey) {
-      event.preventDefault();
-      void save();
     }
   }
 
@@ -90,13 +89,13 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
         void save();
       }}
     >
-      <textarea
+      <MessageField
         ref={field}
         value={text}
-        dir="auto"
-        aria-label="Edit message"
-        onChange={(event) => type(event.target.value)}
+        onType={type}
+        onEnter={() => void save()}
         onKeyDown={onKeyDown}
+        aria-label="Edit message"
         className="max-h-64 min-h-11 w-full resize-none rounded-xl border border-edge bg-raised px-3 py-2 text-base [field-sizing:content] md:text-[0.9375rem]"
       />
       {problem && (
@@ -111,7 +110,9 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
         <Button look="quiet" onClick={giveUp} className="md:min-h-8 md:text-sm">
           Cancel
         </Button>
-        <span className="hidden text-xs text-muted md:inline">Enter to save, Esc to cancel</span>
+        {!isTouch() && (
+          <span className="hidden text-xs text-muted md:inline">Enter to save, Esc to cancel</span>
+        )}
       </div>
     </form>
   );
