@@ -62,7 +62,9 @@ impl Options {
                 Long("seconds") => options.seconds = Some(args.value()?.parse()?),
                 Long("seed") => options.seed = args.value()?.parse()?,
                 Long("rate") => options.rate = args.value()?.parse()?,
-                Long("mutant") => options.mutant = Some(args.value()?.parse_with(Mutant::named)?),
+                Long("mutant") => {
+                    options.mutant = Some(Mutant::named(&args.value()?.string()?).map_err(anyhow::Error::msg)?);
+                }
                 Long("mutants") => options.all_mutants = true,
                 Long("judge") => options.judge = Some(args.value()?.into()),
                 Long("drill") => options.drill = Some(args.value()?.parse()?),
