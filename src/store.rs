@@ -21,6 +21,7 @@ mod route;
 mod schema;
 pub mod sessions;
 pub mod transfer;
+pub mod user_search;
 pub mod users;
 
 use std::time::{Duration, Instant};

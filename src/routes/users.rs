@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::event::{Role, User};
 use crate::extract::{Json, Path, Query};
 use crate::id::UserId;
-use crate::input::{Limit, Reason, SearchText, whole};
+use crate::input::{Limit, Reason, SearchText, not_empty, whole};
+use crate::store::user_search::{self, Place};
 use crate::store::users::{self, Account};
 
 /// A user with the restrictions that are in force.
@@ -38,6 +39,9 @@ pub struct UserDetails {
 #[derive(Serialize, ToSchema)]
 pub struct UserList {
     users: Vec<UserDetails>,
+    /// The `cursor` of the next page, which may follow a page that is not full; `null` at the end.
+    #[schema(required = true, example = "b.ali")]
+    next: Option<String>,
 }
 
 /// What users to list.
@@ -53,6 +57,20 @@ pub struct UserQuery {
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
     limit: Limit<50, 200>,
+    /// `next` of the page before.
+    #[serde(default, deserialize_with = "not_empty")]
+    #[param(value_type = Option<String>, pattern = r"^[bc]\.[!-~]{0,32}$")]
+    cursor: Option<PlaceInList>,
+}
+
+/// A cursor of the list of users.
+struct PlaceInList(Place);
+
+impl<'de> Deserialize<'de> for PlaceInList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
 }
 
 /// A role to give.
@@ -109,7 +127,8 @@ pub async fn get_me(State(app): State<App>, SignedIn(caller): SignedIn) -> Resul
 
 /// Find users.
 ///
-/// Those whose name begins with the query come first.
+/// Those whose name begins with the query come first. Among very many users, a page may be short of those whose name
+/// contains it elsewhere: `next` continues the search.
 #[utoipa::path(
     get, path = "/users", tag = "users", security(("bearer" = [])), params(UserQuery),
     responses(
@@ -123,8 +142,10 @@ pub async fn list_users(
     Query(query): Query<UserQuery>,
 ) -> Result<Json<UserList>> {
     let part = query.query.as_ref().to_ascii_lowercase();
-    let found = users::list(&app.db, &part, query.limit.rows()).await?;
-    Ok(Json(UserList { users: found.into_iter().map(UserDetails::from).collect() }))
+    let after = query.cursor.map(|PlaceInList(place)| place);
+    let found = user_search::search(&app.db, &part, after.as_ref(), query.limit.rows()).await?;
+    let users = found.accounts.into_iter().map(UserDetails::from).collect();
+    Ok(Json(UserList { users, next: found.next.map(|place| place.to_string()) }))
 }
 
 /// Give a user a role.

@@ -75,7 +75,7 @@ mod tests {
     use crate::outcome::{Posted, Refusal};
     use crate::post::NewMessage;
     use crate::store::users;
-    use crate::store::{direct_messages, log, rooms};
+    use crate::store::{direct_messages, log, rooms, user_search};
 
     async fn account(db: &Db, username: &str, role: Role) -> UserId {
         let id = UserId::new();
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(users::end_sessions(&db, ali, admin).await.unwrap(), Err(Refusal::Unknown("user")));
         assert_eq!(users::operator_set_role(&db, ali, Role::Admin).await.unwrap(), Err(Refusal::Unknown("user")));
         assert!(users::find(&db, ali).await.unwrap().is_none());
-        assert!(users::list(&db, "erased", 10).await.unwrap().is_empty());
+        assert!(user_search::search(&db, "erased", None, 10).await.unwrap().accounts.is_empty());
         let left: String =
             sqlx::query_scalar("select username from users where id = $1").bind(ali).fetch_one(&db).await.unwrap();
         assert!(users::credentials_by_name(&db, &left).await.unwrap().is_none());

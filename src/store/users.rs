@@ -34,7 +34,7 @@ pub struct Credentials {
 }
 
 #[derive(sqlx::FromRow)]
-struct AccountRow {
+pub(super) struct AccountRow {
     id: UserId,
     username: String,
     is_admin: bool,
@@ -130,23 +130,6 @@ pub async fn find(db: &Db, id: UserId) -> sqlx::Result<Option<Account>> {
     .fetch_optional(db)
     .await?;
     Ok(row.map(Account::from))
-}
-
-/// Returns the accounts whose name contains `part` (lower case), those that begin with it first.
-pub async fn list(db: &Db, part: &str, limit: i64) -> sqlx::Result<Vec<Account>> {
-    let rows: Vec<AccountRow> = sqlx::query_as(
-        "select id, username, is_admin, muted_until, mute_reason, banned_at, ban_reason
-         from accounts
-         -- Not `like`: an underscore is an ordinary character of a name.
-         where strpos(username, $1) > 0
-         order by not starts_with(username, $1), username
-         limit $2",
-    )
-    .bind(part)
-    .bind(limit)
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(Account::from).collect())
 }
 
 /// Gives `user` a role.
@@ -256,22 +239,6 @@ mod tests {
         let db = Db::from(pool);
         assert_eq!(create(&db, UserId::new(), "ali", "hash", Role::User).await.unwrap(), None);
         assert_eq!(create(&db, UserId::new(), "admin", "hash", Role::Admin).await.unwrap(), Some(Pos(1)));
-    }
-
-    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-    async fn a_search_finds_any_part_of_a_name_and_lists_prefixes_first(pool: sqlx::PgPool) {
-        let db = Db::from(pool);
-        for name in ["carla", "la_la", "lala", "zoe"] {
-            account(&db, name, Role::User).await;
-        }
-        let names = async |part, limit| {
-            let found = list(&db, part, limit).await.unwrap();
-            found.into_iter().map(|account| account.user.username.to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(names("la", 50).await, ["la_la", "lala", "carla"]);
-        assert_eq!(names("a_l", 50).await, ["la_la"], "an underscore means itself");
-        assert_eq!(names("%", 50).await, [""; 0]);
-        assert_eq!(names("", 2).await, ["carla", "la_la"]);
     }
 
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]

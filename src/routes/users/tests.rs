@@ -108,3 +108,25 @@ async fn nobody_is_found_under_an_id_that_is_nobodys(_: PgPoolOptions, database:
     }
     chat.stop().await;
 }
+
+#[sqlx::test(migrations = false)]
+async fn the_list_of_users_continues_from_its_cursor(_: PgPoolOptions, database: PgConnectOptions) {
+    let chat = Chat::start(database).await;
+    let admin = chat.admin("admin").await;
+    for name in ["ali", "alina", "kali", "zoe"] {
+        chat.user(name).await;
+    }
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    for page in 0.. {
+        let found = admin.get(&format!("/users?query=ali&limit=1{cursor}")).await.expect(200);
+        names.push(found["users"][0]["username"].clone());
+        let Some(next) = found["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+        assert!(page < 3, "it ends");
+    }
+    assert_eq!(names, ["ali", "alina", "kali"]);
+    for wrong in ["", "ali", "x.ali", "b.%00"] {
+        admin.get(&format!("/users?cursor={wrong}")).await.expect_refusal(400, "malformed");
+    }
+    chat.stop().await;
+}

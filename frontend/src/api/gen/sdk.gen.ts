@@ -347,7 +347,8 @@ export const openStream = <ThrowOnError extends boolean = false>(options?: Optio
 /**
  * Find users.
  *
- * Those whose name begins with the query come first.
+ * Those whose name begins with the query come first. Among very many users, a page may be short of those whose name
+ * contains it elsewhere: `next` continues the search.
  */
 export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>) => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -820,6 +820,10 @@ export type UserId = string;
  * Users found.
  */
 export type UserList = {
+    /**
+     * The `cursor` of the next page, which may follow a page that is not full; `null` at the end.
+     */
+    next: string | null;
     users: Array<UserDetails>;
 };
 
@@ -2321,6 +2325,10 @@ export type ListUsersData = {
          * How many; more than 200 is taken for 200.
          */
         limit?: number;
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
     };
     url: '/users';
 };

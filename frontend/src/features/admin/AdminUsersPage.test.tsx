@@ -16,6 +16,7 @@ usesServer();
 
 const NOTHING_IN_FORCE = { muted_until: null, mute_reason: null, banned_at: null, ban_reason: null };
 const admin = { ...ALI, role: "admin" as const };
+const details = (user: { id: string; username: string }) => ({ ...user, role: "user", ...NOTHING_IN_FORCE });
 let people: { id: string; username: string }[];
 let erased: string[];
 
@@ -25,10 +26,7 @@ beforeEach(() => {
   erased = [];
   chat.update((state) => withViewer(state, admin));
   server.use(
-    http.get("*/users", () => {
-      const users = people.map((user) => ({ ...user, role: "user", ...NOTHING_IN_FORCE }));
-      return HttpResponse.json({ users });
-    }),
+    http.get("*/users", () => HttpResponse.json({ users: people.map(details), next: null })),
     http.delete("*/users/:id", ({ params }) => {
       erased.push(String(params.id));
       people = people.filter(({ id }) => id !== params.id);
@@ -37,8 +35,7 @@ beforeEach(() => {
   );
 });
 
-/** Opens the page and the dialog for erasing Zoe. */
-async function askToErase() {
+function open() {
   render(
     <QueryClientProvider client={new QueryClient()}>
       <MemoryRouter>
@@ -46,6 +43,11 @@ async function askToErase() {
       </MemoryRouter>
     </QueryClientProvider>,
   );
+}
+
+/** Opens the page and the dialog for erasing Zoe. */
+async function askToErase() {
+  open();
   await userEvent.click(await screen.findByRole("button", { name: "Actions for zoe" }));
   await userEvent.click(screen.getByRole("menuitem", { name: "Erase…" }));
   expect(screen.getByRole("dialog", { name: "Permanently erase zoe?" })).toBeVisible();
@@ -84,4 +86,25 @@ test("a refusal is shown, and the dialog stays open", async () => {
 test("admins cannot erase themselves", async () => {
   await askToErase();
   expect(screen.queryByRole("button", { name: "Actions for ali" })).toBeNull();
+});
+
+test("the list continues on demand until its end", async () => {
+  const pages = {
+    "": { users: [details(ALI)], next: "b.ali" },
+    "b.ali": { users: [], next: "c.bo" },
+    "c.bo": { users: [details(ZOE)], next: null },
+  };
+  server.use(
+    http.get("*/users", ({ request }) => {
+      const cursor = new URL(request.url).searchParams.get("cursor") ?? "";
+      return HttpResponse.json(pages[cursor as keyof typeof pages]);
+    }),
+  );
+  open();
+  expect(await screen.findByText("ali")).toBeVisible();
+  expect(screen.queryByText("zoe")).toBeNull();
+  await userEvent.click(screen.getByRole("button", { name: "Show more people" }));
+  await userEvent.click(await screen.findByRole("button", { name: "Show more people", busy: false }));
+  expect(await screen.findByText("zoe")).toBeVisible();
+  expect(screen.queryByRole("button", { name: "Show more people" })).toBeNull();
 });

@@ -1,7 +1,7 @@
-import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { listUsers } from "../../api/gen/sdk.gen";
-import { answer, sentence } from "../../api/problem";
+import { sentence } from "../../api/problem";
+import { useUserSearch } from "../../api/use-user-search";
 import { Button } from "../../ui/Button";
 import { Notice } from "../../ui/Notice";
 import { TextField } from "../../ui/TextField";
@@ -9,15 +9,13 @@ import { AdminPage } from "./AdminPage";
 import { UserDialog, type UserTask } from "./UserDialog";
 import { UserRow } from "./UserRow";
 
+const PAGE = 100;
+
 export function AdminUsersPage() {
   const [query, setQuery] = useState("");
   const [task, setTask] = useState<UserTask | null>(null);
   const client = useQueryClient();
-  const found = useQuery({
-    queryKey: ["users", "admin", query],
-    queryFn: () => answer(listUsers({ query: { limit: 100, ...(query === "" ? {} : { query }) } })),
-    placeholderData: keepPreviousData,
-  });
+  const found = useUserSearch(query, PAGE);
 
   return (
     <AdminPage title="People">
@@ -36,11 +34,23 @@ export function AdminUsersPage() {
         </Notice>
       )}
       <ul aria-label="People" className="divide-y divide-line">
-        {(found.data?.users ?? []).map((user) => (
+        {(found.users ?? []).map((user) => (
           <UserRow key={user.id} user={user} onTask={(kind) => setTask({ kind, user })} />
         ))}
       </ul>
-      {found.data?.users.length === 0 && <p className="py-6 text-muted">No matching people.</p>}
+      {found.users?.length === 0 && !found.hasNextPage && (
+        <p className="py-6 text-muted">No matching people.</p>
+      )}
+      {found.hasNextPage && (
+        <Button
+          look="quiet"
+          className="mt-4 self-center"
+          isBusy={found.isFetchingNextPage}
+          onClick={() => void found.fetchNextPage()}
+        >
+          Show more people
+        </Button>
+      )}
       {task && (
         <UserDialog
           task={task}

@@ -1,14 +1,16 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { useState } from "react";
-import { listUsers } from "../../api/gen/sdk.gen";
 import type { Author } from "../../api/gen/types.gen";
-import { answer, sentence } from "../../api/problem";
+import { sentence } from "../../api/problem";
+import { useUserSearch } from "../../api/use-user-search";
 import { Avatar } from "../../ui/Avatar";
+import { Button } from "../../ui/Button";
 import { isComposing } from "../../ui/keys";
 import { hasKeyboard } from "../../ui/media";
 import { Notice } from "../../ui/Notice";
 import { TextField } from "../../ui/TextField";
+
+const PAGE = 50;
 
 interface PeoplePickerProps {
   chosen: readonly Author[];
@@ -19,12 +21,8 @@ interface PeoplePickerProps {
 
 export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
   const [query, setQuery] = useState("");
-  const found = useQuery({
-    queryKey: ["users", "picker", query],
-    queryFn: () => answer(listUsers({ query: { limit: 50, ...(query === "" ? {} : { query }) } })),
-    placeholderData: keepPreviousData,
-  });
-  const people = (found.data?.users ?? []).filter(({ id }) => id !== except);
+  const found = useUserSearch(query, PAGE);
+  const people = (found.users ?? []).filter(({ id }) => id !== except);
   const isChosen = (id: string) => chosen.some((person) => person.id === id);
   const drop = (id: string) => onChange(chosen.filter((person) => person.id !== id));
 
@@ -79,7 +77,16 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
             </label>
           </li>
         ))}
-        {found.data && people.length === 0 && <li className="px-4 py-3 text-muted">No matching people.</li>}
+        {found.users && people.length === 0 && !found.hasNextPage && (
+          <li className="px-4 py-3 text-muted">No matching people.</li>
+        )}
+        {found.hasNextPage && (
+          <li className="p-2 text-center">
+            <Button look="quiet" isBusy={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
+              Show more people
+            </Button>
+          </li>
+        )}
       </ul>
     </div>
   );
