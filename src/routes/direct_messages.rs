@@ -55,6 +55,20 @@ pub struct DirectMessages {
     cursor: String,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichConversations {
+    /// Only those whose newest message is older than this `pos`.
+    #[serde(default, deserialize_with = "not_empty")]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    before: Option<Natural>,
+    /// How many; more than 500 is taken for 500.
+    #[serde(default)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 500)]
+    limit: Limit<500, 500>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Conversation {
     /// The other one.
@@ -64,7 +78,7 @@ pub struct Conversation {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Conversations {
-    /// The one with the newest message first; of more than 500 the newest.
+    /// The one with the newest message first.
     conversations: Vec<Conversation>,
 }
 
@@ -125,11 +139,16 @@ pub async fn list_direct_messages(
 
 /// List with whom one wrote, each with the newest message.
 #[utoipa::path(
-    get, path = "/direct-messages/conversations", tag = "direct messages", security(("bearer" = [])),
-    responses((status = 200, body = Conversations))
+    get, path = "/direct-messages/conversations", tag = "direct messages", params(WhichConversations),
+    security(("bearer" = [])), responses((status = 200, body = Conversations))
 )]
-pub async fn list_conversations(State(app): State<App>, SignedIn(caller): SignedIn) -> Result<Json<Conversations>> {
-    let conversations = store::direct_messages::conversations(&app.db, caller.id)
+pub async fn list_conversations(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    Query(which): Query<WhichConversations>,
+) -> Result<Json<Conversations>> {
+    let before = which.before.map(|number| Pos(number.get()));
+    let conversations = store::direct_messages::conversations(&app.db, caller.id, before, which.limit.rows())
         .await?
         .into_iter()
         .map(|found| Conversation { user: found.user, last_message: found.last_message })
@@ -173,6 +192,8 @@ mod tests {
         let list = ali.get("/direct-messages/conversations").await.expect(200);
         let other = json!({ "id": admin.id, "username": "admin", "role": "admin" });
         assert_eq!(list["conversations"], json!([{ "user": other, "last_message": sent }]));
+        let older = format!("/direct-messages/conversations?limit=1&before={}", sent["pos"]);
+        assert_eq!(ali.get(&older).await.expect(200)["conversations"], json!([]));
         chat.guest().get("/direct-messages").await.expect_refusal(401, "unauthenticated");
         chat.stop().await;
     }

@@ -8,9 +8,6 @@ use crate::event::{Author, DirectMessage, Role, User};
 use crate::id::{ClientId, Fingerprint, MessageId, Pos, UserId};
 use crate::outcome::{Outcome, Posted};
 
-/// Maximum number of conversations in the list: the newest ones.
-const MOST_CONVERSATIONS: i64 = 500;
-
 /// A direct message to be sent.
 pub struct NewDirectMessage<'a> {
     pub id: MessageId,
@@ -114,30 +111,27 @@ pub async fn page(db: &Db, me: UserId, with: Option<UserId>, before: Option<Pos>
     Ok(Page { pos, messages })
 }
 
-/// Returns `me`'s conversations, newest first.
-pub async fn conversations(db: &Db, me: UserId) -> sqlx::Result<Vec<Conversation>> {
+/// Returns `me`'s conversations whose newest message is before a position, newest first.
+pub async fn conversations(db: &Db, me: UserId, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<Conversation>> {
     let rows = sqlx::query(
-        "with mine as (
-            select recipient_id as other, pos from direct_messages where sender_id = $1
-            union all
-            select sender_id, pos from direct_messages where recipient_id = $1
-         ), newest as (
-            select other, max(pos) as pos
-            from mine join users u on u.id = mine.other and u.erased_at is null
-            group by other order by max(pos) desc limit $2
+        "with newest as (
+            select c.pos, u.id as other_id, u.username as other, u.role = 'admin' as other_is_admin
+            from conversations c join users u on u.id = c.other_id and u.erased_at is null
+            where c.user_id = $1 and c.pos < $2
+            order by c.pos desc limit $3
          )
          select d.id, d.pos, d.client_id, d.sender_id, d.recipient_id, d.body, d.created_at,
-                s.username as sender, r.username as recipient,
-                o.id as other_id, o.username as other, o.role = 'admin' as other_is_admin
+                case when d.sender_id = $1 then me.username else n.other end as sender,
+                case when d.sender_id = $1 then n.other else me.username end as recipient,
+                n.other_id, n.other, n.other_is_admin
          from newest n
          join direct_messages d on d.pos = n.pos
-         join users s on s.id = d.sender_id
-         join users r on r.id = d.recipient_id
-         join users o on o.id = n.other
+         join users me on me.id = $1
          order by n.pos desc",
     )
     .bind(me)
-    .bind(MOST_CONVERSATIONS)
+    .bind(before.unwrap_or(Pos(i64::MAX)))
+    .bind(limit)
     .fetch_all(db)
     .await?;
 
@@ -310,13 +304,51 @@ mod tests {
         mail.sent(ADMIN, ZOE, "two").await;
         mail.sent(ALI, ADMIN, "three").await;
         let list = async |me: usize| -> Vec<(String, String)> {
-            let found = conversations(&mail.db, mail.people[me]).await.expect("a list");
+            let found = conversations(&mail.db, mail.people[me], None, 50).await.expect("a list");
             found.into_iter().map(|c| (c.user.username.to_string(), c.last_message.body.to_string())).collect()
         };
         let pair = |user: &str, body: &str| (user.to_owned(), body.to_owned());
         assert_eq!(list(ADMIN).await, [pair("ali", "three"), pair("zoe", "two")]);
         assert_eq!(list(ZOE).await, [pair("admin", "two")]);
         assert_eq!(list(OTHER_ADMIN).await, []);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn the_list_of_conversations_goes_back_by_the_position_of_their_newest_message(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let mail = Mail::new(db).await;
+        for to in [ALI, OTHER_ADMIN, ZOE, ALI] {
+            mail.sent(ADMIN, to, "hello").await;
+        }
+        let (mut names, mut before) = (Vec::new(), None);
+        while let [found] = &conversations(&mail.db, mail.people[ADMIN], before, 1).await.expect("a list")[..] {
+            names.push(found.user.username.to_string());
+            before = Some(found.last_message.pos);
+        }
+        assert_eq!(names, ["ali", "zoe", "root"]);
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn conversations_from_before_the_table_are_in_it(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let mail = Mail::new(db).await;
+        for (from, to) in [(ADMIN, ALI), (ADMIN, ZOE), (ALI, ADMIN), (ADMIN, ALI)] {
+            mail.sent(from, to, "hello").await;
+        }
+        let all = async || -> Vec<(UserId, UserId, Pos)> {
+            sqlx::query_as("select user_id, other_id, pos from conversations order by user_id, other_id")
+                .fetch_all(&mail.db)
+                .await
+                .expect("rows")
+        };
+        let kept = all().await;
+        assert_eq!(kept.len(), 4);
+        sqlx::raw_sql("delete from conversations").execute(&mail.db).await.expect("none");
+        sqlx::raw_sql(include_str!("../../migrations/0020_conversations_so_far.sql"))
+            .execute(&mail.db)
+            .await
+            .expect("added");
+        assert_eq!(all().await, kept);
     }
 
     #[sqlx::test(migrations = "./migrations")]

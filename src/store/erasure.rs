@@ -144,7 +144,7 @@ mod tests {
             Err(Refusal::Unknown("user")),
             "there is no such user now"
         );
-        assert!(direct_messages::conversations(&db, admin).await.unwrap().is_empty());
+        assert!(direct_messages::conversations(&db, admin, None, 10).await.unwrap().is_empty());
         assert!(direct_messages::page(&db, admin, None, None, 10).await.unwrap().messages.is_empty());
         assert!(direct_messages::page(&db, admin, Some(ali), None, 10).await.unwrap().messages.is_empty());
         assert_eq!(unfinished(&db).await.unwrap(), [ali]);

@@ -50,6 +50,7 @@ const RULES: &[(&str, Way)] = &[
     ("direct_messages_pkey", CHANCE),
     ("direct_messages_one_per_submit", Asked(|chat| used_client_ids_of_direct_messages(chat).boxed_local())),
     ("direct_messages_pos_key", COUNTED),
+    ("conversations_pkey", Ours("a conversation's row is changed where there is one: `on conflict do update`")),
     ("invitations_pkey", CHANCE),
     ("invitations_code_key", CHANCE),
     ("invitations_created_by_fkey", Ours("the creator is looked up under the lock, and users are never deleted")),

@@ -37,6 +37,7 @@ mod secrecy;
 mod seeded;
 mod shapes;
 mod shares;
+mod sizes;
 mod smuggling;
 mod stream_events;
 #[cfg(feature = "otlp")]

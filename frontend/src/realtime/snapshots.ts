@@ -95,14 +95,19 @@ export function withoutHole(state: ChatState, { room_id, seq }: { room_id: strin
   };
 }
 
-export function withConversations(state: ChatState, summaries: readonly ConversationSummary[]): ChatState {
+/** Adds a page of the list of conversations, which then is loaded from this `pos` on. */
+export function withConversations(
+  state: ChatState,
+  summaries: readonly ConversationSummary[],
+  from = 0,
+): ChatState {
   const standing = summaries.filter(({ user }) => !state.erased.has(user.id));
   const read = standing.map(({ user, last_message }) => {
     const known = state.conversations[user.id] ?? { messages: [], isLoaded: false, isComplete: false };
     return [user.id, { ...known, user, messages: mergeDirects(known.messages, [last_message]) }] as const;
   });
   const conversations = { ...state.conversations, ...Object.fromEntries(read) };
-  return { ...state, conversations, areConversationsLoaded: true };
+  return { ...state, conversations, conversationsFrom: Math.min(from, state.conversationsFrom ?? from) };
 }
 
 /** Adds a page of one conversation; a page shorter than requested is the oldest one. */
@@ -130,7 +135,7 @@ export function withDirects(
 /** Sets the viewer after signing in or out, and drops private data of the previous one. */
 export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
   if (state.viewer?.id === viewer?.id) return { ...state, viewer: viewer && { ...state.viewer, ...viewer } };
-  const { conversations, areConversationsLoaded } = EMPTY_STATE;
+  const { conversations, conversationsFrom } = EMPTY_STATE;
   const coverage = { ...state.coverage, directs: 0 };
-  return { ...state, viewer, conversations, areConversationsLoaded, coverage };
+  return { ...state, viewer, conversations, conversationsFrom, coverage };
 }

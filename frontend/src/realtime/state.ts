@@ -57,7 +57,8 @@ export interface ChatState {
   conversations: Readonly<Record<string, Conversation>>;
   /** Users erased while this page was open: a list on its way must not bring a conversation back. */
   erased: ReadonlySet<string>;
-  areConversationsLoaded: boolean;
+  /** `pos` from which on the list of conversations is loaded, 0 for all of it; null until it is loaded. */
+  conversationsFrom: number | null;
   coverage: Coverage;
 }
 
@@ -70,7 +71,7 @@ export const EMPTY_STATE: ChatState = {
   logs: {},
   conversations: {},
   erased: new Set(),
-  areConversationsLoaded: false,
+  conversationsFrom: null,
   coverage: { count: 0, lobby: 0, directs: 0, rooms: {} },
 };
 

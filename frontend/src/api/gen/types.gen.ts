@@ -85,7 +85,7 @@ export type Conversation = {
 
 export type Conversations = {
     /**
-     * The one with the newest message first; of more than 500 the newest.
+     * The one with the newest message first.
      */
     conversations: Array<Conversation>;
 };
@@ -1310,11 +1310,24 @@ export type PostDirectMessageResponse = PostDirectMessageResponses[keyof PostDir
 export type ListConversationsData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * Only those whose newest message is older than this `pos`.
+         */
+        before?: number;
+        /**
+         * How many; more than 500 is taken for 500.
+         */
+        limit?: number;
+    };
     url: '/direct-messages/conversations';
 };
 
 export type ListConversationsErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
     /**
      * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
      */

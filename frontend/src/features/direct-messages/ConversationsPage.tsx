@@ -1,19 +1,22 @@
 import { Lock, PenLine } from "lucide-react";
 import { Link } from "react-router";
+import { sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
-import { buttonClass } from "../../ui/Button";
+import { Button, buttonClass } from "../../ui/Button";
 import { briefTime } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
+import { Notice } from "../../ui/Notice";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
 import { useViewer } from "../session/use-session";
 import { SignInFirst } from "./SignInFirst";
-import { useConversations, useUnreadPeers } from "./use-conversations";
+import { useConversations, useOlderConversations, useUnreadPeers } from "./use-conversations";
 
 export function ConversationsPage() {
   const viewer = useViewer();
   const conversations = useConversations();
   const unread = useUnreadPeers();
+  const older = useOlderConversations();
   useTitle("Private messages");
   if (!viewer) return <SignInFirst />;
 
@@ -72,6 +75,18 @@ export function ConversationsPage() {
               </li>
             );
           })}
+          {older.error && (
+            <li>
+              <Notice tone="danger">{sentence(older.error)}</Notice>
+            </li>
+          )}
+          {older.hasOlder && (
+            <li className="p-3 text-center">
+              <Button look="quiet" isBusy={older.isLoading} onClick={older.load}>
+                Show older conversations
+              </Button>
+            </li>
+          )}
         </ul>
       )}
     </section>

@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { listConversations, listDirectMessages } from "../../api/gen/sdk.gen";
 import type { Author } from "../../api/gen/types.gen";
@@ -12,6 +12,8 @@ import { useViewer } from "../session/use-session";
 import { useReadMarks } from "../unread/read-marks";
 
 const PAGE = 50;
+/** Conversations per page of their list. */
+const LIST_PAGE = 500;
 
 /** Keeps the list of conversations up to date. Mounted once, by the shell. */
 export function useConversationsSnapshot(): void {
@@ -20,23 +22,40 @@ export function useConversationsSnapshot(): void {
   const interval = useReadingInterval();
   useQuery({
     queryKey: ["conversations", viewerId, coverage],
-    queryFn: async () => {
-      const { conversations } = await answer(listConversations());
-      chat.update((state) =>
-        state.viewer?.id === viewerId ? withConversations(state, conversations) : state,
-      );
-      return conversations.length;
-    },
+    queryFn: () => readList(viewerId),
     refetchInterval: interval,
     ...untilAnswered,
     enabled: viewerId !== undefined,
   });
 }
 
+async function readList(viewerId: string | undefined, before?: number): Promise<number> {
+  const query = { limit: LIST_PAGE, ...(before === undefined ? {} : { before }) };
+  const { conversations } = await answer(listConversations({ query }));
+  const from = conversations.length < LIST_PAGE ? 0 : (conversations.at(-1)?.last_message.pos ?? 0);
+  chat.update((state) =>
+    state.viewer?.id === viewerId ? withConversations(state, conversations, from) : state,
+  );
+  return conversations.length;
+}
+
+/** The part of the list of conversations that is loaded on demand. */
+export function useOlderConversations() {
+  const viewerId = useViewer()?.id;
+  const from = useChat((state) => state.conversationsFrom);
+  const older = useMutation({ mutationFn: (before: number) => readList(viewerId, before) });
+  return {
+    hasOlder: from !== null && from > 0,
+    isLoading: older.isPending,
+    error: older.error,
+    load: () => from !== null && older.mutate(from),
+  };
+}
+
 /** Conversations, most recent first; null until the list is loaded. */
 export function useConversations(): Conversation[] | null {
   const conversations = useChat((state) => state.conversations);
-  const isLoaded = useChat((state) => state.areConversationsLoaded);
+  const isLoaded = useChat((state) => state.conversationsFrom !== null);
   return useMemo(() => {
     if (!isLoaded) return null;
     const begun = Object.values(conversations).filter(({ messages }) => messages.length > 0);
