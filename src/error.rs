@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::outcome::Refusal;
 use crate::post::WriteError;
 
-/// One field of the input and what is wrong with it.
+/// One invalid field of the input, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     #[schema(example = "body")]
@@ -111,7 +111,7 @@ pub struct Problem {
     /// Stable: programs may compare it.
     #[schema(example = "invalid")]
     pub code: &'static str,
-    /// For people: may change.
+    /// For people; may change.
     pub detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]

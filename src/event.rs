@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::id::{ClientId, Generation, MessageId, Pos, RoomId, Seq, SessionClaim, SessionId, UserId};
 
-/// What a user may do beyond reading and writing.
+/// Rights of a user beyond reading and posting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Role {
@@ -44,7 +44,7 @@ impl Role {
     }
 }
 
-/// Who wrote, sent or received something.
+/// Author, sender or recipient of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Author {
     pub id: UserId,
@@ -52,7 +52,7 @@ pub struct Author {
     pub username: Arc<str>,
 }
 
-/// An account as everybody may see it.
+/// The public part of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     pub id: UserId,
@@ -61,7 +61,7 @@ pub struct User {
     pub role: Role,
 }
 
-/// How many are in a room now: distinct users, and guests counted by connection.
+/// Number of people in a room now: distinct users, and guests counted by connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Online {
     pub users: u32,
@@ -83,7 +83,7 @@ pub struct Room {
     pub created_at: OffsetDateTime,
     /// `seq` of the newest message; 0 in a room without any.
     pub head_seq: Seq,
-    /// Days after which a message is deleted by itself; 0 keeps for ever, `null` as the server is set.
+    /// Days after which messages are deleted automatically; 0 keeps them for ever, `null` uses the server's setting.
     #[serde(default)]
     #[schema(required = true, minimum = 0, maximum = 36_500)]
     pub retention_days: Option<i32>,
@@ -95,7 +95,7 @@ pub struct Room {
 pub struct Message {
     pub id: MessageId,
     pub room_id: RoomId,
-    /// Where it was posted, and stays.
+    /// Position of the post; edits do not change it.
     pub pos: Pos,
     pub seq: Seq,
     pub client_id: ClientId,
@@ -112,7 +112,7 @@ pub struct Message {
     pub deleted_at: Option<OffsetDateTime>,
 }
 
-/// A message for one person's eyes: nobody but sender and recipient ever receives it.
+/// A private message: only its sender and recipient ever receive it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DirectMessage {
     pub id: MessageId,
@@ -126,7 +126,7 @@ pub struct DirectMessage {
     pub created_at: OffsetDateTime,
 }
 
-/// A user's role and restrictions, as told to that user when they change.
+/// A user's role and restrictions, sent to that user when they change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Standing {
     pub id: UserId,

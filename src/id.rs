@@ -47,13 +47,13 @@ uuid_id! {
     UserId;
     /// One sign-in on one device.
     SessionId;
-    /// A way in for newcomers, where not everybody may sign up.
+    /// Sign-up codes, for servers on which not everybody may sign up.
     InvitationId;
     /// A room.
     RoomId;
     /// A message, public or direct.
     MessageId;
-    /// Chosen by the client for one submit; repeated in each retry of it.
+    /// Chosen by the client for one message; repeated in each retry.
     ClientId;
     /// One run of one instance.
     InstanceId;
@@ -79,7 +79,7 @@ impl From<SessionId> for SessionClaim {
     }
 }
 
-/// A position in the global log: 1 for the first change ever, without a gap.
+/// A position in the global log: 1 for the first change, without gaps.
 #[derive(
     Debug,
     Clone,

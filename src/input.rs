@@ -17,7 +17,7 @@ pub use self::{look::name_key, room_topic::RoomTopic};
 /// Why a text is refused: the rest of a sentence that begins with the field's name.
 pub type Refusal = &'static str;
 
-/// The words of a message: trimmed, newlines as LF, 1 to 4,000 characters.
+/// The body of a message: trimmed, newlines as LF, 1 to 4,000 characters.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 #[schema(
     value_type = String,
@@ -144,7 +144,7 @@ impl AsRef<str> for Username {
     }
 }
 
-/// A new password: 8 to 128 characters of any kind. It never shows.
+/// A new password: 8 to 128 characters of any kind.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, example = "correct horse battery")]
 pub struct Password(SecretString);
@@ -168,7 +168,7 @@ impl ExposeSecret<str> for Password {
     }
 }
 
-/// Why an admin did something: one trimmed line of at most 200 characters, which may be empty.
+/// The reason of an admin's action: one trimmed line of at most 200 characters, which may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
 #[schema(value_type = String, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", example = "advertising")]
 pub struct Reason(String);
@@ -191,7 +191,7 @@ impl AsRef<str> for Reason {
     }
 }
 
-/// What to look for: one trimmed line of at most 100 characters, which may be empty.
+/// Text to search for: one trimmed line of at most 100 characters, which may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, ToSchema)]
 #[schema(value_type = String, max_length = 100, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", example = "ali")]
 pub struct SearchText(String);

@@ -1,4 +1,4 @@
-//! What the compiler cannot check: the rules of this repository that a reader relies on.
+//! Rules of this repository that the compiler cannot check.
 //!
 //! Every rule says its reason, and every violation is listed at once.
 
@@ -23,16 +23,16 @@ const UNFINISHED: [&str; 5] = [
 /// Beginnings of paths that exist on one person's machine only.
 const MACHINES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
 
+const SOURCES: [&str; 8] =
+    ["src", "tests", "benches", "examples", "chaos/src", "client/src", "embedded-postgres/src", "xtask/src"];
+
 /// Words with which a comment opens that names its subject late or never.
 const NOT_SUBJECTS: [&str; 7] = ["What", "Who", "Whose", "How", "That", "Whether", "Where"];
 
 #[test]
 fn sources_are_tidy() {
     let mut faults = Vec::new();
-    for path in files(
-        &["src", "tests", "benches", "examples", "chaos/src", "client/src", "embedded-postgres/src", "xtask/src"],
-        "rs",
-    ) {
+    for path in files(&SOURCES, "rs") {
         let text = read(&path);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut fault = |what: String| faults.push(format!("{}: {what}", path.display()));
@@ -63,7 +63,7 @@ fn sources_are_tidy() {
 #[test]
 fn comments_name_their_subject_first() {
     let mut faults = Vec::new();
-    for path in files(&["chaos/src", "client/src", "embedded-postgres/src"], "rs") {
+    for path in files(&SOURCES, "rs") {
         for (number, line) in read(&path).lines().enumerate() {
             let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
             let first = comment.trim_start_matches(['/', '!', ' ']).split(|end: char| !end.is_alphabetic()).next();

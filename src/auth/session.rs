@@ -33,14 +33,14 @@ pub struct Session {
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     pub expires_in: u64,
-    /// Good for one use. Where the answer was lost, show the same token again: it gives the same successor for a
-    /// minute, and a new one after that. Once a successor was used, showing the token before it ends the session.
+    /// Valid for one use. If the response was lost, send the same token again: for a minute it gives the same new
+    /// token, later another one. Once a new token was used, sending the one before it ends the session.
     #[schema(example = "q2n1oJ0hYFj3x0dJtqf0uVdBcqg7mP6sYb0T9rJ3k8A")]
     pub refresh_token: String,
     pub user: User,
 }
 
-/// How the access token is shown: RFC 6750.
+/// Scheme in which the access token is presented (RFC 6750).
 #[derive(Serialize, ToSchema)]
 pub enum TokenType {
     Bearer,

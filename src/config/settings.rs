@@ -209,7 +209,7 @@ impl Settings {
     }
 }
 
-/// Who may make an account.
+/// People who may create an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Registration {

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{Refusal, line, look};
 
-/// One line of at most 250 characters; empty for nothing.
+/// One line of at most 250 characters; empty for no topic.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, max_length = 250, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$", example = "Announcements and help")]

@@ -18,11 +18,11 @@ use crate::store;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WhichEntries {
-    /// Only what is older than this `pos`.
+    /// Only messages before this `pos`.
     #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     before: Option<Natural>,
-    /// How many; more than 200 is taken for 200.
+    /// Maximum number of entries; values above 200 mean 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
     limit: Limit<50, 200>,
@@ -34,7 +34,7 @@ pub struct AuditTrail {
     entries: Vec<AuditEntry>,
 }
 
-/// One change that somebody made.
+/// One change made by somebody.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditEntry {
     pos: Pos,
@@ -46,17 +46,17 @@ pub struct AuditEntry {
     actor: Option<Author>,
     #[schema(required = true)]
     room: Option<AuditedRoom>,
-    /// Whose standing or sessions changed.
+    /// The user whose rights or sessions changed.
     #[schema(required = true)]
     user: Option<Author>,
     #[schema(required = true)]
     message_id: Option<MessageId>,
-    /// What else there is to know, such as the reason of a mute.
+    /// Further details, such as the reason of a mute.
     #[schema(value_type = Option<Object>, required = true)]
     detail: Option<serde_json::Value>,
 }
 
-/// A room by its present name.
+/// The room with its current name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuditedRoom {
     id: RoomId,

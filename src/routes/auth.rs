@@ -32,12 +32,12 @@ const REFRESH_ATTEMPTS: usize = 4;
 pub struct NewAccount {
     username: Username,
     password: Password,
-    /// An admin's invitation, where signing up takes one.
+    /// An invitation code, if signing up requires one.
     #[schema(value_type = Option<String>, example = "k7mq2xw9hd4tnp8rcv3ybz6fjg")]
     invitation: Option<SecretString>,
 }
 
-/// A name and its password. Any text may be tried.
+/// A username and a password. Any text is accepted here.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
@@ -55,7 +55,7 @@ pub struct SessionHolder {
     refresh_token: SecretString,
 }
 
-/// The password now and the one to come.
+/// The current password and the new one.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
@@ -66,7 +66,7 @@ pub struct PasswordChange {
 
 /// Sign up.
 ///
-/// Makes an account and signs it in.
+/// Creates an account and signs it in.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", request_body = NewAccount,
     responses(
@@ -197,9 +197,9 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
 
 /// Exchange a refresh token for a new session pair.
 ///
-/// The token is spent by this. Where the answer is lost, show it again: within a minute it gives the same next token, to
-/// every tab that asks, and later a new one. Once the next token was used, showing the spent one ends the whole
-/// session, since two must be holding it.
+/// This spends the token. If the response is lost, send it again: within a minute it gives the same new token, to every
+/// tab that asks, and later another one. Once the new token was used, sending the spent one ends the whole session,
+/// since somebody else must hold a copy.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "auth", request_body = SessionHolder,
     responses(
@@ -247,8 +247,7 @@ pub async fn refresh(
 
 /// Sign out.
 ///
-/// Ends the session that the refresh token belongs to. A token that is not the caller's, or not known any
-/// more, leaves nothing to do.
+/// Ends the session of the refresh token. A token that is unknown, or not the caller's, has no effect.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth", request_body = SessionHolder, security(("bearer" = [])),
     responses((status = 204, description = "The session has ended.")),
@@ -266,7 +265,7 @@ pub async fn logout(
 
 /// Sign out everywhere.
 ///
-/// Ends all sessions of the caller, this one too.
+/// Ends all sessions of the caller, including this one.
 #[utoipa::path(
     post, path = "/auth/logout-all", tag = "auth", security(("bearer" = [])),
     responses((status = 204, description = "All sessions have ended.")),

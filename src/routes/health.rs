@@ -28,14 +28,14 @@ pub struct Readiness {
     server: Server,
 }
 
-/// The process runs. It says nothing of the database, whose absence no restart of this process mends.
+/// The process runs. This does not check the database, since restarting the process would not repair it.
 #[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, body = str, content_type = "text/plain")))]
 pub async fn livez() -> &'static str {
     "alive"
 }
 
-/// Whether this instance takes traffic: it is not leaving, the database answers, and every change that is
-/// in the log has been heard of here. Looked at once a second at most, however many ask.
+/// Reports whether this instance takes traffic: it is not shutting down, the database answers, and every change in the
+/// log has been applied here. Checked at most once a second, however many requests arrive.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 200, body = Readiness),
     (status = 503, description = "`unavailable`: leaving, or behind, or the database is away"),
@@ -50,8 +50,8 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Readiness>> {
     Ok(Json(Readiness { status: "ready", server: Server::of(&app) }))
 }
 
-/// Everything that is counted, in the text format of Prometheus. Outside demo mode with the token of `METRICS_TOKEN`;
-/// where there is none, on the port of `METRICS_PORT` alone.
+/// All metrics, in the Prometheus text format. Outside demo mode this requires the token of `METRICS_TOKEN`; without
+/// one, metrics are served on the port of `METRICS_PORT` only.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses(
     (status = 200, body = str, content_type = "text/plain"),
     (status = 401, description = "`unauthenticated`: not the token of `METRICS_TOKEN`", content_type = "application/problem+json", body = Problem),

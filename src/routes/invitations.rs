@@ -19,15 +19,15 @@ use crate::input::{Limit, whole};
 use crate::store;
 use crate::store::invitations::{self, NewInvitation};
 
-/// What an invitation shall be good for.
+/// Terms of a new invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InvitationTerms {
-    /// How many accounts it is good for.
+    /// Number of accounts that it can create.
     #[serde(default)]
     #[schema(value_type = u32, required = false, minimum = 1, maximum = 1_000, default = 1)]
     max_uses: Whole<1, 1, 1_000>,
-    /// For how long: a minute to a year.
+    /// Duration: one minute to one year.
     #[serde(default)]
     #[schema(value_type = u32, required = false, minimum = 60, maximum = 31_536_000, default = 604_800)]
     expires_in_secs: Whole<604_800, 60, 31_536_000>,
@@ -57,7 +57,7 @@ impl<const DEFAULT: u32, const LEAST: u32, const MOST: u32> TryFrom<f64> for Who
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invitation {
     id: InvitationId,
-    /// Who made it; `null` where the operator did.
+    /// The admin who created it; `null` if the operator did.
     #[schema(required = true)]
     created_by: Option<Author>,
     #[serde(with = "time::serde::rfc3339")]
@@ -71,20 +71,20 @@ pub struct Invitation {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required = true)]
     revoked_at: Option<OffsetDateTime>,
-    /// Whether it lets anybody in now: not used up, expired or revoked, and its maker still an admin.
+    /// True if it can be used now: not used up, expired or revoked, and its creator is still an admin.
     is_valid: bool,
 }
 
-/// A new invitation. Not `Debug`: its code lets people in.
+/// A new invitation. Not `Debug`, since it contains the code.
 #[derive(Serialize, ToSchema)]
 pub struct MadeInvitation {
-    /// To be handed on. It is told this once.
+    /// The code to hand on. It is shown only here.
     #[schema(example = "k7mq2xw9hd4tnp8rcv3ybz6fjg")]
     code: String,
     invitation: Invitation,
 }
 
-/// Invitations made.
+/// A list of invitations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct InvitationList {
     /// Newest first.
@@ -95,15 +95,15 @@ pub struct InvitationList {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WhichInvitations {
-    /// How many; more than 200 is taken for 200.
+    /// Maximum number of invitations; values above 200 mean 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
     limit: Limit<50, 200>,
 }
 
-/// Make an invitation.
+/// Create an invitation.
 ///
-/// Where `REGISTRATION` is `invite`, its code lets newcomers sign up until it is used up, expired or revoked.
+/// If `REGISTRATION` is `invite`, its code lets newcomers sign up until it is used up, expired or revoked.
 #[utoipa::path(
     post, path = "/invitations", tag = "auth", security(("bearer" = [])), request_body = InvitationTerms,
     responses(
@@ -131,7 +131,7 @@ pub async fn create_invitation(
     Ok((StatusCode::CREATED, Json(MadeInvitation { code: code.expose().to_owned(), invitation: made.into() })))
 }
 
-/// List invitations, newest first, those that let nobody in any more among them.
+/// List invitations, newest first, including those that can no longer be used.
 #[utoipa::path(
     get, path = "/invitations", tag = "auth", security(("bearer" = [])), params(WhichInvitations),
     responses(
@@ -148,14 +148,14 @@ pub async fn list_invitations(
     Ok(Json(InvitationList { invitations: found.into_iter().map(Invitation::from).collect() }))
 }
 
-/// Take an invitation back.
+/// Revoke an invitation.
 ///
-/// From now on it lets nobody in; whoever came by it stays. Doing it twice is not an error.
+/// It can no longer be used; accounts created with it stay. Repeating this is not an error.
 #[utoipa::path(
     delete, path = "/invitations/{id}", tag = "auth", security(("bearer" = [])),
     params(("id" = InvitationId, Path)),
     responses(
-        (status = 204, description = "The invitation lets nobody in."),
+        (status = 204, description = "The invitation is revoked."),
         (status = 403, description = "`not_admin`"),
         (status = 404, description = "unknown"),
     ),

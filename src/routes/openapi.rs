@@ -34,11 +34,11 @@ const TAGS: [(&str, &str); 9] = [
     ("auth", "Sign up, sign in, stay signed in, sign out."),
     ("rooms", "Anyone reads the active rooms; admins run them."),
     ("messages", "Anyone reads; users post, and change what they posted."),
-    ("direct messages", "For the eyes of sender and recipient only; begun by admins."),
-    ("stream", "Everything that happens, as it happens."),
-    ("users", "Who is here, and what they may do."),
-    ("moderation", "What was changed, and by whom."),
-    ("operation", "For whoever keeps this running."),
+    ("direct messages", "Messages between an admin and one user, delivered to nobody else."),
+    ("stream", "Events, as they happen."),
+    ("users", "Accounts and their rights."),
+    ("moderation", "Changes by admins and operators."),
+    ("operation", "For operators."),
 ];
 
 /// The document before any operation is added.

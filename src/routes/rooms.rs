@@ -32,7 +32,7 @@ pub struct Rooms {
     cursor: String,
 }
 
-/// What an admin says about a room.
+/// Settings of a room.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoomInput {
@@ -46,11 +46,11 @@ pub struct Topic {
     topic: RoomTopic,
 }
 
-/// How long a room keeps its messages.
+/// Time for which a room keeps its messages.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
-    /// 0 keeps them for ever; `null` as long as the server is set.
+    /// Days; 0 keeps messages for ever, `null` uses the server's setting.
     // By name, so that a missing field is not the same as `null`.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(value_type = Option<i32>, required = true, minimum = 0, maximum = 36_500, example = 90)]
@@ -71,7 +71,7 @@ impl TryFrom<f64> for RetentionDays {
     }
 }
 
-/// List the rooms, with how many are in each now.
+/// List the rooms, with the number of people in each.
 #[utoipa::path(
     get, path = "/rooms", tag = "rooms", params(WhichRooms), security((), ("bearer" = [])),
     responses((status = 200, body = Rooms), (status = 403, description = "`not_admin`: archived rooms are for admins"))
@@ -144,7 +144,7 @@ pub async fn rename_room(
     room(&app, id).await
 }
 
-/// Say how long a room keeps its messages; older ones are deleted within a minute, and for good.
+/// Set the time for which a room keeps its messages; older ones are permanently deleted within a minute.
 #[utoipa::path(
     put, path = "/rooms/{id}/retention", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     request_body = Retention,
@@ -188,7 +188,7 @@ pub async fn set_topic(
     room(&app, id).await
 }
 
-/// Archive a room: it leaves every list and takes no more messages. Doing it twice is not an error.
+/// Archive a room: it leaves every list and accepts no more messages. Repeating this is not an error.
 #[utoipa::path(
     post, path = "/rooms/{id}/archive", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     responses(
@@ -207,7 +207,7 @@ pub async fn archive_room(
     room(&app, id).await
 }
 
-/// Bring an archived room back. Doing it twice is not an error.
+/// Restore an archived room. Repeating this is not an error.
 #[utoipa::path(
     post, path = "/rooms/{id}/restore", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
     responses(

@@ -26,13 +26,12 @@ const MOST_ROOMS: usize = 100;
 /// Header in which a reconnecting browser sends its last position.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What to hear, as whom, and from where. Unlike elsewhere unknown parameters are ignored, because not only the one
-/// who wrote the address adds to it: links bring `utm_source`, scripts `_`, and each refusal ends an `EventSource`
-/// for good.
+/// Rooms, token and start of a stream. Unlike elsewhere, unknown parameters are ignored: links add `utm_source`,
+/// scripts add `_`, and a refusal would end an `EventSource` for good.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct StreamQuery {
-    /// A room to hear; repeat it for more, at most 100.
+    /// A room to receive; repeat the parameter for more, at most 100.
     #[serde(default)]
     #[param(value_type = Vec<uuid::Uuid>, style = Form, explode = true, max_items = 100, required = false)]
     room: Vec<RoomId>,
@@ -49,17 +48,17 @@ pub struct StreamQuery {
     #[serde(default, rename = "lastEventId")]
     #[param(required = false, value_type = Option<String>)]
     last_event_id: Vec<String>,
-    /// More missed events than this are not replayed; a `reset` says so.
+    /// If more events than this were missed, the stream sends `reset` instead of a replay.
     #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, minimum = 0)]
     replay_limit: Option<u32>,
 }
 
-/// Hear rooms, the lobby and, with a token, one's own direct messages
+/// Receive the events of rooms, of the lobby and, with a token, of the caller's own direct messages.
 ///
-/// An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
-/// stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so. The schema `StreamEvent`
-/// describes every event.
+/// An endless event stream. The first event is `hello`; each durable event carries an `id`, from which a stream resumes
+/// without a gap or a repeat. If that is impossible, an explicit `reset` is sent. The schema `StreamEvent` describes
+/// every event.
 #[utoipa::path(
     get,
     path = "/sse",

@@ -44,16 +44,16 @@ pub struct UserList {
     next: Option<String>,
 }
 
-/// What users to list.
+/// Selection of the users to list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UserQuery {
-    /// A part of the username; all users where it is empty.
+    /// A part of the username; empty for all users.
     #[serde(default)]
     #[param(required = false)]
     query: SearchText,
-    /// How many; more than 200 is taken for 200.
+    /// Maximum number of users; values above 200 mean 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
     limit: Limit<50, 200>,
@@ -73,19 +73,19 @@ impl<'de> Deserialize<'de> for PlaceInList {
     }
 }
 
-/// A role to give.
+/// A new role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleChange {
     role: Role,
 }
 
-/// A mute: for how long, and why.
+/// A mute: its duration and reason.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mute {
     seconds: MuteSeconds,
-    /// Told to the user.
+    /// Shown to the user.
     #[serde(default)]
     #[schema(required = false)]
     reason: Reason,
@@ -109,13 +109,13 @@ impl TryFrom<f64> for MuteSeconds {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ban {
-    /// Told to the admins.
+    /// Shown to admins.
     #[serde(default)]
     #[schema(required = false)]
     reason: Reason,
 }
 
-/// Who is asking.
+/// Get the caller's account.
 #[utoipa::path(
     get, path = "/users/me", tag = "users", security(("bearer" = [])),
     responses((status = 200, description = "The caller.", body = UserDetails)),
@@ -148,7 +148,7 @@ pub async fn list_users(
     Ok(Json(UserList { users, next: found.next.map(|place| place.to_string()) }))
 }
 
-/// Give a user a role.
+/// Set a user's role.
 #[utoipa::path(
     patch, path = "/users/{id}", tag = "users", security(("bearer" = [])),
     params(("id" = UserId, Path)), request_body = RoleChange,
@@ -170,9 +170,9 @@ pub async fn set_role(
     details(&app, user).await
 }
 
-/// Mute a user for a time.
+/// Mute a user for some time.
 ///
-/// A muted user reads, and posts and edits nothing.
+/// A muted user can read, but not post or edit.
 #[utoipa::path(
     post, path = "/users/{id}/mute", tag = "users", security(("bearer" = [])),
     params(("id" = UserId, Path)), request_body = Mute,
@@ -217,7 +217,7 @@ pub async fn unmute_user(
 
 /// Ban a user.
 ///
-/// Ends all their sessions; they cannot sign in until the ban is lifted.
+/// Ends all sessions of the user, who cannot sign in until the ban is lifted.
 #[utoipa::path(
     post, path = "/users/{id}/ban", tag = "users", security(("bearer" = [])),
     params(("id" = UserId, Path)), request_body = Ban,
@@ -261,7 +261,7 @@ pub async fn unban_user(
 
 /// End a user's sessions.
 ///
-/// They may sign in again at once.
+/// The user may sign in again at once.
 #[utoipa::path(
     post, path = "/users/{id}/end-sessions", tag = "users", security(("bearer" = [])),
     params(("id" = UserId, Path)),
@@ -283,8 +283,9 @@ pub async fn end_sessions(
 
 /// Erase a user, for good.
 ///
-/// Name, password, sessions and private messages are gone when this answers, their own and those written to them.
-/// What they posted becomes tombstones under a name that says nothing; of very much the last follows within minutes.
+/// When this responds, the name, password, sessions and private messages (sent and received) are deleted. Public
+/// messages lose their bodies, and their author is shown under a placeholder name; for very many messages this takes
+/// some minutes.
 #[utoipa::path(
     delete, path = "/users/{id}", tag = "users", security(("bearer" = [])),
     params(("id" = UserId, Path)),

@@ -29,7 +29,7 @@ enum StreamEvent {
     /// Online counts that changed in rooms that the stream does not carry.
     #[serde(rename = "lobby")]
     Lobby { data: LobbyData },
-    /// Nothing happened up to this position.
+    /// The stream has passed this position; no further events up to there.
     #[serde(rename = "heartbeat")]
     Heartbeat { id: EventId, data: HeartbeatData },
     /// The access token expires in about a minute.
@@ -41,7 +41,7 @@ enum StreamEvent {
     /// This instance is shutting down: reconnect after `retry_ms`.
     #[serde(rename = "drain")]
     Drain { data: DrainData },
-    /// The last event of a stream, and why it ends.
+    /// The last event of a stream, with the reason of its end.
     #[serde(rename = "bye")]
     Bye { data: ByeData },
 }
@@ -63,7 +63,7 @@ struct HelloData {
     #[schema(required = true)]
     user: Option<User>,
     heartbeat_secs: u64,
-    /// When the access token expires; `null` for guests.
+    /// Time at which the access token expires; `null` for guests.
     #[schema(required = true)]
     expires_at: Option<OffsetDateTime>,
 }

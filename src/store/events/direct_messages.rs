@@ -11,7 +11,7 @@ use crate::store::Db;
 use crate::store::direct_messages::DirectMessageRow;
 
 const POSTED: Kind = Kind::new("direct.posted", Audit::No)
-    .telling::<DirectMessage>("A direct message was sent; only its sender and recipient hear it.");
+    .telling::<DirectMessage>("A direct message was sent. Delivered to its sender and recipient only.");
 
 pub const KINDS: &[Kind] = &[POSTED];
 

@@ -1,4 +1,4 @@
-//! How many tests passed and failed, read from what each runner prints at its end.
+//! Counts of passed and failed tests, parsed from the summary of each test runner.
 
 use std::fmt;
 use std::iter::Sum;
