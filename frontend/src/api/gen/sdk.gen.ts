@@ -42,8 +42,7 @@ export const login = <ThrowOnError extends boolean = false>(options: Options<Log
 /**
  * Sign out.
  *
- * Ends the session that the refresh token belongs to. A token that is not the caller's, or not known any
- * more, leaves nothing to do.
+ * Ends the session of the refresh token. A token that is unknown, or not the caller's, has no effect.
  */
 export const logout = <ThrowOnError extends boolean = false>(options: Options<LogoutData, ThrowOnError>) => (options.client ?? client).post<LogoutResponses, LogoutErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -58,7 +57,7 @@ export const logout = <ThrowOnError extends boolean = false>(options: Options<Lo
 /**
  * Sign out everywhere.
  *
- * Ends all sessions of the caller, this one too.
+ * Ends all sessions of the caller, including this one.
  */
 export const logoutAll = <ThrowOnError extends boolean = false>(options?: Options<LogoutAllData, ThrowOnError>) => (options?.client ?? client).post<LogoutAllResponses, LogoutAllErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -84,9 +83,9 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Exchange a refresh token for a new session pair.
  *
- * The token is spent by this. Where the answer is lost, show it again: within a minute it gives the same next token, to
- * every tab that asks, and later a new one. Once the next token was used, showing the spent one ends the whole
- * session, since two must be holding it.
+ * This spends the token. If the response is lost, send it again: within a minute it gives the same new token, to every
+ * tab that asks, and later another one. Once the new token was used, sending the spent one ends the whole session,
+ * since somebody else must hold a copy.
  */
 export const refresh = <ThrowOnError extends boolean = false>(options: Options<RefreshData, ThrowOnError>) => (options.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
     url: '/auth/refresh',
@@ -100,7 +99,7 @@ export const refresh = <ThrowOnError extends boolean = false>(options: Options<R
 /**
  * Sign up.
  *
- * Makes an account and signs it in.
+ * Creates an account and signs it in.
  */
 export const register = <ThrowOnError extends boolean = false>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
     url: '/auth/register',
@@ -112,7 +111,7 @@ export const register = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Read one's own direct messages, with everybody or with one.
+ * Read the caller's direct messages, with everybody or with one user.
  */
 export const listDirectMessages = <ThrowOnError extends boolean = false>(options?: Options<ListDirectMessagesData, ThrowOnError>) => (options?.client ?? client).get<ListDirectMessagesResponses, ListDirectMessagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -134,7 +133,7 @@ export const postDirectMessage = <ThrowOnError extends boolean = false>(options:
 });
 
 /**
- * List with whom one wrote, each with the newest message.
+ * List the caller's conversations, each with its newest message.
  */
 export const listConversations = <ThrowOnError extends boolean = false>(options?: Options<ListConversationsData, ThrowOnError>) => (options?.client ?? client).get<ListConversationsResponses, ListConversationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -143,7 +142,7 @@ export const listConversations = <ThrowOnError extends boolean = false>(options?
 });
 
 /**
- * List invitations, newest first, those that let nobody in any more among them.
+ * List invitations, newest first, including those that can no longer be used.
  */
 export const listInvitations = <ThrowOnError extends boolean = false>(options?: Options<ListInvitationsData, ThrowOnError>) => (options?.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -152,9 +151,9 @@ export const listInvitations = <ThrowOnError extends boolean = false>(options?: 
 });
 
 /**
- * Make an invitation.
+ * Create an invitation.
  *
- * Where `REGISTRATION` is `invite`, its code lets newcomers sign up until it is used up, expired or revoked.
+ * If `REGISTRATION` is `invite`, its code lets newcomers sign up until it is used up, expired or revoked.
  */
 export const createInvitation = <ThrowOnError extends boolean = false>(options: Options<CreateInvitationData, ThrowOnError>) => (options.client ?? client).post<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -167,9 +166,9 @@ export const createInvitation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Take an invitation back.
+ * Revoke an invitation.
  *
- * From now on it lets nobody in; whoever came by it stays. Doing it twice is not an error.
+ * It can no longer be used; accounts created with it stay. Repeating this is not an error.
  */
 export const revokeInvitation = <ThrowOnError extends boolean = false>(options: Options<RevokeInvitationData, ThrowOnError>) => (options.client ?? client).delete<RevokeInvitationResponses, RevokeInvitationErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -178,12 +177,12 @@ export const revokeInvitation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * The process runs. It says nothing of the database, whose absence no restart of this process mends.
+ * The process runs. This does not check the database, since restarting the process would not repair it.
  */
 export const livez = <ThrowOnError extends boolean = false>(options?: Options<LivezData, ThrowOnError>) => (options?.client ?? client).get<LivezResponses, unknown, ThrowOnError>({ url: '/livez', ...options });
 
 /**
- * Read a page of a room: the newest, or what lies before or after a `seq`.
+ * Read a page of a room: the newest messages, or those before or after a `seq`.
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -192,7 +191,8 @@ export const listMessages = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Post a message. The answer comes once it is durable; repeating it under the same `client_id` is safe for ever.
+ * Post a message. The response is sent once the message is durable; repeating the request under the same `client_id`
+ * is always safe.
  */
 export const postMessage = <ThrowOnError extends boolean = false>(options: Options<PostMessageData, ThrowOnError>) => (options.client ?? client).post<PostMessageResponses, PostMessageErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -205,7 +205,7 @@ export const postMessage = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Delete a message: its words are gone for good, its place stays. Doing it twice is not an error.
+ * Delete a message: its body is removed permanently, its place in the room stays. Repeating this is not an error.
  */
 export const deleteMessage = <ThrowOnError extends boolean = false>(options: Options<DeleteMessageData, ThrowOnError>) => (options.client ?? client).delete<DeleteMessageResponses, DeleteMessageErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -214,7 +214,7 @@ export const deleteMessage = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * Give one's own message other words.
+ * Replaces the body of the caller's own message.
  */
 export const editMessage = <ThrowOnError extends boolean = false>(options: Options<EditMessageData, ThrowOnError>) => (options.client ?? client).patch<EditMessageResponses, EditMessageErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -227,19 +227,19 @@ export const editMessage = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Everything that is counted, in the text format of Prometheus. Outside demo mode with the token of `METRICS_TOKEN`;
- * where there is none, on the port of `METRICS_PORT` alone.
+ * All metrics, in the Prometheus text format. Outside demo mode this requires the token of `METRICS_TOKEN`; without
+ * one, metrics are served on the port of `METRICS_PORT` only.
  */
 export const metrics = <ThrowOnError extends boolean = false>(options?: Options<MetricsData, ThrowOnError>) => (options?.client ?? client).get<MetricsResponses, MetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
 
 /**
- * Whether this instance takes traffic: it is not leaving, the database answers, and every change that is
- * in the log has been heard of here. Looked at once a second at most, however many ask.
+ * Reports whether this instance takes traffic: it is not shutting down, the database answers, and every change in the
+ * log has been applied here. Checked at most once a second, however many requests arrive.
  */
 export const readyz = <ThrowOnError extends boolean = false>(options?: Options<ReadyzData, ThrowOnError>) => (options?.client ?? client).get<ReadyzResponses, ReadyzErrors, ThrowOnError>({ url: '/readyz', ...options });
 
 /**
- * List the rooms, with how many are in each now.
+ * List the rooms, with the number of people in each.
  */
 export const listRooms = <ThrowOnError extends boolean = false>(options?: Options<ListRoomsData, ThrowOnError>) => (options?.client ?? client).get<ListRoomsResponses, ListRoomsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -283,7 +283,7 @@ export const renameRoom = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * Archive a room: it leaves every list and takes no more messages. Doing it twice is not an error.
+ * Archive a room: it leaves every list and accepts no more messages. Repeating this is not an error.
  */
 export const archiveRoom = <ThrowOnError extends boolean = false>(options: Options<ArchiveRoomData, ThrowOnError>) => (options.client ?? client).post<ArchiveRoomResponses, ArchiveRoomErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -292,7 +292,7 @@ export const archiveRoom = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Bring an archived room back. Doing it twice is not an error.
+ * Restore an archived room. Repeating this is not an error.
  */
 export const restoreRoom = <ThrowOnError extends boolean = false>(options: Options<RestoreRoomData, ThrowOnError>) => (options.client ?? client).post<RestoreRoomResponses, RestoreRoomErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -301,7 +301,7 @@ export const restoreRoom = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Say how long a room keeps its messages; older ones are deleted within a minute, and for good.
+ * Set the time for which a room keeps its messages; older ones are permanently deleted within a minute.
  */
 export const setRetention = <ThrowOnError extends boolean = false>(options: Options<SetRetentionData, ThrowOnError>) => (options.client ?? client).put<SetRetentionResponses, SetRetentionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -332,11 +332,11 @@ export const setTopic = <ThrowOnError extends boolean = false>(options: Options<
 export const getServer = <ThrowOnError extends boolean = false>(options?: Options<GetServerData, ThrowOnError>) => (options?.client ?? client).get<GetServerResponses, GetServerErrors, ThrowOnError>({ url: '/server', ...options });
 
 /**
- * Hear rooms, the lobby and, with a token, one's own direct messages
+ * Receive the events of rooms, of the lobby and, with a token, of the caller's own direct messages.
  *
- * An event stream without end. The first event is `hello`; each durable event carries an `id`, from which a
- * stream resumes without a gap or a repeat. Where that cannot be, an explicit `reset` says so. The schema `StreamEvent`
- * describes every event.
+ * An endless event stream. The first event is `hello`; each durable event carries an `id`, from which a stream resumes
+ * without a gap or a repeat. If that is impossible, an explicit `reset` is sent. The schema `StreamEvent` describes
+ * every event.
  */
 export const openStream = <ThrowOnError extends boolean = false>(options?: Options<OpenStreamData, ThrowOnError, OpenStreamResponse>) => (options?.client ?? client).sse.get<OpenStreamResponses, OpenStreamErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -357,7 +357,7 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Who is asking.
+ * Get the caller's account.
  */
 export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -368,8 +368,9 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 /**
  * Erase a user, for good.
  *
- * Name, password, sessions and private messages are gone when this answers, their own and those written to them.
- * What they posted becomes tombstones under a name that says nothing; of very much the last follows within minutes.
+ * When this responds, the name, password, sessions and private messages (sent and received) are deleted. Public
+ * messages lose their bodies, and their author is shown under a placeholder name; for very many messages this takes
+ * some minutes.
  */
 export const eraseUser = <ThrowOnError extends boolean = false>(options: Options<EraseUserData, ThrowOnError>) => (options.client ?? client).delete<EraseUserResponses, EraseUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -378,7 +379,7 @@ export const eraseUser = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Give a user a role.
+ * Set a user's role.
  */
 export const setRole = <ThrowOnError extends boolean = false>(options: Options<SetRoleData, ThrowOnError>) => (options.client ?? client).patch<SetRoleResponses, SetRoleErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -393,7 +394,7 @@ export const setRole = <ThrowOnError extends boolean = false>(options: Options<S
 /**
  * Ban a user.
  *
- * Ends all their sessions; they cannot sign in until the ban is lifted.
+ * Ends all sessions of the user, who cannot sign in until the ban is lifted.
  */
 export const banUser = <ThrowOnError extends boolean = false>(options: Options<BanUserData, ThrowOnError>) => (options.client ?? client).post<BanUserResponses, BanUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -408,7 +409,7 @@ export const banUser = <ThrowOnError extends boolean = false>(options: Options<B
 /**
  * End a user's sessions.
  *
- * They may sign in again at once.
+ * The user may sign in again at once.
  */
 export const endSessions = <ThrowOnError extends boolean = false>(options: Options<EndSessionsData, ThrowOnError>) => (options.client ?? client).post<EndSessionsResponses, EndSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -417,9 +418,9 @@ export const endSessions = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
- * Mute a user for a time.
+ * Mute a user for some time.
  *
- * A muted user reads, and posts and edits nothing.
+ * A muted user can read, but not post or edit.
  */
 export const muteUser = <ThrowOnError extends boolean = false>(options: Options<MuteUserData, ThrowOnError>) => (options.client ?? client).post<MuteUserResponses, MuteUserErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -5,13 +5,13 @@ export type ClientOptions = {
 };
 
 /**
- * One change that somebody made.
+ * One change made by somebody.
  */
 export type AuditEntry = {
     actor: Author | null;
     at: string;
     /**
-     * What else there is to know, such as the reason of a mute.
+     * Further details, such as the reason of a mute.
      */
     detail: {
         [key: string]: unknown;
@@ -31,7 +31,7 @@ export type AuditTrail = {
 };
 
 /**
- * A room by its present name.
+ * The room with its current name.
  */
 export type AuditedRoom = {
     id: RoomId;
@@ -39,7 +39,7 @@ export type AuditedRoom = {
 };
 
 /**
- * Who wrote, sent or received something.
+ * Author, sender or recipient of a message.
  */
 export type Author = {
     id: UserId;
@@ -51,7 +51,7 @@ export type Author = {
  */
 export type Ban = {
     /**
-     * Told to the admins.
+     * Shown to admins.
      */
     reason?: Reason;
 };
@@ -61,7 +61,7 @@ export type ByeData = {
 };
 
 /**
- * The last event of a stream, and why it ends.
+ * The last event of a stream, with the reason of its end.
  */
 export type ByeEvent = {
     data: ByeData;
@@ -71,14 +71,14 @@ export type ByeEvent = {
 export type ByeReason = 'expired' | 'revoked' | 'slow' | 'shutdown' | 'busy';
 
 /**
- * Chosen by the client for one submit; repeated in each retry of it.
+ * Chosen by the client for one message; repeated in each retry.
  */
 export type ClientId = string;
 
 export type Conversation = {
     last_message: DirectMessage;
     /**
-     * The other one.
+     * The other user.
      */
     user: User;
 };
@@ -91,7 +91,7 @@ export type Conversations = {
 };
 
 /**
- * A name and its password. Any text may be tried.
+ * A username and a password. Any text is accepted here.
  */
 export type Credentials = {
     password: string;
@@ -99,7 +99,7 @@ export type Credentials = {
 };
 
 /**
- * A message for one person's eyes: nobody but sender and recipient ever receives it.
+ * A private message: only its sender and recipient ever receive it.
  */
 export type DirectMessage = {
     body: string;
@@ -132,7 +132,7 @@ export type DirectMessages = {
 };
 
 /**
- * A direct message was sent; only its sender and recipient hear it.
+ * A direct message was sent. Delivered to its sender and recipient only.
  */
 export type DirectPostedEvent = {
     data: DirectMessage;
@@ -153,7 +153,7 @@ export type DrainEvent = {
 };
 
 /**
- * Other words for a message.
+ * A new body for a message.
  */
 export type EditInput = {
     body: MessageBody;
@@ -177,7 +177,7 @@ export type ExpiringEvent = {
 };
 
 /**
- * One field of the input and what is wrong with it.
+ * One invalid field of the input, and the reason.
  */
 export type FieldError = {
     field: string;
@@ -189,7 +189,7 @@ export type HeartbeatData = {
 };
 
 /**
- * Nothing happened up to this position.
+ * The stream has passed this position; no further events up to there.
  */
 export type HeartbeatEvent = {
     data: HeartbeatData;
@@ -203,7 +203,7 @@ export type HelloData = {
      */
     cursor: EventId;
     /**
-     * When the access token expires; `null` for guests.
+     * Time at which the access token expires; `null` for guests.
      */
     expires_at: string | null;
     heartbeat_secs: number;
@@ -233,7 +233,7 @@ export type Invitation = {
     expires_at: string;
     id: InvitationId;
     /**
-     * Whether it lets anybody in now: not used up, expired or revoked, and its maker still an admin.
+     * True if it can be used now: not used up, expired or revoked, and its creator is still an admin.
      */
     is_valid: boolean;
     max_uses: number;
@@ -242,12 +242,12 @@ export type Invitation = {
 };
 
 /**
- * A way in for newcomers, where not everybody may sign up.
+ * Sign-up codes, for servers on which not everybody may sign up.
  */
 export type InvitationId = string;
 
 /**
- * Invitations made.
+ * A list of invitations.
  */
 export type InvitationList = {
     /**
@@ -257,15 +257,15 @@ export type InvitationList = {
 };
 
 /**
- * What an invitation shall be good for.
+ * Terms of a new invitation.
  */
 export type InvitationTerms = {
     /**
-     * For how long: a minute to a year.
+     * Duration: one minute to one year.
      */
     expires_in_secs?: number;
     /**
-     * How many accounts it is good for.
+     * Number of accounts that it can create.
      */
     max_uses?: number;
 };
@@ -289,11 +289,11 @@ export type LobbyRoom = {
 };
 
 /**
- * A new invitation. Not `Debug`: its code lets people in.
+ * A new invitation. Not `Debug`, since it contains the code.
  */
 export type MadeInvitation = {
     /**
-     * To be handed on. It is told this once.
+     * The code to hand on. It is shown only here.
      */
     code: string;
     invitation: Invitation;
@@ -311,7 +311,7 @@ export type Message = {
     edited_at: string | null;
     id: MessageId;
     /**
-     * Where it was posted, and stays.
+     * Position of the post; edits do not change it.
      */
     pos: Pos;
     room_id: RoomId;
@@ -319,7 +319,7 @@ export type Message = {
 };
 
 /**
- * The words of a message: trimmed, newlines as LF, 1 to 4,000 characters.
+ * The body of a message: trimmed, newlines as LF, 1 to 4,000 characters.
  */
 export type MessageBody = string;
 
@@ -384,11 +384,11 @@ export type Messages = {
 };
 
 /**
- * A mute: for how long, and why.
+ * A mute: its duration and reason.
  */
 export type Mute = {
     /**
-     * Told to the user.
+     * Shown to the user.
      */
     reason?: Reason;
     seconds: MuteSeconds;
@@ -404,7 +404,7 @@ export type MuteSeconds = number;
  */
 export type NewAccount = {
     /**
-     * An admin's invitation, where signing up takes one.
+     * An invitation code, if signing up requires one.
      */
     invitation?: string | null;
     password: Password;
@@ -412,7 +412,7 @@ export type NewAccount = {
 };
 
 /**
- * How many are in a room now: distinct users, and guests counted by connection.
+ * Number of people in a room now: distinct users, and guests counted by connection.
  */
 export type Online = {
     guests: number;
@@ -420,12 +420,12 @@ export type Online = {
 };
 
 /**
- * A new password: 8 to 128 characters of any kind. It never shows.
+ * A new password: 8 to 128 characters of any kind.
  */
 export type Password = string;
 
 /**
- * The password now and the one to come.
+ * The current password and the new one.
  */
 export type PasswordChange = {
     current_password: string;
@@ -433,7 +433,7 @@ export type PasswordChange = {
 };
 
 /**
- * A position in the global log: 1 for the first change ever, without a gap.
+ * A position in the global log: 1 for the first change, without gaps.
  */
 export type Pos = number;
 
@@ -469,7 +469,7 @@ export type Problem = {
      */
     code: string;
     /**
-     * For people: may change.
+     * For people; may change.
      */
     detail: string;
     errors?: Array<FieldError>;
@@ -483,12 +483,12 @@ export type Readiness = {
 };
 
 /**
- * Why an admin did something: one trimmed line of at most 200 characters, which may be empty.
+ * The reason of an admin's action: one trimmed line of at most 200 characters, which may be empty.
  */
 export type Reason = string;
 
 /**
- * Who may make an account.
+ * People who may create an account.
  */
 export type Registration = 'open' | 'invite' | 'closed';
 
@@ -508,22 +508,22 @@ export type ResetEvent = {
 export type ResetReason = 'epoch' | 'replay_limit' | 'unknown_cursor';
 
 /**
- * How long a room keeps its messages.
+ * Time for which a room keeps its messages.
  */
 export type Retention = {
     /**
-     * 0 keeps them for ever; `null` as long as the server is set.
+     * Days; 0 keeps messages for ever, `null` uses the server's setting.
      */
     days: number | null;
 };
 
 /**
- * What a user may do beyond reading and writing.
+ * Rights of a user beyond reading and posting.
  */
 export type Role = 'user' | 'admin';
 
 /**
- * A role to give.
+ * A new role.
  */
 export type RoleChange = {
     role: Role;
@@ -543,7 +543,7 @@ export type Room = {
     name: string;
     online: Online;
     /**
-     * Days after which a message is deleted by itself; 0 keeps for ever, `null` as the server is set.
+     * Days after which messages are deleted automatically; 0 keeps them for ever, `null` uses the server's setting.
      */
     retention_days: number | null;
     /**
@@ -584,7 +584,7 @@ export type RoomHead = {
 export type RoomId = string;
 
 /**
- * What an admin says about a room.
+ * Settings of a room.
  */
 export type RoomInput = {
     name: RoomName;
@@ -623,7 +623,7 @@ export type RoomRetentionSetEvent = {
 };
 
 /**
- * One line of at most 250 characters; empty for nothing.
+ * One line of at most 250 characters; empty for no topic.
  */
 export type RoomTopic = string;
 
@@ -648,7 +648,7 @@ export type Rooms = {
 };
 
 /**
- * What to look for: one trimmed line of at most 100 characters, which may be empty.
+ * Text to search for: one trimmed line of at most 100 characters, which may be empty.
  */
 export type SearchText = string;
 
@@ -689,8 +689,8 @@ export type Session = {
      */
     expires_in: number;
     /**
-     * Good for one use. Where the answer was lost, show the same token again: it gives the same successor for a
-     * minute, and a new one after that. Once a successor was used, showing the token before it ends the session.
+     * Valid for one use. If the response was lost, send the same token again: for a minute it gives the same new
+     * token, later another one. Once a new token was used, sending the one before it ends the session.
      */
     refresh_token: string;
     token_type: TokenType;
@@ -705,7 +705,7 @@ export type SessionHolder = {
 };
 
 /**
- * A user's role and restrictions, as told to that user when they change.
+ * A user's role and restrictions, sent to that user when they change.
  */
 export type Standing = {
     id: UserId;
@@ -763,7 +763,7 @@ export type StreamEvent = ({
 } & UserErasedEvent);
 
 /**
- * How the access token is shown: RFC 6750.
+ * Scheme in which the access token is presented (RFC 6750).
  */
 export type TokenType = 'Bearer';
 
@@ -775,7 +775,7 @@ export type Topic = {
 };
 
 /**
- * An account as everybody may see it.
+ * The public part of an account.
  */
 export type User = {
     id: UserId;
@@ -837,11 +837,11 @@ export type ListAuditEntriesData = {
     path?: never;
     query?: {
         /**
-         * Only what is older than this `pos`.
+         * Only messages before this `pos`.
          */
         before?: number;
         /**
-         * How many; more than 200 is taken for 200.
+         * Maximum number of entries; values above 200 mean 200.
          */
         limit?: number;
     };
@@ -1197,15 +1197,15 @@ export type ListDirectMessagesData = {
     path?: never;
     query?: {
         /**
-         * Only those with this user.
+         * Only messages with this user.
          */
         with?: string;
         /**
-         * Only what is older than this `pos`.
+         * Only messages before this `pos`.
          */
         before?: number;
         /**
-         * How many; more than 200 is taken for 200.
+         * Maximum number of messages; values above 200 mean 200.
          */
         limit?: number;
     };
@@ -1316,7 +1316,7 @@ export type ListConversationsData = {
          */
         before?: number;
         /**
-         * How many; more than 500 is taken for 500.
+         * Maximum number of conversations; values above 500 mean 500.
          */
         limit?: number;
     };
@@ -1358,7 +1358,7 @@ export type ListInvitationsData = {
     path?: never;
     query?: {
         /**
-         * How many; more than 200 is taken for 200.
+         * Maximum number of invitations; values above 200 mean 200.
          */
         limit?: number;
     };
@@ -1492,7 +1492,7 @@ export type RevokeInvitationError = RevokeInvitationErrors[keyof RevokeInvitatio
 
 export type RevokeInvitationResponses = {
     /**
-     * The invitation lets nobody in.
+     * The invitation is revoked.
      */
     204: void;
 };
@@ -1521,15 +1521,15 @@ export type ListMessagesData = {
     query: {
         room_id: string;
         /**
-         * Only what is older than this `seq`.
+         * Only messages before this `seq`.
          */
         before?: number;
         /**
-         * Only what is newer than this `seq`; the page then begins there instead of ending at the newest.
+         * Only messages after this `seq`: the page then begins there instead of ending at the newest.
          */
         after?: number;
         /**
-         * How many; more than 200 is taken for 200.
+         * Maximum number of messages; values above 200 mean 200.
          */
         limit?: number;
     };
@@ -2276,7 +2276,7 @@ export type OpenStreamData = {
     path?: never;
     query?: {
         /**
-         * A room to hear; repeat it for more, at most 100.
+         * A room to receive; repeat the parameter for more, at most 100.
          */
         room?: Array<string>;
         /**
@@ -2293,7 +2293,7 @@ export type OpenStreamData = {
          */
         lastEventId?: string;
         /**
-         * More missed events than this are not replayed; a `reset` says so.
+         * If more events than this were missed, the stream sends `reset` instead of a replay.
          */
         replay_limit?: number;
     };
@@ -2331,11 +2331,11 @@ export type ListUsersData = {
     path?: never;
     query?: {
         /**
-         * A part of the username; all users where it is empty.
+         * A part of the username; empty for all users.
          */
         query?: SearchText;
         /**
-         * How many; more than 200 is taken for 200.
+         * Maximum number of users; values above 200 mean 200.
          */
         limit?: number;
         /**
