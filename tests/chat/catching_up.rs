@@ -12,10 +12,25 @@ use crate::actors::{Database, FOUNDER, Launch, PASSWORD, Program, User};
 const TINY_RING: usize = 2_000;
 const READS: &str = "gapless_replay_reads_total";
 
-async fn start(database: &Database) -> (Program, User) {
-    let program = Launch::on(&database.url()).with("REPLAY_RING_BYTES", TINY_RING).start().await;
-    let founder = User::sign_in(program.guest(), FOUNDER, PASSWORD).await;
-    (program, founder)
+/// A cursor in a quiet room, where ten messages were posted after it, each followed by many in another room.
+struct Missed {
+    program: Program,
+    founder: User,
+    quiet: Room,
+    cursor: String,
+}
+
+impl Missed {
+    /// `busy`: number of messages in the other room after each of the quiet one.
+    async fn start(database: &Database, busy: i32) -> Self {
+        let program = Launch::on(&database.url()).with("REPLAY_RING_BYTES", TINY_RING).start().await;
+        let founder = User::sign_in(program.guest(), FOUNDER, PASSWORD).await;
+        let (quiet, other) = (founder.create_room("quiet").await, founder.create_room("busy").await);
+        let cursor = program.guest().listen(&quiet).await.cursor;
+        post(&database.pool(), &founder, &quiet, &other, busy, 10).await;
+        program.is_ready().await;
+        Self { program, founder, quiet, cursor }
+    }
 }
 
 /// Posts by SQL: one message to the quiet room before each `busy` to the other one.
@@ -45,11 +60,7 @@ async fn post(db: &Db, author: &User, quiet: &Room, other: &Room, busy: i32, rou
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_of_a_quiet_room_is_live_after_three_reads_at_most() {
     let database = Database::create().await;
-    let (program, founder) = start(&database).await;
-    let (quiet, busy) = (founder.create_room("quiet").await, founder.create_room("busy").await);
-    let cursor = program.guest().listen(&quiet).await.cursor;
-    post(&database.pool(), &founder, &quiet, &busy, 300, 10).await;
-    program.is_ready().await;
+    let Missed { program, founder, quiet, cursor } = Missed::start(&database, 300).await;
 
     for limit in [None, Some(500)] {
         let before = program.metric(READS, "").await;
@@ -75,11 +86,7 @@ async fn a_reader_of_a_quiet_room_is_live_after_three_reads_at_most() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_readers_who_resume_together_share_two_reads_at_most() {
     let database = Database::create().await;
-    let (program, founder) = start(&database).await;
-    let (quiet, busy) = (founder.create_room("quiet").await, founder.create_room("busy").await);
-    let cursor = program.guest().listen(&quiet).await.cursor;
-    post(&database.pool(), &founder, &quiet, &busy, 100, 10).await;
-    program.is_ready().await;
+    let Missed { program, quiet, cursor, .. } = Missed::start(&database, 100).await;
 
     let before = program.metric(READS, "").await;
     let mut crowd = JoinSet::new();
@@ -103,11 +110,7 @@ async fn two_hundred_readers_who_resume_together_share_two_reads_at_most() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hello_comes_before_it_is_known_how_much_was_missed() {
     let database = Database::create().await;
-    let (program, founder) = start(&database).await;
-    let (quiet, busy) = (founder.create_room("quiet").await, founder.create_room("busy").await);
-    let cursor = program.guest().listen(&quiet).await.cursor;
-    post(&database.pool(), &founder, &quiet, &busy, 100, 10).await;
-    program.is_ready().await;
+    let Missed { program, founder, quiet, cursor } = Missed::start(&database, 100).await;
 
     // Nobody can read the log: `hello` comes nevertheless, at the cursor, so that a stream that is cut now resumes there.
     let db = database.pool();
