@@ -97,7 +97,7 @@ function Drawer({ onClose }: { onClose(): void }) {
       aria-label="Rooms and messages"
       onClose={onClose}
       onClick={(event) => event.target === event.currentTarget && onClose()}
-      className="m-0 h-dvh max-h-none w-[min(20rem,86vw)] border-r border-line p-0 text-ink shadow-float"
+      className="slide m-0 h-dvh max-h-none w-[min(20rem,86vw)] border-r border-line p-0 text-ink shadow-float"
     >
       <Sidebar />
     </dialog>

@@ -5,7 +5,7 @@ type Look = "solid" | "quiet" | "danger" | "private";
 const LOOKS: Record<Look, string> = {
   solid: "bg-accent text-on-accent hover:bg-accent-strong",
   quiet: "bg-raised text-ink border border-line hover:border-edge hover:bg-surface",
-  danger: "bg-danger text-on-danger hover:brightness-110",
+  danger: "bg-danger-fill text-on-danger hover:brightness-110",
   private: "bg-private text-on-private hover:brightness-110",
 };
 
