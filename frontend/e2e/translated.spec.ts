@@ -216,7 +216,7 @@ test("a member's and an admin's pages keep working under a translator", async ({
   await page.getByLabel("Current password").fill("not the password");
   await page.getByLabel("New password").fill("another password");
   await page.getByRole("button", { name: "Change password" }).click();
-  await expect(page.getByRole("alert")).toBeVisible();
+  await expect(page.getByText("This is not your current password")).toBeVisible();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await expect(page.getByText("You are browsing as a guest.")).toBeVisible();
   await isWhole(page);

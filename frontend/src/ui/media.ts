@@ -16,7 +16,7 @@ export function useIsWide(): boolean {
 
 /** Returns whether typing works without an on-screen keyboard, which would cover half of the page. */
 export function hasKeyboard(): boolean {
-  return window.matchMedia("(hover: hover)").matches;
+  return window.matchMedia?.("(hover: hover)").matches ?? true;
 }
 
 /** Returns whether the main pointer is a finger: then Enter is a key of the on-screen keyboard, without Shift+Enter. */

@@ -43,15 +43,68 @@ async function submit(button: string) {
   await userEvent.click(screen.getByRole("button", { name: button }));
 }
 
-test("a taken name is reported at the field, and the form keeps its values", async () => {
-  const errors = [{ field: "username", message: "This name is taken." }];
-  const problem = { title: "Conflict", status: 409, code: "username_taken", detail: "Taken.", errors };
+test("a taken name is reported at the field, which gets the focus, and the form keeps its values", async () => {
+  const problem = {
+    title: "Conflict",
+    status: 409,
+    code: "username_taken",
+    detail: "This username is taken.",
+  };
   server.use(http.post("*/auth/register", () => HttpResponse.json(problem, { status: 409 })));
   show("/sign-up");
   await submit("Create account");
-  expect(await screen.findByText("This name is taken.")).toBeVisible();
-  expect(screen.getByLabelText("Username")).toBeInvalid();
-  expect(screen.getByLabelText("Username")).toHaveValue("ali");
+  expect(await screen.findByText("This username is taken.")).toBeVisible();
+  expect(screen.queryByRole("alert")).toBeNull();
+  const field = screen.getByLabelText("Username");
+  expect(field).toBeInvalid();
+  expect(field).toHaveFocus();
+  expect(field).toHaveValue("ali");
+  await userEvent.type(field, "2");
+  expect(field).toBeValid();
+});
+
+test("a new name is checked while it is typed, with the sentence that explained it before", async () => {
+  const rule = "3 to 32 characters: a–z, 0–9, dot, dash, underscore";
+  show("/sign-up");
+  const field = screen.getByLabelText("Username");
+  expect(screen.getByText(rule)).not.toHaveClass("text-danger");
+  await userEvent.type(field, "al");
+  expect(field).toBeValid();
+  await userEvent.type(field, " i");
+  expect(field).toBeInvalid();
+  expect(screen.getByText(rule)).toHaveClass("text-danger");
+  await userEvent.clear(field);
+  await userEvent.type(field, "al");
+  expect(field).toBeValid();
+  await userEvent.tab();
+  expect(field).toBeInvalid();
+});
+
+test("an incomplete form is not sent; its first fault gets the focus", async () => {
+  let sent = 0;
+  server.use(
+    http.post("*/auth/register", () => {
+      sent += 1;
+      return new HttpResponse(null, { status: 500 });
+    }),
+  );
+  show("/sign-up");
+  await userEvent.click(screen.getByRole("button", { name: "Create account" }));
+  expect(screen.getByLabelText("Username")).toHaveFocus();
+  await userEvent.type(screen.getByLabelText("Username"), "ali");
+  await userEvent.type(screen.getByLabelText("Password"), "short");
+  await userEvent.click(screen.getByRole("button", { name: "Create account" }));
+  expect(screen.getByLabelText("Password")).toHaveFocus();
+  expect(screen.getByLabelText("Password")).toBeInvalid();
+  expect(sent).toBe(0);
+});
+
+test("the password can be shown", async () => {
+  show("/sign-in");
+  const field = screen.getByLabelText("Password");
+  expect(field).toHaveAttribute("type", "password");
+  await userEvent.click(screen.getByRole("button", { name: "Show password" }));
+  expect(field).toHaveAttribute("type", "text");
 });
 
 test("an error without a field is shown as an alert", async () => {
