@@ -13,6 +13,7 @@ import { IconButton } from "../ui/Button";
 import { useIsWide } from "../ui/media";
 import { Notice } from "../ui/Notice";
 import { NavigationButton } from "../ui/PageHeader";
+import { Toasts } from "../ui/Toast";
 import { useRememberRoom } from "./last-room";
 import { Sidebar } from "./Sidebar";
 
@@ -55,6 +56,7 @@ export function Shell() {
           <Outlet />
         </NavigationButton>
       </main>
+      <Toasts />
     </div>
   );
 }
