@@ -12,15 +12,15 @@ export function Avatar({ name, size = "medium" }: { name: string; size?: keyof t
   return (
     <span
       aria-hidden
+      // Generated content is neither copied, nor translated, nor found as text beside a name of two letters.
+      data-letters={letters}
       // The border is transparent, and drawn where the system replaces all colours.
-      className={`inline-grid shrink-0 select-none place-items-center rounded-full border border-transparent font-display font-bold uppercase ${SIZES[size]}`}
+      className={`inline-grid shrink-0 select-none place-items-center rounded-full border border-transparent font-display font-bold uppercase before:content-[attr(data-letters)] ${SIZES[size]}`}
       style={{
         background: `light-dark(${css(light.back)}, ${css(dark.back)})`,
         color: `light-dark(${css(light.ink)}, ${css(dark.ink)})`,
       }}
-    >
-      {letters}
-    </span>
+    />
   );
 }
 
