@@ -1,17 +1,14 @@
 import { Menu as MenuIcon } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { Link, Outlet, useLocation, useMatch } from "react-router";
+import { Outlet, useLocation, useMatch } from "react-router";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
 import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
-import { session } from "../features/session/session";
-import { useSession } from "../features/session/use-session";
 import { useViewerSnapshot } from "../features/session/use-viewer-snapshot";
 import { useUnread } from "../features/unread/use-unread";
 import { IconButton } from "../ui/Button";
 import { useIsWide } from "../ui/media";
-import { Notice } from "../ui/Notice";
 import { NavigationButton } from "../ui/PageHeader";
 import { Toasts } from "../ui/Toast";
 import { useRememberRoom } from "./last-room";
@@ -50,7 +47,6 @@ export function Shell() {
       )}
       {!isWide && isDrawerOpen && <Drawer onClose={() => setDrawerOpen(false)} />}
       <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
-        <SessionNotice />
         <PageNotices />
         <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
           <Outlet />
@@ -103,29 +99,5 @@ function Drawer({ onClose }: { onClose(): void }) {
     >
       <Sidebar />
     </dialog>
-  );
-}
-
-/** Says why the session ended, unless the reader signed out. */
-function SessionNotice() {
-  const { endedBecause } = useSession();
-  const { pathname } = useLocation();
-  if (!endedBecause) return null;
-  const action = (
-    <span className="flex items-center gap-3">
-      <Link to="/sign-in" state={{ from: pathname }} className="font-semibold underline underline-offset-4">
-        Sign in
-      </Link>
-      <button type="button" className="min-h-9 font-semibold" onClick={() => session.dismissNotice()}>
-        Dismiss
-      </button>
-    </span>
-  );
-  return (
-    <div className="px-3">
-      <Notice tone="waiting" action={action}>
-        {endedBecause}
-      </Notice>
-    </div>
   );
 }

@@ -1,12 +1,12 @@
-import { EllipsisVertical, LogOut, Settings, SunMoon } from "lucide-react";
+import { EllipsisVertical, LogOut, Settings } from "lucide-react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { session } from "../features/session/session";
 import { useViewer } from "../features/session/use-session";
+import { ThemeToggle } from "../features/settings/ThemeToggle";
 import { Avatar } from "../ui/Avatar";
-import { buttonClass } from "../ui/Button";
 import { Menu } from "../ui/Menu";
 
-/** The signed-in user with a menu, or links to sign in and sign up for a guest. */
+/** The signed-in user with a menu, or a link to sign in for a guest. */
 export function SidebarFooter() {
   const viewer = useViewer();
   const navigate = useNavigate();
@@ -14,22 +14,15 @@ export function SidebarFooter() {
 
   if (!viewer) {
     return (
-      <div className="flex flex-col gap-2 border-t border-line p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]">
-        <div className="flex gap-2">
-          <Link to="/sign-in" state={{ from: pathname }} className={`${buttonClass("quiet")} flex-1`}>
-            Sign in
-          </Link>
-          <Link to="/sign-up" state={{ from: pathname }} className={`${buttonClass()} flex-1`}>
-            Sign up
-          </Link>
-        </div>
+      <div className="flex items-center justify-between border-t border-line p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] pl-5">
         <Link
-          to="/settings"
-          className="flex min-h-11 items-center justify-center gap-2 rounded-xl text-sm text-muted hover:text-ink md:min-h-9"
+          to="/sign-in"
+          state={{ from: pathname }}
+          className="inline-flex min-h-11 items-center font-semibold text-accent hover:text-accent-strong md:min-h-9"
         >
-          <SunMoon className="size-4" aria-hidden />
-          Appearance
+          Sign in
         </Link>
+        <ThemeToggle />
       </div>
     );
   }

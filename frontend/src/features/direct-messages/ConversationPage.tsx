@@ -17,12 +17,12 @@ import { outboxOf, useUnsent } from "../composer/current-outbox";
 import { readDraft, writeDraft } from "../composer/drafts";
 import { ConnectionBadge } from "../connection/ConnectionBadge";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
+import { SignInFirst } from "../session/SignInFirst";
 import { useViewer } from "../session/use-session";
 import { directEntry, withUnsent } from "../timeline/entry";
 import type { MessageActions } from "../timeline/MessageRow";
 import { Timeline } from "../timeline/Timeline";
 import { markRead, readMarks } from "../unread/read-marks";
-import { SignInFirst } from "./SignInFirst";
 import { useConversation } from "./use-conversations";
 
 export function ConversationPage() {
@@ -34,7 +34,13 @@ export function ConversationPage() {
   const username = known?.username ?? (typeof picked === "string" ? picked : "Private conversation");
   const peer = useMemo(() => ({ id: userId, username }), [userId, username]);
   useTitle(username);
-  if (!viewer) return <SignInFirst />;
+  if (!viewer) {
+    return (
+      <SignInFirst page="Private messages" title="Your private messages">
+        Sign in to read them.
+      </SignInFirst>
+    );
+  }
   return <OpenConversation key={`${viewer.id} ${userId}`} viewer={viewer} peer={peer} />;
 }
 

@@ -2,14 +2,15 @@ import { Lock, PenLine } from "lucide-react";
 import { Link } from "react-router";
 import { sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
-import { Button, buttonClass } from "../../ui/Button";
+import { buttonClass } from "../../ui/Button";
 import { briefTime } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
+import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
+import { SignInFirst } from "../session/SignInFirst";
 import { useViewer } from "../session/use-session";
-import { SignInFirst } from "./SignInFirst";
 import { useConversations, useOlderConversations, useUnreadPeers } from "./use-conversations";
 
 export function ConversationsPage() {
@@ -18,7 +19,13 @@ export function ConversationsPage() {
   const unread = useUnreadPeers();
   const older = useOlderConversations();
   useTitle("Private messages");
-  if (!viewer) return <SignInFirst />;
+  if (!viewer) {
+    return (
+      <SignInFirst page="Private messages" title="Your private messages">
+        Sign in to read them.
+      </SignInFirst>
+    );
+  }
 
   const isAdmin = viewer.role === "admin";
   const write = isAdmin && (
@@ -81,10 +88,13 @@ export function ConversationsPage() {
             </li>
           )}
           {older.hasOlder && (
-            <li className="p-3 text-center">
-              <Button look="quiet" isBusy={older.isLoading} onClick={older.load}>
-                Show older conversations
-              </Button>
+            <li>
+              <LoadMore
+                label="Show older conversations"
+                isLoading={older.isLoading}
+                hasFailed={older.error !== null}
+                onLoad={older.load}
+              />
             </li>
           )}
         </ul>

@@ -3,9 +3,10 @@ import { useState } from "react";
 import type { Author } from "../../api/gen/types.gen";
 import { sentence } from "../../api/problem";
 import { useUserSearch } from "../../api/use-user-search";
+import { AdminMark } from "../../ui/AdminMark";
 import { Avatar } from "../../ui/Avatar";
-import { Button } from "../../ui/Button";
 import { isComposing } from "../../ui/keys";
+import { LoadMore } from "../../ui/LoadMore";
 import { hasKeyboard } from "../../ui/media";
 import { Notice } from "../../ui/Notice";
 import { TextField } from "../../ui/TextField";
@@ -61,7 +62,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
       )}
       {found.error && <Notice tone="danger">{sentence(found.error)}</Notice>}
       <ul aria-label="People" className="max-h-64 overflow-y-auto rounded-xl border border-line">
-        {people.map(({ id, username }) => (
+        {people.map(({ id, username, role }) => (
           <li key={id}>
             <label className="flex min-h-11 cursor-pointer items-center gap-3 px-3 py-1.5 hover:bg-surface">
               <input
@@ -74,6 +75,7 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
               <span translate="no" className="truncate">
                 {username}
               </span>
+              {role === "admin" && <AdminMark />}
             </label>
           </li>
         ))}
@@ -81,10 +83,13 @@ export function PeoplePicker({ chosen, onChange, except }: PeoplePickerProps) {
           <li className="px-4 py-3 text-muted">No matching people.</li>
         )}
         {found.hasNextPage && (
-          <li className="p-2 text-center">
-            <Button look="quiet" isBusy={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
-              Show more people
-            </Button>
+          <li>
+            <LoadMore
+              label="Show more people"
+              isLoading={found.isFetchingNextPage}
+              hasFailed={found.isFetchNextPageError}
+              onLoad={() => void found.fetchNextPage()}
+            />
           </li>
         )}
       </ul>

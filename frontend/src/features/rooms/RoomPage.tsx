@@ -1,4 +1,4 @@
-import { DoorClosed, MessageCircleOff } from "lucide-react";
+import { DoorClosed } from "lucide-react";
 import { useCallback, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Room } from "../../api/gen/types.gen";
@@ -6,11 +6,10 @@ import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { useChat } from "../../realtime/store";
 import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
-import { shortTime } from "../../ui/dates";
-import { Foot } from "../../ui/Foot";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
+import { MutedNote, useMutedFor } from "../session/MutedNote";
 import { SignInPrompt } from "../session/SignInPrompt";
 import { useViewer } from "../session/use-session";
 import { RoomTimeline } from "../timeline/RoomTimeline";
@@ -64,6 +63,7 @@ interface OpenRoomProps {
 
 function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
   const viewer = useViewer();
+  const mutedForMs = useMutedFor(viewer?.muted_until);
   const lastOwn = useChat((state) => {
     const log = state.logs[room.id];
     const isOwn = ({ author, isDeleted }: TimelineMessage) => author.id === viewer?.id && !isDeleted;
@@ -78,8 +78,8 @@ function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
       <RoomTimeline room={room} editing={editing} onEdit={onEdit} />
       {viewer === null ? (
         <SignInPrompt roomName={room.name} />
-      ) : isMuted(viewer.muted_until) ? (
-        <MutedNote until={viewer.muted_until ?? ""} reason={viewer.mute_reason ?? null} />
+      ) : viewer.muted_until && mutedForMs > 0 ? (
+        <MutedNote until={viewer.muted_until} leftMs={mutedForMs} reason={viewer.mute_reason ?? null} />
       ) : (
         <Composer
           userId={viewer.id}
@@ -89,18 +89,5 @@ function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
         />
       )}
     </section>
-  );
-}
-
-const isMuted = (until: string | null | undefined) => Boolean(until) && Date.parse(until ?? "") > Date.now();
-
-function MutedNote({ until, reason }: { until: string; reason: string | null }) {
-  return (
-    <Foot look="bg-waiting-wash text-sm font-medium text-waiting">
-      <MessageCircleOff className="size-5 shrink-0" aria-hidden />
-      <span role="status" className="foreign">
-        {`An admin has muted you until ${shortTime(until)}.${reason ? ` Reason: “${reason}”.` : ""} You can keep reading.`}
-      </span>
-    </Foot>
   );
 }

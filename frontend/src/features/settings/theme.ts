@@ -26,6 +26,12 @@ export function chooseTheme(theme: Theme): void {
   apply(theme);
 }
 
+/** Returns whether `theme` is dark on this screen. */
+export function isDark(theme: Theme): boolean {
+  if (theme !== "system") return theme === "dark";
+  return window.matchMedia?.("(prefers-color-scheme: dark)").matches ?? false;
+}
+
 export function useTheme(): Theme {
   return useSyncExternalStore(listeners.subscribe, readTheme);
 }
