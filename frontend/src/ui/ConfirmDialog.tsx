@@ -9,13 +9,16 @@ interface ConfirmDialogProps {
   /** Explains what will happen, and whether it can be undone. */
   children: ReactNode;
   action: string;
+  /** `danger` only if it cannot be undone. */
   look?: "danger" | "solid";
+  /** True until the dialog's field contains what it asks for. */
+  isBlocked?: boolean;
   onConfirm(): Promise<unknown>;
   onClose(): void;
 }
 
 /**
- * Asks for confirmation of an irreversible action; stays open, with the reason, if it fails. Without a field, a
+ * Asks for confirmation of an action; stays open, with the reason, if it fails. Without a field, a
  * destructive action initially focuses Cancel and a harmless one its own button.
  */
 export function ConfirmDialog({
@@ -23,6 +26,7 @@ export function ConfirmDialog({
   children,
   action,
   look = "danger",
+  isBlocked = false,
   onConfirm,
   onClose,
 }: ConfirmDialogProps) {
@@ -54,7 +58,13 @@ export function ConfirmDialog({
           <Button look="quiet" onClick={onClose}>
             Cancel
           </Button>
-          <Button type="submit" look={look} isBusy={isBusy} data-first={look === "danger" ? undefined : true}>
+          <Button
+            type="submit"
+            look={look}
+            isBusy={isBusy}
+            disabled={isBlocked}
+            data-first={look === "danger" ? undefined : true}
+          >
             {action}
           </Button>
         </div>

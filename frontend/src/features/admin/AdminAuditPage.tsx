@@ -1,15 +1,15 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ScrollText } from "lucide-react";
+import { Link } from "react-router";
 import { listAuditEntries } from "../../api/gen/sdk.gen";
-import type { AuditEntry } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
-import { Button } from "../../ui/Button";
 import { shortTime } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
+import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
 import { AdminPage } from "./AdminPage";
-import { keptSentence } from "./RetentionDialog";
+import { type Piece, type Told, told } from "./audit-sentence";
 
 const PAGE = 50;
 
@@ -38,54 +38,43 @@ export function AdminAuditPage() {
         {entries.map((entry) => (
           <li key={`${entry.pos} ${entry.kind}`} className="flex items-center gap-3 py-2.5">
             <Avatar name={entry.actor?.username ?? "system"} size="small" />
-            <p className="min-w-0 flex-1 foreign">{told(entry)}</p>
-            <time dateTime={entry.at} className="shrink-0 text-xs text-muted">
+            <p className="min-w-0 flex-1 foreign">
+              <Sentence told={told(entry)} />
+            </p>
+            <time dateTime={entry.at} className="shrink-0 text-xs text-muted tabular-nums">
               {shortTime(entry.at)}
             </time>
           </li>
         ))}
       </ol>
       {trail.hasNextPage && (
-        <Button look="quiet" className="mt-4 self-center" onClick={() => void trail.fetchNextPage()}>
-          Show older changes
-        </Button>
+        <LoadMore
+          label="Show older changes"
+          isLoading={trail.isFetchingNextPage}
+          hasFailed={trail.isFetchNextPageError}
+          onLoad={() => void trail.fetchNextPage()}
+        />
       )}
     </AdminPage>
   );
 }
 
-const VERBS: Readonly<Record<string, string>> = {
-  "message.deleted": "deleted a message in",
-  "room.created": "created the room",
-  "room.renamed": "renamed the room",
-  "room.archived": "archived the room",
-  "room.restored": "restored the room",
-  "room.retention_set": "changed message retention in",
-  "room.topic_set": "changed the topic of",
-  "user.role_set": "changed the role of",
-  "user.muted": "muted",
-  "user.unmuted": "unmuted",
-  "user.banned": "banned",
-  "user.unbanned": "unbanned",
-  "user.erased": "erased",
-  "sessions.ended": "ended the sessions of",
-};
-
-/** Describes a change as a sentence; unknown kinds are described by their name. */
-function told({ kind, actor, room, user, detail }: AuditEntry): string {
-  const verb = VERBS[kind] ?? kind.replace(/[._]/g, " ");
-  const said = (detail ?? {}) as Record<string, unknown>;
-  // The room's name at that time, if the entry has it; the present one otherwise.
-  const roomName = kind === "room.renamed" ? (said.from ?? room?.name) : (said.name ?? room?.name);
-  const whom = user?.username ?? (roomName ? `“${roomName}”` : "");
-  return `${actor?.username ?? "The system"} ${verb} ${whom}${outcome(kind, said)}`;
+function Sentence({ told: [actor, verb, subject, rest] }: { told: Told }) {
+  return (
+    <>
+      <Named piece={actor} />
+      <span>{verb.text}</span>
+      <Named piece={subject} />
+      <span>{rest.text}</span>
+    </>
+  );
 }
 
-function outcome(kind: string, said: Record<string, unknown>): string {
-  if (kind === "room.renamed" && said.to) return ` to “${said.to}”`;
-  if (kind === "room.topic_set") return said.to ? ` to “${said.to}”` : " to nothing";
-  if (kind === "room.retention_set" && "days" in said)
-    return said.days === null ? " to the server default" : `: ${keptSentence(Number(said.days))}`;
-  if (kind === "user.role_set" && said.role) return ` to ${said.role}`;
-  return said.reason ? `: ${said.reason}` : "";
+function Named({ piece: { text, to } }: { piece: Piece }) {
+  if (!to) return <span>{text}</span>;
+  return (
+    <Link to={to} className="font-semibold hover:underline">
+      {text}
+    </Link>
+  );
 }

@@ -4,19 +4,29 @@ import { NavLink } from "react-router";
 import { BlankPage } from "../../ui/BlankPage";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
+import { SignInFirst } from "../session/SignInFirst";
 import { useViewer } from "../session/use-session";
 
 interface AdminPageProps {
   title: string;
+  /** Shown after "Administration", such as the number of rows. */
+  subtitle?: string | undefined;
   aside?: ReactNode;
   children: ReactNode;
 }
 
 /** The layout of every admin screen. The server enforces the rights; others just see a note here. */
-export function AdminPage({ title, aside, children }: AdminPageProps) {
+export function AdminPage({ title, subtitle, aside, children }: AdminPageProps) {
   const viewer = useViewer();
   useTitle(title);
-  if (viewer?.role !== "admin") {
+  if (viewer === null) {
+    return (
+      <SignInFirst page={title} title="Sign in as an admin">
+        Only admins can see this page.
+      </SignInFirst>
+    );
+  }
+  if (viewer.role !== "admin") {
     return (
       <BlankPage page={title} icon={ShieldCheck} title="Admins only">
         Only admins can see this page.
@@ -25,7 +35,11 @@ export function AdminPage({ title, aside, children }: AdminPageProps) {
   }
   return (
     <section aria-label={title} className="flex min-h-0 flex-1 flex-col">
-      <PageHeader title={title} subtitle="Administration" aside={aside} />
+      <PageHeader
+        title={title}
+        subtitle={subtitle ? `Administration · ${subtitle}` : "Administration"}
+        aside={aside}
+      />
       <nav
         aria-label="Administration"
         className="flex gap-1 overflow-x-auto border-b border-line px-3 md:px-5"

@@ -1,27 +1,52 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Archive, ArchiveRestore, Hash, Hourglass, MessageSquareText, Pencil, Plus } from "lucide-react";
-import { useEffect, useState } from "react";
-import { Link } from "react-router";
+import {
+  Archive,
+  ArchiveRestore,
+  Ellipsis,
+  Hash,
+  Hourglass,
+  MessageSquareText,
+  Pencil,
+  Plus,
+} from "lucide-react";
+import { type ReactNode, useEffect, useState } from "react";
+import { Link, useLocation, useSearchParams } from "react-router";
 import { archiveRoom, listRooms, restoreRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
 import { useChat } from "../../realtime/store";
-import { Button, IconButton } from "../../ui/Button";
+import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
+import { counted } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
+import { Menu } from "../../ui/Menu";
 import { Notice } from "../../ui/Notice";
 import { onlineSentence } from "../rooms/RoomHeader";
 import { useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
+import { reportDone } from "./done";
 import { keptSentence, RetentionDialog } from "./RetentionDialog";
 import { RoomNameDialog } from "./RoomNameDialog";
 import { RoomTopicDialog } from "./RoomTopicDialog";
 
 type Task = { kind: "create" } | { kind: "rename" | "topic" | "retention" | "archive"; room: Room };
 
+/** State of a link to this page that opens the dialog for a new room. */
+export const NEW_ROOM = { task: "create" };
+
 export function AdminRoomsPage() {
-  const rooms = useRooms();
+  const [query] = useSearchParams();
+  const location = useLocation();
   const [task, setTask] = useState<Task | null>(null);
+  const archived = useArchivedRooms();
+  const isArchive = query.get("show") === "archived";
+
+  // Each visit by such a link has another key, also if the page is open already.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key identifies the visit
+  useEffect(() => {
+    if (location.state?.task === NEW_ROOM.task) setTask({ kind: "create" });
+  }, [location.key]);
+
   const close = () => setTask(null);
   const create = (
     <Button onClick={() => setTask({ kind: "create" })}>
@@ -31,45 +56,15 @@ export function AdminRoomsPage() {
   );
   return (
     <AdminPage title="Rooms" aside={create}>
-      {rooms?.length === 0 && (
-        <EmptyState icon={Hash} title="No rooms yet">
-          Create the first one. Everyone will see it right away.
-        </EmptyState>
-      )}
-      <ul aria-label="Active rooms" className="divide-y divide-line">
-        {(rooms ?? []).map((room) => (
-          <li key={room.id} className="flex items-center gap-2 py-2">
-            <div className="min-w-0 flex-1">
-              <Link to={`/r/${room.id}`} className="block truncate font-semibold hover:text-accent">
-                {room.name}
-              </Link>
-              <p className="truncate text-sm text-muted">
-                {[
-                  messageCount(room.head_seq),
-                  onlineSentence(room.online),
-                  ...(room.retention_days === null ? [] : [keptSentence(room.retention_days)]),
-                ].join(" · ")}
-              </p>
-            </div>
-            <IconButton label={`Rename ${room.name}`} onClick={() => setTask({ kind: "rename", room })}>
-              <Pencil className="size-4.5" aria-hidden />
-            </IconButton>
-            <IconButton label={`Topic of ${room.name}`} onClick={() => setTask({ kind: "topic", room })}>
-              <MessageSquareText className="size-4.5" aria-hidden />
-            </IconButton>
-            <IconButton
-              label={`Message retention in ${room.name}`}
-              onClick={() => setTask({ kind: "retention", room })}
-            >
-              <Hourglass className="size-4.5" aria-hidden />
-            </IconButton>
-            <IconButton label={`Archive ${room.name}`} onClick={() => setTask({ kind: "archive", room })}>
-              <Archive className="size-4.5" aria-hidden />
-            </IconButton>
-          </li>
-        ))}
-      </ul>
-      <ArchivedRooms />
+      <nav aria-label="Rooms shown" className="mb-2 flex gap-1">
+        <Tab to="/admin/rooms" isCurrent={!isArchive}>
+          Active
+        </Tab>
+        <Tab to="/admin/rooms?show=archived" isCurrent={isArchive}>
+          {archived.rooms && archived.rooms.length > 0 ? `Archived (${archived.rooms.length})` : "Archived"}
+        </Tab>
+      </nav>
+      {isArchive ? <ArchivedRooms {...archived} /> : <ActiveRooms onTask={setTask} />}
       {task?.kind === "create" && <RoomNameDialog onClose={close} />}
       {task?.kind === "rename" && <RoomNameDialog room={task.room} onClose={close} />}
       {task?.kind === "topic" && <RoomTopicDialog room={task.room} onClose={close} />}
@@ -78,7 +73,8 @@ export function AdminRoomsPage() {
         <ConfirmDialog
           title={`Archive “${task.room.name}”?`}
           action="Archive room"
-          onConfirm={() => answer(archiveRoom({ path: { id: task.room.id } }))}
+          look="solid"
+          onConfirm={() => archive(task.room)}
           onClose={close}
         >
           <p>
@@ -91,38 +87,124 @@ export function AdminRoomsPage() {
   );
 }
 
-function ArchivedRooms() {
+async function archive(room: Room): Promise<void> {
+  await answer(archiveRoom({ path: { id: room.id } }));
+  reportDone(`“${room.name}” was archived`, () => answer(restoreRoom({ path: { id: room.id } })));
+}
+
+async function restore(room: Room): Promise<void> {
+  await answer(restoreRoom({ path: { id: room.id } }));
+  reportDone(`“${room.name}” was restored`, () => answer(archiveRoom({ path: { id: room.id } })));
+}
+
+function Tab({ to, isCurrent, children }: { to: string; isCurrent: boolean; children: ReactNode }) {
+  return (
+    <Link
+      to={to}
+      aria-current={isCurrent ? "page" : undefined}
+      className="flex min-h-11 items-center rounded-lg px-3 text-sm font-semibold text-muted hover:bg-surface hover:text-ink aria-[current=page]:bg-accent-wash aria-[current=page]:text-accent-strong md:min-h-9"
+    >
+      {children}
+    </Link>
+  );
+}
+
+function ActiveRooms({ onTask }: { onTask(task: Task): void }) {
+  const rooms = useRooms();
+  if (rooms?.length === 0) {
+    return (
+      <EmptyState icon={Hash} title="No rooms yet">
+        Create the first one. Everyone will see it right away.
+      </EmptyState>
+    );
+  }
+  return (
+    <ul aria-label="Active rooms" className="divide-y divide-line">
+      {(rooms ?? []).map((room) => (
+        <li key={room.id} className="flex items-center gap-2 py-2">
+          <div className="min-w-0 flex-1">
+            <Link to={`/r/${room.id}`} className="block truncate font-semibold hover:text-accent">
+              {room.name}
+            </Link>
+            <p className="truncate text-sm text-muted">{factsOf(room).join(" · ")}</p>
+          </div>
+          <Menu
+            label={`Actions for ${room.name}`}
+            items={[
+              { label: "Rename…", icon: Pencil, onSelect: () => onTask({ kind: "rename", room }) },
+              {
+                label: "Edit topic…",
+                icon: MessageSquareText,
+                onSelect: () => onTask({ kind: "topic", room }),
+              },
+              {
+                label: "Message retention…",
+                icon: Hourglass,
+                onSelect: () => onTask({ kind: "retention", room }),
+              },
+              { label: "Archive…", icon: Archive, onSelect: () => onTask({ kind: "archive", room }) },
+            ]}
+            buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-9"
+          >
+            <Ellipsis className="size-5" aria-hidden />
+          </Menu>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function factsOf({ head_seq, online, retention_days }: Room): string[] {
+  return [
+    counted(head_seq, "message"),
+    ...(online.users + online.guests > 0 ? [onlineSentence(online)] : []),
+    ...(retention_days === null ? [] : [keptSentence(retention_days)]),
+  ];
+}
+
+interface Archived {
+  rooms: Room[] | undefined;
+  error: Error | null;
+}
+
+function useArchivedRooms(): Archived {
   const version = useChat((state) => state.roomsVersion);
   const client = useQueryClient();
-  const archived = useQuery({
+  const { data, error } = useQuery({
     queryKey: ["rooms", "archived"],
     queryFn: () => answer(listRooms({ query: { archived: true } })),
   });
-  const [problem, setProblem] = useState<string | null>(null);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: every change of a room, by whomever, may change this list
   useEffect(() => {
     void client.invalidateQueries({ queryKey: ["rooms", "archived"] });
   }, [client, version]);
+  return { rooms: data?.rooms.filter((room) => room.is_archived), error };
+}
 
-  const rooms = (archived.data?.rooms ?? []).filter((room) => room.is_archived);
-  if (rooms.length === 0) return null;
+function ArchivedRooms({ rooms, error }: Archived) {
+  const [problem, setProblem] = useState<string | null>(null);
+  const shown = problem ?? (error && sentence(error));
   return (
-    <section aria-label="Archived rooms" className="mt-10">
-      <h2 className="text-lg font-bold">Archived</h2>
-      {problem && <Notice tone="danger">{problem}</Notice>}
-      <ul className="mt-1 divide-y divide-line">
-        {rooms.map((room) => (
+    <>
+      {shown && <Notice tone="danger">{shown}</Notice>}
+      {rooms?.length === 0 && (
+        <EmptyState icon={Archive} title="No archived rooms">
+          Archived rooms keep their messages, and can be restored from here.
+        </EmptyState>
+      )}
+      <ul aria-label="Archived rooms" className="divide-y divide-line">
+        {(rooms ?? []).map((room) => (
           <li key={room.id} className="flex items-center gap-2 py-2">
             <div className="min-w-0 flex-1">
               <p className="truncate font-semibold text-muted">{room.name}</p>
-              <p className="text-sm text-muted">{messageCount(room.head_seq)}</p>
+              <p className="text-sm text-muted">{counted(room.head_seq, "message")}</p>
             </div>
             <Button
               look="quiet"
               aria-label={`Restore ${room.name}`}
               onClick={() =>
-                answer(restoreRoom({ path: { id: room.id } })).then(
+                restore(room).then(
                   () => setProblem(null),
                   (error) => setProblem(sentence(error)),
                 )
@@ -134,8 +216,6 @@ function ArchivedRooms() {
           </li>
         ))}
       </ul>
-    </section>
+    </>
   );
 }
-
-const messageCount = (count: number) => (count === 1 ? "1 message" : `${count} messages`);

@@ -9,6 +9,7 @@ import { withViewer } from "../../realtime/snapshots";
 import { chat } from "../../realtime/store";
 import { server, usesServer } from "../../testing/server";
 import { ALI, ZOE } from "../../testing/wire";
+import { Toasts } from "../../ui/Toast";
 import { session } from "../session/session";
 import { AdminUsersPage } from "./AdminUsersPage";
 
@@ -40,6 +41,7 @@ function open() {
     <QueryClientProvider client={new QueryClient()}>
       <MemoryRouter>
         <AdminUsersPage />
+        <Toasts />
       </MemoryRouter>
     </QueryClientProvider>,
   );
@@ -53,8 +55,14 @@ async function askToErase() {
   expect(screen.getByRole("dialog", { name: "Permanently erase zoe?" })).toBeVisible();
 }
 
-test("an erased user disappears from the list", async () => {
+test("an erased user disappears from the list, once their name was typed", async () => {
   await askToErase();
+  const field = screen.getByLabelText("Type zoe to confirm");
+  expect(field).toHaveFocus();
+  await userEvent.type(field, "zo{Enter}");
+  expect(screen.getByRole("button", { name: "Erase" })).toBeDisabled();
+  expect(erased).toEqual([]);
+  await userEvent.type(field, "e");
   await userEvent.click(screen.getByRole("button", { name: "Erase" }));
   await waitFor(() => expect(screen.queryByText("zoe")).toBeNull());
   expect(screen.queryByRole("dialog")).toBeNull();
@@ -78,6 +86,7 @@ test("a refusal is shown, and the dialog stays open", async () => {
   };
   server.use(http.delete("*/users/:id", () => HttpResponse.json(problem, { status: 403 })));
   await askToErase();
+  await userEvent.type(screen.getByLabelText("Type zoe to confirm"), "zoe");
   await userEvent.click(screen.getByRole("button", { name: "Erase" }));
   expect(await screen.findByRole("alert")).toHaveTextContent("Only an admin may do that.");
   expect(screen.getByRole("dialog")).toBeVisible();
@@ -86,6 +95,29 @@ test("a refusal is shown, and the dialog stays open", async () => {
 test("admins cannot erase themselves", async () => {
   await askToErase();
   expect(screen.queryByRole("button", { name: "Actions for ali" })).toBeNull();
+});
+
+test("a mute can be undone by the toast that reports it", async () => {
+  const asked: string[] = [];
+  server.use(
+    http.post("*/users/:id/:task", ({ params }) => {
+      asked.push(String(params.task));
+      return HttpResponse.json({ ...details(ZOE) });
+    }),
+  );
+  open();
+  await userEvent.click(await screen.findByRole("button", { name: "Actions for zoe" }));
+  await userEvent.click(screen.getByRole("menuitem", { name: "Mute…" }));
+  await userEvent.type(screen.getByLabelText("Reason"), "too loud{Enter}");
+  expect(await screen.findByText("zoe is muted for 1 hour")).toBeVisible();
+  await userEvent.click(screen.getByRole("button", { name: "Undo" }));
+  expect(await screen.findByText("Undone")).toBeVisible();
+  expect(asked).toEqual(["mute", "unmute"]);
+});
+
+test("the title says how many people there are", async () => {
+  open();
+  expect(await screen.findByText("Administration · 2 people")).toBeVisible();
 });
 
 test("the list continues on demand until its end", async () => {

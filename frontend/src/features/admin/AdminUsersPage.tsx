@@ -1,8 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { Search } from "lucide-react";
 import { useState } from "react";
+import { useSearchParams } from "react-router";
 import { sentence } from "../../api/problem";
 import { useUserSearch } from "../../api/use-user-search";
 import { Button } from "../../ui/Button";
+import { counted } from "../../ui/dates";
+import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
 import { TextField } from "../../ui/TextField";
 import { AdminPage } from "./AdminPage";
@@ -12,16 +16,20 @@ import { UserRow } from "./UserRow";
 const PAGE = 100;
 
 export function AdminUsersPage() {
-  const [query, setQuery] = useState("");
+  const [address] = useSearchParams();
+  const [query, setQuery] = useState(address.get("query") ?? "");
   const [task, setTask] = useState<UserTask | null>(null);
   const client = useQueryClient();
   const found = useUserSearch(query, PAGE);
 
   return (
-    <AdminPage title="People">
-      <div className="mb-3 max-w-sm">
+    <AdminPage title="People" subtitle={found.users && countOf(found.users.length, found.hasNextPage)}>
+      <div className="mb-2 max-w-xs">
         <TextField
           label="Search people"
+          isLabelHidden
+          placeholder="Search people"
+          icon={<Search className="size-4.5" aria-hidden />}
           type="search"
           autoComplete="off"
           value={query}
@@ -42,14 +50,12 @@ export function AdminUsersPage() {
         <p className="py-6 text-muted">No matching people.</p>
       )}
       {found.hasNextPage && (
-        <Button
-          look="quiet"
-          className="mt-4 self-center"
-          isBusy={found.isFetchingNextPage}
-          onClick={() => void found.fetchNextPage()}
-        >
-          Show more people
-        </Button>
+        <LoadMore
+          label="Show more people"
+          isLoading={found.isFetchingNextPage}
+          hasFailed={found.isFetchNextPageError}
+          onLoad={() => void found.fetchNextPage()}
+        />
       )}
       {task && (
         <UserDialog
@@ -61,3 +67,7 @@ export function AdminUsersPage() {
     </AdminPage>
   );
 }
+
+/** "124 people", or "100+ people" while the list has more pages. */
+const countOf = (count: number, hasMore: boolean) =>
+  hasMore ? `${count}+ people` : counted(count, "person", "people");

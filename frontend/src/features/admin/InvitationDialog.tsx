@@ -1,4 +1,5 @@
-import { type FormEvent, useId, useState } from "react";
+import { Check, Copy, Share2 } from "lucide-react";
+import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import { createInvitation } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
 import { Button } from "../../ui/Button";
@@ -86,29 +87,71 @@ export function InvitationDialog({ onMade, onClose }: InvitationDialogProps) {
   );
 }
 
+/** Time for which a button says that it has copied. */
+const COPIED_MS = 2_500;
+
 function InvitationLink({ link, onClose }: { link: string; onClose(): void }) {
   const [isCopied, setCopied] = useState(false);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const fieldId = useId();
+  useEffect(() => field.current?.select(), []);
+  useEffect(() => {
+    if (!isCopied) return;
+    const timer = setTimeout(() => setCopied(false), COPIED_MS);
+    return () => clearTimeout(timer);
+  }, [isCopied]);
+
+  async function copy() {
+    field.current?.select();
+    // Only secure contexts have the clipboard; the older command works everywhere.
+    if (navigator.clipboard) await navigator.clipboard.writeText(link);
+    else document.execCommand("copy");
+    setCopied(true);
+  }
+
   return (
     <Dialog title="Share this link" onClose={onClose}>
       <div className="flex flex-col gap-5">
-        <TextField
-          label="Link"
-          readOnly
-          value={link}
-          onFocus={(event) => event.target.select()}
-          hint="It is shown only once. Anyone who has it can join."
-        />
-        <div className="flex justify-end gap-2">
-          {/* Only secure contexts can write to the clipboard; elsewhere the field can be copied by hand. */}
-          {navigator.clipboard && (
+        <div className="flex flex-col gap-1.5">
+          <label htmlFor={fieldId} className="text-sm font-semibold text-ink">
+            Link
+          </label>
+          {/* Several lines, so that all of the link can be read. */}
+          <textarea
+            ref={field}
+            id={fieldId}
+            readOnly
+            rows={2}
+            aria-describedby={`${fieldId}-note`}
+            value={link}
+            onFocus={(event) => event.target.select()}
+            className={`${INPUT_CLASS} resize-none py-2.5 break-all [field-sizing:content]`}
+          />
+          <p id={`${fieldId}-note`} className="text-sm text-muted">
+            It is shown only once. Anyone who has it can join.
+          </p>
+        </div>
+        <div className="flex flex-wrap justify-end gap-2">
+          <Button look="quiet" onClick={onClose}>
+            Done
+          </Button>
+          {"share" in navigator && (
             <Button
               look="quiet"
-              onClick={() => void navigator.clipboard.writeText(link).then(() => setCopied(true))}
+              onClick={() => void navigator.share({ title: "Gapless", url: link }).catch(() => {})}
             >
-              {isCopied ? "Copied" : "Copy"}
+              <Share2 className="size-4.5" aria-hidden />
+              Share
             </Button>
           )}
-          <Button onClick={onClose}>Done</Button>
+          <Button onClick={() => void copy()}>
+            {isCopied ? (
+              <Check className="size-4.5" aria-hidden />
+            ) : (
+              <Copy className="size-4.5" aria-hidden />
+            )}
+            <span aria-live="polite">{isCopied ? "Copied" : "Copy link"}</span>
+          </Button>
         </div>
       </div>
     </Dialog>

@@ -4,6 +4,7 @@ import type { Room } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { INPUT_CLASS } from "../../ui/TextField";
+import { reportDone } from "./done";
 
 /** Value of the option for the server's default; the others are numbers of days. */
 const AS_SERVER = "server";
@@ -12,6 +13,11 @@ const CHOICES = [0, 1, 7, 30, 90, 365];
 /** Says in a list how long a room keeps its messages. */
 export function keptSentence(days: number): string {
   return days === 0 ? "kept forever" : `kept for ${periodName(days)}`;
+}
+
+/** A retention period within a sentence; null is the server's default. */
+export function keptPhrase(days: number | null): string {
+  return days === null ? "the server default" : periodName(days).toLowerCase();
 }
 
 function periodName(days: number): string {
@@ -30,7 +36,10 @@ export function RetentionDialog({ room, onClose }: { room: Room; onClose(): void
       title={`Message retention in “${room.name}”`}
       action="Save"
       look={days === null || days === 0 ? "solid" : "danger"}
-      onConfirm={() => answer(setRetention({ path: { id: room.id }, body: { days } }))}
+      onConfirm={async () => {
+        await answer(setRetention({ path: { id: room.id }, body: { days } }));
+        reportDone(`Message retention in “${room.name}”: ${keptPhrase(days)}`);
+      }}
       onClose={onClose}
     >
       <label className="flex flex-col gap-1.5 text-sm font-semibold text-ink">

@@ -2,6 +2,7 @@ import { useNavigate } from "react-router";
 import { createRoom, renameRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
+import { reportDone } from "./done";
 import { RoomTextDialog } from "./RoomTextDialog";
 
 /** Creates or renames a room. */
@@ -21,6 +22,10 @@ export function RoomNameDialog({ room, onClose }: { room?: Room; onClose(): void
         const named = await answer(room ? renameRoom({ path: { id: room.id }, body }) : createRoom({ body }));
         onClose();
         if (!room) navigate(`/r/${named.id}`);
+        else if (named.name !== room.name) {
+          const undo = () => answer(renameRoom({ path: { id: room.id }, body: { name: room.name } }));
+          reportDone(`“${room.name}” is now “${named.name}”`, undo);
+        }
       }}
       onClose={onClose}
     />

@@ -52,8 +52,8 @@ export function UserRow({ user, onTask }: UserRowProps) {
       ? task("Remove admin role", ShieldMinus, "demote")
       : task("Make admin", ShieldPlus, "promote"),
     mutedUntil ? task("Unmute", MessageCircle, "unmute") : task("Mute…", MessageCircleOff, "mute"),
-    task("Sign out everywhere…", LogOut, "end-sessions", true),
-    isBanned ? task("Unban", Ban, "unban") : task("Ban…", Ban, "ban", true),
+    task("Sign out everywhere…", LogOut, "end-sessions"),
+    isBanned ? task("Unban", Ban, "unban") : task("Ban…", Ban, "ban"),
     task("Erase…", Eraser, "erase", true),
   ];
 
