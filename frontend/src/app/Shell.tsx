@@ -1,6 +1,7 @@
 import { Menu as MenuIcon } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Outlet, useLocation, useMatch } from "react-router";
+import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
@@ -53,6 +54,7 @@ export function Shell() {
         </NavigationButton>
       </main>
       <Toasts />
+      <SignOutQuestion />
     </div>
   );
 }

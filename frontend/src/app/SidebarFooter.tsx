@@ -1,6 +1,6 @@
 import { EllipsisVertical, LogOut, Settings } from "lucide-react";
 import { Link, useLocation, useNavigate } from "react-router";
-import { session } from "../features/session/session";
+import { askToSignOut } from "../features/composer/SignOut";
 import { useViewer } from "../features/session/use-session";
 import { ThemeToggle } from "../features/settings/ThemeToggle";
 import { Avatar } from "../ui/Avatar";
@@ -40,7 +40,7 @@ export function SidebarFooter() {
         buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-raised hover:text-ink md:size-9"
         items={[
           { label: "Settings", icon: Settings, onSelect: () => navigate("/settings") },
-          { label: "Sign out", icon: LogOut, onSelect: () => void session.signOut() },
+          { label: "Sign out", icon: LogOut, onSelect: () => askToSignOut() },
         ]}
       >
         <EllipsisVertical className="size-5" aria-hidden />

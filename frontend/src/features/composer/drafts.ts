@@ -51,6 +51,22 @@ export function useDraft(userId: string, place: DraftPlace): [string, (text: str
   return [text, (next) => writeDraft(userId, place, next)];
 }
 
+/** Number of messages and edits that a user has begun in this browser. */
+export function countDrafts(userId: string): number {
+  const prefix = formerKey(userId, "" as DraftPlace);
+  const begun = browserStorage.keys(prefix).filter((key) => readRecord(key)?.text.trim());
+  return new Set(begun.map((key) => key.replace(/#.*$/, ""))).size;
+}
+
+/** Deletes everything that a user has begun in this browser, in all windows. */
+export function forgetDrafts(userId: string): void {
+  for (const key of browserStorage.keys(formerKey(userId, "" as DraftPlace))) {
+    written.delete(key);
+    browserStorage.remove(key);
+  }
+  listeners.notify();
+}
+
 function newestOfOthers(userId: string, place: DraftPlace): { key: string; text: string } | undefined {
   const prefix = keyPrefix(userId, place);
   const others = browserStorage.keys(formerKey(userId, place)).flatMap((key) => {

@@ -119,6 +119,15 @@ export class Outbox {
     this.#inFlight.get(clientId)?.abort();
   }
 
+  /** Number of unsent messages. */
+  get count(): number {
+    return this.#records.all().length;
+  }
+
+  takeBackAll(): void {
+    for (const { clientId } of this.#records.all()) this.takeBack(clientId);
+  }
+
   #drainAll(): void {
     for (const lane of new Set(this.#items.map(({ lane }) => lane))) void this.#drain(lane);
   }

@@ -1,13 +1,13 @@
-import { CloudAlert, Lock } from "lucide-react";
+import { CloudAlert, Lock, UserX } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
-import { useLocation, useParams } from "react-router";
+import { Link, useLocation, useParams } from "react-router";
 import type { Author, User } from "../../api/gen/types.gen";
 import { sentence } from "../../api/problem";
 import { useServerTraits } from "../../api/use-server-traits";
 import { useChat } from "../../realtime/store";
 import { Avatar } from "../../ui/Avatar";
 import { BlankPage } from "../../ui/BlankPage";
-import { Button } from "../../ui/Button";
+import { Button, buttonClass } from "../../ui/Button";
 import { Foot } from "../../ui/Foot";
 import { focusComposer } from "../../ui/focus-net";
 import { PageHeader } from "../../ui/PageHeader";
@@ -25,15 +25,20 @@ import { Timeline } from "../timeline/Timeline";
 import { markRead, readMarks } from "../unread/read-marks";
 import { useConversation } from "./use-conversations";
 
+/** In place of a name, until the first message tells it. */
+const UNKNOWN = "Private conversation";
+
 export function ConversationPage() {
   const { userId = "" } = useParams();
   const viewer = useViewer();
   const known = useChat((state) => state.conversations[userId]?.user);
+  const hasMessages = useChat((state) => (state.conversations[userId]?.messages.length ?? 0) > 0);
   // A person just picked from a list has a name even if the conversation has no messages yet.
   const picked: unknown = useLocation().state?.username;
-  const username = known?.username ?? (typeof picked === "string" ? picked : "Private conversation");
-  const peer = useMemo(() => ({ id: userId, username }), [userId, username]);
-  useTitle(username);
+  const name = typeof picked === "string" ? picked : undefined;
+  const username = hasMessages ? known?.username : (name ?? known?.username);
+  const peer = useMemo(() => ({ id: userId, username: username ?? UNKNOWN }), [userId, username]);
+  useTitle(peer.username);
   if (!viewer) {
     return (
       <SignInFirst page="Private messages" title="Your private messages">
@@ -41,10 +46,17 @@ export function ConversationPage() {
       </SignInFirst>
     );
   }
-  return <OpenConversation key={`${viewer.id} ${userId}`} viewer={viewer} peer={peer} />;
+  return (
+    <OpenConversation
+      key={`${viewer.id} ${userId}`}
+      viewer={viewer}
+      peer={peer}
+      isPicked={name !== undefined}
+    />
+  );
 }
 
-function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
+function OpenConversation({ viewer, peer, isPicked }: { viewer: User; peer: Author; isPicked: boolean }) {
   const log = useConversation(peer);
   const place = `direct:${peer.id}` as const;
   const unsent = useUnsent(viewer.id, place);
@@ -58,6 +70,23 @@ function OpenConversation({ viewer, peer }: { viewer: User; peer: Author }) {
   const onRead = useCallback((pos: number) => markRead(viewer.id, { [place]: pos }), [viewer.id, place]);
   const canWrite = viewer.role === "admin" || repliesAllowed === true;
 
+  // The address of nobody, or of somebody who never wrote; the server does not tell them apart.
+  if (!isPicked && log.isLoaded && entries.length === 0) {
+    return (
+      <BlankPage
+        page="Private messages"
+        icon={UserX}
+        title="No such conversation"
+        action={
+          <Link to={viewer.role === "admin" ? "/dm/new" : "/dm"} className={buttonClass("private")}>
+            {viewer.role === "admin" ? "Write to somebody" : "Your private messages"}
+          </Link>
+        }
+      >
+        You have no messages with anybody at this address.
+      </BlankPage>
+    );
+  }
   if (log.error && !log.isLoaded) {
     return (
       <BlankPage

@@ -5,6 +5,7 @@ import { Button, buttonClass } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { PageHeader } from "../../ui/PageHeader";
 import { useTitle } from "../../ui/use-title";
+import { askToSignOut } from "../composer/SignOut";
 import { session } from "../session/session";
 import { useViewer } from "../session/use-session";
 import { PasswordForm } from "./PasswordForm";
@@ -33,7 +34,7 @@ export function SettingsPage() {
                   in this browser until you sign in again.
                 </p>
                 <div className="flex flex-wrap gap-2">
-                  <Button look="quiet" onClick={() => void session.signOut()}>
+                  <Button look="quiet" onClick={askToSignOut}>
                     <LogOut className="size-4.5" aria-hidden />
                     Sign out
                   </Button>
@@ -62,6 +63,7 @@ export function SettingsPage() {
         <ConfirmDialog
           title="Sign out everywhere?"
           action="Sign out everywhere"
+          look="solid"
           onConfirm={() => session.signOutEverywhere()}
           onClose={() => setEnding(false)}
         >
