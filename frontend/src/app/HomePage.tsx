@@ -2,13 +2,14 @@ import { CloudAlert, Hash } from "lucide-react";
 import { Link, Navigate } from "react-router";
 import { sentence } from "../api/problem";
 import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
+import { visitedRooms } from "../features/rooms/visited";
 import { useViewer } from "../features/session/use-session";
 import { TimelineSkeleton } from "../features/timeline/separators";
+import { useChat } from "../realtime/store";
 import { Button, buttonClass } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 import { PageHeader } from "../ui/PageHeader";
 import { useTitle } from "../ui/use-title";
-import { lastRoom } from "./last-room";
 
 /** Redirects to the last room, or the first one, so that nobody has to choose before reading. */
 export function HomePage() {
@@ -17,9 +18,12 @@ export function HomePage() {
   const viewer = useViewer();
   useTitle("Rooms");
 
-  const last = lastRoom();
-  const room = rooms?.find(({ id }) => id === last) ?? rooms?.[0];
-  if (room) return <Navigate to={`/r/${room.id}`} replace />;
+  const isComplete = useChat((state) => state.roomsNext === null);
+  const [last] = visitedRooms();
+  const known = rooms?.find(({ id }) => id === last)?.id;
+  // A visited room beyond the loaded pages is loaded by its own page.
+  const roomId = known ?? (rooms && !isComplete ? last : undefined) ?? rooms?.[0]?.id;
+  if (roomId) return <Navigate to={`/r/${roomId}`} replace />;
   return (
     <>
       <PageHeader title="Rooms" />

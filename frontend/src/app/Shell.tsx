@@ -5,28 +5,31 @@ import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
-import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
+import { useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
+import { noteVisit } from "../features/rooms/visited";
 import { useViewerSnapshot } from "../features/session/use-viewer-snapshot";
-import { useUnread } from "../features/unread/use-unread";
+import { useLocalMarks, useUnread } from "../features/unread/use-unread";
 import { IconButton } from "../ui/Button";
 import { useIsWide } from "../ui/media";
 import { NavigationButton } from "../ui/PageHeader";
 import { Toasts } from "../ui/Toast";
-import { useRememberRoom } from "./last-room";
 import { Sidebar } from "./Sidebar";
+import { UnreadSigns } from "./UnreadSigns";
 
 /** The layout of every screen: the sidebar beside it, or behind a button on narrow screens. */
 export function Shell() {
-  const roomId = useMatch("/r/:roomId")?.params.roomId;
+  const roomId = useMatch("/r/:roomId/*")?.params.roomId;
   const isWide = useIsWide();
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const { pathname } = useLocation();
   useRoomsSnapshot();
   useConversationsSnapshot();
   useViewerSnapshot();
-  useRememberRoom();
+  useVisitedSnapshot();
+  useLocalMarks();
 
   useEffect(() => {
+    if (roomId) noteVisit(roomId);
     connection.look(roomId ? [roomId] : []);
     void connection.start();
   }, [roomId]);
@@ -55,19 +58,18 @@ export function Shell() {
       </main>
       <Toasts />
       <SignOutQuestion />
+      <UnreadSigns />
     </div>
   );
 }
 
 function OpenDrawer({ onOpen }: { onOpen(): void }) {
-  const { pathname } = useLocation();
-  const unread = useUnread(useRooms());
+  const roomId = useMatch("/r/:roomId/*")?.params.roomId;
+  const unread = useUnread();
   const unreadPeers = useUnreadPeers();
   const isElsewhere = useMemo(
-    () =>
-      unreadPeers.size > 0 ||
-      Object.entries(unread).some(([id, count]) => count > 0 && !pathname.endsWith(id)),
-    [unread, unreadPeers, pathname],
+    () => unreadPeers.size > 0 || Object.keys(unread).some((id) => id !== roomId),
+    [unread, unreadPeers, roomId],
   );
   return (
     <IconButton label={isElsewhere ? "Rooms and messages (unread)" : "Rooms and messages"} onClick={onOpen}>

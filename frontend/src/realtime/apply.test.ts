@@ -1,15 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { ALI, aDirect, aMessage, anEvent, aRoom, hello, ZOE } from "../testing/wire";
-import { apply } from "./apply";
-import { EVENT_KINDS, type EventKind } from "./events";
+import { apply, withMark } from "./apply";
+import { EVENT_KINDS, type EventKind } from "./kinds";
 import type { ServerEvent } from "./server-event";
 import {
   withConversations,
   withDirects,
+  withMoreRooms,
   withNewestMessages,
   withOlderMessages,
   withOpenRoom,
   withPolledMessages,
+  withRoom,
   withRooms,
   withViewer,
 } from "./snapshots";
@@ -20,7 +22,7 @@ const viewer = { ...ALI, role: "user" as const };
 /** A page with one open room of three messages, signed in as Ali. */
 function opened(): ChatState {
   let state = withViewer(EMPTY_STATE, viewer);
-  state = withRooms(state, [aRoom({ head_seq: 3 }), aRoom({ id: "room-2", name: "Help" })], 0);
+  state = withRooms(state, { rooms: [aRoom({ head_seq: 3 }), aRoom({ id: "room-2", name: "Help" })] }, 0);
   state = withOpenRoom(state, "room-1");
   state = apply(state, hello(["room-1"], { user: viewer }));
   return withNewestMessages(state, "room-1", {
@@ -33,6 +35,14 @@ const shown = (state: ChatState) =>
   shownMessages(state.logs["room-1"] ?? { messages: [], from: null, tombstones: new Set() });
 const bodies = (state: ChatState) => shown(state).map(({ body }) => body);
 const having = (...events: ServerEvent[]) => events.reduce(apply, opened());
+
+/** The same page where the server keeps the marks: 4 unread messages in the other room. */
+function member(): ChatState {
+  const membership = { read_seq: 5, unread: 4, mentions: 0, level: "all" as const };
+  const room = { ...aRoom({ id: "room-2", name: "Help", head_seq: 9 }), membership };
+  return withMoreRooms(opened(), { rooms: [room] }, 0);
+}
+const unread = (state: ChatState) => state.rooms?.["room-2"]?.membership?.unread;
 
 const CHECKS: { [Kind in EventKind]: () => void } = {
   hello() {
@@ -123,6 +133,12 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(state.rooms?.["room-1"]).toMatchObject({ topic: "Help and news", head_seq: 3 });
     const archived = aRoom({ id: "room-9", is_archived: true, topic: "Old news" });
     expect(having(anEvent("room.topic_set", archived)).rooms?.["room-9"]).toBeUndefined();
+  },
+  "room.read"() {
+    const read = { room_id: "room-2", read_seq: 7, unread: 2, mentions: 1 };
+    const state = apply(member(), anEvent("room.read", read));
+    expect(state.rooms?.["room-2"]?.membership).toMatchObject({ read_seq: 7, unread: 2, mentions: 1 });
+    expect(having(anEvent("room.read", read)).rooms).toEqual(opened().rooms);
   },
   "user.erased"() {
     const left = { id: ZOE.id, username: "erased-0123456789ab" };
@@ -232,5 +248,67 @@ describe("while the stream is held back", () => {
     const deleted = aMessage(3, { body: null as unknown as string, deleted_at: "2026-11-22T10:00:00Z" });
     const state = withPolledMessages(opened(), "room-1", { messages: [edited, deleted], head_seq: 3 });
     expect(bodies(state)).toEqual(["body 1", "edited", null]);
+  });
+});
+
+describe("news of rooms in the list", () => {
+  const lobby = (head_seq: number) => anEvent("lobby", { rooms: [{ id: "room-2", head_seq } as never] });
+
+  test("a new message counts as unread once, and leaves the online count as it was", () => {
+    const state = apply(apply(member(), lobby(11)), lobby(11));
+    expect(unread(state)).toBe(6);
+    expect(state.rooms?.["room-2"]?.online).toEqual({ users: 0, guests: 0 });
+    expect(
+      unread(apply(state, hello(["room-1"], { followed: [{ id: "room-2", head_seq: 12 }] } as never))),
+    ).toBe(7);
+  });
+
+  test("own messages never count", () => {
+    const post = (seq: number, author = ALI) =>
+      anEvent("message.posted", aMessage(seq, { room_id: "room-2", author }));
+    expect(unread(apply(member(), post(10)))).toBe(4);
+    expect(unread(apply(member(), post(10, ZOE)))).toBe(5);
+  });
+
+  test("a mark that was moved here stays until the server has it", () => {
+    const moved = withMark(member(), "room-2", 9);
+    expect(unread(moved)).toBe(0);
+    const stale = withMoreRooms(moved, { rooms: [member().rooms?.["room-2"] as never] }, 0);
+    expect(unread(stale)).toBe(0);
+    expect(unread(withMark(moved, "room-2", 6))).toBe(3);
+  });
+});
+
+describe("the list of rooms by page", () => {
+  const page = (...ids: string[]) => ids.map((id) => aRoom({ id, name: id }));
+  const ids = (state: ChatState) => Object.keys(state.rooms ?? {}).sort();
+
+  test("further pages are added, and a reload of the first one keeps them", () => {
+    let state = withRooms(EMPTY_STATE, { rooms: page("a", "b"), next: "b" }, 0);
+    state = withMoreRooms(state, { rooms: page("c"), next: null }, 0);
+    expect([ids(state), state.roomsNext]).toEqual([["a", "b", "c"], null]);
+    state = withRooms(state, { rooms: page("a"), next: "a" }, 0);
+    expect(ids(state)).toEqual(["a", "b", "c"]);
+  });
+
+  test("after events were missed, only the first page and the open room stay", () => {
+    let state = apply(withRooms(EMPTY_STATE, { rooms: page("a"), next: "a" }, 0), hello(["z"]));
+    state = withMoreRooms(state, { rooms: page("c", "z"), next: null }, 0);
+    expect(ids(withRooms(state, { rooms: page("a"), next: "a" }, 0))).toEqual(["a", "z"]);
+  });
+
+  test("a page requested before an event does not undo it", () => {
+    const first = withRooms(EMPTY_STATE, { rooms: page("a", "b"), next: null }, 0);
+    const renamed = apply(first, anEvent("room.renamed", aRoom({ id: "a", name: "renamed" })));
+    const state = apply(renamed, anEvent("room.archived", aRoom({ id: "b", is_archived: true })));
+    const late = withRooms(state, { rooms: page("a", "b"), next: null }, 0);
+    expect([ids(late), late.rooms?.a?.name]).toEqual([["a"], "renamed"]);
+  });
+
+  test("a room loaded by its id joins the list; an archived one does not", () => {
+    const state = withRooms(EMPTY_STATE, { rooms: page("a"), next: "a" }, 0);
+    expect(ids(withRoom(state, aRoom({ id: "z" }), 0))).toEqual(["a", "z"]);
+    const archived = withRoom(state, aRoom({ id: "z", is_archived: true }), 0);
+    expect([ids(archived), Object.keys(archived.archived)]).toEqual([["a"], ["z"]]);
   });
 });

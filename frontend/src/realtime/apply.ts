@@ -2,6 +2,7 @@
 // release knows.
 
 import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
+import type { FollowingHello, KnownRoom, LobbyNews, RoomRead } from "../api/upcoming";
 import { buryMessage, mergeDirects, mergeMessages } from "./merge";
 import type { Hello, ServerEvent } from "./server-event";
 import {
@@ -35,14 +36,16 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "room.retention_set":
     case "room.topic_set":
       return withSetting(state, event.data);
+    case "room.read":
+      return withRead(state, event.data);
     case "user.changed":
       return withViewerChange(state, event.data);
     case "user.erased":
       return withErased(state, event.data);
     case "presence":
-      return withOnline(state, [{ ...event.data, id: event.data.room_id }]);
+      return withNews(state, [{ ...event.data, id: event.data.room_id }]);
     case "lobby":
-      return withOnline(state, event.data.rooms);
+      return withNews(state, event.data.rooms);
     case "reset":
       return { ...state, coverage: renewedCoverage(state.coverage) };
     case "heartbeat":
@@ -57,7 +60,7 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
 }
 
 /** Starts coverage of rooms that the stream newly carries, and ends that of rooms it no longer carries. */
-function withHello(state: ChatState, hello: Hello): ChatState {
+function withHello(state: ChatState, hello: Hello & FollowingHello): ChatState {
   const before = hello.fresh ? { ...state.coverage, lobby: 0, directs: 0, rooms: {} } : state.coverage;
   let { count } = before;
   const begin = (since: number | undefined) => since || ++count;
@@ -70,13 +73,9 @@ function withHello(state: ChatState, hello: Hello): ChatState {
   };
   const coverage: Coverage = { ...begun, count };
 
-  const rooms = state.rooms && { ...state.rooms };
-  for (const { id, head_seq } of hello.rooms) {
-    const room = rooms?.[id];
-    if (rooms && room) rooms[id] = { ...room, head_seq: Math.max(room.head_seq, head_seq) };
-  }
   const viewer = isViewer && state.viewer ? { ...state.viewer, ...hello.user } : state.viewer;
-  return { ...state, viewer, rooms, missing: hello.missing, coverage };
+  const next = { ...state, viewer, missing: hello.missing, coverage };
+  return withNews(next, [...hello.rooms, ...(hello.followed ?? [])]);
 }
 
 /** Restarts all coverage: events were skipped, so every snapshot has to be loaded again. */
@@ -94,9 +93,10 @@ function renewedCoverage(coverage: Coverage): Coverage {
 /** Adds a new message, from the stream or from the response to a post, whichever comes first. */
 export function withPosted(state: ChatState, message: TimelineMessage): ChatState {
   const room = state.rooms?.[message.room_id];
+  const isOwn = message.author.id === state.viewer?.id;
   const known =
     room && message.seq > room.head_seq
-      ? { ...state, rooms: { ...state.rooms, [room.id]: { ...room, head_seq: message.seq } } }
+      ? { ...state, rooms: { ...state.rooms, [room.id]: withHead(room, message.seq, isOwn ? 1 : 0) } }
       : state;
   return withLog(known, message.room_id, (log) => mergeMessages(log, [message]));
 }
@@ -132,7 +132,7 @@ function withActiveRoom(state: ChatState, room: Room): ChatState {
   const { [room.id]: _, ...archived } = state.archived;
   // The counts in a frame date from its creation; presence events are newer.
   const merged = known
-    ? { ...room, online: known.online, head_seq: Math.max(known.head_seq, room.head_seq) }
+    ? { ...known, ...room, online: known.online, head_seq: Math.max(known.head_seq, room.head_seq) }
     : room;
   return {
     ...state,
@@ -178,20 +178,57 @@ function withErased(state: ChatState, user: Author): ChatState {
   };
 }
 
+/** Reading on any device of the viewer: marks are kept by the server. */
+function withRead(state: ChatState, { room_id, ...read }: RoomRead): ChatState {
+  const room = state.rooms?.[room_id];
+  if (!room?.membership) return state;
+  return {
+    ...state,
+    rooms: { ...state.rooms, [room_id]: { ...room, membership: { ...room.membership, ...read } } },
+  };
+}
+
+/** Moves the viewer's mark before the server has confirmed it; `unread` is exact only at the end of a room. */
+export function withMark(state: ChatState, roomId: string, seq: number): ChatState {
+  const room = state.rooms?.[roomId];
+  if (!room?.membership) return state;
+  const { unread, read_seq, mentions } = room.membership;
+  const left = Math.max(0, room.head_seq - seq);
+  const counted = seq < read_seq ? left : Math.min(left, unread);
+  return withRead(state, {
+    room_id: roomId,
+    read_seq: seq,
+    unread: counted,
+    mentions: left === 0 ? 0 : mentions,
+  });
+}
+
 function withViewerChange(state: ChatState, user: Viewer): ChatState {
   if (state.viewer?.id !== user.id) return state;
   return { ...state, viewer: { ...state.viewer, ...user } };
 }
 
-function withOnline(
-  state: ChatState,
-  counts: readonly { id: string; users: number; guests: number }[],
-): ChatState {
+/** Online counts and newest messages of rooms; those that are not known here are ignored. */
+function withNews(state: ChatState, news: readonly LobbyNews[]): ChatState {
   if (!state.rooms) return state;
   const rooms = { ...state.rooms };
-  for (const { id, users, guests } of counts) {
+  for (const { id, head_seq = 0, users, guests } of news) {
     const room = rooms[id];
-    if (room) rooms[id] = { ...room, online: { users, guests } };
+    if (!room) continue;
+    const online = users === undefined || guests === undefined ? room.online : { users, guests };
+    rooms[id] = { ...withHead(room, head_seq), online };
   }
   return { ...state, rooms };
+}
+
+/**
+ * Moves the newest position of a room and counts the messages in between as unread, except `own` ones. Whether the
+ * others are deleted or were written on another device is known only to the server, whose count comes later.
+ */
+function withHead(room: KnownRoom, head_seq: number, own = 0): KnownRoom {
+  if (head_seq <= room.head_seq) return room;
+  const { membership } = room;
+  if (!membership) return { ...room, head_seq };
+  const news = head_seq - Math.max(room.head_seq, membership.read_seq) - own;
+  return { ...room, head_seq, membership: { ...membership, unread: membership.unread + Math.max(0, news) } };
 }

@@ -7,7 +7,7 @@ import type { ConnectionStatus } from "./stream";
 export type Note =
   /** Sent by a new leader: every follower replies with its open rooms. */
   | { kind: "who"; from?: string }
-  | { kind: "want"; tab: string; rooms: readonly string[] }
+  | { kind: "want"; tab: string; rooms: readonly string[]; follow?: readonly string[] }
   /** Sent by a follower to check that the leader is alive; the reply contains the state of its stream. */
   | { kind: "ping" }
   | { kind: "pong"; from: string; status: ConnectionStatus }
@@ -44,7 +44,12 @@ export function fromWire(data: unknown): Note | Unreadable | null {
       return { kind: note.kind };
     case "want":
       return typeof note.tab === "string" && isStrings(note.rooms)
-        ? { kind: "want", tab: note.tab, rooms: note.rooms }
+        ? {
+            kind: "want",
+            tab: note.tab,
+            rooms: note.rooms,
+            ...(isStrings(note.follow) && { follow: note.follow }),
+          }
         : null;
     case "pong":
       return status && from.from ? { kind: "pong", from: from.from, status } : null;

@@ -1,7 +1,7 @@
 // The events of the stream as the app handles them, and the check that a frame or another tab sent one of them.
 
 import type { HelloData } from "../api/gen/types.gen";
-import { type DataTypes, EVENT_KINDS, type EventKind } from "./events";
+import { type DataTypes, EVENT_KINDS, type EventKind } from "./kinds";
 
 export interface Hello extends HelloData {
   /**
@@ -46,6 +46,7 @@ const FIELDS: {
   PresenceData: { room_id: "string", users: "number", guests: "number" },
   ResetData: {},
   Room: { id: "string", name: "string", head_seq: "number" },
+  RoomRead: { room_id: "string", read_seq: "number", unread: "number" },
   Standing: { id: "string" },
 };
 

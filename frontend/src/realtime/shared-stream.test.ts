@@ -61,6 +61,7 @@ class Tab {
     vi.stubGlobal("navigator", { locks: this.locks, onLine: true });
     if (typeof BroadcastChannel !== "undefined" && !refusesChannels) catchChannels(this);
     this.shared = new SharedStream({
+      clientId: () => "browser-1",
       openSource: (query) => new FakeEventSource(query) as unknown as EventSource,
       onEvent: (event) => this.heard.push(event),
       onStatus: (status) => {

@@ -5,7 +5,7 @@
 import { campaign, electionLocks, holdWhileAlive, whenGone } from "./leadership";
 import { fromWire, type Note, toWire, type Unreadable } from "./notes";
 import type { EventOf, ServerEvent } from "./server-event";
-import { ChatStream, type ConnectionStatus, type StreamPorts } from "./stream";
+import { ChatStream, type ConnectionStatus, type StreamPorts, type StreamRequest } from "./stream";
 
 const LOCK = "gapless.stream";
 const CHANNEL = "gapless.stream";
@@ -21,8 +21,15 @@ const PINGS_UNANSWERED = 3;
 const MOST_PINGS_UNANSWERED = 150;
 /** Time without a forced take-over after which the initial number applies again. */
 const CALM_MS = 60_000;
-/** The server's limit of rooms in one stream. */
+/** The server's limits of rooms in one stream, and of rooms that it follows. */
 const MOST_ROOMS = 100;
+const MOST_FOLLOWED = 200;
+
+/** What one tab asks for; without `follow`, it has no list of rooms yet. */
+interface Wanted {
+  rooms: readonly string[];
+  follow: readonly string[] | null;
+}
 
 export class SharedStream {
   readonly #tab = Math.random().toString(36).slice(2);
@@ -35,7 +42,7 @@ export class SharedStream {
   #status: ConnectionStatus = "connecting";
   #token: string | null = null;
   /** Open rooms of each tab; only the leader has the entries of others. */
-  #wanted = new Map<string, readonly string[]>();
+  #wanted = new Map<string, Wanted>();
   #cursor: string | null = null;
   #hello: EventOf<"hello"> | null = null;
   /** The last presence of each room, for tabs that join later. */
@@ -55,10 +62,10 @@ export class SharedStream {
     this.#join();
   }
 
-  /** Sets the open rooms of this tab and the token of the session. */
-  want(rooms: readonly string[], token: string | null): void {
+  /** Sets the open rooms of this tab, those in its list, and the token of the session. */
+  want(rooms: readonly string[], token: string | null, follow: readonly string[] | null = null): void {
     this.#token = token;
-    this.#wanted.set(this.#tab, rooms);
+    this.#wanted.set(this.#tab, { rooms, follow });
     if (this.#stream) this.#reopen();
     else this.#sendWant();
   }
@@ -133,7 +140,7 @@ export class SharedStream {
         this.#setStatus(status);
       },
     };
-    this.#stream = new ChatStream(ports, { rooms: this.#rooms(), token: this.#token }, this.#cursor);
+    this.#stream = new ChatStream(ports, this.#request(), this.#cursor);
     this.#post({ kind: "who", from });
   }
 
@@ -161,7 +168,7 @@ export class SharedStream {
   }
 
   #onNoteToLeader(note: Note): void {
-    if (note.kind === "want") this.#welcome(note.tab, note.rooms);
+    if (note.kind === "want") this.#welcome(note.tab, { rooms: note.rooms, follow: note.follow ?? null });
     if (note.kind === "ping") this.#post({ kind: "pong", from: this.#tab, status: this.#status });
     if (note.kind === "wake") this.#stream?.wake();
   }
@@ -194,26 +201,31 @@ export class SharedStream {
   }
 
   /** Adds a tab's rooms to the stream, and sends the tab the state of the stream. */
-  #welcome(tab: string, rooms: readonly string[]): void {
+  #welcome(tab: string, wanted: Wanted): void {
     if (this.#locks && !this.#wanted.has(tab)) {
       whenGone(this.#locks, `gapless.tab.${tab}`, () => {
         this.#wanted.delete(tab);
         if (this.#stream) this.#reopen();
       });
     }
-    this.#wanted.set(tab, rooms);
+    this.#wanted.set(tab, wanted);
     this.#reopen();
     // The last hello starts the tab's coverage of what the stream carries; the next one adds the rest.
     const events = this.#hello ? [this.#hello, ...this.#presence.values()] : [];
     this.#post({ kind: "welcome", from: this.#tab, tab, status: this.#status, events });
   }
 
-  #rooms(): string[] {
-    return [...new Set([...this.#wanted.values()].flat())].sort().slice(0, MOST_ROOMS);
+  /** The rooms of all tabs. A tab that follows none yet takes nothing from the others. */
+  #request(): StreamRequest {
+    const wanted = [...this.#wanted.values()];
+    const rooms = distinct(wanted.flatMap((tab) => tab.rooms)).slice(0, MOST_ROOMS);
+    const followed = distinct(wanted.flatMap((tab) => tab.follow ?? []));
+    const follow = wanted.some((tab) => tab.follow !== null) ? followed.slice(0, MOST_FOLLOWED) : null;
+    return { rooms, follow, token: this.#token };
   }
 
   #reopen(): void {
-    this.#stream?.want({ rooms: this.#rooms(), token: this.#token });
+    this.#stream?.want(this.#request());
   }
 
   #remember(event: ServerEvent): void {
@@ -227,7 +239,8 @@ export class SharedStream {
 
   #sendWant(): void {
     if (!this.#isAlive) return;
-    this.#post({ kind: "want", tab: this.#tab, rooms: this.#wanted.get(this.#tab) ?? [] });
+    const { rooms = [], follow = null } = this.#wanted.get(this.#tab) ?? {};
+    this.#post({ kind: "want", tab: this.#tab, rooms, ...(follow && { follow }) });
   }
 
   #watchLeader(): void {
@@ -263,6 +276,8 @@ export class SharedStream {
     this.ports.onStatus(status);
   }
 }
+
+const distinct = (ids: string[]) => [...new Set(ids)].sort();
 
 /** Null if the browser refuses a channel, as some do that block storage. */
 function openChannel(): BroadcastChannel | null {

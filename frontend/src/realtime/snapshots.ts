@@ -1,6 +1,7 @@
 // Joins snapshots loaded by REST to the events that arrived meanwhile. Pure, like `apply`.
 
-import type { Conversation as ConversationSummary, DirectMessage, Message, Room } from "../api/gen/types.gen";
+import type { Conversation as ConversationSummary, DirectMessage, Message } from "../api/gen/types.gen";
+import type { KnownRoom, Membership, RoomPage } from "../api/upcoming";
 import { mergeDirects, mergeMessages } from "./merge";
 import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage, type Viewer } from "./state";
 
@@ -14,14 +15,65 @@ export function withOpenRoom(state: ChatState, roomId: string): ChatState {
   return { ...state, logs: { ...Object.fromEntries(kept), [roomId]: log } };
 }
 
-/** Sets the list of active rooms, unless the stream has changed it since `version`. */
-export function withRooms(state: ChatState, rooms: readonly Room[], version: number): ChatState {
-  if (state.rooms && state.roomsVersion !== version) return state;
-  const merged = rooms.map((room) => {
-    const head_seq = Math.max(room.head_seq, state.rooms?.[room.id]?.head_seq ?? 0);
-    return [room.id, { ...room, head_seq }] as const;
+/**
+ * Sets the first page of the list of active rooms, requested at `version`. Rooms that are not on it stay known only if
+ * the list continues, and the stream has covered the lobby since they were loaded.
+ */
+export function withRooms(state: ChatState, page: RoomPage, version: number): ChatState {
+  const { next = null } = page;
+  const isFresh = state.roomsSince !== state.coverage.lobby;
+  const kept = Object.entries(state.rooms ?? {}).filter(([id]) => {
+    if (state.roomsVersion !== version || state.coverage.rooms[id]) return true;
+    return next !== null && !isFresh;
   });
-  return { ...state, rooms: Object.fromEntries(merged) };
+  const known = state.rooms && Object.fromEntries(kept);
+  const base = { ...state, rooms: known, roomsSince: state.coverage.lobby, roomsNext: next };
+  return joinRooms({ ...base, areRoomsPaged: page.next !== undefined }, page.rooms, version, isFresh);
+}
+
+/** Adds a further page of the list, or the rooms found by a search (without `next`). */
+export function withMoreRooms(state: ChatState, page: RoomPage, version: number): ChatState {
+  const next = page.next === undefined ? state.roomsNext : page.next;
+  return joinRooms({ ...state, roomsNext: next }, page.rooms, version, false);
+}
+
+/** Adds one room that was loaded by its id; an archived one can be read by admins only. */
+export function withRoom(state: ChatState, room: KnownRoom, version: number): ChatState {
+  if (!room.is_archived) return joinRooms({ ...state, rooms: state.rooms ?? {} }, [room], version, false);
+  return state.rooms?.[room.id] ? state : { ...state, archived: { ...state.archived, [room.id]: room } };
+}
+
+/** Events since `version` are newer than the answer. */
+function joinRooms(
+  state: ChatState,
+  page: readonly KnownRoom[],
+  version: number,
+  isFresh: boolean,
+): ChatState {
+  const isCurrent = state.roomsVersion === version;
+  const rooms = { ...state.rooms };
+  for (const room of page) {
+    const known = rooms[room.id];
+    if (!isCurrent && state.archived[room.id]) continue;
+    const newer = !isCurrent && known ? known : room;
+    rooms[room.id] = {
+      ...newer,
+      head_seq: Math.max(room.head_seq, known?.head_seq ?? 0),
+      ...joinMembership(known?.membership, room.membership, isFresh),
+    };
+  }
+  return { ...state, rooms };
+}
+
+/** A mark moved here may not have reached the server yet. */
+function joinMembership(
+  known: Membership | null | undefined,
+  read: Membership | null | undefined,
+  isFresh: boolean,
+): { membership?: Membership | null } {
+  if (read === undefined) return known === undefined ? {} : { membership: known };
+  const isBehind = known && read && known.read_seq > read.read_seq && !isFresh;
+  return { membership: isBehind ? { ...read, read_seq: known.read_seq, unread: known.unread } : read };
 }
 
 /** Sets the newest page of a room. Older messages are dropped, since changes to them may have been missed. */
@@ -137,5 +189,7 @@ export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
   if (state.viewer?.id === viewer?.id) return { ...state, viewer: viewer && { ...state.viewer, ...viewer } };
   const { conversations, conversationsFrom } = EMPTY_STATE;
   const coverage = { ...state.coverage, directs: 0 };
-  return { ...state, viewer, conversations, conversationsFrom, coverage };
+  const bare = Object.values(state.rooms ?? {}).map(({ membership: _, ...room }) => [room.id, room] as const);
+  const rooms = state.rooms && Object.fromEntries(bare);
+  return { ...state, viewer, rooms, conversations, conversationsFrom, coverage };
 }

@@ -1,6 +1,7 @@
 // The chat state of this tab. Immutable: `apply` and the snapshots derive the next state from the last.
 
 import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
+import type { KnownRoom } from "../api/upcoming";
 
 /** A message as it is shown. Only the fact of a deletion is kept, since the event lacks its time. */
 export type TimelineMessage = Omit<Message, "body" | "deleted_at"> & {
@@ -45,8 +46,14 @@ export interface Coverage {
 
 export interface ChatState {
   viewer: Viewer | null;
-  /** Active rooms; null until the first list is loaded. */
-  rooms: Readonly<Record<string, Room>> | null;
+  /** Known active rooms: those listed so far, opened or named by the stream; null until the first page is loaded. */
+  rooms: Readonly<Record<string, KnownRoom>> | null;
+  /** Where the list of rooms continues; null if all of it is loaded. */
+  roomsNext: string | null;
+  /** True if the server lists rooms by page, and reports news of the rooms that are followed. */
+  areRoomsPaged: boolean;
+  /** The coverage of the lobby under which `rooms` was loaded. */
+  roomsSince: number;
   /** Grows with every `room.*` event, so that a list requested before one does not overwrite it. */
   roomsVersion: number;
   /** Rooms archived while this page was open. */
@@ -65,6 +72,9 @@ export interface ChatState {
 export const EMPTY_STATE: ChatState = {
   viewer: null,
   rooms: null,
+  roomsNext: null,
+  areRoomsPaged: false,
+  roomsSince: 0,
   roomsVersion: 0,
   archived: {},
   missing: [],

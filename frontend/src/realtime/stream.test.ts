@@ -26,6 +26,7 @@ afterEach(() => {
 
 function stream(cursor: string | null = null): ChatStream {
   const ports = {
+    clientId: () => "window-1",
     openSource: (query: URLSearchParams) => new FakeEventSource(query) as unknown as EventSource,
     onEvent: (event: ServerEvent) => heard.push(event),
     onStatus: (status: ConnectionStatus) => statuses.push(status),
@@ -35,7 +36,7 @@ function stream(cursor: string | null = null): ChatStream {
     },
     isServerThere: async () => isServerThere,
   };
-  return new ChatStream(ports, { rooms: ["room-1"], token: "token-1" }, cursor);
+  return new ChatStream(ports, { rooms: ["room-1"], follow: null, token: "token-1" }, cursor);
 }
 
 const kinds = () => heard.map(({ kind }) => kind);
@@ -45,9 +46,23 @@ test("asks for its rooms, with token, cursor and replay limit", () => {
   expect(Object.fromEntries(FakeEventSource.newest.query)).toEqual({
     room: "room-1",
     access_token: "token-1",
+    client: "window-1",
     cursor: "epoch.7",
     replay_limit: "500",
   });
+});
+
+test("asks for news of the rooms in the list, and for none of an empty list", () => {
+  const live = stream();
+  const followed = () => FakeEventSource.newest.query.getAll("follow");
+  expect(followed()).toEqual([]);
+  live.want({ rooms: ["room-1"], follow: ["room-2", "room-3"], token: "token-1" });
+  expect(followed()).toEqual(["room-2", "room-3"]);
+  const opened = FakeEventSource.opened.length;
+  live.want({ rooms: ["room-1"], follow: ["room-2", "room-3"], token: "token-1" });
+  expect(FakeEventSource.opened).toHaveLength(opened);
+  live.want({ rooms: ["room-1"], follow: [], token: "token-1" });
+  expect(followed()).toEqual([""]);
 });
 
 test("reports a stream without a cursor as fresh, and one with a cursor not", () => {
@@ -65,7 +80,7 @@ test("hands over without a gap: the old connection is used until the new one say
   const live = stream();
   const first = FakeEventSource.newest;
   first.says(hello());
-  live.want({ rooms: ["room-1", "room-2"], token: "token-2" });
+  live.want({ rooms: ["room-1", "room-2"], follow: null, token: "token-2" });
   const second = FakeEventSource.newest;
   const meanwhile = anEvent("message.posted", aMessage(1));
   first.says(meanwhile);
@@ -80,7 +95,7 @@ test("hands over without a gap: the old connection is used until the new one say
 
 test("an unchanged request opens no connection", () => {
   const live = stream();
-  live.want({ rooms: ["room-1"], token: "token-1" });
+  live.want({ rooms: ["room-1"], follow: null, token: "token-1" });
   expect(FakeEventSource.opened).toHaveLength(1);
 });
 

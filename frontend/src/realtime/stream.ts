@@ -1,7 +1,7 @@
 // One continuous stream over many connections: opens, monitors, resumes from the last position, and hands over to a new
 // connection without a gap. Does not know the contents of rooms, or React.
 
-import { EVENT_KINDS, type EventKind } from "./events";
+import { EVENT_KINDS, type EventKind } from "./kinds";
 import { isAboutStream, parseEvent, type ServerEvent } from "./server-event";
 
 /** "held-back": the server answers other requests, but something in between buffers the stream. */
@@ -9,12 +9,19 @@ export type ConnectionStatus = "connecting" | "live" | "reconnecting" | "offline
 
 export interface StreamRequest {
   rooms: readonly string[];
+  /** Rooms whose news are shown in a list; null for those of all rooms. */
+  follow: readonly string[] | null;
   token: string | null;
 }
+
+const isSameRequest = (a: StreamRequest, b: StreamRequest) =>
+  a.token === b.token && a.rooms.join() === b.rooms.join() && a.follow?.join() === b.follow?.join();
 
 /** Dependencies and callbacks of the stream. */
 export interface StreamPorts {
   openSource(query: URLSearchParams): EventSource;
+  /** Identifies the reader's connections to the server, so that a new one replaces the earlier one at once. */
+  clientId(): string;
   onEvent(event: ServerEvent): void;
   onStatus(status: ConnectionStatus): void;
   /** The token is about to expire, has expired, or was refused. A newer one is passed to `want`. */
@@ -93,9 +100,7 @@ export class ChatStream {
 
   /** Changes the rooms or the token, and continues from the current position. */
   want(request: StreamRequest): void {
-    const isSame =
-      request.token === this.#request.token && request.rooms.join() === this.#request.rooms.join();
-    if (isSame) return;
+    if (isSameRequest(request, this.#request)) return;
     this.#request = request;
     this.#open();
   }
@@ -126,6 +131,10 @@ export class ChatStream {
     if (this.#request.token !== null) query.set("access_token", this.#request.token);
     if (this.#cursor !== null) query.set("cursor", this.#cursor);
     query.set("replay_limit", String(REPLAY_LIMIT));
+    query.set("client", this.ports.clientId());
+    const { follow } = this.#request;
+    // An empty parameter asks for no news at all.
+    for (const room of follow?.length === 0 ? [""] : (follow ?? [])) query.append("follow", room);
 
     const connection = new Connection(this.ports.openSource(query), this.#cursor);
     this.#next = connection;

@@ -6,6 +6,9 @@ import { getMe, listRooms } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
 import { Listeners } from "../../browser/listeners";
 import { isNewerReleaseThere } from "../../browser/release";
+import { browserStorage } from "../../browser/storage";
+import { windowId } from "../../browser/window-id";
+import { electionLocks } from "../../realtime/leadership";
 import type { ServerEvent } from "../../realtime/server-event";
 import { SharedStream } from "../../realtime/shared-stream";
 import { withViewer } from "../../realtime/snapshots";
@@ -24,12 +27,20 @@ const TOKEN_PATIENCE_MS = 3_000;
 /** Interval of REST polling while the stream is held back. */
 const READING_EVERY_MS = 4_000;
 
+/** Minimum interval between changes of the followed rooms, since each opens a new connection. */
+const FOLLOW_EVERY_MS = 2_000;
+/** Identifies the connections of this browser to the server: one tab at a time holds the stream of all. */
+const CLIENT_KEY = "gapless.client";
+
 export type ShownStatus = ConnectionStatus | "caught-up";
 
 class LiveConnection {
   #status: ShownStatus = "connecting";
   #listeners = new Listeners();
   #rooms: readonly string[] = [];
+  #follow: readonly string[] | null = null;
+  #followedAt = 0;
+  #following: ReturnType<typeof setTimeout> | undefined;
   #token: string | null = null;
   #calm: ReturnType<typeof setTimeout> | undefined;
   #userId: string | null = null;
@@ -38,6 +49,7 @@ class LiveConnection {
 
   constructor() {
     const ports: StreamPorts = {
+      clientId,
       openSource: (query) => new EventSource(`${apiAddress()}/sse?${query}`),
       onEvent: (event) => this.#hear(event),
       onStatus: (status) => this.#onStatus(status),
@@ -70,16 +82,32 @@ class LiveConnection {
       if (document.visibilityState === "visible") this.#stream.wake();
     });
     if (!navigator.onLine) this.#onStatus("offline");
-    const isTaken = this.#takeToken().then(() => this.#stream.want(this.#rooms, this.#token));
+    const isTaken = this.#takeToken().then(() => this.#want());
     await Promise.race([isTaken, new Promise((resolve) => setTimeout(resolve, TOKEN_PATIENCE_MS))]);
-    this.#stream.want(this.#rooms, this.#token);
+    this.#want();
     this.#stream.start();
   }
 
   /** Sets the rooms on the screen. Requesting a room counts as being present in it, so only these are requested. */
   look(rooms: readonly string[]): void {
     this.#rooms = rooms;
-    this.#stream.want(rooms, this.#token);
+    this.#want();
+  }
+
+  /** Sets the rooms in the list on the screen, whose unread messages are reported. */
+  follow(rooms: readonly string[]): void {
+    if (rooms.join() === this.#follow?.join()) return;
+    this.#follow = rooms;
+    clearTimeout(this.#following);
+    const wait = Math.max(0, this.#followedAt + FOLLOW_EVERY_MS - Date.now());
+    this.#following = setTimeout(() => {
+      this.#followedAt = Date.now();
+      this.#want();
+    }, wait);
+  }
+
+  #want(): void {
+    this.#stream.want(this.#rooms, this.#token, this.#follow);
   }
 
   #hear(event: ServerEvent): void {
@@ -99,7 +127,7 @@ class LiveConnection {
 
   #onSession(): void {
     this.#adoptViewer();
-    void this.#takeToken().then(() => this.#stream.want(this.#rooms, this.#token));
+    void this.#takeToken().then(() => this.#want());
   }
 
   #adoptViewer(): void {
@@ -150,6 +178,16 @@ class LiveConnection {
     this.#status = status;
     this.#listeners.notify();
   }
+}
+
+/** Tabs that cannot share a stream each have their own, under their own id. */
+function clientId(): string {
+  if (!electionLocks()) return windowId;
+  const known = browserStorage.read(CLIENT_KEY);
+  if (known && /^[\w-]{1,64}$/.test(known)) return known;
+  const id = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  browserStorage.write(CLIENT_KEY, id);
+  return id;
 }
 
 export const connection = new LiveConnection();

@@ -1,11 +1,12 @@
-import { DoorClosed } from "lucide-react";
+import { CloudAlert, DoorClosed } from "lucide-react";
 import { useCallback, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Room } from "../../api/gen/types.gen";
+import { sentence } from "../../api/problem";
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { useChat } from "../../realtime/store";
 import { BlankPage } from "../../ui/BlankPage";
-import { buttonClass } from "../../ui/Button";
+import { Button, buttonClass } from "../../ui/Button";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
@@ -16,14 +17,13 @@ import { RoomTimeline } from "../timeline/RoomTimeline";
 import { TimelineSkeleton } from "../timeline/separators";
 import { ArchivedRoom } from "./ArchivedRoom";
 import { RoomHeader } from "./RoomHeader";
-import { useRoom } from "./use-rooms";
+import { useOpenRoom } from "./use-rooms";
 
 export function RoomPage() {
   const { roomId = "" } = useParams();
-  const room = useRoom(roomId);
+  const { room, isLoading, error, retry } = useOpenRoom(roomId);
   const viewerId = useViewer()?.id;
   const archived = useChat((state) => state.archived[roomId]);
-  const areRoomsLoaded = useChat((state) => state.rooms !== null);
   // This state outlives the open room: the page of an archived room shows the unfinished edit.
   const [edited, setEdited] = useState<{ roomId: string; messageId: string } | null>(null);
   if (edited && edited.roomId !== roomId) setEdited(null);
@@ -37,7 +37,19 @@ export function RoomPage() {
   if (room) {
     return <OpenRoom key={`${room.id} ${viewerId}`} room={room} editing={editing} onEdit={setEditing} />;
   }
-  if (!areRoomsLoaded) return <TimelineSkeleton />;
+  if (isLoading) return <TimelineSkeleton />;
+  if (error && !archived) {
+    return (
+      <BlankPage
+        page="Room"
+        icon={CloudAlert}
+        title="Could not load this room"
+        action={<Button onClick={retry}>Try again</Button>}
+      >
+        {sentence(error)}
+      </BlankPage>
+    );
+  }
   return archived ? (
     <ArchivedRoom room={archived} viewerId={viewerId} editing={editing} action={<OtherRooms />} />
   ) : (

@@ -12,7 +12,7 @@ import { focusComposer } from "../../ui/focus-net";
 import { outboxOf, useUnsent } from "../composer/current-outbox";
 import { readDraft, writeDraft } from "../composer/drafts";
 import { useViewer } from "../session/use-session";
-import { markRead, readMarks } from "../unread/read-marks";
+import { readUpTo as markOf, markRoomRead } from "../unread/room-marks";
 import { type Entry, roomEntry, withUnsent } from "./entry";
 import { LostEdit } from "./LostEdit";
 import { MessageEditor } from "./MessageEditor";
@@ -36,16 +36,13 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
   const [deleting, setDeleting] = useState<Entry | null>(null);
   const viewerId = viewer?.id;
   // The read mark when the room was opened; the line stays there while the room is open.
-  const [readUpTo] = useState(() => readMarks(viewerId)[`room:${room.id}`] ?? null);
+  const [readUpTo] = useState(() => markOf(room, viewerId));
 
   const entries = useMemo(
     () => withUnsent(log.messages.map(roomEntry), unsent, viewer),
     [log.messages, unsent, viewer],
   );
-  const onRead = useCallback(
-    (seq: number) => markRead(viewerId, { [`room:${room.id}`]: seq }),
-    [viewerId, room.id],
-  );
+  const onRead = useCallback((seq: number) => markRoomRead(room.id, seq), [room.id]);
 
   const actions = useMemo((): MessageActions => {
     const isOwn = (entry: Entry) => viewer !== null && entry.authorId === viewer.id;

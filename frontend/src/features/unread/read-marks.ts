@@ -4,8 +4,11 @@ import { useSyncExternalStore } from "react";
 import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
 
-/** `room:<id>` to the last read `seq`, `direct:<user id>` to the last read `pos`. */
-type Marks = Readonly<Record<string, number>>;
+/**
+ * `room:<id>` to the last read `seq`, `direct:<user id>` to the last read `pos`, and `back:` with such a place to how
+ * often its mark was moved back.
+ */
+export type Marks = Readonly<Record<string, number>>;
 
 const listeners = new Listeners();
 /** Marks read in this window, by key: a window that has not seen them yet may overwrite the stored marks. */
@@ -28,11 +31,24 @@ export function readMarks(userId: string | undefined): Marks {
 /** Moves marks forward only. */
 export function markRead(userId: string | undefined, read: Marks): void {
   const marks = readMarks(userId);
-  const news = Object.entries(read).filter(([place, to]) => to > (marks[place] ?? -1));
-  if (news.length === 0) return;
+  setMarks(
+    userId,
+    Object.fromEntries(Object.entries(read).filter(([place, to]) => to > (marks[place] ?? -1))),
+  );
+}
+
+/** Sets marks, backwards as well: a message was marked as unread, or the room was restored from a backup. */
+export function setMarks(userId: string | undefined, to: Marks): void {
+  const marks = readMarks(userId);
+  if (Object.entries(to).every(([place, mark]) => marks[place] === mark)) return;
+  const back = Object.entries(to).filter(([place, mark]) => mark < (marks[place] ?? 0));
+  const news = {
+    ...to,
+    ...Object.fromEntries(back.map(([place]) => [`back:${place}`, (marks[`back:${place}`] ?? 0) + 1])),
+  };
   const key = keyOf(userId);
-  readHere.set(key, { ...readHere.get(key), ...Object.fromEntries(news) });
-  browserStorage.write(key, JSON.stringify({ ...marks, ...Object.fromEntries(news) }));
+  readHere.set(key, { ...readHere.get(key), ...news });
+  browserStorage.write(key, JSON.stringify({ ...marks, ...news }));
   listeners.notify();
 }
 
@@ -53,7 +69,10 @@ window.addEventListener("storage", ({ key, newValue }) => {
   const here = key === null || newValue === null ? undefined : readHere.get(key);
   if (!here || key === null) return;
   const stored = readJson<Marks>(newValue) ?? {};
-  const lost = Object.entries(here).filter(([place, to]) => to > (stored[place] ?? -1));
+  const isMovedBack = (place: string) => (stored[`back:${place}`] ?? 0) > (here[`back:${place}`] ?? 0);
+  const standing = Object.entries(here).filter(([place]) => !isMovedBack(place));
+  readHere.set(key, Object.fromEntries(standing));
+  const lost = standing.filter(([place, to]) => to > (stored[place] ?? -1));
   if (lost.length === 0) return;
   browserStorage.write(key, JSON.stringify({ ...stored, ...Object.fromEntries(lost) }));
   listeners.notify();
