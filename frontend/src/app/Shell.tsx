@@ -8,6 +8,7 @@ import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-mes
 import { useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
 import { noteVisit } from "../features/rooms/visited";
 import { useViewerSnapshot } from "../features/session/use-viewer-snapshot";
+import { Shortcuts } from "../features/switcher/Shortcuts";
 import { useLocalMarks, useUnread } from "../features/unread/use-unread";
 import { IconButton } from "../ui/Button";
 import { useIsWide } from "../ui/media";
@@ -59,6 +60,7 @@ export function Shell() {
       <Toasts />
       <SignOutQuestion />
       <UnreadSigns />
+      <Shortcuts />
     </div>
   );
 }

@@ -1,8 +1,9 @@
-import { EllipsisVertical, LogOut, Settings } from "lucide-react";
+import { EllipsisVertical, Keyboard, LogOut, Search, Settings } from "lucide-react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { askToSignOut } from "../features/composer/SignOut";
 import { useViewer } from "../features/session/use-session";
 import { ThemeToggle } from "../features/settings/ThemeToggle";
+import { openPanel } from "../features/switcher/panel";
 import { Avatar } from "../ui/Avatar";
 import { Menu } from "../ui/Menu";
 
@@ -39,6 +40,8 @@ export function SidebarFooter() {
         label="Your account"
         buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-raised hover:text-ink md:size-9"
         items={[
+          { label: "Jump to…", icon: Search, onSelect: () => openPanel.set("switcher") },
+          { label: "Keyboard shortcuts", icon: Keyboard, onSelect: () => openPanel.set("keys") },
           { label: "Settings", icon: Settings, onSelect: () => navigate("/settings") },
           { label: "Sign out", icon: LogOut, onSelect: () => askToSignOut() },
         ]}

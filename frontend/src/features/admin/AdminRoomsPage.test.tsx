@@ -11,7 +11,8 @@ import { server, usesServer } from "../../testing/server";
 import { ALI, aRoom } from "../../testing/wire";
 import { Toasts } from "../../ui/Toast";
 import { session } from "../session/session";
-import { AdminRoomsPage, NEW_ROOM } from "./AdminRoomsPage";
+import { AdminRoomsPage } from "./AdminRoomsPage";
+import { NEW_ROOM } from "./new-room";
 
 usesServer();
 

@@ -25,14 +25,12 @@ import { onlineSentence } from "../rooms/RoomHeader";
 import { useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
 import { reportDone } from "./done";
+import { NEW_ROOM } from "./new-room";
 import { keptSentence, RetentionDialog } from "./RetentionDialog";
 import { RoomNameDialog } from "./RoomNameDialog";
 import { RoomTopicDialog } from "./RoomTopicDialog";
 
 type Task = { kind: "create" } | { kind: "rename" | "topic" | "retention" | "archive"; room: Room };
-
-/** State of a link to this page that opens the dialog for a new room. */
-export const NEW_ROOM = { task: "create" };
 
 export function AdminRoomsPage() {
   const [query] = useSearchParams();

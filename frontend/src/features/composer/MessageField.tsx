@@ -7,6 +7,7 @@ import {
 } from "react";
 import { isComposing } from "../../ui/keys";
 import { isTouch } from "../../ui/media";
+import { isApple } from "../../ui/platform";
 import { type Change, continueList, marksOf, pasteLink, toggleMarks } from "./editing";
 
 interface MessageFieldProps extends Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, "value" | "onChange"> {
@@ -75,7 +76,7 @@ export function MessageField({
 
 /** Cmd on Apple's devices, where Ctrl+B and Ctrl+E move the cursor, and Ctrl elsewhere. */
 function hasModifier({ metaKey, ctrlKey }: KeyboardEvent): boolean {
-  return /Mac|iP(?:hone|ad|od)/.test(navigator.platform) ? metaKey && !ctrlKey : ctrlKey && !metaKey;
+  return isApple() ? metaKey && !ctrlKey : ctrlKey && !metaKey;
 }
 
 const selectionOf = ({ value, selectionStart, selectionEnd }: HTMLTextAreaElement) => ({

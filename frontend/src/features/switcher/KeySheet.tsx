@@ -1,0 +1,55 @@
+import { Dialog } from "../../ui/Dialog";
+import { Keys } from "./Keys";
+
+/** The shortcuts by where they work; `Mod` is Ctrl, or Cmd on devices of Apple. */
+const SECTIONS: readonly { title: string; keys: readonly (readonly [keys: string, action: string])[] }[] = [
+  {
+    title: "Everywhere",
+    keys: [
+      ["Mod+K", "Jump to a room, a person or a command"],
+      ["Alt+↓", "Next room"],
+      ["Alt+↑", "Previous room"],
+      ["Alt+Shift+↓", "Next unread room"],
+      ["Alt+Shift+↑", "Previous unread room"],
+      ["Mod+/", "Show this list"],
+      ["?", "Show this list, outside of a text field"],
+      ["Esc", "Close a dialog, or cancel an edit"],
+    ],
+  },
+  {
+    title: "Writing",
+    keys: [
+      ["Enter", "Send"],
+      ["Shift+Enter", "New line"],
+      ["↑", "Edit your last message, if the field is empty"],
+      ["Mod+B", "Bold"],
+      ["Mod+I", "Italic"],
+      ["Mod+E", "Code"],
+    ],
+  },
+];
+
+export function KeySheet({ onClose }: { onClose(): void }) {
+  return (
+    <Dialog title="Keyboard shortcuts" onClose={onClose}>
+      <div className="flex flex-col gap-5">
+        {SECTIONS.map(({ title, keys }) => (
+          <section key={title} aria-label={title}>
+            <h3 className="mb-1 text-sm font-bold">{title}</h3>
+            <dl className="divide-y divide-line">
+              {keys.map(([shortcut, action]) => (
+                <div key={shortcut} className="flex items-center justify-between gap-4 py-1.5">
+                  <dt className="text-muted">{action}</dt>
+                  <dd>
+                    <Keys of={shortcut} />
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+        <p className="text-sm text-muted">Outside of a text field, letters go to the message field.</p>
+      </div>
+    </Dialog>
+  );
+}

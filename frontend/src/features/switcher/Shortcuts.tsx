@@ -1,0 +1,92 @@
+import { lazy, Suspense, useEffect, useRef, useSyncExternalStore } from "react";
+import { useLocation, useNavigate } from "react-router";
+import { loadChunk } from "../../browser/chunks";
+import { focusComposer } from "../../ui/focus-net";
+import { isApple } from "../../ui/platform";
+import { openPanel } from "./panel";
+import { neighbour, nextUnread, type Place, usePlaces } from "./places";
+
+const loadSwitcher = () => loadChunk(() => import("./Switcher"));
+const Switcher = lazy(() => loadSwitcher().then((module) => ({ default: module.Switcher })));
+const KeySheet = lazy(() =>
+  loadChunk(() => import("./KeySheet")).then((module) => ({ default: module.KeySheet })),
+);
+
+/** The keys that work on every page, and the panels that they open. Mounted once, by the shell. */
+export function Shortcuts() {
+  const panel = useSyncExternalStore(openPanel.subscribe, () => openPanel.current);
+  const places = usePlaces();
+  const { pathname } = useLocation();
+  const navigate = useNavigate();
+  const press = useRef((_: KeyboardEvent) => {});
+
+  useEffect(() => {
+    press.current = (event) => onKey(event, places, pathname, navigate);
+  });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => press.current(event);
+    document.addEventListener("keydown", listener);
+    return () => document.removeEventListener("keydown", listener);
+  }, []);
+
+  if (panel === null) return null;
+  const close = () => openPanel.set(null);
+  return (
+    <Suspense fallback={null}>
+      {panel === "switcher" ? <Switcher places={places} onClose={close} /> : <KeySheet onClose={close} />}
+    </Suspense>
+  );
+}
+
+function onKey(
+  event: KeyboardEvent,
+  places: readonly Place[],
+  openPath: string,
+  navigate: (path: string) => unknown,
+): void {
+  // 229: a key that belongs to an input method.
+  if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
+  const { key, altKey, shiftKey } = event;
+  const hasMod = isApple() ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey;
+  const isPlain = !event.ctrlKey && !event.metaKey && !altKey;
+  const { target } = event;
+  const isInDialog = document.querySelector("dialog[open]") !== null;
+
+  // Somebody who presses it slowly finds the switcher loaded.
+  if (key === "Control" || key === "Meta") return void loadSwitcher();
+  if (hasMod && !altKey && !shiftKey && key.toLowerCase() === "k") {
+    event.preventDefault();
+    if (openPanel.current === "switcher") openPanel.set(null);
+    else if (!isInDialog) openPanel.set("switcher");
+    return;
+  }
+  if (isInDialog) return;
+  // With Shift where "/" is the upper sign of another key.
+  if ((hasMod && !altKey && key === "/") || (isPlain && key === "?" && !isField(target))) {
+    event.preventDefault();
+    openPanel.set("keys");
+    return;
+  }
+  const isArrow = key === "ArrowDown" || key === "ArrowUp";
+  // In a list of choices, Alt with an arrow opens it.
+  if (isArrow && altKey && !event.ctrlKey && !event.metaKey && !(target instanceof HTMLSelectElement)) {
+    const step = key === "ArrowDown" ? 1 : -1;
+    const rooms = places.filter(({ kind }) => kind === "room");
+    const next = shiftKey ? nextUnread(places, openPath, step) : neighbour(rooms, openPath, step);
+    event.preventDefault();
+    if (next) navigate(next.path);
+    return;
+  }
+  // The key itself follows the focus into the composer.
+  if (isPlain && isLetter(key) && !isField(target) && !isInMenu(target)) focusComposer();
+}
+
+/** One visible character: not a space, which scrolls and presses buttons, nor a key with a name. */
+const isLetter = (key: string) => [...key].length === 1 && key.trim() !== "";
+
+const isField = (target: EventTarget | null) =>
+  target instanceof HTMLElement &&
+  (target.isContentEditable || target.matches("input, textarea, select, [role=textbox]"));
+
+const isInMenu = (target: EventTarget | null) =>
+  target instanceof Element && target.closest("[role=menu], [role=listbox]") !== null;
