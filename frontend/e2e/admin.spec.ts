@@ -22,12 +22,12 @@ test("an admin creates, renames, archives and restores a room, and others see it
   await guest.isLive();
 
   await admin.goesTo("/admin/rooms");
-  await admin.page.getByRole("button", { name: `Rename ${first}` }).click();
+  await admin.picks("Rename…", first);
   await admin.page.getByRole("textbox", { name: "Name" }).fill(second);
   await admin.page.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
   await expect(guest.page.getByRole("heading", { name: second, level: 1 })).toBeVisible();
 
-  await admin.page.getByRole("button", { name: `Topic of ${second}` }).click();
+  await admin.picks("Edit topic…", second);
   await admin.page.getByRole("textbox", { name: "Topic" }).fill("Apples and pears");
   await admin.page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
   await expect(guest.page.getByText(/here · Apples and pears$/)).toBeVisible();
@@ -38,13 +38,26 @@ test("an admin creates, renames, archives and restores a room, and others see it
   await expect(admin.page.getByText(`admin renamed the room “${first}” to “${second}”`)).toBeVisible();
   await admin.goesTo("/admin/rooms");
 
-  await admin.page.getByRole("button", { name: `Archive ${second}` }).click();
+  await admin.picks("Archive…", second);
   await admin.page.getByRole("dialog").getByRole("button", { name: "Archive room" }).click();
   await expect(guest.page.getByRole("heading", { name: /was archived/ })).toBeVisible();
   await expect(guest.page.getByRole("link", { name: second })).toHaveCount(0);
 
+  await admin.page.getByRole("link", { name: /^Archived/ }).click();
   await admin.page.getByRole("button", { name: `Restore ${second}` }).click();
   await expect(guest.page.getByRole("link", { name: second })).toBeVisible();
+  await expect(guest.page.getByRole("heading", { name: second, level: 1 })).toBeVisible();
+
+  // The same twice in one go, each undone by its toast.
+  await admin.page.getByRole("link", { name: "Active" }).click();
+  await admin.picks("Archive…", second);
+  await admin.page.getByRole("dialog").getByRole("button", { name: "Archive room" }).click();
+  await expect(guest.page.getByRole("heading", { name: /was archived/ })).toBeVisible();
+  const toast = admin.page
+    .getByTestId("toast")
+    .filter({ hasText: `“${second}” was archived` })
+    .last();
+  await toast.getByRole("button", { name: "Undo" }).click();
   await expect(guest.page.getByRole("heading", { name: second, level: 1 })).toBeVisible();
 });
 
@@ -70,7 +83,9 @@ test("a mute disables the composer immediately and shows its reason; unmuting en
   await act("Mute…");
   await admin.page.getByLabel("Reason").fill("too loud");
   await admin.page.getByRole("dialog").getByRole("button", { name: "Mute" }).click();
-  await expect(loud.page.getByText(/An admin has muted you until .*too loud/)).toBeVisible();
+  await expect(loud.page.getByText(/An admin has muted you until .*You can keep reading/)).toBeVisible();
+  await expect(loud.page.getByText("Reason: “too loud”")).toBeVisible();
+  await expect(loud.page.getByText("60 minutes left").or(loud.page.getByText("1 hour left"))).toBeVisible();
   await expect(loud.field).toHaveCount(0);
   await loud.page.reload();
   await expect(loud.page.getByText(/An admin has muted you/)).toBeVisible();
@@ -104,7 +119,7 @@ test("a ban ends the session of an open page; a promotion opens the admin pages 
   await act("Ban…");
   await admin.page.getByLabel("Reason").fill("enough");
   await admin.page.getByRole("dialog").getByRole("button", { name: "Ban" }).click();
-  await expect(member.page.getByRole("link", { name: "Sign up" }).first()).toBeVisible();
+  await expect(member.page.getByText(/Your session has ended/)).toBeVisible();
   await expect(admin.page.getByText("Banned", { exact: true })).toBeVisible();
   await member.goesTo("/sign-in");
   await member.page.getByLabel("Username").fill(account.username);

@@ -28,7 +28,7 @@ test("signing up returns to the same room, and the session survives a reload", a
   const newcomer = await person();
   await newcomer.opens(room);
 
-  await newcomer.page.getByRole("main").getByRole("link", { name: "Sign up" }).click();
+  await newcomer.page.getByRole("main").getByRole("link", { name: "Join to write" }).click();
   await newcomer.page.getByLabel("Username").fill(unique("new"));
   await newcomer.page.getByLabel("Password").fill("a long password");
   await newcomer.page.getByRole("button", { name: "Create account" }).click();

@@ -53,6 +53,12 @@ export class Person {
     await this.isLive();
   }
 
+  /** Picks an action from the menu of a row, such as that of a room or a person. */
+  async picks(task: string, row: string): Promise<void> {
+    await this.page.getByRole("button", { name: `Actions for ${row}` }).click();
+    await this.page.getByRole("menuitem", { name: task }).click();
+  }
+
   async writes(text: string): Promise<void> {
     await this.field.fill(text);
     await this.field.press("Enter");

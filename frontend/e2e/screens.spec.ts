@@ -120,7 +120,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       await look(boss, "delete-dialog");
       await boss.goesTo("/admin/rooms");
       await look(boss, "admin-rooms");
-      await boss.page.getByRole("button", { name: `Message retention in ${room.name}` }).click();
+      await boss.picks("Message retention…", room.name);
       await look(boss, "admin-retention");
       await boss.page.keyboard.press("Escape");
       await boss.goesTo("/admin/users");

@@ -50,7 +50,7 @@ export async function spendADay(
 
   await writer.goesTo("/settings");
   await writer.page.getByRole("button", { name: "Sign out", exact: true }).first().click();
-  await expect(writer.page.getByRole("link", { name: "Sign up" }).first()).toBeVisible();
+  await expect(writer.page.getByRole("link", { name: "Sign in" }).first()).toBeVisible();
 
   await writer.signsIn(ADMIN);
   await writer.goesTo("/admin/rooms");

@@ -17,6 +17,11 @@ export function focusComposer(): void {
   composer()?.focus({ preventScroll: true });
 }
 
+/** Gives the focus to the main region. */
+export function focusPage(): void {
+  mainRegion()?.focus({ preventScroll: true });
+}
+
 /** Watches the whole page until the returned function is called. */
 export function startFocusNet(): () => void {
   let current: HTMLElement | null = null;
@@ -93,9 +98,13 @@ function successor(trail: Trail): HTMLElement | null {
   // On a touch screen, focusing the composer would open the keyboard unexpectedly.
   const field = composer();
   if (field && hasKeyboard()) return field;
+  return nextRow(trail) ?? mainRegion();
+}
+
+function mainRegion(): HTMLElement | null {
   const main = document.querySelector<HTMLElement>("main");
   if (main && !main.hasAttribute("tabindex")) main.tabIndex = -1;
-  return nextRow(trail) ?? main;
+  return main;
 }
 
 /** Returns a focusable element in the row that replaced the lost one, or in a later row, or in an earlier one. */

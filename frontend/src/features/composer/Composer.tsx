@@ -52,7 +52,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === "ArrowUp" && text === "" && onEditLast) {
+    if (event.key === "ArrowUp" && !event.altKey && text === "" && onEditLast) {
       event.preventDefault();
       onEditLast();
     }

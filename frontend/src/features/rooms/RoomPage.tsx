@@ -89,7 +89,7 @@ function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
       <ConnectionBanner />
       <RoomTimeline room={room} editing={editing} onEdit={onEdit} />
       {viewer === null ? (
-        <SignInPrompt roomName={room.name} />
+        <SignInPrompt />
       ) : viewer.muted_until && mutedForMs > 0 ? (
         <MutedNote until={viewer.muted_until} leftMs={mutedForMs} reason={viewer.mute_reason ?? null} />
       ) : (

@@ -6,7 +6,7 @@ import { session } from "./session";
 import { useSession } from "./use-session";
 
 /** In place of the composer: an invitation for guests, or the reason why a session has ended. */
-export function SignInPrompt({ roomName }: { roomName: string }) {
+export function SignInPrompt() {
   const { endedBecause } = useSession();
   const { pathname } = useLocation();
   const back = { from: pathname };
@@ -19,7 +19,7 @@ export function SignInPrompt({ roomName }: { roomName: string }) {
           state={back}
           className="flex min-h-11 min-w-0 flex-1 items-center rounded-xl px-3 text-muted hover:text-ink md:min-h-9"
         >
-          <span className="truncate">{`Join to write in ${roomName}`}</span>
+          Join to write
         </Link>
         <Link
           to="/sign-in"

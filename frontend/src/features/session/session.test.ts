@@ -105,6 +105,30 @@ test("signing out forgets the session even if the server cannot be reached", asy
   expect(await session.accessToken()).toBeNull();
 });
 
+test("signing out while a renewal is on its way is not reported as an ended session", async () => {
+  const session = await signedIn();
+  valid = "revoked meanwhile";
+  let refuse = () => {};
+  const isAsked = new Promise<void>((resolve) => {
+    server.use(
+      http.post("*/auth/refresh", async () => {
+        resolve();
+        await new Promise<void>((done) => {
+          refuse = done;
+        });
+        const problem = { title: "No", status: 401, code: "invalid_refresh_token", detail: "Not valid." };
+        return HttpResponse.json(problem, { status: 401 });
+      }),
+    );
+  });
+  const renewal = session.replaceToken("access-1");
+  await isAsked;
+  await session.signOut();
+  refuse();
+  await renewal;
+  expect(session.view).toEqual({ user: null, endedBecause: null });
+});
+
 test("two sessions in a row never mix: each access token belongs to its user", async () => {
   await signedIn();
   localStorage.setItem(

@@ -125,6 +125,8 @@ export class SessionStore implements TokenSource {
       } catch (error) {
         if (!isVerdict(error)) throw asTemporary(error);
         if (await isReplaced(kept.refresh_token, isAlone ? 0 : OTHER_TABS_ANSWER_MS)) continue;
+        // Gone from the storage: the user signed out while this tab renewed, and knows why.
+        if (readKept() === null) return null;
         this.#end(endedSentence(error));
         return null;
       }

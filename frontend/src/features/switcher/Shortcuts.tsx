@@ -1,7 +1,7 @@
 import { lazy, Suspense, useEffect, useRef, useSyncExternalStore } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { loadChunk } from "../../browser/chunks";
-import { focusComposer } from "../../ui/focus-net";
+import { focusComposer, focusPage } from "../../ui/focus-net";
 import { isApple } from "../../ui/platform";
 import { openPanel } from "./panel";
 import { neighbour, nextUnread, type Place, usePlaces } from "./places";
@@ -18,10 +18,23 @@ export function Shortcuts() {
   const places = usePlaces();
   const { pathname } = useLocation();
   const navigate = useNavigate();
+  const isStep = useRef(false);
   const press = useRef((_: KeyboardEvent) => {});
 
+  // Without a composer, which takes the focus, the page does, so that a screen reader reads on from there.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: after every step to another page
   useEffect(() => {
-    press.current = (event) => onKey(event, places, pathname, navigate);
+    if (!isStep.current) return;
+    isStep.current = false;
+    if (document.activeElement === document.body) focusPage();
+  }, [pathname]);
+
+  useEffect(() => {
+    const step = (path: string) => {
+      isStep.current = true;
+      navigate(path);
+    };
+    press.current = (event) => onKey(event, places, placeOf(pathname), step);
   });
   useEffect(() => {
     const listener = (event: KeyboardEvent) => press.current(event);
@@ -38,11 +51,14 @@ export function Shortcuts() {
   );
 }
 
+/** The path of the open place, also if the address names one of its messages. */
+const placeOf = (path: string) => /^\/(?:r|dm)\/[^/]+/.exec(path)?.[0] ?? path;
+
 function onKey(
   event: KeyboardEvent,
   places: readonly Place[],
   openPath: string,
-  navigate: (path: string) => unknown,
+  goTo: (path: string) => void,
 ): void {
   // 229: a key that belongs to an input method.
   if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
@@ -74,7 +90,7 @@ function onKey(
     const rooms = places.filter(({ kind }) => kind === "room");
     const next = shiftKey ? nextUnread(places, openPath, step) : neighbour(rooms, openPath, step);
     event.preventDefault();
-    if (next) navigate(next.path);
+    if (next) goTo(next.path);
     return;
   }
   // The key itself follows the focus into the composer.

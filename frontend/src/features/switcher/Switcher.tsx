@@ -16,6 +16,7 @@ import { answer } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
 import { isComposing } from "../../ui/keys";
 import { useModal } from "../../ui/use-modal";
+import { useRoomSearch } from "../rooms/use-rooms";
 import { useViewer } from "../session/use-session";
 import { useTheme } from "../settings/theme";
 import { commandsFor } from "./commands";
@@ -42,6 +43,8 @@ export function Switcher({ places, onClose }: { places: readonly Place[]; onClos
   const [at, setAt] = useState(0);
   const listId = useId();
   const list = useRef<HTMLDivElement>(null);
+  // Rooms beyond the loaded pages are added to the known ones.
+  useRoomSearch(query);
   const choices = useChoices(places, query);
   const groups = useMemo(
     (): Group<Choice>[] =>
