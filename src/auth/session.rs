@@ -4,6 +4,9 @@
 //! The response carrying the next pair may get lost. The spent token then yields the same successor again, although the
 //! database stores digests only and must not learn the token: [`Successors`] derives a successor from the spent token
 //! with a key that is kept outside the database, so any instance with that key can derive it again.
+//!
+//! All tokens of a session begin with the same random text, their family. By it an earlier token is recognised, although
+//! the database keeps only the current one and the one before.
 
 use std::time::Duration;
 
@@ -21,7 +24,7 @@ use super::Auth;
 use crate::config::SigningKey;
 use crate::event::User;
 use crate::id::{SessionClaim, SessionId};
-use crate::store::sessions::{NewSession, Offer};
+use crate::store::sessions::{NewSession, Offer, Presented};
 
 /// A session as its holder receives it. Not `Debug`: both tokens are secrets.
 #[derive(Serialize, ToSchema)]
@@ -46,22 +49,57 @@ pub enum TokenType {
     Bearer,
 }
 
-/// A refresh token: 256 random bits, of which the database stores a digest only. They cannot be guessed by trial, so
-/// one fast hash without salt is enough.
+/// A refresh token: its family, 144 random bits, and 256 bits of its own. The database stores digests only. They cannot
+/// be guessed by trial, so one fast hash without salt is enough.
 pub struct RefreshToken(SecretString);
+
+/// Length of the family in characters.
+const FAMILY_LENGTH: usize = 24;
+/// Length of the rest of a token, which is all of a token of the previous release.
+const SECRET_LENGTH: usize = 43;
 
 /// Digest by which the database finds a refresh token.
 pub type TokenDigest = [u8; 32];
 
-impl RefreshToken {
-    fn random() -> Self {
-        Self(URL_SAFE_NO_PAD.encode(random::<32>()).into())
+/// Digests of a presented token.
+pub struct TokenDigests {
+    token: TokenDigest,
+    family: Option<TokenDigest>,
+}
+
+impl TokenDigests {
+    /// Any text has a digest; only those of issued tokens are in the database.
+    pub fn of(shown: &SecretString) -> Self {
+        Self { token: digest(shown.expose_secret()), family: family(shown).map(digest) }
     }
 
-    /// Returns the digest of a presented token. Any text has one; only issued tokens are in the database.
-    pub fn digest_of(shown: &SecretString) -> TokenDigest {
-        Sha256::digest(shown.expose_secret()).into()
+    pub fn presented(&self) -> Presented<'_> {
+        Presented { digest: &self.token, family: self.family.as_ref().map(<[u8; 32]>::as_slice) }
     }
+}
+
+impl RefreshToken {
+    fn random() -> Self {
+        Self(format!("{}{}", URL_SAFE_NO_PAD.encode(random::<18>()), URL_SAFE_NO_PAD.encode(random::<32>())).into())
+    }
+
+    fn digest(&self) -> TokenDigest {
+        digest(self.0.expose_secret())
+    }
+
+    fn family_digest(&self) -> TokenDigest {
+        digest(family(&self.0).expect("tokens of this release have a family"))
+    }
+}
+
+fn digest(text: &str) -> TokenDigest {
+    Sha256::digest(text).into()
+}
+
+/// Returns the family of a token; `None` if an earlier release created it.
+fn family(token: &SecretString) -> Option<&str> {
+    let token = token.expose_secret();
+    if token.len() == FAMILY_LENGTH + SECRET_LENGTH { token.get(..FAMILY_LENGTH) } else { None }
 }
 
 fn random<const LENGTH: usize>() -> [u8; LENGTH] {
@@ -83,10 +121,12 @@ impl Successors {
         Self { keys: std::iter::once(signing).chain(previous).map(derived).collect() }
     }
 
-    /// Returns the successor of `spent` with this digest, if one of the keys derived it.
+    /// Returns the successor of `spent` with this digest, if one of the keys derived it, for this release or the
+    /// previous one.
     pub fn find(&self, spent: &SecretString, nonce: &[u8], digest: &[u8]) -> Option<RefreshToken> {
-        let mut made = self.keys.iter().map(|key| successor(key, spent, nonce));
-        made.find(|token| RefreshToken::digest_of(&token.0) == digest)
+        let mut made =
+            self.keys.iter().flat_map(|key| [successor(key, spent, nonce), without_family(key, spent, nonce)]);
+        made.find(|token| token.digest() == digest)
     }
 }
 
@@ -97,7 +137,18 @@ fn derived(key: &SigningKey) -> EncodingKey {
     )
 }
 
+/// Derives a successor of the same family. A token without a family begins one, derived in the same way from a longer
+/// text: no token ends with a space.
 fn successor(key: &EncodingKey, spent: &SecretString, nonce: &[u8]) -> RefreshToken {
+    let secret = without_family(key, spent, nonce).0;
+    let mut family = family(spent)
+        .map_or_else(|| hmac(&[nonce, spent.expose_secret().as_bytes(), b" "].concat(), key), ToOwned::to_owned);
+    family.truncate(FAMILY_LENGTH);
+    RefreshToken(format!("{family}{}", secret.expose_secret()).into())
+}
+
+/// Derives what is a token's own, which is all of a token of the previous release.
+fn without_family(key: &EncodingKey, spent: &SecretString, nonce: &[u8]) -> RefreshToken {
     RefreshToken(hmac(&[nonce, spent.expose_secret().as_bytes()].concat(), key).into())
 }
 
@@ -111,6 +162,7 @@ pub struct NextSuccessor {
     token: RefreshToken,
     nonce: [u8; 16],
     digest: TokenDigest,
+    family: TokenDigest,
     pub made_at: OffsetDateTime,
     expires_at: OffsetDateTime,
 }
@@ -118,7 +170,7 @@ pub struct NextSuccessor {
 impl NextSuccessor {
     /// Returns the candidate in the form that the store takes. `replaces`: see [`Offer`].
     pub fn offer(&self, replaces: bool) -> Offer<'_> {
-        Offer { nonce: &self.nonce, digest: &self.digest, expires_at: self.expires_at, replaces }
+        Offer { nonce: &self.nonce, digest: &self.digest, family: &self.family, expires_at: self.expires_at, replaces }
     }
 
     /// Returns the token if this is its digest.
@@ -139,7 +191,7 @@ impl NextToken {
     /// Creates a random token that lives for `ttl` unless it is used.
     pub fn new(now: OffsetDateTime, ttl: Duration) -> Self {
         let token = RefreshToken::random();
-        let digest = RefreshToken::digest_of(&token.0);
+        let digest = token.digest();
         Self { token, digest, made_at: now, expires_at: now + ttl }
     }
 
@@ -160,8 +212,8 @@ impl Auth {
         let (nonce, now) = (random::<16>(), self.clock.now());
         let key = self.successors.keys.first().expect("there is a signing key");
         let token = successor(key, spent, &nonce);
-        let digest = RefreshToken::digest_of(&token.0);
-        NextSuccessor { token, nonce, digest, made_at: now, expires_at: now + self.refresh_token_ttl }
+        let (digest, family) = (token.digest(), token.family_digest());
+        NextSuccessor { token, nonce, digest, family, made_at: now, expires_at: now + self.refresh_token_ttl }
     }
 
     /// Builds the tokens for the holder of a new session.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::auth::invitation::{CodeDigest, InvitationCode};
-use crate::auth::session::{RefreshToken, Session};
+use crate::auth::session::{Session, TokenDigests};
 use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::event::{Role, User};
@@ -213,12 +213,12 @@ pub async fn refresh(
     Json(holder): Json<SessionHolder>,
 ) -> Result<Json<Session>> {
     let spent = &holder.refresh_token;
-    let shown = RefreshToken::digest_of(spent);
+    let shown = TokenDigests::of(spent);
     let mut replaces = false;
     for _ in 0..REFRESH_ATTEMPTS {
         let next = app.auth.next_successor(spent);
         let now = next.made_at;
-        match sessions::rotate(&app.db, &shown, now, next.offer(replaces)).await? {
+        match sessions::rotate(&app.db, shown.presented(), now, next.offer(replaces)).await? {
             Rotation::Done { session, user, nonce, digest } => {
                 let token = next.with_digest(&digest).or_else(|| app.auth.successors.find(spent, &nonce, &digest));
                 let Some(token) = token else {
@@ -257,8 +257,8 @@ pub async fn logout(
     SignedIn(caller): SignedIn,
     Json(holder): Json<SessionHolder>,
 ) -> Result<StatusCode> {
-    let shown = RefreshToken::digest_of(&holder.refresh_token);
-    let ended_at = sessions::end_by_token(&app.db, caller.id, &shown).await?;
+    let shown = TokenDigests::of(&holder.refresh_token);
+    let ended_at = sessions::end_by_token(&app.db, caller.id, shown.presented()).await?;
     app.settled(ended_at).await;
     Ok(StatusCode::NO_CONTENT)
 }

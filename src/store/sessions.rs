@@ -1,5 +1,5 @@
-//! Sessions and their chains of refresh tokens. Next: `migrations/0012_sessions.sql` and `0013_refresh.sql`, which
-//! define the rules.
+//! Sessions and their chains of refresh tokens. Next: `migrations/0012_sessions.sql`, `0013_refresh.sql` and
+//! `0025_token_families.sql`, which define the rules.
 
 use std::time::Duration;
 
@@ -50,12 +50,21 @@ pub async fn end_surplus(db: &Db, user: UserId) -> sqlx::Result<Option<Pos>> {
     sqlx::query_scalar("select end_surplus_sessions($1)").bind(user).fetch_one(db).await
 }
 
+/// A refresh token as it was presented.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    pub digest: &'a [u8],
+    /// Digest of the token's family; `None` if it has none, because an earlier release created it.
+    pub family: Option<&'a [u8]>,
+}
+
 /// A candidate successor of a refresh token.
 #[derive(Clone, Copy)]
 pub struct Offer<'a> {
     /// Nonce from which the successor was derived.
     pub nonce: &'a [u8],
     pub digest: &'a [u8],
+    pub family: &'a [u8],
     pub expires_at: OffsetDateTime,
     /// True if the previous successor, if any, cannot be derived again: this one replaces it.
     pub replaces: bool,
@@ -68,14 +77,14 @@ pub enum Rotation {
     Done { session: SessionClaim, user: User, nonce: Vec<u8>, digest: Vec<u8> },
     /// The token is unknown or expired, or its session has ended.
     Invalid,
-    /// Its successor had already been used; its session was ended for that, at this position.
+    /// A successor had already been used; its session was ended for that, at this position.
     Reused { session: SessionId, user: UserId, ended_at: Option<Pos> },
     /// Another use of the token, or of its successor, interfered: retry.
     Raced,
 }
 
-/// Exchanges the token with this digest for its successor.
-pub async fn rotate(db: &Db, token_hash: &[u8], now: OffsetDateTime, offer: Offer<'_>) -> sqlx::Result<Rotation> {
+/// Exchanges a token for its successor.
+pub async fn rotate(db: &Db, token: Presented<'_>, now: OffsetDateTime, offer: Offer<'_>) -> sqlx::Result<Rotation> {
     #[derive(sqlx::FromRow)]
     struct Row {
         outcome: String,
@@ -92,13 +101,15 @@ pub async fn rotate(db: &Db, token_hash: &[u8], now: OffsetDateTime, offer: Offe
     let grace = PgInterval::try_from(GRACE).expect("a minute is an interval");
     let row: Row = sqlx::query_as(
         "select outcome, pos, session_id, generation, user_id, username, is_admin, nonce, successor_hash
-         from refresh_session($1, $2, $3, $4, $5, $6, $7)",
+         from refresh_session_v2($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
-    .bind(token_hash)
+    .bind(token.digest)
+    .bind(token.family)
     .bind(now)
     .bind(grace)
     .bind(offer.nonce)
     .bind(offer.digest)
+    .bind(offer.family)
     .bind(offer.expires_at)
     .bind(offer.replaces)
     .fetch_one(db)
@@ -119,17 +130,20 @@ pub async fn rotate(db: &Db, token_hash: &[u8], now: OffsetDateTime, offer: Offe
     })
 }
 
-/// Ends the session of `user` that the refresh token with this digest belongs to, if there is one; a spent token is
-/// accepted too. Returns the position in the log; `None` if there was no open session.
-pub async fn end_by_token(db: &Db, user: UserId, token_hash: &[u8]) -> sqlx::Result<Option<Pos>> {
+/// Ends the session of `user` that this refresh token belongs to, if there is one; a spent token is accepted too.
+/// Returns the position in the log; `None` if there was no open session.
+pub async fn end_by_token(db: &Db, user: UserId, token: Presented<'_>) -> sqlx::Result<Option<Pos>> {
     let ended: Option<Option<Pos>> = sqlx::query_scalar(
         "select e.pos
-         from refresh_tokens t
+         from (select t.session_id from refresh_tokens t where t.token_hash = $1
+               union
+               select t.session_id from refresh_tokens t where t.family_hash = $2) t
          join sessions s on s.id = t.session_id,
          lateral end_sessions(s.user_id, s.user_id, p_session => s.id) e
-         where t.token_hash = $1 and s.user_id = $2",
+         where s.user_id = $3",
     )
-    .bind(token_hash)
+    .bind(token.digest)
+    .bind(token.family)
     .bind(user)
     .fetch_optional(db)
     .await?;

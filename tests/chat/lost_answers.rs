@@ -132,3 +132,21 @@ async fn a_successor_outlives_the_rotation_of_its_key() {
     assert_ne!(next, lost, "the previous successor can no longer be derived");
     refreshed(&dropped.guest(), &next).await;
 }
+
+/// A thief who waited: the stolen token is one of many, and the database no longer has it.
+#[tokio::test]
+async fn a_token_from_long_before_ends_the_session() {
+    let chat = Chat::start().await;
+    let alice = chat.user("alice").await;
+    let guest = chat.guest();
+    let stolen = refreshed(&guest, &alice.refresh_token).await;
+    let mut newest = stolen.clone();
+    for _ in 0..5 {
+        newest = refreshed(&guest, &newest).await;
+    }
+    let count = sqlx::query_scalar::<_, i64>("select count(*) from refresh_tokens").fetch_one(&chat.db()).await;
+    assert_eq!(count.expect("a count"), 2);
+    refresh(&guest, &format!("{}x", &stolen[..stolen.len() - 1])).await.refused(401, "invalid_refresh_token");
+    assert!(!is_signed_in(&alice).await, "also one that was altered: its beginning is known to holders only");
+    refresh(&guest, &newest).await.refused(401, "invalid_refresh_token");
+}

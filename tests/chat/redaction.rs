@@ -35,7 +35,7 @@ fn kind(text: &str) -> Option<&'static str> {
     if text.starts_with("eyJ") && text.split('.').count() == 3 {
         return Some("[jwt]");
     }
-    if URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32) {
+    if URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32 || bytes.len() == 50) {
         return Some("[secret]");
     }
     let is_cursor = text.parse::<Cursor>().is_ok_and(|cursor| cursor.epoch.len() == 12);

@@ -7,8 +7,12 @@ use time::macros::datetime;
 use super::*;
 use crate::store::users;
 
+mod families;
+
 const NOW: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
 const MONTH: Duration = Duration::from_hours(30 * 24);
+/// Family of the tokens in these tests.
+const FAMILY: &[u8] = b"family";
 
 fn session(token: &[u8]) -> NewSession<'_> {
     NewSession { id: SessionId::new(), opened_at: NOW, token_hash: token, token_expires_at: NOW + MONTH }
@@ -32,8 +36,12 @@ async fn rotate_to(db: &Db, token: &[u8], next: &[u8]) -> Rotation {
 
 /// The nonce of a successor is its digest, which identifies it in these tests.
 async fn rotate_at(db: &Db, now: OffsetDateTime, token: &[u8], next: &[u8]) -> Rotation {
-    let offer = Offer { nonce: next, digest: next, expires_at: now + MONTH, replaces: false };
-    rotate(db, token, now, offer).await.unwrap()
+    let offer = Offer { nonce: next, digest: next, family: FAMILY, expires_at: now + MONTH, replaces: false };
+    rotate(db, presented(token), now, offer).await.unwrap()
+}
+
+fn presented(token: &[u8]) -> Presented<'_> {
+    Presented { digest: token, family: Some(FAMILY) }
 }
 
 /// Returns the digest of the issued successor.
@@ -111,8 +119,8 @@ async fn a_lost_successor_is_issued_again_and_another_after_the_grace_period(poo
     let later = NOW + GRACE;
     assert_eq!(given(rotate_at(&db, later, b"1", b"5").await), b"5", "the grace is over");
     assert_eq!(given(rotate_at(&db, later, b"1", b"6").await), b"5", "and another has begun");
-    let replaces = Offer { nonce: b"7", digest: b"7", expires_at: later + MONTH, replaces: true };
-    assert_eq!(given(rotate(&db, b"1", later, replaces).await.unwrap()), b"7", "the caller cannot make 5");
+    let replaces = Offer { nonce: b"7", digest: b"7", family: FAMILY, expires_at: later + MONTH, replaces: true };
+    assert_eq!(given(rotate(&db, presented(b"1"), later, replaces).await.unwrap()), b"7", "the caller cannot make 5");
 
     assert_eq!(given(rotate_at(&db, later, b"7", b"8").await), b"8");
     let replaced = rotate_at(&db, later, b"5", b"9").await;
@@ -154,12 +162,12 @@ async fn a_spent_token_still_ends_its_session(pool: sqlx::PgPool) {
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
     assert_eq!(given(rotate_to(&db, b"1", b"2").await), b"2");
-    assert_eq!(end_by_token(&db, ali, b"1").await.unwrap(), Some(Pos(1)));
+    assert_eq!(end_by_token(&db, ali, presented(b"1")).await.unwrap(), Some(Pos(1)));
     assert_eq!(rotate_to(&db, b"2", b"3").await, Rotation::Invalid);
     assert_eq!(rotate_to(&db, b"1", b"3").await, Rotation::Invalid, "within the grace too");
 }
 
-/// The query of the previous release, on the same tables.
+/// The query of the release before the previous one.
 async fn rotate_as_the_release_before(db: &Db, token: &[u8], next: &[u8]) -> String {
     sqlx::query_scalar("select outcome from rotate_refresh_token($1, $2, $3, $4)")
         .bind(token)
@@ -172,7 +180,7 @@ async fn rotate_as_the_release_before(db: &Db, token: &[u8], next: &[u8]) -> Str
 }
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
-async fn the_previous_release_refreshes_the_same_sessions(pool: sqlx::PgPool) {
+async fn a_release_without_a_grace_period_refreshes_the_same_sessions(pool: sqlx::PgPool) {
     let db = Db::from(pool);
     let ali = ali(&db).await;
     let session = session(b"1");
@@ -199,8 +207,9 @@ async fn an_account_holds_a_hundred_sessions_and_the_least_recently_used_end(poo
 
     // The oldest is in use; the one after it is not.
     let later = NOW + Duration::from_hours(1);
-    let offer = Offer { nonce: b"nonce", digest: b"in use", expires_at: later + MONTH, replaces: false };
-    assert!(matches!(rotate(&db, &[0], later, offer).await.unwrap(), Rotation::Done { .. }));
+    let offer =
+        Offer { nonce: b"nonce", digest: b"in use", family: FAMILY, expires_at: later + MONTH, replaces: false };
+    assert!(matches!(rotate(&db, presented(&[0]), later, offer).await.unwrap(), Rotation::Done { .. }));
     for n in 100..102_u8 {
         let token = [n];
         let new = NewSession { opened_at: later, token_expires_at: later + MONTH, ..session(&token) };
@@ -228,7 +237,7 @@ async fn ended_and_expired_sessions_are_removed_and_open_ones_stay(pool: sqlx::P
     let of_before = open_one(bo, b"of before", NOW + MONTH).await;
     let expired = open_one(ali, b"expired", NOW).await;
     let alive = open_one(ali, b"alive", NOW + MONTH).await;
-    end_by_token(&db, ali, b"signed out").await.unwrap();
+    end_by_token(&db, ali, presented(b"signed out")).await.unwrap();
     // The state of an account that had more sessions than the log lists.
     sqlx::query("insert into session_endings (user_id, generation, ended_at) values ($1, 1, $2)")
         .bind(bo)
@@ -274,12 +283,12 @@ async fn a_token_ends_the_session_of_its_own_user_only(pool: sqlx::PgPool) {
     let (ali, admin) = (ali(&db).await, admin(&db).await);
     let session = session(b"1");
     assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
-    assert_eq!(end_by_token(&db, admin, b"1").await.unwrap(), None);
+    assert_eq!(end_by_token(&db, admin, presented(b"1")).await.unwrap(), None);
     assert!(is_open(&db, session.id).await);
-    assert_eq!(end_by_token(&db, ali, b"unknown").await.unwrap(), None);
+    assert_eq!(end_by_token(&db, ali, presented(b"unknown")).await.unwrap(), None);
     // The admin's role took position 1.
-    assert_eq!(end_by_token(&db, ali, b"1").await.unwrap(), Some(Pos(2)));
-    assert_eq!(end_by_token(&db, ali, b"1").await.unwrap(), None);
+    assert_eq!(end_by_token(&db, ali, presented(b"1")).await.unwrap(), Some(Pos(2)));
+    assert_eq!(end_by_token(&db, ali, presented(b"1")).await.unwrap(), None);
     assert_eq!(rotate_to(&db, b"1", b"2").await, Rotation::Invalid);
 }
 
