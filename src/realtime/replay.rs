@@ -37,9 +37,11 @@ use crate::store::log::replay::Request;
 /// Maximum number of concurrent reads. More would not finish sooner on two cores, and would slow the database down for
 /// posts.
 pub const READS_AT_ONCE: u32 = 2;
-/// Maximum pause after a read. Replay pauses for as long as the read took, up to this limit, so readers use at most
-/// half of one core of the database, whatever their number.
-const LONGEST_REST: Duration = Duration::from_millis(20);
+/// Time between the starts of two reads, as a multiple of the duration of a read. So readers use at most half of one
+/// core of the database, whatever their number.
+const PACE: u32 = 2;
+/// Maximum pause that one read causes.
+const LONGEST_REST: Duration = Duration::from_millis(40);
 
 /// Group of readers by origin: readers of one share wait for each other before they delay others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -169,7 +171,8 @@ impl Replay {
         let took = began.elapsed();
         {
             let mut rested_at = self.rested_at();
-            *rested_at = Instant::now().max(*rested_at) + took.min(LONGEST_REST);
+            // Counted from its start, or after the pauses caused by earlier reads.
+            *rested_at = began.max(*rested_at) + (took * PACE).min(took + LONGEST_REST);
         }
         Ok(run::divide(&self.epoch, &found?))
     }

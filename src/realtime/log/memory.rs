@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
@@ -21,6 +22,8 @@ pub struct Memory {
     /// Makes the event at a position. `None`: reads never return.
     pub event_at: Option<fn(i64) -> Event>,
     pub reads: AtomicUsize,
+    /// Duration of each read.
+    pub read_takes: Duration,
     pub commits: Commits,
     /// Size of each batch passed to `append`.
     pub batches: Mutex<Vec<usize>>,
@@ -43,6 +46,9 @@ impl Memory {
     pub async fn read(&self, after: Pos, upto: Pos) -> anyhow::Result<Vec<Event>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        if !self.read_takes.is_zero() {
+            tokio::time::sleep(self.read_takes).await;
+        }
         match self.event_at {
             Some(event_at) => Ok((after.0 + 1..=upto.0).map(event_at).collect()),
             None => std::future::pending().await,

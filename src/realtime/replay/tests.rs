@@ -106,6 +106,32 @@ async fn a_crowd_shares_its_reads() {
     assert!(reads <= 20, "{reads} reads");
 }
 
+#[tokio::test(start_paused = true)]
+async fn many_readers_use_half_a_core_of_the_database() {
+    let took = Duration::from_millis(10);
+    let log = Arc::new(Memory { event_at: Some(message), read_takes: took, ..Memory::default() });
+    let replay = replay(&log);
+    let until = Instant::now() + Duration::from_millis(500);
+    let readers: Vec<_> = (0..20_u32)
+        .map(|n| {
+            let (replay, filter) = (Arc::clone(&replay), filter(vec![room(u128::from(n) % 2)], None));
+            tokio::spawn(async move {
+                let mut at = Pos(i64::from(n) * 20);
+                while Instant::now() < until {
+                    at = replay.read(Share(n.into()), &filter, at, Pos(1_000)).await.unwrap().upto;
+                }
+            })
+        })
+        .collect();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let busy = took * u32::try_from(reads(&log)).unwrap();
+    println!("figure: in half a second, twenty readers used {} ms of the database", busy.as_millis());
+    assert!(busy <= Duration::from_millis(300), "{busy:?}");
+    assert!(busy >= Duration::from_millis(200), "{busy:?}: they still advance");
+}
+
 #[tokio::test]
 async fn a_reader_that_leaves_does_not_take_the_results_of_others_with_it() {
     let log = log();
