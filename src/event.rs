@@ -279,6 +279,8 @@ pub enum Effect {
     UserErased { user: UserId },
     /// The body of a message was deleted.
     BodyDeleted { message: MessageId },
+    /// Messages of the room before `first_seq` were deleted.
+    Trimmed { room: RoomId, first_seq: Seq },
 }
 
 impl Effect {

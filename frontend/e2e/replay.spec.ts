@@ -94,7 +94,9 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   await Promise.all([leaving, parting]);
 
   const heard = new Set([...stream.events, ...foreign.events].map(({ kind }) => kind));
-  expect([...heard].sort()).toEqual(Object.keys(EVENT_KINDS).sort());
+  // A room is trimmed once its messages are a day old: see `apply.test.ts`.
+  const expected = Object.keys(EVENT_KINDS).filter((kind) => kind !== "room.trimmed");
+  expect([...heard].sort()).toEqual(expected.sort());
   expect(compared.size).toBe(11);
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });

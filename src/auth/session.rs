@@ -38,7 +38,7 @@ pub struct Session {
     pub expires_in: u64,
     /// Valid for one use. If the response was lost, send the same token again: for a minute it gives the same new
     /// token, later another one. Once a new token was used, sending the one before it ends the session.
-    #[schema(example = "q2n1oJ0hYFj3x0dJtqf0uVdBcqg7mP6sYb0T9rJ3k8A")]
+    #[schema(example = "Zk3vWb0cXq8rT1yUe5oPaS7dq2n1oJ0hYFj3x0dJtqf0uVdBcqg7mP6sYb0T9rJ3k8A")]
     pub refresh_token: String,
     pub user: User,
 }

@@ -193,8 +193,8 @@ impl Applier {
             span.end();
             if applied.has_erased {
                 self.shared.replay().forget_all();
-            } else if !applied.deleted.is_empty() {
-                self.shared.replay().forget_bodies(&applied.deleted);
+            } else if !applied.deleted.is_empty() || !applied.trimmed.is_empty() {
+                self.shared.replay().forget_bodies(&applied.deleted, &applied.trimmed);
             }
             if applied.events == 0 {
                 return;

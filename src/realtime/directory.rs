@@ -72,7 +72,7 @@ impl Directory {
                 self.admins.remove(user);
                 self.banned.insert(*user);
             }
-            Effect::BodyDeleted { .. } | Effect::None => {}
+            Effect::BodyDeleted { .. } | Effect::Trimmed { .. } | Effect::None => {}
         }
     }
 

@@ -25,7 +25,7 @@ use super::ring::{Entry, Ring};
 use super::sample::Sample;
 use super::topic::Interest;
 use crate::event::{Audience, Effect, Event, Online};
-use crate::id::{MessageId, Pos, RoomId, SessionClaim};
+use crate::id::{MessageId, Pos, RoomId, Seq, SessionClaim};
 
 /// Bytes of frames returned by one pull: about one write, so that many resuming readers share the lock fairly.
 const PULL_BYTES: usize = 64 * 1024;
@@ -94,6 +94,8 @@ pub struct Applied {
     pub deliveries: usize,
     /// Messages whose bodies were deleted, and when.
     pub deleted: HashMap<MessageId, OffsetDateTime>,
+    /// Rooms whose messages before this `seq` were deleted.
+    pub trimmed: HashMap<RoomId, Seq>,
     /// A user was erased: cached events from before this may contain their name and messages.
     pub has_erased: bool,
 }
@@ -208,6 +210,9 @@ impl Feed {
                 Effect::BodyDeleted { message } => {
                     applied.deleted.insert(*message, event.at);
                 }
+                Effect::Trimmed { room, first_seq } => {
+                    applied.trimmed.insert(*room, *first_seq);
+                }
                 // Before delivery: a stream that loses its right at this position does not receive the event.
                 Effect::SessionsEnded { user, sessions, all } => self.hub.revoke(*user, |session| {
                     session.is_some_and(|session| {
@@ -230,6 +235,7 @@ impl Feed {
         }
         applied.deliveries += run.deliver(&self.hub, &mut sample);
         self.ring.forget_bodies(&self.epoch, &applied.deleted);
+        self.ring.forget_trimmed(&applied.trimmed);
         applied
     }
 

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::cursor::Cursor;
 use crate::event::{Event, Online};
-use crate::id::{Pos, RoomId};
+use crate::id::{Pos, RoomId, Seq};
 use crate::store::events::Redact;
 
 /// Encodes a frame with an `id`, from which a reader can resume.
@@ -54,6 +54,16 @@ pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, redact: Redact, delete
     let name = text.strip_prefix("event: ")?.lines().next()?;
     let data = text.lines().find_map(|line| line.strip_prefix("data: "))?;
     Some(encoded(name, epoch, pos, &redact(data, deleted_at)?))
+}
+
+/// Returns the `seq` of the message in a frame.
+pub fn message_seq(frame: &Bytes) -> Option<Seq> {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        seq: Seq,
+    }
+    let data = std::str::from_utf8(frame).ok()?.lines().find_map(|line| line.strip_prefix("data: "))?;
+    serde_json::from_str::<Numbered>(data).ok().map(|message| message.seq)
 }
 
 /// The first event of a stream, for its reader only.

@@ -31,7 +31,8 @@ use self::cache::{Cache, Flight};
 use self::run::{Events, Run};
 use super::log::Log;
 use super::turns::{Turn, Turns};
-use crate::id::{MessageId, Pos};
+use crate::event::Audience;
+use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::log::replay::Request;
 
 /// Maximum number of concurrent reads. More would not finish sooner on two cores, and would slow the database down for
@@ -128,9 +129,13 @@ impl Replay {
         }
     }
 
-    /// Discards every run whose result contains a deleted body, and those being read, whose results may.
-    pub fn forget_bodies(&self, deleted: &HashMap<MessageId, OffsetDateTime>) {
-        self.cache().strike(|entry| entry.message().is_some_and(|message| deleted.contains_key(&message)));
+    /// Discards every run whose result contains a deleted body or is of a trimmed room, and those being read, whose
+    /// results may.
+    pub fn forget_bodies(&self, deleted: &HashMap<MessageId, OffsetDateTime>, trimmed: &HashMap<RoomId, Seq>) {
+        self.cache().strike(|entry| {
+            entry.message().is_some_and(|message| deleted.contains_key(&message))
+                || matches!(&entry.audience, Audience::Room(room) if trimmed.contains_key(room))
+        });
     }
 
     /// Discards every run: any of them may contain data of an erased user.

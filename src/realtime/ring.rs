@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::frame;
 use crate::event::{Audience, Event};
-use crate::id::{MessageId, Pos};
+use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::events::{self, Redact};
 
 /// One event, encoded for its audience.
@@ -114,11 +114,32 @@ impl Ring {
             self.bytes += entry.cost();
         }
     }
+
+    /// Removes the frames of messages that were trimmed, given the first `seq` that each room keeps. Frames do not know
+    /// their `seq`: it is read from those of the room, in one pass for all rooms.
+    pub fn forget_trimmed(&mut self, trimmed: &HashMap<RoomId, Seq>) {
+        if trimmed.is_empty() {
+            return;
+        }
+        for entry in &mut self.entries {
+            let (Audience::Room(room), Some(_), Some(frame)) = (entry.audience, entry.body, &entry.frame) else {
+                continue;
+            };
+            let Some(&first_seq) = trimmed.get(&room) else { continue };
+            if frame::message_seq(frame).is_none_or(|seq| seq < first_seq) {
+                self.bytes -= entry.cost();
+                (entry.frame, entry.body) = (None, None);
+                self.bytes += entry.cost();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Author, Message};
+    use crate::id::{ClientId, UserId};
 
     fn entry(pos: i64) -> Entry {
         let frame = Some(Bytes::from(vec![b'x'; 100]));
@@ -152,6 +173,40 @@ mod tests {
         for unknown in [9, 10, 12, 13] {
             assert!(!ring.contradicts(Pos(unknown), entry(99).at), "{unknown}");
         }
+    }
+
+    /// The entry of a post: `pos` and `seq` are equal.
+    fn post(room: RoomId, seq: i64) -> Entry {
+        let message = Message {
+            id: MessageId::new(),
+            room_id: room,
+            pos: Pos(seq),
+            seq: Seq(seq),
+            client_id: ClientId::new(),
+            author: Author { id: UserId::new(), username: "ali".into() },
+            body: Some(format!("words {seq}").into()),
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            edited_at: None,
+            deleted_at: None,
+        };
+        Entry::new("epoch", &events::messages::posted(&message))
+    }
+
+    #[test]
+    fn trimmed_messages_of_one_room_become_silent_and_keep_their_positions() {
+        let (trimmed, other) = (RoomId::new(), RoomId::new());
+        let mut ring = Ring::new(Pos(0), 1_000_000);
+        for (pos, room) in [(1, trimmed), (2, other), (3, trimmed), (4, trimmed)] {
+            ring.push(post(room, pos));
+        }
+        let bytes = ring.bytes;
+        ring.forget_trimmed(&HashMap::from([(trimmed, Seq(4))]));
+        let heard: Vec<i64> =
+            ring.entries.iter().filter(|entry| entry.frame.is_some()).map(|entry| entry.pos.0).collect();
+        assert_eq!(heard, [2, 4]);
+        assert_eq!(since(&ring, 0), Some(vec![1, 2, 3, 4]));
+        assert_eq!(ring.bytes, ring.entries.iter().map(Entry::cost).sum::<usize>());
+        assert!(ring.bytes < bytes);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct Messages {
     messages: Vec<Message>,
     /// `seq` of the room's newest message.
     head_seq: Seq,
+    /// `seq` at which the room begins: messages before it were deleted because of their age. Greater than `head_seq` if
+    /// no message is left.
+    first_seq: Seq,
     /// A stream opened with it misses nothing after this page.
     #[schema(example = "5f0c2a9d81be.42")]
     cursor: String,
@@ -88,7 +91,7 @@ pub async fn list_messages(
         return Err(Error::NotFound("room"));
     }
     let cursor = app.realtime.cursor_at(page.pos).to_string();
-    Ok(Json(Messages { messages: page.messages, head_seq: page.head_seq, cursor }))
+    Ok(Json(Messages { messages: page.messages, head_seq: page.head_seq, first_seq: page.first_seq, cursor }))
 }
 
 /// Post a message. The response is sent once the message is durable; repeating the request under the same `client_id`

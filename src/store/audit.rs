@@ -42,8 +42,10 @@ pub async fn list(db: &Db, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<
          where l.kind not in ('message.posted', 'direct.posted')
            and (l.kind <> 'message.deleted' or l.actor_id is not null)
            and l.pos < $1
-           and (l.kind::text = any($3) or l.kind::text = any($4) and exists (
-               select from messages m where m.id = l.message_id and m.author_id <> l.actor_id))
+           -- The message may be gone; then `detail` says whether it was the actor's own.
+           and (l.kind::text = any($3)
+                or l.kind::text = any($4) and (l.detail ? 'own') is not true and not exists (
+                    select from messages m where m.id = l.message_id and m.author_id = l.actor_id))
          order by l.pos desc limit $2",
     )
     .bind(before.unwrap_or(Pos(i64::MAX)))

@@ -9,6 +9,7 @@
 pub mod direct_messages;
 pub mod messages;
 pub mod rooms;
+mod trims;
 pub mod users;
 
 use std::borrow::Cow;
@@ -93,7 +94,7 @@ fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// All kinds that this release knows.
-const KINDS: [&[Kind]; 4] = [messages::KINDS, direct_messages::KINDS, rooms::KINDS, users::KINDS];
+const KINDS: [&[Kind]; 5] = [messages::KINDS, direct_messages::KINDS, rooms::KINDS, trims::KINDS, users::KINDS];
 
 /// Returns the descriptions of events that clients receive, each name once.
 pub fn descriptions() -> Vec<Description> {
@@ -185,6 +186,7 @@ pub async fn read(db: &Db, rows: Vec<Row>) -> sqlx::Result<Vec<Event>> {
     add(messages::read(db, &of(&rows, messages::KINDS)).await?);
     add(direct_messages::read(db, &of(&rows, direct_messages::KINDS)).await?);
     add(rooms::read(db, &of(&rows, rooms::KINDS)).await?);
+    add(trims::read(&of(&rows, trims::KINDS)));
     add(users::read(db, &of(&rows, users::KINDS)).await?);
     Ok(rows.into_iter().map(|row| events.remove(&row.pos).unwrap_or_else(|| row.into_unreadable())).collect())
 }

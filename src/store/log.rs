@@ -204,8 +204,18 @@ pub async fn snapshot(db: &Db, ended_since: OffsetDateTime, abandon: Option<&str
     })
 }
 
-/// Returns the events in `(after, ..=upto]`, in order. See [`events::read`].
+/// Returns the events in `(after, ..=upto]`, in order, without a gap up to the end of the log. See [`events::read`].
 pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
+    let events = read_rows(db, after, upto).await?;
+    if usize::try_from(upto.0 - after.0).is_ok_and(|expected| events.len() == expected) {
+        return Ok(events);
+    }
+    // Either the log ends earlier, or rows were deleted. Everything up to this head is visible to the next statement.
+    let upto = upto.min(head(db).await?.pos);
+    Ok(with_holes(read_rows(db, after, upto).await?, after, upto))
+}
+
+async fn read_rows(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
     let rows: Vec<events::Row> = sqlx::query_as(
         "select pos, kind::text as kind, at, room_id, message_id, user_id, detail
          from log where pos > $1 and pos <= $2 order by pos",
@@ -215,4 +225,18 @@ pub async fn read(db: &Db, after: Pos, upto: Pos) -> sqlx::Result<Vec<Event>> {
     .fetch_all(db)
     .await?;
     events::read(db, rows).await
+}
+
+/// Adds silent events in place of rows that were deleted with trimmed messages.
+fn with_holes(events: Vec<Event>, after: Pos, upto: Pos) -> Vec<Event> {
+    let last_at = events.last().map_or(OffsetDateTime::UNIX_EPOCH, |event| event.at);
+    let mut events = events.into_iter().peekable();
+    let mut whole = Vec::new();
+    for pos in (after.0 + 1..=upto.0).map(Pos) {
+        whole.push(events.next_if(|event| event.pos == pos).unwrap_or_else(|| {
+            let at = events.peek().map_or(last_at, |next| next.at);
+            Event::silent(pos, at, "room.trimmed")
+        }));
+    }
+    whole
 }

@@ -25,6 +25,8 @@ pub struct Page {
     /// Position of the snapshot: all pages include changes up to here.
     pub pos: Pos,
     pub head_seq: Seq,
+    /// `seq` of the oldest message that is kept.
+    pub first_seq: Seq,
     pub is_archived: bool,
     /// Ascending `seq`.
     pub messages: Vec<Message>,
@@ -33,7 +35,7 @@ pub struct Page {
 /// Returns a page of a room's messages, or `None` if there is no such room.
 pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Page>> {
     let newest = "
-        select h.pos as head_pos, r.head_seq, r.is_archived,
+        select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
                m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
                m.body, m.created_at, m.edited_at, m.deleted_at
         from log_head h
@@ -42,12 +44,12 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
             select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                    m.body, m.created_at, m.edited_at, m.deleted_at
             from messages m join users u on u.id = m.author_id
-            where m.room_id = r.id and m.seq > $2 and m.seq < $3
+            where m.room_id = r.id and m.seq > $2 and m.seq < $3 and m.seq >= r.first_seq
             order by m.seq desc limit $4
         ) m on true
         order by m.seq";
     let oldest = "
-        select h.pos as head_pos, r.head_seq, r.is_archived,
+        select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
                m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
                m.body, m.created_at, m.edited_at, m.deleted_at
         from log_head h
@@ -56,7 +58,7 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
             select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                    m.body, m.created_at, m.edited_at, m.deleted_at
             from messages m join users u on u.id = m.author_id
-            where m.room_id = r.id and m.seq > $2 and m.seq < $3
+            where m.room_id = r.id and m.seq > $2 and m.seq < $3 and m.seq >= r.first_seq
             order by m.seq limit $4
         ) m on true
         order by m.seq";
@@ -72,6 +74,7 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
     let mut page = Page {
         pos: first.try_get("head_pos")?,
         head_seq: first.try_get("head_seq")?,
+        first_seq: first.try_get("first_seq")?,
         is_archived: first.try_get("is_archived")?,
         messages: Vec::with_capacity(rows.len()),
     };
@@ -89,12 +92,14 @@ pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
     Ok(find_all(db, &[id]).await?.pop())
 }
 
-/// Returns the current state of those of these messages that exist, in no particular order.
+/// Returns the current state of those of these messages that exist, in no particular order. Trimmed ones do not.
 pub async fn find_all(db: &Db, ids: &[MessageId]) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query_as::<_, MessageRow>(
         "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                 m.body, m.created_at, m.edited_at, m.deleted_at
-         from messages m join users u on u.id = m.author_id
+         from messages m
+         join users u on u.id = m.author_id
+         join rooms r on r.id = m.room_id and r.first_seq <= m.seq
          where m.id = any($1)",
     )
     .bind(ids)

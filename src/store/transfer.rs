@@ -87,8 +87,21 @@ pub struct Room {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
     pub retention_days: Option<i32>,
+    /// `seq` of the oldest message that is kept. Earlier ones in the file are receipts: they are never shown. Left out
+    /// if nothing was trimmed, as earlier releases expect.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub first_seq: Seq,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+}
+
+const fn first() -> Seq {
+    Seq(1)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_first(seq: &Seq) -> bool {
+    seq.0 == 1
 }
 
 /// A public message.

@@ -122,6 +122,11 @@ impl Replica {
                 message["body"] = Value::Null;
                 message["deleted_at"] = true.into();
             }
+            "room.trimmed" => {
+                let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
+                let first_seq = Seq(heard.data["first_seq"].as_i64().expect("a number"));
+                self.view.messages.entry(room).or_default().retain(|seq, _| *seq >= first_seq);
+            }
             "direct.posted" => {
                 let message: DirectMessage = heard.body();
                 self.view.direct.insert(message.pos, message);

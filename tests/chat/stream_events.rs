@@ -27,6 +27,10 @@ async fn frames_of_every_kind_fit_the_document() {
     let garden = ada.create_room("Garden").await;
     ada.rename(&garden, "Orchard").await;
     ada.put(&format!("/rooms/{}/retention", garden.id), json!({"days": 30})).await.is(200);
+    ada.post(&room, "long ago").await;
+    let age = "update messages set created_at = created_at - interval '40 days'";
+    sqlx::query(age).execute(&chat.db()).await.expect("the messages' table");
+    ada.put(&format!("/rooms/{}/retention", room.id), json!({"days": 30})).await.is(200);
     ada.put(&format!("/rooms/{}/topic", garden.id), json!({"topic": "Trees"})).await.is(200);
     ada.archive(&garden).await;
     ada.restore(&garden).await;

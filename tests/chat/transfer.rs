@@ -177,7 +177,7 @@ fn written(lines: &[Value]) -> String {
 #[tokio::test]
 async fn an_invalid_line_is_named_and_nothing_is_imported() {
     let target = Database::empty().await;
-    let cases: [(&str, &str, Spoil); 14] = [
+    let cases: [(&str, &str, Spoil); 15] = [
         ("line 1", "begins with", |lines| drop(lines.remove(0))),
         ("line 1", "format 2", |lines| lines[0]["format"] = 2.into()),
         ("line 2", "username", |lines| lines[1]["username"] = "A B".into()),
@@ -186,6 +186,7 @@ async fn an_invalid_line_is_named_and_nothing_is_imported() {
         ("line 3", "users_username_key", |lines| lines[2]["username"] = "ali".into()),
         ("line 4", "colour", |lines| lines[3]["colour"] = "red".into()),
         ("line 5", "trimmed", |lines| lines[4]["body"] = " hi".into()),
+        ("line 5", "begins at 1", |lines| lines[4]["seq"] = 2.into()),
         ("line 6", "seq is 3", |lines| lines[5]["seq"] = 3.into()),
         ("line 6", "messages_one_per_submit", |lines| lines[5]["client_id"] = lines[4]["client_id"].clone()),
         ("line 7", "not in an earlier line", |lines| lines[6]["author_id"] = Uuid::nil().to_string().into()),
@@ -244,4 +245,23 @@ async fn an_export_of_an_earlier_release_with_looser_rules_is_accepted() {
         "\u{2800}"
     );
     User::sign_in(there.guest(), "...", PASSWORD).await;
+}
+
+#[tokio::test]
+async fn a_trimmed_room_begins_where_it_did_and_counts_on() {
+    for (oldest, first_seq, head_seq) in [(1, 3, 3), (2, 3, 4), (3, 3, 5), (1, 9, 8)] {
+        let mut lines = small_chat();
+        lines[3]["first_seq"] = first_seq.into();
+        for (place, seq) in (oldest..oldest + 3).enumerate() {
+            lines[4 + place]["seq"] = seq.into();
+        }
+        let target = Database::empty().await;
+        import(&target, &written(&lines)).expect("an import");
+        let numbers: (i64, i64) =
+            sqlx::query_as("select first_seq, head_seq from rooms").fetch_one(&target.pool()).await.expect("the room");
+        assert_eq!(numbers, (first_seq, head_seq), "the oldest is {oldest}");
+        let exported: Vec<Value> =
+            export(&target, &[]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(exported[3]["first_seq"], first_seq);
+    }
 }

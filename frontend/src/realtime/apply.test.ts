@@ -71,6 +71,28 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     const older = aMessage(2, { body: "older", edited_at: "2026-11-22T09:30:00Z" });
     expect(bodies(apply(state, anEvent("message.edited", older)))).toEqual(["body 1", "newer", "body 3"]);
   },
+  "room.trimmed"() {
+    const trimmed = anEvent("room.trimmed", { room_id: "room-1", first_seq: 3 });
+    const state = having(trimmed, anEvent("message.posted", aMessage(4)));
+    expect(bodies(state)).toEqual(["body 3", "body 4"]);
+    expect(state.logs["room-1"]).toMatchObject({ from: 3, first: 3 });
+    // A page on its way, and events of before that another tab repeats, bring nothing back.
+    const late = withOlderMessages(apply(state, trimmed), "room-1", [aMessage(1), aMessage(2)]);
+    expect(bodies(late)).toEqual(["body 3", "body 4"]);
+    expect(late.logs["room-1"]?.from).toBe(3);
+    const page = { messages: [aMessage(2), aMessage(3), aMessage(4)], head_seq: 4 };
+    expect(bodies(withNewestMessages(state, "room-1", { ...page, first_seq: 1 }))).toEqual([
+      "body 3",
+      "body 4",
+    ]);
+    const trimmedPage = { messages: [aMessage(4)], head_seq: 4, first_seq: 4 };
+    expect(bodies(withPolledMessages(state, "room-1", trimmedPage))).toEqual(["body 4"]);
+    const all = having(anEvent("room.trimmed", { room_id: "room-1", first_seq: 4 }));
+    expect(shown(all)).toEqual([]);
+    expect(apply(opened(), anEvent("room.trimmed", { room_id: "room-2", first_seq: 4 })).logs).toEqual(
+      opened().logs,
+    );
+  },
   "message.deleted"() {
     const deletion = anEvent("message.deleted", { id: "message-2", room_id: "room-1", seq: 2, pos: 110 });
     const state = having(deletion);

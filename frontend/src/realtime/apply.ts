@@ -3,7 +3,7 @@
 
 import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
 import type { FollowingHello, KnownRoom, LobbyNews, RoomRead } from "../api/upcoming";
-import { buryMessage, mergeDirects, mergeMessages } from "./merge";
+import { buryMessage, mergeDirects, mergeMessages, trimMessages } from "./merge";
 import type { Hello, ServerEvent } from "./server-event";
 import {
   type ChatState,
@@ -38,6 +38,8 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
       return withSetting(state, event.data);
     case "room.read":
       return withRead(state, event.data);
+    case "room.trimmed":
+      return withLog(state, event.data.room_id, (log) => trimMessages(log, event.data.first_seq));
     case "user.changed":
       return withViewerChange(state, event.data);
     case "user.erased":

@@ -14,6 +14,7 @@ import type {
   PresenceData,
   ResetData,
   Room,
+  RoomTrimmedData,
   Standing,
   StreamEvent,
 } from "../api/gen/types.gen";
@@ -35,6 +36,7 @@ export interface DataTypes {
   PresenceData: PresenceData;
   ResetData: ResetData;
   Room: Room;
+  RoomTrimmedData: RoomTrimmedData;
   Standing: Standing;
 }
 
@@ -58,6 +60,7 @@ export const EVENT_KINDS = {
   "room.restored": { data: "Room", hasId: true },
   "room.retention_set": { data: "Room", hasId: true },
   "room.topic_set": { data: "Room", hasId: true },
+  "room.trimmed": { data: "RoomTrimmedData", hasId: true },
   "user.changed": { data: "Standing", hasId: true },
   "user.erased": { data: "Author", hasId: true },
 } as const satisfies {

@@ -13,12 +13,14 @@ export function newerMessage(a: TimelineMessage, b: TimelineMessage): TimelineMe
 /** Merges `page` (ascending by `seq`) into the log. */
 export function mergeMessages(log: RoomLog, page: readonly TimelineMessage[]): RoomLog {
   if (page.length === 0) return log;
-  const arriving = page.map((message) => (log.tombstones.has(message.id) ? buried(message) : message));
+  const first = log.first ?? 0;
+  const kept = page.filter((message) => message.seq >= first);
+  const arriving = kept.map((message) => (log.tombstones.has(message.id) ? buried(message) : message));
 
   // Fast path: nearly every call appends one message at the end.
   const last = log.messages.at(-1);
-  const first = arriving[0];
-  if (first && (!last || first.seq > last.seq)) return { ...log, messages: [...log.messages, ...arriving] };
+  const next = arriving[0];
+  if (next && (!last || next.seq > last.seq)) return { ...log, messages: [...log.messages, ...arriving] };
 
   const bySeq = new Map(log.messages.map((message) => [message.seq, message]));
   for (const message of arriving) {
@@ -35,6 +37,13 @@ export function buryMessage(log: RoomLog, id: string): RoomLog {
     messages: log.messages.map((message) => (message.id === id ? buried(message) : message)),
     tombstones: new Set(log.tombstones).add(id),
   };
+}
+
+/** Removes the messages before `first`, now and from pages that are on their way. */
+export function trimMessages(log: RoomLog, first: number): RoomLog {
+  if (first <= (log.first ?? 1)) return log;
+  const messages = log.messages.filter((message) => message.seq >= first);
+  return { ...log, messages, first, from: log.from && Math.max(log.from, first) };
 }
 
 function buried(message: TimelineMessage): TimelineMessage {

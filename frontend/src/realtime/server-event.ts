@@ -47,6 +47,7 @@ const FIELDS: {
   ResetData: {},
   Room: { id: "string", name: "string", head_seq: "number" },
   RoomRead: { room_id: "string", read_seq: "number", unread: "number" },
+  RoomTrimmedData: { room_id: "string", first_seq: "number" },
   Standing: { id: "string" },
 };
 

@@ -2,7 +2,7 @@
 
 import type { Conversation as ConversationSummary, DirectMessage, Message } from "../api/gen/types.gen";
 import type { KnownRoom, Membership, RoomPage } from "../api/upcoming";
-import { mergeDirects, mergeMessages } from "./merge";
+import { mergeDirects, mergeMessages, trimMessages } from "./merge";
 import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage, type Viewer } from "./state";
 
 /** Number of closed rooms whose messages are kept, so that reopening them is instant. */
@@ -80,10 +80,10 @@ function joinMembership(
 export function withNewestMessages(
   state: ChatState,
   roomId: string,
-  page: { messages: readonly Message[]; head_seq: number },
+  page: { messages: readonly Message[]; head_seq: number; first_seq?: number },
 ): ChatState {
-  const log = state.logs[roomId] ?? EMPTY_LOG;
-  const from = page.messages[0]?.seq ?? page.head_seq + 1;
+  const log = trimMessages(state.logs[roomId] ?? EMPTY_LOG, page.first_seq ?? 1);
+  const from = Math.max(page.messages[0]?.seq ?? page.head_seq + 1, log.first ?? 0);
   const since = { ...log, messages: log.messages.filter((message) => message.seq >= from) };
   const merged = { ...mergeMessages(since, page.messages.map(timelineMessage)), from };
   return { ...state, logs: { ...state.logs, [roomId]: merged } };
@@ -96,9 +96,10 @@ export function withNewestMessages(
 export function withPolledMessages(
   state: ChatState,
   roomId: string,
-  page: { messages: readonly Message[]; head_seq: number },
+  page: { messages: readonly Message[]; head_seq: number; first_seq?: number },
 ): ChatState {
-  const log = state.logs[roomId];
+  const known = state.logs[roomId];
+  const log = known && trimMessages(known, page.first_seq ?? 1);
   const first = page.messages[0];
   if (!log || log.from === null || !first) return withNewestMessages(state, roomId, page);
   if (first.seq > unbrokenEnd(log.from, log.messages) + 1 || first.seq < log.from)
@@ -124,7 +125,7 @@ function unbrokenEnd(from: number, messages: readonly { seq: number }[]): number
 export function withOlderMessages(state: ChatState, roomId: string, messages: readonly Message[]): ChatState {
   const log = state.logs[roomId];
   if (!log) return state;
-  const from = messages[0]?.seq ?? 1;
+  const from = Math.max(messages[0]?.seq ?? 1, log.first ?? 0);
   const merged = {
     ...mergeMessages(log, messages.map(timelineMessage)),
     from: Math.min(from, log.from ?? from),

@@ -18,6 +18,8 @@ export interface RoomLog {
   messages: readonly TimelineMessage[];
   /** The `seq` from which `messages` has no gap; null until the first page is loaded. */
   from: number | null;
+  /** The `seq` at which the room begins, if messages before it were deleted because of their age. */
+  first?: number;
   /** Ids deleted before their message was loaded: a page on its way must not bring the body back. */
   tombstones: ReadonlySet<string>;
 }

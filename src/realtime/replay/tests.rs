@@ -172,10 +172,10 @@ async fn a_run_with_a_deleted_body_is_read_again() {
     let log = log();
     let replay = replay(&log);
     positions(&replay, 0, 100).await;
-    replay.forget_bodies(&deletion(1000));
+    replay.forget_bodies(&deletion(1000), &HashMap::new());
     positions(&replay, 0, 100).await;
     assert_eq!(reads(&log), 1, "another message's deletion changes nothing");
-    replay.forget_bodies(&deletion(1));
+    replay.forget_bodies(&deletion(1), &HashMap::new());
     positions(&replay, 0, 100).await;
     assert_eq!(reads(&log), 2);
     replay.forget_all();
@@ -194,7 +194,7 @@ async fn a_run_during_whose_read_a_body_is_deleted_is_read_again() {
     while reads(&log) == 0 {
         tokio::task::yield_now().await;
     }
-    replay.forget_bodies(&deletion(1000));
+    replay.forget_bodies(&deletion(1000), &HashMap::new());
     assert_eq!(reader.await.unwrap()[0], 1);
     assert_eq!(reads(&log), 2);
 }

@@ -90,7 +90,7 @@ async fn users(snapshot: &mut PgConnection, after: Uuid, password_hashes: bool) 
 }
 
 async fn rooms(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Room>> {
-    sqlx::query_as("select id, name, topic, is_archived, retention_days, created_at from rooms order by id")
+    sqlx::query_as("select id, name, topic, is_archived, retention_days, first_seq, created_at from rooms order by id")
         .persistent(false)
         .fetch_all(snapshot)
         .await

@@ -71,13 +71,45 @@ struct ImportState {
     has_ended: bool,
     count: End,
     users: HashSet<UserId>,
-    /// The newest `seq` of each room.
-    rooms: HashMap<RoomId, Seq>,
+    rooms: HashMap<RoomId, Numbers>,
     archived: Vec<RoomId>,
     /// Keys of the active rooms' names.
     active_names: HashSet<String>,
     pos: Pos,
     batch: Vec<(u64, Placed)>,
+}
+
+/// Numbers of a room's messages so far.
+#[derive(Clone, Copy)]
+struct Numbers {
+    /// The room's oldest message that is kept.
+    first: Seq,
+    /// `None` before the room's first message in the file.
+    newest: Option<Seq>,
+}
+
+impl Numbers {
+    /// Checks that a message continues the room's. The first in the file may be a receipt.
+    fn take(&mut self, seq: Seq) -> anyhow::Result<()> {
+        match self.newest {
+            None => ensure!(
+                (1..=self.first.0).contains(&seq.0),
+                "seq is {}, but the room begins at {}",
+                seq.0,
+                self.first.0
+            ),
+            Some(newest) => {
+                ensure!(seq.0 == newest.0 + 1, "seq is {}, but the room's next is {}", seq.0, newest.0 + 1);
+            }
+        }
+        self.newest = Some(seq);
+        Ok(())
+    }
+
+    /// Returns the room's newest `seq`, which may be of a deleted message.
+    fn head(self) -> Seq {
+        Seq(self.newest.map_or(0, |newest| newest.0).max(self.first.0 - 1))
+    }
 }
 
 /// A line and the computed values to store with it.
@@ -138,7 +170,9 @@ impl ImportState {
     fn check_room(&mut self, room: &Room) -> anyhow::Result<()> {
         let name = RoomName::parse_existing(&room.name).map_err(|refusal| anyhow!("the name {refusal}"))?;
         ensure!(name.as_ref() == room.name, "the name must be trimmed");
-        ensure!(self.rooms.insert(room.id, Seq::default()).is_none(), "room {} appears twice", room.id);
+        ensure!(room.first_seq >= Seq(1), "first_seq must be at least 1");
+        let numbers = Numbers { first: room.first_seq, newest: None };
+        ensure!(self.rooms.insert(room.id, numbers).is_none(), "room {} appears twice", room.id);
         if room.is_archived {
             self.archived.push(room.id);
         }
@@ -155,11 +189,8 @@ impl ImportState {
 
     fn check_message(&mut self, message: &Message) -> anyhow::Result<()> {
         ensure!(self.users.contains(&message.author_id), "user {} is not in an earlier line", message.author_id);
-        let newest = self.rooms.get_mut(&message.room_id);
-        let newest = newest.with_context(|| format!("room {} is not in an earlier line", message.room_id))?;
-        let next = Seq(newest.0 + 1);
-        ensure!(message.seq == next, "seq is {}, but the room's next is {}", message.seq.0, next.0);
-        *newest = next;
+        let numbers = self.rooms.get_mut(&message.room_id);
+        numbers.with_context(|| format!("room {} is not in an earlier line", message.room_id))?.take(message.seq)?;
         ensure!(
             message.body.is_none() == message.deleted_at.is_some(),
             "a message must have a body until it is deleted"
@@ -198,7 +229,8 @@ impl ImportState {
 
     /// Writes what depends on all lines.
     async fn finish(&mut self, transaction: &mut PgConnection) -> sqlx::Result<()> {
-        let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) = self.rooms.iter().map(|(room, seq)| (*room, *seq)).unzip();
+        let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) =
+            self.rooms.iter().map(|(room, numbers)| (*room, numbers.head())).unzip();
         sqlx::query(
             "update rooms r set head_seq = n.seq from unnest($1::uuid[], $2::bigint[]) as n (id, seq) where r.id = n.id",
         )
@@ -265,13 +297,16 @@ const INSERTS: [&str; 5] = [
     "with arrived as (
         select * from json_to_recordset($1::json) as r (
             kind text, pos bigint, id uuid, name text, name_key text, topic text, is_archived boolean, retention_days integer,
-            created_at timestamptz)
+            first_seq bigint, created_at timestamptz)
         where kind = 'room'
      ), logged as (
         insert into log (pos, kind, at, room_id) select pos, 'room.created', created_at, id from arrived
      )
-     insert into rooms (id, name, name_key, topic, is_archived, retention_days, created_at)
-     select id, name, name_key, coalesce(topic, ''), is_archived, retention_days, created_at from arrived",
+     insert into rooms (
+        id, name, name_key, topic, is_archived, retention_days, first_seq, expired_seq, created_at)
+     select id, name, name_key, coalesce(topic, ''), is_archived, retention_days, coalesce(first_seq, 1),
+            coalesce(first_seq, 1) - 1, created_at
+     from arrived",
     "with arrived as (
         select * from json_to_recordset($1::json) as m (
             kind text, pos bigint, id uuid, room_id uuid, seq bigint, author_id uuid, client_id uuid, fingerprint text,

@@ -374,6 +374,11 @@ export type Messages = {
      */
     cursor: string;
     /**
+     * `seq` at which the room begins: messages before it were deleted because of their age. Greater than `head_seq` if
+     * no message is left.
+     */
+    first_seq: Seq;
+    /**
      * `seq` of the room's newest message.
      */
     head_seq: Seq;
@@ -636,6 +641,26 @@ export type RoomTopicSetEvent = {
     kind: 'room.topic_set';
 };
 
+/**
+ * `data` of `room.trimmed`.
+ */
+export type RoomTrimmedData = {
+    /**
+     * `seq` of the oldest message that is left, or of the next one if none is.
+     */
+    first_seq: Seq;
+    room_id: RoomId;
+};
+
+/**
+ * The oldest messages of a room were deleted because of their age: all before `first_seq`.
+ */
+export type RoomTrimmedEvent = {
+    data: RoomTrimmedData;
+    id: EventId;
+    kind: 'room.trimmed';
+};
+
 export type Rooms = {
     /**
      * A stream opened with it misses no change of a room after this list.
@@ -757,6 +782,8 @@ export type StreamEvent = ({
 } & RoomRetentionSetEvent) | ({
     kind: 'room.topic_set';
 } & RoomTopicSetEvent) | ({
+    kind: 'room.trimmed';
+} & RoomTrimmedEvent) | ({
     kind: 'user.changed';
 } & UserChangedEvent) | ({
     kind: 'user.erased';

@@ -58,10 +58,11 @@ export function useRoomLog(roomId: string): RoomLogView {
   });
 
   const from = log?.from ?? null;
+  const first = log?.first ?? 1;
   const [isLoadingOlder, setLoadingOlder] = useState(false);
   const isBusy = useRef(false);
   const loadOlder = useCallback(() => {
-    if (from === null || from <= 1 || isBusy.current) return;
+    if (from === null || from <= first || isBusy.current) return;
     isBusy.current = true;
     setLoadingOlder(true);
     answer(listMessages({ query: { room_id: roomId, before: from, limit: PAGE } }))
@@ -71,14 +72,14 @@ export function useRoomLog(roomId: string): RoomLogView {
         isBusy.current = false;
         setLoadingOlder(false);
       });
-  }, [roomId, from]);
+  }, [roomId, from, first]);
 
   return {
     messages,
     isLoaded: from !== null,
     error: troubleOf(newest),
     retry: () => void newest.refetch(),
-    hasOlder: from !== null && from > 1,
+    hasOlder: from !== null && from > first,
     isLoadingOlder,
     loadOlder,
   };
