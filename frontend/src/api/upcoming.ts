@@ -13,7 +13,7 @@ export interface Membership {
 }
 
 /** A room as the list and the state have it. Without `membership`, read marks are kept in this browser. */
-export type KnownRoom = Room & { membership?: Membership | null };
+export type KnownRoom = Room & { membership?: Membership | null; slug?: string };
 
 /** A page of the list of rooms. Without `next`, the server sends all rooms at once. */
 export interface RoomPage {

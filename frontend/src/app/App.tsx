@@ -84,7 +84,7 @@ export function App() {
               <Route path="/sign-up" element={<CredentialsPage key="up" isNew />} />
               <Route element={<Shell />}>
                 <Route path="/" element={<HomePage />} />
-                <Route path="/r/:roomId" element={<RoomPage />} />
+                <Route path="/r/:roomId/:seq?" element={<RoomPage />} />
                 <Route path="/dm" element={<ConversationsPage />} />
                 <Route path="/dm/new" element={<WritePage />} />
                 <Route path="/dm/:userId" element={<ConversationPage />} />

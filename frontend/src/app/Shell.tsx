@@ -1,11 +1,11 @@
 import { Menu as MenuIcon } from "lucide-react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { Outlet, useLocation, useMatch } from "react-router";
+import { Outlet, useLocation } from "react-router";
 import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
-import { useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
+import { useOpenRoomId, useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
 import { noteVisit } from "../features/rooms/visited";
 import { useViewerSnapshot } from "../features/session/use-viewer-snapshot";
 import { Shortcuts } from "../features/switcher/Shortcuts";
@@ -19,7 +19,7 @@ import { UnreadSigns } from "./UnreadSigns";
 
 /** The layout of every screen: the sidebar beside it, or behind a button on narrow screens. */
 export function Shell() {
-  const roomId = useMatch("/r/:roomId/*")?.params.roomId;
+  const roomId = useOpenRoomId();
   const isWide = useIsWide();
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const { pathname } = useLocation();
@@ -66,7 +66,7 @@ export function Shell() {
 }
 
 function OpenDrawer({ onOpen }: { onOpen(): void }) {
-  const roomId = useMatch("/r/:roomId/*")?.params.roomId;
+  const roomId = useOpenRoomId();
   const unread = useUnread();
   const unreadPeers = useUnreadPeers();
   const isElsewhere = useMemo(

@@ -6,16 +6,19 @@ import type { ServerEvent } from "./server-event";
 import {
   withConversations,
   withDirects,
+  withMessagesAround,
   withMoreRooms,
+  withNewerMessages,
   withNewestMessages,
   withOlderMessages,
   withOpenRoom,
+  withoutFarMessages,
   withPolledMessages,
   withRoom,
   withRooms,
   withViewer,
 } from "./snapshots";
-import { type ChatState, EMPTY_STATE, shownMessages } from "./state";
+import { type ChatState, EMPTY_LOG, EMPTY_STATE, shownMessages } from "./state";
 
 const viewer = { ...ALI, role: "user" as const };
 
@@ -31,8 +34,7 @@ function opened(): ChatState {
   });
 }
 
-const shown = (state: ChatState) =>
-  shownMessages(state.logs["room-1"] ?? { messages: [], from: null, tombstones: new Set() });
+const shown = (state: ChatState) => shownMessages(state.logs["room-1"] ?? EMPTY_LOG);
 const bodies = (state: ChatState) => shown(state).map(({ body }) => body);
 const having = (...events: ServerEvent[]) => events.reduce(apply, opened());
 
@@ -298,6 +300,70 @@ describe("news of rooms in the list", () => {
     const stale = withMoreRooms(moved, { rooms: [member().rooms?.["room-2"] as never] }, 0);
     expect(unread(stale)).toBe(0);
     expect(unread(withMark(moved, "room-2", 6))).toBe(3);
+  });
+});
+
+describe("a part of a room", () => {
+  const page = (from: number, to: number, head_seq: number) => ({
+    messages: Array.from({ length: to - from + 1 }, (_, at) => aMessage(from + at)),
+    head_seq,
+  });
+  const extent = (state: ChatState) => [shown(state)[0]?.seq, shown(state).at(-1)?.seq];
+  const middle = () => withMessagesAround(opened(), "room-1", page(100, 174, 500));
+
+  test("is shown without what is written meanwhile, until its end is loaded", () => {
+    let state = apply(middle(), anEvent("message.posted", aMessage(501)));
+    expect([extent(state), state.logs["room-1"]?.to]).toEqual([[100, 174], 174]);
+    expect(state.coverage).toEqual(middle().coverage);
+    state = withNewerMessages(state, "room-1", page(175, 374, 500));
+    expect(extent(state)).toEqual([100, 374]);
+    state = withNewerMessages(state, "room-1", page(375, 500, 500));
+    expect([extent(state), state.logs["room-1"]?.to]).toEqual([[100, 501], null]);
+    expect(extent(apply(state, anEvent("message.posted", aMessage(502))))).toEqual([100, 502]);
+  });
+
+  test("does not end where the room has grown since the page was read", () => {
+    let state = withMessagesAround(opened(), "room-1", page(400, 500, 500));
+    expect(state.logs["room-1"]?.to).toBeNull();
+    state = apply(middle(), anEvent("message.posted", aMessage(502)));
+    expect(withMessagesAround(state, "room-1", page(426, 500, 500)).logs["room-1"]?.to).toBe(500);
+  });
+
+  test("edits and deletions before its page arrives are kept", () => {
+    let state = apply(
+      middle(),
+      anEvent("message.edited", aMessage(200, { body: "newer", edited_at: "2026-11-22T12:00:00Z" })),
+    );
+    state = apply(
+      state,
+      anEvent("message.deleted", { id: "message-201", room_id: "room-1", seq: 201, pos: 900 }),
+    );
+    state = withNewerMessages(state, "room-1", page(175, 224, 500));
+    expect(
+      shown(state)
+        .filter(({ seq }) => seq === 200 || seq === 201)
+        .map(({ body }) => body),
+    ).toEqual(["newer", null]);
+  });
+
+  test("news beyond it do not pile up", () => {
+    let state = middle();
+    for (let seq = 501; seq <= 1_500; seq++) state = apply(state, anEvent("message.posted", aMessage(seq)));
+    expect(state.logs["room-1"]?.messages.length).toBeLessThanOrEqual(75 + 201);
+  });
+
+  test("keeps a limited number of messages, those near the reader", () => {
+    const full = withMessagesAround(opened(), "room-1", page(1, 1_501, 1_501));
+    const up = withoutFarMessages(full, "room-1", "newest");
+    expect([extent(up), up.logs["room-1"]?.to]).toEqual([[1, 1_200], 1_200]);
+    const down = withoutFarMessages(full, "room-1", "oldest");
+    expect([extent(down), down.logs["room-1"]?.from, down.logs["room-1"]?.to]).toEqual([
+      [302, 1_501],
+      302,
+      null,
+    ]);
+    const few = withMessagesAround(opened(), "room-1", page(1, 1_500, 1_500));
+    expect(withoutFarMessages(few, "room-1", "oldest")).toBe(few);
   });
 });
 

@@ -100,7 +100,19 @@ export function withPosted(state: ChatState, message: TimelineMessage): ChatStat
     room && message.seq > room.head_seq
       ? { ...state, rooms: { ...state.rooms, [room.id]: withHead(room, message.seq, isOwn ? 1 : 0) } }
       : state;
-  return withLog(known, message.room_id, (log) => mergeMessages(log, [message]));
+  return withLog(known, message.room_id, (log) => withoutFarNews(mergeMessages(log, [message])));
+}
+
+/** Number of messages that are kept beyond the loaded part of a room, since their page may be on its way. */
+const MOST_BEYOND = 200;
+
+/** In a busy room, news must not pile up beyond what the reader has loaded. */
+function withoutFarNews(log: RoomLog): RoomLog {
+  const { to } = log;
+  if (to === null || (log.messages.at(-MOST_BEYOND - 1)?.seq ?? 0) <= to) return log;
+  const isNear = ({ seq }: TimelineMessage, at: number) =>
+    seq <= to || at >= log.messages.length - MOST_BEYOND;
+  return { ...log, messages: log.messages.filter(isNear) };
 }
 
 /** Applies an edit, from the stream or from the response to it. */
@@ -135,7 +147,7 @@ function withActiveRoom(state: ChatState, room: Room): ChatState {
   // The counts in a frame date from its creation; presence events are newer.
   const merged = known
     ? { ...known, ...room, online: known.online, head_seq: Math.max(known.head_seq, room.head_seq) }
-    : room;
+    : { ...room, ...newMembership(state, room) };
   return {
     ...state,
     rooms: state.rooms && { ...state.rooms, [room.id]: merged },
@@ -143,6 +155,12 @@ function withActiveRoom(state: ChatState, room: Room): ChatState {
     archived,
     missing: state.missing.filter((id) => id !== room.id),
   };
+}
+
+/** Events carry no membership. Where the server keeps marks, a new room begins as read. */
+function newMembership(state: ChatState, { head_seq }: Room): Pick<KnownRoom, "membership"> {
+  const keepsMarks = Object.values(state.rooms ?? {}).some(({ membership }) => membership);
+  return keepsMarks ? { membership: { read_seq: head_seq, unread: 0, mentions: 0, level: "mentions" } } : {};
 }
 
 function withArchivedRoom(state: ChatState, room: Room): ChatState {

@@ -43,7 +43,8 @@ export function buryMessage(log: RoomLog, id: string): RoomLog {
 export function trimMessages(log: RoomLog, first: number): RoomLog {
   if (first <= (log.first ?? 1)) return log;
   const messages = log.messages.filter((message) => message.seq >= first);
-  return { ...log, messages, first, from: log.from && Math.max(log.from, first) };
+  const [from, to] = [log.from && Math.max(log.from, first), log.to && Math.max(log.to, first - 1)];
+  return { ...log, messages, first, from, to };
 }
 
 function buried(message: TimelineMessage): TimelineMessage {

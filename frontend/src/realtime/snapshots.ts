@@ -3,14 +3,23 @@
 import type { Conversation as ConversationSummary, DirectMessage, Message } from "../api/gen/types.gen";
 import type { KnownRoom, Membership, RoomPage } from "../api/upcoming";
 import { mergeDirects, mergeMessages, trimMessages } from "./merge";
-import { type ChatState, EMPTY_LOG, EMPTY_STATE, timelineMessage, type Viewer } from "./state";
+import {
+  type ChatState,
+  EMPTY_LOG,
+  EMPTY_STATE,
+  type RoomLog,
+  shownMessages,
+  timelineMessage,
+  type Viewer,
+} from "./state";
 
 /** Number of closed rooms whose messages are kept, so that reopening them is instant. */
 const KEPT_LOGS = 8;
 
-/** Creates a log for a room that is about to be shown. */
-export function withOpenRoom(state: ChatState, roomId: string): ChatState {
-  const { [roomId]: log = EMPTY_LOG, ...others } = state.logs;
+/** Creates a log for a room that is about to be shown. Messages that are out of date are dropped if `isStale`. */
+export function withOpenRoom(state: ChatState, roomId: string, isStale = false): ChatState {
+  const { [roomId]: known = EMPTY_LOG, ...others } = state.logs;
+  const log = isStale ? { ...EMPTY_LOG, tombstones: known.tombstones } : known;
   const kept = Object.entries(others).slice(-(KEPT_LOGS - 1));
   return { ...state, logs: { ...Object.fromEntries(kept), [roomId]: log } };
 }
@@ -85,8 +94,58 @@ export function withNewestMessages(
   const log = trimMessages(state.logs[roomId] ?? EMPTY_LOG, page.first_seq ?? 1);
   const from = Math.max(page.messages[0]?.seq ?? page.head_seq + 1, log.first ?? 0);
   const since = { ...log, messages: log.messages.filter((message) => message.seq >= from) };
-  const merged = { ...mergeMessages(since, page.messages.map(timelineMessage)), from };
+  const merged = { ...mergeMessages(since, page.messages.map(timelineMessage)), from, to: null };
   return { ...state, logs: { ...state.logs, [roomId]: merged } };
+}
+
+/** Sets a page from the middle of a room. Everything else is dropped, since changes to it may have been missed. */
+export function withMessagesAround(
+  state: ChatState,
+  roomId: string,
+  page: { messages: readonly Message[]; head_seq: number },
+): ChatState {
+  const log = state.logs[roomId] ?? EMPTY_LOG;
+  const from = page.messages[0]?.seq ?? page.head_seq + 1;
+  const since = { ...log, messages: log.messages.filter((message) => message.seq >= from) };
+  return withEnd(state, roomId, { ...mergeMessages(since, page.messages.map(timelineMessage)), from }, page);
+}
+
+/** Adds the page after the shown messages. */
+export function withNewerMessages(
+  state: ChatState,
+  roomId: string,
+  page: { messages: readonly Message[]; head_seq: number },
+): ChatState {
+  const log = state.logs[roomId];
+  if (!log || log.from === null || log.to === null) return state;
+  return withEnd(state, roomId, mergeMessages(log, page.messages.map(timelineMessage)), page);
+}
+
+/** The end of the room is loaded once nothing newer is known, from the page or from events received meanwhile. */
+function withEnd(state: ChatState, roomId: string, log: RoomLog, page: { head_seq: number }): ChatState {
+  const end = unbrokenEnd(log.from ?? 0, log.messages);
+  const head = Math.max(page.head_seq, log.messages.at(-1)?.seq ?? 0);
+  return { ...state, logs: { ...state.logs, [roomId]: { ...log, to: end >= head ? null : end } } };
+}
+
+/** Number of messages that an open room keeps, and to how many it is cut when there are more. */
+export const MOST_MESSAGES = 1_500;
+const CUT_TO = 1_200;
+
+/** Drops the messages that are the farthest from the reader: the newest while scrolling up, the oldest otherwise. */
+export function withoutFarMessages(state: ChatState, roomId: string, end: "newest" | "oldest"): ChatState {
+  const log = state.logs[roomId];
+  const shown = log ? shownMessages(log) : [];
+  if (!log || shown.length <= MOST_MESSAGES) return state;
+  const kept = end === "newest" ? shown.slice(0, CUT_TO) : shown.slice(-CUT_TO);
+  const cut =
+    end === "newest"
+      ? { messages: kept, to: kept.at(-1)?.seq ?? null }
+      : {
+          messages: log.messages.filter(({ seq }) => seq >= (kept[0]?.seq ?? 0)),
+          from: kept[0]?.seq ?? null,
+        };
+  return { ...state, logs: { ...state.logs, [roomId]: { ...log, ...cut } } };
 }
 
 /**
@@ -101,6 +160,7 @@ export function withPolledMessages(
   const known = state.logs[roomId];
   const log = known && trimMessages(known, page.first_seq ?? 1);
   const first = page.messages[0];
+  if (log && log.to !== null) return state;
   if (!log || log.from === null || !first) return withNewestMessages(state, roomId, page);
   if (first.seq > unbrokenEnd(log.from, log.messages) + 1 || first.seq < log.from)
     return withNewestMessages(state, roomId, page);
@@ -139,7 +199,8 @@ export function withOlderMessages(state: ChatState, roomId: string, messages: re
  */
 export function withoutHole(state: ChatState, { room_id, seq }: { room_id: string; seq: number }): ChatState {
   const log = state.logs[room_id];
-  if (!log || log.from === null || seq <= log.from || !state.coverage.rooms[room_id]) return state;
+  if (!log || log.from === null || log.to !== null) return state;
+  if (seq <= log.from || !state.coverage.rooms[room_id]) return state;
   if (log.messages.findLast((message) => message.seq < seq)?.seq === seq - 1) return state;
   const count = state.coverage.count + 1;
   return {

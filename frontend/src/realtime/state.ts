@@ -20,6 +20,8 @@ export interface RoomLog {
   from: number | null;
   /** The `seq` at which the room begins, if messages before it were deleted because of their age. */
   first?: number;
+  /** The `seq` up to which `messages` has no gap, if newer ones are not loaded; null if the end of the room is loaded. */
+  to: number | null;
   /** Ids deleted before their message was loaded: a page on its way must not bring the body back. */
   tombstones: ReadonlySet<string>;
 }
@@ -87,7 +89,7 @@ export const EMPTY_STATE: ChatState = {
   coverage: { count: 0, lobby: 0, directs: 0, rooms: {} },
 };
 
-export const EMPTY_LOG: RoomLog = { messages: [], from: null, tombstones: new Set() };
+export const EMPTY_LOG: RoomLog = { messages: [], from: null, to: null, tombstones: new Set() };
 
 export function timelineMessage({ deleted_at, ...message }: Message): TimelineMessage {
   const isDeleted = deleted_at !== null;
@@ -95,11 +97,12 @@ export function timelineMessage({ deleted_at, ...message }: Message): TimelineMe
 }
 
 /** Returns the part of a log without gaps; only that may be shown. */
-export function shownMessages(log: RoomLog): readonly TimelineMessage[] {
-  const { from } = log;
+export function shownMessages({ messages, from, to }: RoomLog): readonly TimelineMessage[] {
   if (from === null) return [];
-  const first = log.messages.findIndex((message) => message.seq >= from);
-  return first <= 0 ? (first === 0 ? log.messages : []) : log.messages.slice(first);
+  const first = messages.findIndex((message) => message.seq >= from);
+  if (first < 0) return [];
+  const end = to === null ? messages.length : messages.findLastIndex((message) => message.seq <= to) + 1;
+  return first === 0 && end === messages.length ? messages : messages.slice(first, end);
 }
 
 /** Returns the other person of a direct message. */

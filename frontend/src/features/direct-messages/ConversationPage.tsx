@@ -22,7 +22,7 @@ import { useViewer } from "../session/use-session";
 import { directEntry, withUnsent } from "../timeline/entry";
 import type { MessageActions } from "../timeline/MessageRow";
 import { Timeline } from "../timeline/Timeline";
-import { markRead, readMarks } from "../unread/read-marks";
+import { markRead, readMarks, useReadMarks } from "../unread/read-marks";
 import { useConversation } from "./use-conversations";
 
 /** In place of a name, until the first message tells it. */
@@ -62,6 +62,7 @@ function OpenConversation({ viewer, peer, isPicked }: { viewer: User; peer: Auth
   const unsent = useUnsent(viewer.id, place);
   const { dm_replies: repliesAllowed } = useServerTraits();
   const [readUpTo] = useState(() => readMarks(viewer.id)[place] ?? null);
+  const mark = useReadMarks(viewer.id)[place] ?? null;
   const messages = log.conversation?.messages;
   const entries = useMemo(
     () => withUnsent((messages ?? []).map(directEntry), unsent, viewer),
@@ -122,6 +123,8 @@ function OpenConversation({ viewer, peer, isPicked }: { viewer: User; peer: Auth
         hasOlder={log.hasOlder}
         loadOlder={log.loadOlder}
         readUpTo={readUpTo}
+        mark={mark}
+        unread={0}
         onRead={onRead}
         actions={directActions(viewer)}
         beginning={<Beginning peer={peer} />}

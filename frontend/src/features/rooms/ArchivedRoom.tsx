@@ -1,10 +1,17 @@
-import { Archive } from "lucide-react";
-import type { ReactNode } from "react";
+import { Archive, ArchiveRestore } from "lucide-react";
+import { type ReactNode, useState } from "react";
+import { restoreRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
+import { answer, sentence } from "../../api/problem";
+import type { KnownRoom } from "../../api/upcoming";
 import { BlankPage } from "../../ui/BlankPage";
+import { showToast } from "../../ui/Toast";
 import { useUnsent } from "../composer/current-outbox";
 import { type DraftPlace, readDraft } from "../composer/drafts";
+import { ConnectionBanner } from "../connection/ConnectionBanner";
 import { KeptText } from "../timeline/KeptText";
+import { RoomTimeline } from "../timeline/RoomTimeline";
+import { RoomHeader } from "./RoomHeader";
 
 interface ArchivedRoomProps {
   room: Room;
@@ -30,5 +37,48 @@ export function ArchivedRoom({ room, viewerId, editing, action }: ArchivedRoomPr
         </div>
       )}
     </BlankPage>
+  );
+}
+
+const ignore = () => {};
+
+/** An archived room as an admin reads it: nothing can be written or changed. */
+export function ReadOnlyRoom({ room, at }: { room: KnownRoom; at: number | null }) {
+  const [isBusy, setBusy] = useState(false);
+
+  async function restore() {
+    setBusy(true);
+    try {
+      await answer(restoreRoom({ path: { id: room.id } }));
+      showToast({ text: `“${room.name}” was restored` });
+    } catch (error) {
+      showToast({ text: sentence(error) });
+      setBusy(false);
+    }
+  }
+
+  return (
+    <section aria-label={room.name} className="flex min-h-0 flex-1 flex-col">
+      <RoomHeader room={room} />
+      <div
+        role="note"
+        className="flex items-center justify-center gap-2 bg-waiting-wash px-4 py-1 text-sm font-medium text-waiting"
+      >
+        <Archive className="size-4 shrink-0" aria-hidden />
+        <span>Archived</span>
+        <span aria-hidden>·</span>
+        <button
+          type="button"
+          aria-disabled={isBusy || undefined}
+          onClick={() => !isBusy && void restore()}
+          className="flex min-h-11 items-center gap-1.5 font-semibold underline underline-offset-4 md:min-h-8"
+        >
+          <ArchiveRestore className="size-4" aria-hidden />
+          Restore
+        </button>
+      </div>
+      <ConnectionBanner />
+      <RoomTimeline room={room} at={at} isReadOnly editing={null} onEdit={ignore} />
+    </section>
   );
 }

@@ -9,13 +9,13 @@ import {
   useRef,
   useState,
 } from "react";
-import { NavLink, useMatch } from "react-router";
+import { Link } from "react-router";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import { useChat } from "../../realtime/store";
 import { connection } from "../connection/connection";
 import { type Unread, useUnread } from "../unread/use-unread";
 import { onlineSentence } from "./RoomHeader";
-import { loadMoreRooms, useRoom, useRoomOrder, useRoomSearch } from "./use-rooms";
+import { loadMoreRooms, useOpenRoomId, useRoom, useRoomOrder, useRoomSearch } from "./use-rooms";
 import { useVisitedRooms } from "./visited";
 
 /** Rows kept beside the visible part: a list of usual length is rendered as a whole, for search in the page. */
@@ -41,7 +41,7 @@ export function RoomList({ scroller }: RoomListProps) {
   const all = useRoomOrder();
   const found = useRoomSearch(text);
   const unread = useUnread();
-  const open = useMatch("/r/:roomId/*")?.params.roomId;
+  const open = useOpenRoomId();
   const areMoreThere = useChat((state) => state.roomsNext !== null);
   const isSearch = text.trim() !== "";
   // The open room stays where it is while it is being read.
@@ -64,7 +64,7 @@ export function RoomList({ scroller }: RoomListProps) {
           <ul aria-label="Unread rooms" className="flex flex-col gap-0.5">
             {first.map((id) => (
               <li key={id}>
-                <RoomLink id={id} unread={unread[id] ?? 0} />
+                <RoomLink id={id} unread={unread[id] ?? 0} isOpen={false} />
               </li>
             ))}
           </ul>
@@ -75,7 +75,14 @@ export function RoomList({ scroller }: RoomListProps) {
         {found?.length === 0 && (
           <p className="px-3 py-2 text-muted">{isSearch ? "No room has this name." : "No rooms yet."}</p>
         )}
-        <Rows ids={rest} unread={unread} scroller={scroller} onView={onView} isSearch={isSearch} />
+        <Rows
+          ids={rest}
+          open={open}
+          unread={unread}
+          scroller={scroller}
+          onView={onView}
+          isSearch={isSearch}
+        />
       </Section>
     </>
   );
@@ -140,6 +147,7 @@ export function Section({
 
 interface RowsProps {
   ids: readonly string[];
+  open: string | undefined;
   unread: Unread;
   scroller: RefObject<HTMLElement | null>;
   onView(ids: readonly string[]): void;
@@ -147,7 +155,7 @@ interface RowsProps {
 }
 
 /** Renders the rows around the visible part, and loads further ones as the reader scrolls. */
-function Rows({ ids, unread, scroller, onView, isSearch }: RowsProps) {
+function Rows({ ids, open, unread, scroller, onView, isSearch }: RowsProps) {
   const list = useRef<VirtualizerHandle>(null);
   const above = useRef<HTMLDivElement>(null);
   const [startMargin, setStartMargin] = useState(0);
@@ -187,7 +195,7 @@ function Rows({ ids, unread, scroller, onView, isSearch }: RowsProps) {
         data={ids}
         onScroll={look}
       >
-        {(id) => <RoomLink key={id} id={id} unread={unread[id] ?? 0} />}
+        {(id) => <RoomLink key={id} id={id} unread={unread[id] ?? 0} isOpen={id === open} />}
       </Virtualizer>
     </div>
   );
@@ -207,20 +215,27 @@ function useFollow(first: readonly string[], inView: readonly string[], all: rea
   }, [arePaged, first, inView, visited, all]);
 }
 
-const RoomLink = memo(function RoomLink({ id, unread }: { id: string; unread: number }) {
+interface RoomLinkProps {
+  id: string;
+  unread: number;
+  isOpen: boolean;
+}
+
+const RoomLink = memo(function RoomLink({ id, unread, isOpen }: RoomLinkProps) {
   const room = useRoom(id);
   const look = unread > 0 ? "font-semibold text-ink" : "";
   if (!room) return null;
   return (
-    <NavLink
+    <Link
       to={`/r/${id}`}
+      aria-current={isOpen ? "page" : undefined}
       title={`${room.name}: ${onlineSentence(room.online)}`}
       className={`${ENTRY} md:mb-0.5 ${look}`}
     >
       <Hash className="size-4.5 shrink-0 opacity-70" aria-hidden />
       <span className="min-w-0 flex-1 truncate">{room.name}</span>
       {unread > 0 && <UnreadBadge count={unread} />}
-    </NavLink>
+    </Link>
   );
 });
 

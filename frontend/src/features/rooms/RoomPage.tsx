@@ -1,26 +1,33 @@
 import { CloudAlert, DoorClosed } from "lucide-react";
-import { useCallback, useState } from "react";
+import { lazy, Suspense, useCallback, useState } from "react";
 import { Link, useParams } from "react-router";
-import type { Room } from "../../api/gen/types.gen";
 import { sentence } from "../../api/problem";
+import type { KnownRoom } from "../../api/upcoming";
+import { loadChunk } from "../../browser/chunks";
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { useChat } from "../../realtime/store";
 import { BlankPage } from "../../ui/BlankPage";
 import { Button, buttonClass } from "../../ui/Button";
 import { useTitle } from "../../ui/use-title";
-import { Composer } from "../composer/Composer";
+import { Composer } from "../composer/lazy";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
 import { MutedNote, useMutedFor } from "../session/MutedNote";
 import { SignInPrompt } from "../session/SignInPrompt";
 import { useViewer } from "../session/use-session";
 import { RoomTimeline } from "../timeline/RoomTimeline";
+import { roomIdOf, seqOf } from "../timeline/room-address";
 import { TimelineSkeleton } from "../timeline/separators";
-import { ArchivedRoom } from "./ArchivedRoom";
 import { RoomHeader } from "./RoomHeader";
 import { useOpenRoom } from "./use-rooms";
 
+const loadArchived = () => loadChunk(() => import("./ArchivedRoom"));
+const ArchivedRoom = lazy(() => loadArchived().then((module) => ({ default: module.ArchivedRoom })));
+const ReadOnlyRoom = lazy(() => loadArchived().then((module) => ({ default: module.ReadOnlyRoom })));
+
 export function RoomPage() {
-  const { roomId = "" } = useParams();
+  const params = useParams();
+  const roomId = roomIdOf(params.roomId ?? "");
+  const at = seqOf(params.seq);
   const { room, isLoading, error, retry } = useOpenRoom(roomId);
   const viewerId = useViewer()?.id;
   const archived = useChat((state) => state.archived[roomId]);
@@ -32,10 +39,16 @@ export function RoomPage() {
     (messageId: string | null) => setEdited(messageId === null ? null : { roomId, messageId }),
     [roomId],
   );
-  useTitle(room?.name ?? "Room");
+  useTitle(room?.name ?? archived?.name ?? "Room");
+  // A room that is archived while it is open is not replaced without a word.
+  const [opened, setOpened] = useState<string | null>(null);
+  if (room && opened !== room.id) setOpened(room.id);
+  const isAdmin = useViewer()?.role === "admin";
 
   if (room) {
-    return <OpenRoom key={`${room.id} ${viewerId}`} room={room} editing={editing} onEdit={setEditing} />;
+    return (
+      <OpenRoom key={`${room.id} ${viewerId}`} room={room} at={at} editing={editing} onEdit={setEditing} />
+    );
   }
   if (isLoading) return <TimelineSkeleton />;
   if (error && !archived) {
@@ -50,12 +63,26 @@ export function RoomPage() {
       </BlankPage>
     );
   }
-  return archived ? (
-    <ArchivedRoom room={archived} viewerId={viewerId} editing={editing} action={<OtherRooms />} />
+  if (!archived) {
+    return (
+      <BlankPage page="Room" icon={DoorClosed} title="Room not found" action={<OtherRooms />}>
+        It may have been archived, or the link is wrong.
+      </BlankPage>
+    );
+  }
+  const action = isAdmin ? (
+    <Button onClick={() => setOpened(null)}>Read the archived room</Button>
   ) : (
-    <BlankPage page="Room" icon={DoorClosed} title="Room not found" action={<OtherRooms />}>
-      It may have been archived, or the link is wrong.
-    </BlankPage>
+    <OtherRooms />
+  );
+  return (
+    <Suspense fallback={<TimelineSkeleton />}>
+      {isAdmin && opened !== roomId ? (
+        <ReadOnlyRoom key={roomId} room={archived} at={at} />
+      ) : (
+        <ArchivedRoom room={archived} viewerId={viewerId} editing={editing} action={action} />
+      )}
+    </Suspense>
   );
 }
 
@@ -68,12 +95,13 @@ function OtherRooms() {
 }
 
 interface OpenRoomProps {
-  room: Room;
+  room: KnownRoom;
+  at: number | null;
   editing: string | null;
   onEdit(messageId: string | null): void;
 }
 
-function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
+function OpenRoom({ room, at, editing, onEdit }: OpenRoomProps) {
   const viewer = useViewer();
   const mutedForMs = useMutedFor(viewer?.muted_until);
   const lastOwn = useChat((state) => {
@@ -87,18 +115,20 @@ function OpenRoom({ room, editing, onEdit }: OpenRoomProps) {
     <section aria-label={room.name} className="flex min-h-0 flex-1 flex-col">
       <RoomHeader room={room} />
       <ConnectionBanner />
-      <RoomTimeline room={room} editing={editing} onEdit={onEdit} />
+      <RoomTimeline room={room} at={at} editing={editing} onEdit={onEdit} />
       {viewer === null ? (
         <SignInPrompt />
       ) : viewer.muted_until && mutedForMs > 0 ? (
         <MutedNote until={viewer.muted_until} leftMs={mutedForMs} reason={viewer.mute_reason ?? null} />
       ) : (
-        <Composer
-          userId={viewer.id}
-          lane={`room:${room.id}`}
-          label={`Message ${room.name}`}
-          onEditLast={editLast}
-        />
+        <Suspense fallback={<div className="h-17 shrink-0" />}>
+          <Composer
+            userId={viewer.id}
+            lane={`room:${room.id}`}
+            label={`Message ${room.name}`}
+            onEditLast={editLast}
+          />
+        </Suspense>
       )}
     </section>
   );

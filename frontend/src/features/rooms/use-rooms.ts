@@ -3,6 +3,7 @@
 
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
+import { useMatch } from "react-router";
 import { client } from "../../api/gen/client.gen";
 import { getRoom } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
@@ -10,6 +11,7 @@ import type { KnownRoom, RoomPage, RoomQuery } from "../../api/upcoming";
 import { withMoreRooms, withRoom, withRooms } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
 import { useReadingInterval } from "../connection/connection";
+import { roomIdOf } from "../timeline/room-address";
 import { forgetVisit, useVisitedRooms } from "./visited";
 
 /** A server of an earlier release reports messages of the open room only, so `head_seq` of the others is polled. */
@@ -103,6 +105,12 @@ export function useVisitedSnapshot(): void {
     },
     enabled: areMoreThere,
   });
+}
+
+/** The id of the room in the address, if there is one. */
+export function useOpenRoomId(): string | undefined {
+  const part = useMatch("/r/:roomId/*")?.params.roomId;
+  return part && roomIdOf(part);
 }
 
 export function useRoom(roomId: string): KnownRoom | undefined {

@@ -3,6 +3,7 @@
 import { useSyncExternalStore } from "react";
 import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
+import { roomIdOf } from "../timeline/room-address";
 
 const KEY = "gapless.visited";
 /** Kept by earlier releases: the last room only. */
@@ -22,7 +23,8 @@ export function visitedRooms(): readonly string[] {
   return ids;
 }
 
-export function noteVisit(roomId: string): void {
+export function noteVisit(part: string): void {
+  const roomId = roomIdOf(part);
   const before = visitedRooms();
   if (before[0] === roomId) return;
   const ids = [roomId, ...before.filter((id) => id !== roomId)].slice(0, MOST_VISITED);

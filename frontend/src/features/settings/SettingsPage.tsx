@@ -8,6 +8,7 @@ import { useTitle } from "../../ui/use-title";
 import { askToSignOut } from "../composer/SignOut";
 import { session } from "../session/session";
 import { useViewer } from "../session/use-session";
+import { OpeningChoice } from "./OpeningChoice";
 import { PasswordForm } from "./PasswordForm";
 import { ThemeChoice } from "./ThemeChoice";
 
@@ -22,6 +23,9 @@ export function SettingsPage() {
         <div className="mx-auto flex max-w-xl flex-col gap-10 px-5 py-8">
           <Section title="Appearance">
             <ThemeChoice />
+          </Section>
+          <Section title="Reading">
+            <OpeningChoice />
           </Section>
           {viewer ? (
             <>

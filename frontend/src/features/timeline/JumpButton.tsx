@@ -2,15 +2,18 @@ import { ArrowDown } from "lucide-react";
 
 interface JumpButtonProps {
   isShown: boolean;
+  /** Messages that arrived while the reader was elsewhere in the room. */
   unseen: number;
+  /** All unread messages of the room. */
+  unread: number;
   onJump(): void;
 }
 
 /** Jumps to the newest message, and shows and announces the number of new ones. */
-export function JumpButton({ isShown, unseen, onJump }: JumpButtonProps) {
-  const label = unseen === 0 ? "Jump to newest" : unseen === 1 ? "1 new message" : `${unseen} new messages`;
+export function JumpButton({ isShown, unseen, unread, onJump }: JumpButtonProps) {
+  const label = labelOf(unseen, unread);
   const look =
-    unseen > 0
+    unseen > 0 || unread > 0
       ? "bg-accent text-on-accent hover:bg-accent-strong"
       : "border border-line bg-raised text-ink hover:border-edge";
   return (
@@ -30,4 +33,10 @@ export function JumpButton({ isShown, unseen, onJump }: JumpButtonProps) {
       )}
     </div>
   );
+}
+
+function labelOf(unseen: number, unread: number): string {
+  if (unread > unseen) return `Jump to newest (${unread >= 1_000 ? "1,000+" : unread})`;
+  if (unseen === 0) return "Jump to newest";
+  return unseen === 1 ? "1 new message" : `${unseen} new messages`;
 }

@@ -1,8 +1,10 @@
-import { Pencil, Trash2 } from "lucide-react";
+import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Trash2 } from "lucide-react";
 import type { ReactElement } from "react";
+import { Link } from "react-router";
 import { Avatar } from "../../ui/Avatar";
 import { IconButton } from "../../ui/Button";
 import { clockTime, fullTime } from "../../ui/dates";
+import { Menu } from "../../ui/Menu";
 import type { Unsent } from "../composer/outbox-records";
 import type { Entry } from "./entry";
 import { Fold, type Folding } from "./Fold";
@@ -18,6 +20,11 @@ export interface MessageActions {
   retry(unsent: Unsent): void;
   /** Moves an unsent message from the timeline back to the composer. */
   takeBack(unsent: Unsent): void;
+  /** Marks a message and everything after it as unread. */
+  markUnread?(entry: Entry): void;
+  copyLink?(entry: Entry): void;
+  /** Address of a message. */
+  linkTo?(entry: Entry): string;
   /** Rendered in place of a message while it is edited. */
   editor(entry: Entry): ReactElement | null;
 }
@@ -27,11 +34,20 @@ interface MessageRowProps {
   isFirstOfRun: boolean;
   isOwn: boolean;
   isLast: boolean;
+  isFlashing: boolean;
   actions: MessageActions;
   folding: Folding;
 }
 
-export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, folding }: MessageRowProps) {
+export function MessageRow({
+  entry,
+  isFirstOfRun,
+  isOwn,
+  isLast,
+  isFlashing,
+  actions,
+  folding,
+}: MessageRowProps) {
   const editor = actions.editor(entry);
   const isWaiting = entry.unsent !== null;
   return (
@@ -42,7 +58,7 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, foldin
       data-thread={isWaiting ? "pending" : undefined}
       data-message={entry.confirmed?.id}
       data-state={entry.unsent ? (entry.unsent.refusal ? "failed" : "pending") : "sent"}
-      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 outline-none hover:bg-surface focus-within:bg-surface ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"}`}
+      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 outline-none hover:bg-surface focus-within:bg-surface ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"} ${isFlashing ? "flash" : ""}`}
     >
       <div className="relative flex justify-center">
         {isFirstOfRun ? (
@@ -50,12 +66,12 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, foldin
             <Avatar name={entry.author.username} />
           </span>
         ) : (
-          <time
+          <span
             aria-hidden
             className="invisible bg-surface py-0.5 text-[0.6875rem] leading-5 text-muted group-hover:visible"
           >
-            {clockTime(entry.writtenAt)}
-          </time>
+            <Time entry={entry} actions={actions} tabIndex={-1} />
+          </span>
         )}
       </div>
       <div className="relative min-w-0">
@@ -65,13 +81,9 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, foldin
               {entry.author.username}
             </span>
             {isOwn && <span className="text-xs font-medium text-muted">you</span>}
-            <time
-              dateTime={entry.writtenAt}
-              title={fullTime(entry.writtenAt)}
-              className="shrink-0 text-xs text-muted"
-            >
-              {clockTime(entry.writtenAt)}
-            </time>
+            <span className="shrink-0 text-xs text-muted">
+              <Time entry={entry} actions={actions} />
+            </span>
           </header>
         )}
         {editor ?? <Body entry={entry} folding={folding} />}
@@ -79,6 +91,22 @@ export function MessageRow({ entry, isFirstOfRun, isOwn, isLast, actions, foldin
         {!editor && entry.confirmed && !entry.isDeleted && <Actions entry={entry} actions={actions} />}
       </div>
     </article>
+  );
+}
+
+/** The time of a message, as a link to it where it has an address. */
+function Time({ entry, actions, ...rest }: { entry: Entry; actions: MessageActions; tabIndex?: number }) {
+  const path = entry.confirmed ? actions.linkTo?.(entry) : undefined;
+  const time = (
+    <time dateTime={entry.writtenAt} title={fullTime(entry.writtenAt)}>
+      {clockTime(entry.writtenAt)}
+    </time>
+  );
+  if (!path) return time;
+  return (
+    <Link to={path} className="hover:text-ink hover:underline" {...rest}>
+      {time}
+    </Link>
   );
 }
 
@@ -97,7 +125,14 @@ function Body({ entry, folding }: { entry: Entry; folding: Folding }) {
 function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
   const canEdit = actions.canEdit(entry);
   const canDelete = actions.canDelete(entry);
-  if (!canEdit && !canDelete) return null;
+  const { copyLink, markUnread } = actions;
+  const more = [
+    ...(copyLink ? [{ label: "Copy link", icon: LinkIcon, onSelect: () => copyLink(entry) }] : []),
+    ...(markUnread
+      ? [{ label: "Mark unread from here", icon: MailOpen, onSelect: () => markUnread(entry) }]
+      : []),
+  ];
+  if (!canEdit && !canDelete && more.length === 0) return null;
   return (
     <div className="absolute -top-3 right-0 flex rounded-xl border border-line bg-raised p-0.5 opacity-0 shadow-low transition-opacity focus-within:opacity-100 group-focus-within:opacity-100 group-hover:opacity-100">
       {canEdit && (
@@ -113,6 +148,15 @@ function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) 
         >
           <Trash2 className="size-4" aria-hidden />
         </IconButton>
+      )}
+      {more.length > 0 && (
+        <Menu
+          label="More actions"
+          items={more}
+          buttonClassName="inline-grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-8"
+        >
+          <Ellipsis className="size-4" aria-hidden />
+        </Menu>
       )}
     </div>
   );

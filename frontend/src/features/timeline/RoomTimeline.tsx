@@ -1,54 +1,102 @@
 import { CloudAlert } from "lucide-react";
-import { useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import { deleteMessage } from "../../api/gen/sdk.gen";
-import type { Room } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
+import type { KnownRoom } from "../../api/upcoming";
+import { loadChunk } from "../../browser/chunks";
 import { withDeleted } from "../../realtime/apply";
 import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { EmptyState } from "../../ui/EmptyState";
 import { focusComposer } from "../../ui/focus-net";
+import { showToast } from "../../ui/Toast";
 import { outboxOf, useUnsent } from "../composer/current-outbox";
 import { readDraft, writeDraft } from "../composer/drafts";
 import { useViewer } from "../session/use-session";
-import { readUpTo as markOf, markRoomRead } from "../unread/room-marks";
+import { opening } from "../settings/opening";
+import { useReadMarks } from "../unread/read-marks";
+import { readUpTo as markOf, markRoomRead, setRoomMark, unreadOf } from "../unread/room-marks";
 import { type Entry, roomEntry, withUnsent } from "./entry";
-import { LostEdit } from "./LostEdit";
-import { MessageEditor } from "./MessageEditor";
 import type { MessageActions } from "./MessageRow";
 import { MessageText } from "./MessageText";
 import { RoomBeginning } from "./RoomBeginning";
+import { messagePath } from "./room-address";
 import { Timeline } from "./Timeline";
 import { useRoomLog } from "./use-room-log";
+import { useEscape, useWindow } from "./use-window";
+
+const MessageEditor = lazy(() =>
+  loadChunk(() => import("./MessageEditor")).then((module) => ({ default: module.MessageEditor })),
+);
+const LostEdit = lazy(() =>
+  loadChunk(() => import("./LostEdit")).then((module) => ({ default: module.LostEdit })),
+);
 
 interface RoomTimelineProps {
-  room: Room;
+  room: KnownRoom;
+  /** The message to show first; null for the first unread one, or the newest. */
+  at: number | null;
+  /** True in an archived room: nothing can be changed there. */
+  isReadOnly?: boolean;
   editing: string | null;
   onEdit(messageId: string | null): void;
 }
 
 /** The timeline of one public room, with the actions of its reader. */
-export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
+export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: RoomTimelineProps) {
   const viewer = useViewer();
-  const log = useRoomLog(room.id);
   const unsent = useUnsent(viewer?.id, `room:${room.id}`);
   const [deleting, setDeleting] = useState<Entry | null>(null);
   const viewerId = viewer?.id;
+  const marks = useReadMarks(viewerId);
+  const mark = markOf(room, viewerId);
+  const unread = unreadOf(room, marks);
   // The read mark when the room was opened; the line stays there while the room is open.
-  const [readUpTo] = useState(() => markOf(room, viewerId));
+  const [readUpTo] = useState(mark);
+  const [beginsAtLine] = useState(() => at === null && opening.current === "unread");
+  const [openAt] = useState(() => {
+    if (at !== null) return at;
+    return beginsAtLine && readUpTo !== null && readUpTo < room.head_seq ? readUpTo : null;
+  });
+  const log = useRoomLog(room.id, openAt);
+  const part = useWindow(room, log, at, { mark, beginsAtLine });
 
   const entries = useMemo(
     () => withUnsent(log.messages.map(roomEntry), unsent, viewer),
     [log.messages, unsent, viewer],
   );
-  const onRead = useCallback((seq: number) => markRoomRead(room.id, seq), [room.id]);
+  const { isPaused, move } = part;
+  const onRead = useCallback(
+    (seq: number) => {
+      if (!isPaused.current) markRoomRead(room.id, seq);
+    },
+    [room.id, isPaused],
+  );
+  const head = room.head_seq;
+  const onAllRead = useCallback(() => {
+    isPaused.current = false;
+    move(null);
+    markRoomRead(room.id, head);
+  }, [room.id, head, isPaused, move]);
+  useEscape(unread > 0, onAllRead);
 
   const actions = useMemo((): MessageActions => {
-    const isOwn = (entry: Entry) => viewer !== null && entry.authorId === viewer.id;
+    const isOwn = (entry: Entry) => !isReadOnly && viewer !== null && entry.authorId === viewer.id;
+    const address = { id: room.id, slug: room.slug ?? "" };
+    const linkTo = ({ confirmed }: Entry) => messagePath(address, confirmed?.order ?? 1);
     return {
       canEdit: isOwn,
-      canDelete: (entry) => isOwn(entry) || viewer?.role === "admin",
+      canDelete: (entry) => isOwn(entry) || (!isReadOnly && viewer?.role === "admin"),
+      linkTo,
+      copyLink: (entry) => void copyLink(linkTo(entry)),
+      markUnread: ({ confirmed }) => {
+        if (!confirmed) return;
+        isPaused.current = true;
+        move(confirmed.order - 1);
+        setRoomMark(room.id, confirmed.order - 1);
+        showToast({ text: "Marked as unread from here", key: "unread" });
+      },
       edit: (entry) => onEdit(entry.confirmed?.id ?? null),
       remove: setDeleting,
       retry: ({ clientId }) => viewer && outboxOf(viewer.id).retry(clientId),
@@ -63,17 +111,19 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
         const { confirmed, body } = entry;
         if (!viewer || !confirmed || confirmed.id !== editing || body === null) return null;
         return (
-          <MessageEditor
-            userId={viewer.id}
-            messageId={confirmed.id}
-            body={body}
-            onDone={() => onEdit(null)}
-            onEmptied={() => setDeleting(entry)}
-          />
+          <Suspense fallback={<MessageText body={body} />}>
+            <MessageEditor
+              userId={viewer.id}
+              messageId={confirmed.id}
+              body={body}
+              onDone={() => onEdit(null)}
+              onEmptied={() => setDeleting(entry)}
+            />
+          </Suspense>
         );
       },
     };
-  }, [viewer, editing, onEdit]);
+  }, [viewer, editing, onEdit, isReadOnly, room.id, room.slug, isPaused, move]);
 
   async function remove(entry: Entry) {
     if (!entry.confirmed) return;
@@ -107,13 +157,19 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
         hasOlder={log.hasOlder}
         loadOlder={log.loadOlder}
         readUpTo={readUpTo}
+        mark={mark}
+        unread={unread}
         onRead={onRead}
+        onAllRead={onAllRead}
+        window={part.window}
         actions={actions}
         editing={editing}
         beginning={<RoomBeginning room={room} isEmpty={entries.length === 0} />}
       />
       {viewer && editing !== null && log.isLoaded && !isShown(entries, editing) && (
-        <LostEdit userId={viewer.id} roomId={room.id} messageId={editing} onDone={() => onEdit(null)} />
+        <Suspense fallback={null}>
+          <LostEdit userId={viewer.id} roomId={room.id} messageId={editing} onDone={() => onEdit(null)} />
+        </Suspense>
       )}
       {deleting && (
         <ConfirmDialog
@@ -133,6 +189,17 @@ export function RoomTimeline({ room, editing, onEdit }: RoomTimelineProps) {
       )}
     </>
   );
+}
+
+async function copyLink(path: string): Promise<void> {
+  const link = `${window.location.origin}${path}`;
+  try {
+    await navigator.clipboard.writeText(link);
+    showToast({ text: "Link copied", key: "link" });
+  } catch {
+    // Only secure contexts can write to the clipboard.
+    showToast({ text: "Copy this link:", detail: link, ms: 15_000, key: "link" });
+  }
 }
 
 const isShown = (entries: readonly Entry[], messageId: string) =>

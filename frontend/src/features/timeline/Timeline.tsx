@@ -1,16 +1,55 @@
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { Virtualizer } from "virtua";
 import type { Entry } from "./entry";
 import type { Folding } from "./Fold";
 import { JumpButton } from "./JumpButton";
 import { type MessageActions, MessageRow } from "./MessageRow";
+import type { View } from "./reading";
 import { type Row, timelineRows } from "./rows";
 import { DayRow, NewRow, TimelineSkeleton } from "./separators";
+import { UnreadBar } from "./UnreadBar";
 import { useNews } from "./use-news";
+import { useReading } from "./use-reading";
 import { useScroll } from "./use-scroll";
 
 /** Keys that scroll up when pressed on the log itself. */
 const LEAVING_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
+
+/** Time for which a message that was linked to is highlighted. */
+const FLASH_MS = 2_500;
+
+/** A place to scroll to, once it is loaded: a message, the line above new messages, or the very first message. */
+export interface Target {
+  order: number;
+  place: "message" | "line" | "beginning";
+}
+
+/** The parts of a timeline that only rooms have: a window into messages that are not all loaded. */
+export interface Window {
+  hasNewer: boolean;
+  loadNewer(): void;
+  /** Loads the newest messages if they are not. */
+  loadNewest(): Promise<unknown>;
+  /** Loads and shows the first message of the room. */
+  toBeginning(): void;
+  /** Loads and shows the first unread message. */
+  toLine(): void;
+  onView(view: View): void;
+  target: Target | null;
+  beginsAtLine: boolean;
+  /** The line was moved by the reader, or removed. */
+  moved: { line: number | null } | null;
+}
 
 interface TimelineProps {
   /** Accessible name of the log. */
@@ -23,8 +62,14 @@ interface TimelineProps {
   loadOlder(): void;
   /** Messages after this position are marked as new. */
   readUpTo: number | null;
+  /** The current read mark, and the number of unread messages. */
+  mark: number | null;
+  unread: number;
   /** Called when the reader has seen everything up to this position. */
   onRead(order: number): void;
+  /** Called when the reader marks everything as read. */
+  onAllRead?(): void;
+  window?: Window;
   actions: MessageActions;
   /** The message that is being edited, if any: it is scrolled into view, and stays in the page. */
   editing?: string | null;
@@ -43,20 +88,54 @@ export function Timeline({
   editing = null,
   ...rest
 }: TimelineProps) {
-  const { label, actions, beginning, isLoadingOlder } = rest;
+  const { label, actions, beginning, isLoadingOlder, mark, unread, onAllRead, window: part } = rest;
+  const hasNewer = part?.hasNewer ?? false;
   const lastOrder = lastConfirmed(entries)?.confirmed?.order ?? 0;
   const isWatched = useIsWatched();
   const [isAtEnd, setAtEnd] = useState(true);
   const isFollowing = isAtEnd && isWatched;
-  const { isNew, unseen } = useNews({ entries, viewerId, isLoaded, isFollowing, lastOrder, readUpTo });
+  const moved = part?.moved ?? null;
+  const { line, isNew, unseen } = useNews({
+    entries,
+    viewerId,
+    isLoaded,
+    hasOlder,
+    isFollowing,
+    lastOrder,
+    readUpTo,
+    moved,
+  });
   const rows = timelineRows(entries, isNew);
-  const scroll = useScroll({ rows, isLoaded, loadOlder, setAtEnd });
+  const { loadNewer, beginsAtLine = true } = part ?? {};
+  const scroll = useScroll({
+    rows,
+    isLoaded,
+    loadOlder,
+    hasNewer,
+    ...(loadNewer && { loadNewer }),
+    beginsAtLine,
+    setAtEnd,
+  });
+  const isLineAbove = useReading({
+    list: scroll.list,
+    rows,
+    isLoaded,
+    hasOlder,
+    mark,
+    line,
+    onRead,
+    onView: part?.onView ?? ignore,
+  });
+  const since = useSince(entries, line, viewerId);
 
-  useEffect(() => {
-    if (isLoaded && isFollowing) onRead(lastOrder);
-  }, [isLoaded, isFollowing, lastOrder, onRead]);
-
-  useScrollToOwn(entries, scroll.toEnd);
+  const { toEnd, toKey } = scroll;
+  const loadNewest = part?.loadNewest;
+  const jump = useCallback(() => {
+    if (!hasNewer || !loadNewest) toEnd();
+    else void loadNewest().then(toEnd);
+  }, [hasNewer, loadNewest, toEnd]);
+  useScrollToOwn(entries, jump);
+  const flashed = useTarget(part?.target ?? null, rows, toKey);
 
   const edited = editing === null ? -1 : rows.findIndex((row) => idOf(row) === editing);
   const { toRow, onLeave } = scroll;
@@ -68,10 +147,43 @@ export function Timeline({
   const [unfolded] = useState(() => new Set<string>());
   const folding = useMemo(() => ({ unfolded, onToggle: onLeave }), [unfolded, onLeave]);
 
+  function onKeyDown(event: KeyboardEvent) {
+    const { key, target, currentTarget } = event;
+    if (key.toLowerCase() === "u" && isPlain(event)) markUnread(target);
+    if (target !== currentTarget) return;
+    if (LEAVING_KEYS.has(key)) scroll.onLeave();
+    else scroll.onInput();
+    if (part && key === "Home" && hasOlder && !event.shiftKey) {
+      event.preventDefault();
+      part.toBeginning();
+    }
+    if (part && key === "End" && hasNewer) {
+      event.preventDefault();
+      jump();
+    }
+  }
+
+  function onClick(event: MouseEvent) {
+    if (event.altKey && markUnread(event.target)) event.preventDefault();
+  }
+
+  /** Marks the message at `target` and everything after it as unread. */
+  function markUnread(target: EventTarget): boolean {
+    const id =
+      target instanceof Element ? target.closest("[data-message]")?.getAttribute("data-message") : null;
+    const entry = id ? entries.find(({ confirmed }) => confirmed?.id === id) : undefined;
+    if (!entry || !actions.markUnread || actions.editor(entry)) return false;
+    actions.markUnread(entry);
+    return true;
+  }
+
   if (!isLoaded) return <TimelineSkeleton />;
   return (
     <div className="relative flex min-h-0 flex-1 flex-col">
-      {isLoadingOlder && (
+      {isLineAbove && unread > 0 && part && onAllRead && (
+        <UnreadBar unread={unread} since={since} onJump={part.toLine} onRead={onAllRead} />
+      )}
+      {isLoadingOlder && !(isLineAbove && unread > 0) && (
         <p
           role="status"
           className="rise absolute inset-x-0 top-2 z-10 mx-auto w-fit rounded-full bg-raised px-3 py-1 text-sm text-muted shadow-low"
@@ -93,9 +205,8 @@ export function Timeline({
         onWheel={({ deltaY }) => (deltaY < 0 ? scroll.onLeave() : scroll.onInput())}
         onPointerDown={scroll.onInput}
         onTouchMove={scroll.onLeave}
-        onKeyDown={({ key, target, currentTarget }) =>
-          target === currentTarget && (LEAVING_KEYS.has(key) ? scroll.onLeave() : scroll.onInput())
-        }
+        onKeyDown={onKeyDown}
+        onClick={onClick}
         className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >
         <div className="flex-1" />
@@ -118,13 +229,14 @@ export function Timeline({
                   folding={folding}
                   viewerId={viewerId}
                   isLast={index === rows.length - 1}
+                  isFlashing={row.key === flashed}
                 />
               </div>
             )}
           </Virtualizer>
         </div>
       </div>
-      <JumpButton isShown={!isAtEnd} unseen={unseen} onJump={scroll.toEnd} />
+      <JumpButton isShown={!isAtEnd} unseen={hasNewer ? 0 : unseen} unread={unread} onJump={jump} />
     </div>
   );
 }
@@ -135,9 +247,10 @@ interface TimelineRowProps {
   folding: Folding;
   viewerId: string | undefined;
   isLast: boolean;
+  isFlashing: boolean;
 }
 
-function TimelineRow({ row, actions, folding, viewerId, isLast }: TimelineRowProps) {
+function TimelineRow({ row, actions, folding, viewerId, isLast, isFlashing }: TimelineRowProps) {
   switch (row.kind) {
     case "day":
       return <DayRow date={row.date} />;
@@ -150,6 +263,7 @@ function TimelineRow({ row, actions, folding, viewerId, isLast }: TimelineRowPro
           isFirstOfRun={row.isFirstOfRun}
           isOwn={row.message.authorId === viewerId}
           isLast={isLast}
+          isFlashing={isFlashing}
           actions={actions}
           folding={folding}
         />
@@ -158,6 +272,61 @@ function TimelineRow({ row, actions, folding, viewerId, isLast }: TimelineRowPro
 }
 
 const idOf = (row: Row<Entry>) => (row.kind === "message" ? row.message.confirmed?.id : undefined);
+
+const ignore = () => {};
+
+const isPlain = ({ altKey, ctrlKey, metaKey, target }: KeyboardEvent) =>
+  !altKey && !ctrlKey && !metaKey && !(target as Element).matches("input, textarea, select");
+
+/** When the first message after the line was written; kept once it is known, since its page may be dropped. */
+function useSince(
+  entries: readonly Entry[],
+  line: number | null,
+  viewerId: string | undefined,
+): string | null {
+  const known = useRef<{ line: number; at: string } | null>(null);
+  if (line === null) return null;
+  if (known.current?.line !== line) {
+    const first = entries.findIndex(({ confirmed }) => confirmed !== null && confirmed.order > line);
+    const isWhole = first > 0 || entries[0]?.confirmed?.order === line + 1;
+    const news = entries.slice(Math.max(0, first)).find(({ authorId }) => authorId !== viewerId);
+    known.current = isWhole && news ? { line, at: news.writtenAt } : null;
+  }
+  return known.current?.at ?? null;
+}
+
+/** Scrolls to a place once it is loaded, and returns the key of the row to highlight. */
+function useTarget(
+  target: Target | null,
+  rows: readonly Row<Entry>[],
+  toKey: (key: string, place: "line" | "middle") => void,
+): string | null {
+  const [flashed, setFlashed] = useState<string | null>(null);
+  const done = useRef<Target | null>(null);
+  const key = target && done.current !== target ? keyOf(target, rows) : null;
+  useLayoutEffect(() => {
+    if (!target || !key) return;
+    done.current = target;
+    toKey(key, target.place === "message" ? "middle" : "line");
+    if (target.place === "message") setFlashed(key);
+  }, [target, key, toKey]);
+  useEffect(() => {
+    if (flashed === null) return;
+    const timer = setTimeout(() => setFlashed(null), FLASH_MS);
+    return () => clearTimeout(timer);
+  }, [flashed]);
+  return flashed;
+}
+
+function keyOf({ order, place }: Target, rows: readonly Row<Entry>[]): string | null {
+  if (place === "beginning") {
+    const isFirst = rows.some((row) => row.kind === "message" && row.message.confirmed?.order === order);
+    return (isFirst && rows[0]?.key) || null;
+  }
+  const isTarget = (row: Row<Entry>) =>
+    place === "line" ? row.kind === "new" : row.kind === "message" && row.message.confirmed?.order === order;
+  return rows.find(isTarget)?.key ?? null;
+}
 
 /** Scrolls to the end after sending, so that the author sees the message. */
 function useScrollToOwn(entries: readonly Entry[], toEnd: () => void): void {

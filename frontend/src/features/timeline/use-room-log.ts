@@ -4,9 +4,13 @@ import { listMessages } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
 import { troubleOf, untilAnswered } from "../../api/until-answered";
 import {
+  MOST_MESSAGES,
+  withMessagesAround,
+  withNewerMessages,
   withNewestMessages,
   withOlderMessages,
   withOpenRoom,
+  withoutFarMessages,
   withPolledMessages,
 } from "../../realtime/snapshots";
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
@@ -16,6 +20,13 @@ import { connection, useReadingInterval } from "../connection/connection";
 const PAGE = 50;
 /** The server's limit of one page. */
 const LONGEST_PAGE = 200;
+/** Messages before and after the one at which a room is opened. */
+const BEFORE = 25;
+const AFTER = 50;
+/** A reader who needs the next page within this time scrolls fast, and gets a longer one. */
+const FAST_MS = 2_000;
+/** Rows may be removed at one end of the list or added at the other, but not in the same frame. */
+const FRAME_MS = 50;
 
 export interface RoomLogView {
   messages: readonly TimelineMessage[];
@@ -23,17 +34,28 @@ export interface RoomLogView {
   error: Error | null;
   retry(): void;
   hasOlder: boolean;
+  hasNewer: boolean;
   isLoadingOlder: boolean;
   loadOlder(): void;
+  loadNewer(): void;
+  /** Loads the newest messages, or those around `seq`, unless they are loaded; resolves to whether they are. */
+  load(seq: number | null): Promise<boolean>;
+  /** Reports the first message on the screen, around which the room is loaded again when events were missed. */
+  setAnchor(seq: number): void;
 }
 
-/** The messages of one room: loaded by page, then kept up to date by the stream. */
-export function useRoomLog(roomId: string): RoomLogView {
+/**
+ * The messages of one room: loaded by page, then kept up to date by the stream. `openAt` is the `seq` around which the
+ * first page is loaded; null for the newest page.
+ */
+export function useRoomLog(roomId: string, openAt: number | null = null): RoomLogView {
   const log = useChat((state) => state.logs[roomId]);
   const coverage = useChat((state) => state.coverage.rooms[roomId] ?? 0);
   const messages = useMemo(() => (log ? shownMessages(log) : []), [log]);
+  const anchor = useRef(openAt);
 
-  useEffect(() => chat.update((state) => withOpenRoom(state, roomId)), [roomId]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the room is opened once
+  useEffect(() => chat.update((state) => withOpenRoom(state, roomId, isStale(roomId, openAt))), [roomId]);
 
   const interval = useReadingInterval();
   // A page loaded before the stream covers the room is shown immediately and loaded again when `coverage` changes.
@@ -43,6 +65,20 @@ export function useRoomLog(roomId: string): RoomLogView {
       for (;;) {
         const isHeldBack = connection.status === "held-back";
         const before = extentOf(roomId);
+        const around = before.isLoaded
+          ? before.count > LONGEST_PAGE || !before.isAtEnd
+            ? anchor.current
+            : null
+          : openAt;
+        if (around !== null) {
+          // Polling brings the newest messages only.
+          if (isHeldBack && before.isLoaded) return 0;
+          const ahead = before.isLoaded ? LONGEST_PAGE / 2 : BEFORE;
+          const limit = before.isLoaded ? LONGEST_PAGE : BEFORE + AFTER;
+          const page = await readAround(roomId, around, ahead, limit);
+          chat.update((state) => withMessagesAround(state, roomId, page));
+          return page.head_seq;
+        }
         const limit = Math.min(LONGEST_PAGE, isHeldBack ? PAGE : Math.max(PAGE, before.count));
         const page = await answer(listMessages({ query: { room_id: roomId, limit } }));
         const { count, from } = extentOf(roomId);
@@ -59,20 +95,76 @@ export function useRoomLog(roomId: string): RoomLogView {
 
   const from = log?.from ?? null;
   const first = log?.first ?? 1;
+  const to = log?.to ?? null;
   const [isLoadingOlder, setLoadingOlder] = useState(false);
   const isBusy = useRef(false);
+  const loadedAt = useRef(0);
+
+  /** Loads one page at a time. Scrolling on retries a failed one; the badge shows the connection. */
+  const turn = useCallback(
+    async (end: "newest" | "oldest", read: (limit: number) => Promise<void>) => {
+      if (isBusy.current) return;
+      isBusy.current = true;
+      const limit = Date.now() - loadedAt.current < FAST_MS ? LONGEST_PAGE : PAGE;
+      if (extentOf(roomId).count + limit > MOST_MESSAGES) {
+        chat.update((state) => withoutFarMessages(state, roomId, end));
+        await new Promise((resolve) => setTimeout(resolve, FRAME_MS));
+      }
+      await read(limit).catch(() => {});
+      loadedAt.current = Date.now();
+      isBusy.current = false;
+    },
+    [roomId],
+  );
+
   const loadOlder = useCallback(() => {
     if (from === null || from <= first || isBusy.current) return;
-    isBusy.current = true;
     setLoadingOlder(true);
-    answer(listMessages({ query: { room_id: roomId, before: from, limit: PAGE } }))
-      .then((page) => chat.update((state) => withOlderMessages(state, roomId, page.messages)))
-      .catch(() => {}) // Scrolling up again retries; the badge shows the connection.
-      .finally(() => {
-        isBusy.current = false;
-        setLoadingOlder(false);
-      });
-  }, [roomId, from, first]);
+    void turn("newest", async (limit) => {
+      const page = await answer(listMessages({ query: { room_id: roomId, before: from, limit } }));
+      chat.update((state) => withOlderMessages(state, roomId, page.messages));
+    }).finally(() => setLoadingOlder(false));
+  }, [roomId, from, first, turn]);
+
+  const loadNewer = useCallback(() => {
+    if (to === null) return;
+    void turn("oldest", async (limit) => {
+      const page = await answer(listMessages({ query: { room_id: roomId, after: to, limit } }));
+      chat.update((state) => withNewerMessages(state, roomId, page));
+    });
+  }, [roomId, to, turn]);
+
+  const load = useCallback(
+    async (seq: number | null) => {
+      const { isLoaded, isAtEnd, from, to } = extentOf(roomId);
+      if (!isLoaded) return false;
+      if (seq === null ? isAtEnd : seq >= from && seq <= to) return true;
+      try {
+        if (seq === null) {
+          const page = await answer(listMessages({ query: { room_id: roomId, limit: PAGE } }));
+          chat.update((state) => withNewestMessages(state, roomId, page));
+        } else {
+          const page = await readAround(roomId, seq, BEFORE, BEFORE + AFTER);
+          chat.update((state) => withMessagesAround(state, roomId, page));
+        }
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    [roomId],
+  );
+
+  // A reader who stays at the end of a busy room must not collect its messages for ever.
+  const isCrowded = to === null && messages.length > MOST_MESSAGES;
+  const setAnchor = useCallback(
+    (seq: number) => {
+      anchor.current = seq;
+      const isNearEnd = (messages.at(-1)?.seq ?? 0) - seq < PAGE;
+      if (isCrowded && isNearEnd) chat.update((state) => withoutFarMessages(state, roomId, "oldest"));
+    },
+    [roomId, isCrowded, messages],
+  );
 
   return {
     messages,
@@ -80,13 +172,38 @@ export function useRoomLog(roomId: string): RoomLogView {
     error: troubleOf(newest),
     retry: () => void newest.refetch(),
     hasOlder: from !== null && from > first,
+    hasNewer: to !== null,
     isLoadingOlder,
     loadOlder,
+    loadNewer,
+    load,
+    setAnchor,
   };
 }
 
-/** Number of messages of a room that are shown now, and the position of the oldest one. */
-function extentOf(roomId: string): { count: number; from: number } {
+/** `after` begins a page at a position of our choice: fewer messages before than after it. */
+function readAround(roomId: string, seq: number, before: number, limit: number) {
+  const after = Math.max(0, seq - before);
+  return answer(listMessages({ query: { room_id: roomId, after, limit } }));
+}
+
+/** A room that was left is shown again at once, unless it has to be opened at a message that is not loaded. */
+function isStale(roomId: string, openAt: number | null): boolean {
+  const { isLoaded, from, to } = extentOf(roomId);
+  const head = chat.state.rooms?.[roomId]?.head_seq ?? 0;
+  return isLoaded && openAt !== null && (openAt < from || openAt >= to || to < head);
+}
+
+/** The messages of a room that are shown now: their number, and the positions of the oldest and newest one. */
+function extentOf(roomId: string) {
   const log = chat.state.logs[roomId];
-  return { count: log ? shownMessages(log).length : 0, from: log?.from ?? Number.POSITIVE_INFINITY };
+  const shown = log ? shownMessages(log) : [];
+  const from = log?.from ?? Number.POSITIVE_INFINITY;
+  return {
+    count: shown.length,
+    from,
+    to: shown.at(-1)?.seq ?? 0,
+    isLoaded: from !== Number.POSITIVE_INFINITY,
+    isAtEnd: log?.to === null,
+  };
 }

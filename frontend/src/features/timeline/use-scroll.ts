@@ -8,8 +8,10 @@ const END_SLACK_PX = 48;
 const PIN_MS = 500;
 /** Time after which a row is no longer kept in place, even if rows are still being measured, as in a busy room. */
 const LONGEST_PIN_MS = 5_000;
-/** Distance from the top at which the next older page is requested. */
-const OLDER_AHEAD_PX = 600;
+/** The same, until the reader has scrolled: a line that was scrolled to must not be pushed out of the view. */
+const END_SLACK_UNMOVED_PX = 1;
+/** Distance from either end at which the next page is requested. */
+const AHEAD_PX = 600;
 /** Space above the line that marks unread messages. */
 const ABOVE_NEW_PX = 72;
 
@@ -17,6 +19,11 @@ interface ScrollOptions<Message extends RowMessage> {
   rows: readonly Row<Message>[];
   isLoaded: boolean;
   loadOlder(): void;
+  /** True if the end of the loaded messages is not the newest one. */
+  hasNewer?: boolean;
+  loadNewer?(): void;
+  /** Whether to begin at the line above new messages instead of the end. */
+  beginsAtLine?: boolean;
   setAtEnd(isAtEnd: boolean): void;
 }
 
@@ -28,6 +35,8 @@ export interface TimelineScroll {
   /** True for the render that adds older rows: the list then keeps its distance from the end. */
   isPrepend: boolean;
   toEnd(): void;
+  /** Scrolls a row to the place of the line, or to the middle. */
+  toKey(key: string, place: "line" | "middle"): void;
   /** Scrolls a row into view if necessary, and leaves the end unless it is the last row. */
   toRow(index: number): void;
   onScroll(): void;
@@ -45,6 +54,9 @@ export function useScroll<Message extends RowMessage>({
   rows,
   isLoaded,
   loadOlder,
+  hasNewer = false,
+  loadNewer,
+  beginsAtLine = true,
   setAtEnd,
 }: ScrollOptions<Message>): TimelineScroll {
   const list = useRef<VirtualizerHandle>(null);
@@ -52,6 +64,7 @@ export function useScroll<Message extends RowMessage>({
   const content = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
   const isPlaced = useRef(false);
+  const hasMoved = useRef(true);
   const lastOffset = useRef(0);
   /** Row to which the list is temporarily pinned, instead of the end. */
   const pin = useRef<(() => number) | null>(null);
@@ -60,34 +73,39 @@ export function useScroll<Message extends RowMessage>({
   const unpinFrame = useRef(0);
 
   const firstKey = rows.find((row) => row.kind === "message")?.key;
-  const previousFirst = useRef(firstKey);
+  const previous = useRef({ firstKey, rows });
+  const had = previous.current;
+  // Rows were added at the beginning, or removed there.
   const isPrepend =
-    previousFirst.current !== undefined &&
-    previousFirst.current !== firstKey &&
-    rows.some((row) => row.key === previousFirst.current);
+    had.firstKey !== undefined &&
+    had.firstKey !== firstKey &&
+    (rows.some((row) => row.key === had.firstKey) || had.rows.some((row) => row.key === firstKey));
   useLayoutEffect(() => {
-    previousFirst.current = firstKey;
-  }, [firstKey]);
+    previous.current = { firstKey, rows };
+  }, [firstKey, rows]);
 
   const count = rows.length;
   const keep = useCallback(() => {
     const log = container.current;
     if (!log) return;
     if (pin.current) log.scrollTop = pin.current();
-    else if (sticks.current) log.scrollTop = log.scrollHeight;
-  }, []);
+    else if (sticks.current && !hasNewer) log.scrollTop = log.scrollHeight;
+  }, [hasNewer]);
 
   const onScroll = useCallback(() => {
     const handle = list.current;
     if (!handle || !isPlaced.current) return;
-    const isEnd = handle.scrollOffset + handle.viewportSize >= handle.scrollSize - END_SLACK_PX;
+    const left = handle.scrollSize - handle.scrollOffset - handle.viewportSize;
+    const isEnd = !hasNewer && left <= END_SLACK_PX;
     // Only scrolling up leaves the end. In a busy room the end moves away before the list has followed.
-    if (isEnd && !pin.current) sticks.current = true;
+    if (isEnd && !pin.current && (hasMoved.current || left <= END_SLACK_UNMOVED_PX)) sticks.current = true;
     else if (!isEnd && handle.scrollOffset < lastOffset.current) sticks.current = false;
+    if (hasNewer) sticks.current = false;
     lastOffset.current = handle.scrollOffset;
     setAtEnd(sticks.current || isEnd);
-    if (handle.scrollOffset < OLDER_AHEAD_PX) loadOlder();
-  }, [loadOlder, setAtEnd]);
+    if (handle.scrollOffset < AHEAD_PX) loadOlder();
+    if (hasNewer && left < AHEAD_PX) loadNewer?.();
+  }, [loadOlder, hasNewer, loadNewer, setAtEnd]);
 
   const latestOnScroll = useRef(onScroll);
   useLayoutEffect(() => {
@@ -129,7 +147,20 @@ export function useScroll<Message extends RowMessage>({
   );
   useEffect(() => stopUnpinning, [stopUnpinning]);
 
+  const toKey = useCallback(
+    (key: string, place: "line" | "middle") => {
+      sticks.current = false;
+      hasMoved.current = false;
+      pinTo(key, (now, at) => {
+        const top = now.getItemOffset(at);
+        return place === "line" ? top - ABOVE_NEW_PX : top + (now.getItemSize(at) - now.viewportSize) / 2;
+      });
+    },
+    [pinTo],
+  );
+
   const toEnd = useCallback(() => {
+    hasMoved.current = true;
     pin.current = null;
     sticks.current = true;
     keep();
@@ -156,14 +187,13 @@ export function useScroll<Message extends RowMessage>({
     if (!isLoaded || count === 0) return;
     if (!isPlaced.current) {
       isPlaced.current = true;
-      if (newIndex > 0) {
-        sticks.current = false;
-        pinTo("new", (handle, index) => handle.getItemOffset(index) - ABOVE_NEW_PX);
+      if (newIndex > 0 && beginsAtLine) {
+        toKey("new", "line");
         return;
       }
     }
     keep();
-  }, [count, isLoaded, newIndex, keep, pinTo]);
+  }, [count, isLoaded, newIndex, beginsAtLine, keep, toKey]);
 
   // A page shorter than the screen cannot be scrolled, so older messages are requested without scrolling.
   useEffect(() => {
@@ -184,13 +214,15 @@ export function useScroll<Message extends RowMessage>({
   }, [isLoaded, keep, onScroll, unpinSoon]);
 
   const onInput = useCallback(() => {
+    hasMoved.current = true;
     pin.current = null;
   }, []);
   // A scroll event comes too late: a message arriving before it would pull the reader back down.
   const onLeave = useCallback(() => {
+    hasMoved.current = true;
     pin.current = null;
     sticks.current = false;
   }, []);
 
-  return { list, container, content, isPrepend, toEnd, toRow, onScroll, onInput, onLeave };
+  return { list, container, content, isPrepend, toEnd, toKey, toRow, onScroll, onInput, onLeave };
 }
