@@ -49,13 +49,19 @@ export interface RoomLogView {
  * first page is loaded; null for the newest page.
  */
 export function useRoomLog(roomId: string, openAt: number | null = null): RoomLogView {
-  const log = useChat((state) => state.logs[roomId]);
+  const known = useChat((state) => state.logs[roomId]);
   const coverage = useChat((state) => state.coverage.rooms[roomId] ?? 0);
-  const messages = useMemo(() => (log ? shownMessages(log) : []), [log]);
   const anchor = useRef(openAt);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the room is opened once
-  useEffect(() => chat.update((state) => withOpenRoom(state, roomId, isStale(roomId, openAt))), [roomId]);
+  // Messages from an earlier visit are not shown if the room has to be opened elsewhere: it would begin there.
+  const [mustReload] = useState(() => isStale(roomId, openAt));
+  const [isOpen, setOpen] = useState(!mustReload);
+  useEffect(() => {
+    chat.update((state) => withOpenRoom(state, roomId, mustReload));
+    setOpen(true);
+  }, [roomId, mustReload]);
+  const log = isOpen ? known : undefined;
+  const messages = useMemo(() => (log ? shownMessages(log) : []), [log]);
 
   const interval = useReadingInterval();
   // A page loaded before the stream covers the room is shown immediately and loaded again when `coverage` changes.
@@ -65,17 +71,11 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
       for (;;) {
         const isHeldBack = connection.status === "held-back";
         const before = extentOf(roomId);
-        const around = before.isLoaded
-          ? before.count > LONGEST_PAGE || !before.isAtEnd
-            ? anchor.current
-            : null
-          : openAt;
-        if (around !== null) {
+        const part = partToLoad(before, openAt, anchor.current);
+        if (part) {
           // Polling brings the newest messages only.
           if (isHeldBack && before.isLoaded) return 0;
-          const ahead = before.isLoaded ? LONGEST_PAGE / 2 : BEFORE;
-          const limit = before.isLoaded ? LONGEST_PAGE : BEFORE + AFTER;
-          const page = await readAround(roomId, around, ahead, limit);
+          const page = await answer(listMessages({ query: { room_id: roomId, ...part } }));
           chat.update((state) => withMessagesAround(state, roomId, page));
           return page.head_seq;
         }
@@ -144,7 +144,8 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
           const page = await answer(listMessages({ query: { room_id: roomId, limit: PAGE } }));
           chat.update((state) => withNewestMessages(state, roomId, page));
         } else {
-          const page = await readAround(roomId, seq, BEFORE, BEFORE + AFTER);
+          const query = { room_id: roomId, ...partAround(seq, BEFORE, BEFORE + AFTER) };
+          const page = await answer(listMessages({ query }));
           chat.update((state) => withMessagesAround(state, roomId, page));
         }
         return true;
@@ -181,10 +182,20 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
   };
 }
 
+/**
+ * Returns which part of a room to load: the one at which it is opened, or again the one that is shown. Null for the
+ * newest messages.
+ */
+function partToLoad(shown: Extent, openAt: number | null, anchor: number | null) {
+  if (!shown.isLoaded) return openAt === null ? null : partAround(openAt, BEFORE, BEFORE + AFTER);
+  if (shown.count > LONGEST_PAGE)
+    return anchor === null ? null : partAround(anchor, LONGEST_PAGE / 2, LONGEST_PAGE);
+  return shown.isAtEnd ? null : { after: shown.from - 1, limit: Math.max(PAGE, shown.count) };
+}
+
 /** `after` begins a page at a position of our choice: fewer messages before than after it. */
-function readAround(roomId: string, seq: number, before: number, limit: number) {
-  const after = Math.max(0, seq - before);
-  return answer(listMessages({ query: { room_id: roomId, after, limit } }));
+function partAround(seq: number, before: number, limit: number) {
+  return { after: Math.max(0, seq - before), limit };
 }
 
 /** A room that was left is shown again at once, unless it has to be opened at a message that is not loaded. */
@@ -194,8 +205,16 @@ function isStale(roomId: string, openAt: number | null): boolean {
   return isLoaded && openAt !== null && (openAt < from || openAt >= to || to < head);
 }
 
+interface Extent {
+  count: number;
+  from: number;
+  to: number;
+  isLoaded: boolean;
+  isAtEnd: boolean;
+}
+
 /** The messages of a room that are shown now: their number, and the positions of the oldest and newest one. */
-function extentOf(roomId: string) {
+function extentOf(roomId: string): Extent {
   const log = chat.state.logs[roomId];
   const shown = log ? shownMessages(log) : [];
   const from = log?.from ?? Number.POSITIVE_INFINITY;
