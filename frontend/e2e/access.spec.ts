@@ -46,10 +46,29 @@ for (const colorScheme of ["light", "dark"] as const) {
     await admin.opens(room);
     await admin.message("hello").hover();
     await isAccessible(admin);
+    await admin.page.keyboard.press("Control+k");
+    await expect(admin.page.getByRole("option").first()).toBeVisible();
+    await isAccessible(admin);
+    await admin.page.keyboard.type("no such thing");
+    await expect(admin.page.getByText("Nothing found.")).toBeVisible();
+    await isAccessible(admin);
+    await admin.page.keyboard.press("Escape");
+    await admin.page.keyboard.press("Control+/");
+    await expect(admin.page.getByRole("dialog", { name: "Keyboard shortcuts" })).toBeVisible();
+    await isAccessible(admin);
+    await admin.page.keyboard.press("Escape");
+    await admin.field.fill("half a sentence");
+    await admin.page.getByRole("button", { name: "Your account" }).click();
+    await admin.page.getByRole("menuitem", { name: "Sign out" }).click();
+    await expect(admin.page.getByRole("dialog", { name: "Sign out?" })).toBeVisible();
+    await isAccessible(admin);
+    await admin.page.keyboard.press("Escape");
+    await admin.message("hello").hover();
     await admin.page.getByRole("button", { name: "Delete message" }).click();
     await isAccessible(admin);
     for (const path of [
       "/admin/rooms",
+      "/admin/rooms?show=archived",
       "/admin/users",
       "/admin/invitations",
       "/admin/audit",

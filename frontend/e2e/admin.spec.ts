@@ -114,7 +114,7 @@ test("a ban ends the session of an open page; a promotion opens the admin pages 
 
   await act("Make admin");
   await admin.page.getByRole("dialog").getByRole("button", { name: "Make admin" }).click();
-  await expect(member.page.getByRole("link", { name: "People" })).toBeVisible();
+  await expect(member.page.getByRole("link", { name: "Administration" })).toBeVisible();
 
   await act("Ban…");
   await admin.page.getByLabel("Reason").fill("enough");

@@ -59,14 +59,14 @@ test("a reader's page keeps working under a translator", async ({ api, person })
   const { page } = reader;
   await reader.opens(room);
   await reader.sees("line 60");
-  await expect(page.getByText("1 guest here")).toBeVisible();
+  await expect(page.getByText("Only you here")).toBeVisible();
 
   // Presence, unread, the newest message, an edit, a deletion: all updated by the stream.
   const second = await person();
   await second.opens(room);
   await expect(page.getByText("2 guests here")).toBeVisible();
   await second.page.close();
-  await expect(page.getByText("1 guest here")).toBeVisible();
+  await expect(page.getByText("Only you here")).toBeVisible();
   const { id } = await api.post(author, room, "**news** https://example.org");
   await reader.sees("news");
   await api.send("PATCH", `/messages/${id}`, { body: "news, edited" }, author);
@@ -162,7 +162,7 @@ test("a member's and an admin's pages keep working under a translator", async ({
   await page.unroute("**/messages");
   await admin.field.fill("");
 
-  await page.getByRole("link", { name: "Rooms" }).click();
+  await page.getByRole("link", { name: "Administration" }).click();
   const first = unique("Garden");
   await page.getByRole("button", { name: "New room" }).click();
   await dialog.getByRole("textbox", { name: "Name" }).fill(room.name);
@@ -171,7 +171,7 @@ test("a member's and an admin's pages keep working under a translator", async ({
   await dialog.getByRole("textbox", { name: "Name" }).fill(first);
   await dialog.getByRole("button", { name: "Create room" }).click();
   await expect(page.getByRole("heading", { name: first, level: 1 })).toBeVisible();
-  await page.getByRole("link", { name: "Rooms" }).click();
+  await page.getByRole("link", { name: "Administration" }).click();
   await admin.picks("Message retention…", first);
   await dialog.getByRole("combobox").selectOption("7");
   await dialog.getByRole("button", { name: "Save" }).click();

@@ -195,7 +195,12 @@ function ArchivedRooms({ rooms, error }: Archived) {
         {(rooms ?? []).map((room) => (
           <li key={room.id} className="flex items-center gap-2 py-2">
             <div className="min-w-0 flex-1">
-              <p className="truncate font-semibold text-muted">{room.name}</p>
+              <Link
+                to={`/r/${room.id}`}
+                className="block truncate font-semibold text-muted hover:text-accent"
+              >
+                {room.name}
+              </Link>
               <p className="text-sm text-muted">{counted(room.head_seq, "message")}</p>
             </div>
             <Button

@@ -80,7 +80,7 @@ function OpenConversation({ viewer, peer, isPicked }: { viewer: User; peer: Auth
         title="No such conversation"
         action={
           <Link to={viewer.role === "admin" ? "/dm/new" : "/dm"} className={buttonClass("private")}>
-            {viewer.role === "admin" ? "Write to somebody" : "Your private messages"}
+            {viewer.role === "admin" ? "New private message" : "Your private messages"}
           </Link>
         }
       >

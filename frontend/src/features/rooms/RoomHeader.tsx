@@ -8,10 +8,15 @@ export function RoomHeader({ room }: { room: Room }) {
     <PageHeader
       icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
       title={room.name}
-      subtitle={[onlineSentence(room.online), ...(room.topic ? [room.topic] : [])].join(" · ")}
+      subtitle={[hereSentence(room.online), ...(room.topic ? [room.topic] : [])].join(" · ")}
       aside={<ConnectionBadge />}
     />
   );
+}
+
+/** In the open room the reader is one of those who are counted. */
+export function hereSentence(online: Room["online"]): string {
+  return online.users + online.guests <= 1 ? "Only you here" : onlineSentence(online);
 }
 
 /** "3 people and 1 guest here" */

@@ -43,7 +43,7 @@ function EndedNote({ reason, back }: { reason: string; back: { from: string } })
       <Link to="/sign-in" state={back} className={buttonClass("quiet")}>
         Sign in
       </Link>
-      <IconButton label="Read on as a guest" onClick={() => session.dismissNotice()}>
+      <IconButton label="Keep reading as a guest" onClick={() => session.dismissNotice()}>
         <X className="size-4.5" aria-hidden />
       </IconButton>
     </Foot>
