@@ -39,7 +39,7 @@ async function livedIn(api: Api): Promise<Room> {
 for (const [size, viewport] of Object.entries(SIZES)) {
   for (const colorScheme of ["light", "dark"] as const) {
     test(`every screen, ${size}, ${colorScheme}`, async ({ api, person }) => {
-      test.setTimeout(180_000);
+      test.setTimeout(600_000);
       const room = await livedIn(api);
       const empty = await api.room(`Attic ${Math.random().toString(36).slice(2, 5)}`);
       const member = await api.account(`lena.${Math.random().toString(36).slice(2, 6)}`);

@@ -49,8 +49,8 @@ function SignOutDialog({ userId, onClose }: { userId: string; onClose(): void })
   return (
     <ConfirmDialog title="Sign out?" action="Sign out" look="solid" onConfirm={signOut} onClose={onClose}>
       <p>
-        <span>{`This browser holds ${typed}.`}</span> They stay here for your next visit, and other people who
-        use this browser could read them.
+        <span>{`This browser holds ${typed}.`}</span> What you typed stays here for your next visit, and other
+        people who use this browser could read it.
       </p>
       <label className="flex min-h-11 cursor-pointer items-center gap-3 font-semibold text-ink">
         <input
@@ -59,7 +59,7 @@ function SignOutDialog({ userId, onClose }: { userId: string; onClose(): void })
           onChange={() => setShared(!isShared)}
           className="size-5 shrink-0 accent-accent"
         />
-        This is a shared computer: delete them
+        This is a shared computer: delete it
       </label>
     </ConfirmDialog>
   );

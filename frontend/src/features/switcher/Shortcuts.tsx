@@ -46,7 +46,11 @@ export function Shortcuts() {
   const close = () => openPanel.set(null);
   return (
     <Suspense fallback={null}>
-      {panel === "switcher" ? <Switcher places={places} onClose={close} /> : <KeySheet onClose={close} />}
+      {panel === "switcher" ? (
+        <Switcher places={places} openPath={placeOf(pathname)} onClose={close} />
+      ) : (
+        <KeySheet onClose={close} />
+      )}
     </Suspense>
   );
 }

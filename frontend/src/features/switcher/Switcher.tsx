@@ -35,8 +35,15 @@ interface Choice extends Entry {
 /** People that a search by an admin adds. */
 const MOST_PEOPLE = 6;
 
+interface SwitcherProps {
+  places: readonly Place[];
+  /** The place that is open: it is found by name, but not offered. */
+  openPath: string;
+  onClose(): void;
+}
+
 /** Finds a room, a person or a command by a few letters. */
-export function Switcher({ places, onClose }: { places: readonly Place[]; onClose(): void }) {
+export function Switcher({ places, openPath, onClose }: SwitcherProps) {
   const dialog = useModal();
   const navigate = useNavigate();
   const [query, setQuery] = useState("");
@@ -48,8 +55,10 @@ export function Switcher({ places, onClose }: { places: readonly Place[]; onClos
   const choices = useChoices(places, query);
   const groups = useMemo(
     (): Group<Choice>[] =>
-      query.trim() === "" ? offered(choices) : [{ title: "", entries: found(choices, query) }],
-    [choices, query],
+      query.trim() === ""
+        ? offered(choices.filter(({ path }) => path !== openPath))
+        : [{ title: "", entries: found(choices, query) }],
+    [choices, query, openPath],
   );
   const flat = groups.flatMap(({ entries }) => entries);
   const active = flat[Math.min(at, flat.length - 1)];
@@ -188,7 +197,9 @@ function Option({ id, choice, isActive, onPoint, onChoose }: OptionProps) {
       {choice.kind === "person" ? (
         <Avatar name={choice.label} size="small" />
       ) : (
-        <Icon className="mx-1 size-4.5 shrink-0 text-muted" aria-hidden />
+        <span className="grid size-7 shrink-0 place-items-center text-muted">
+          <Icon className="size-4.5" aria-hidden />
+        </span>
       )}
       <span
         translate={choice.kind === "person" ? "no" : undefined}
