@@ -32,6 +32,11 @@ pub struct WhichMessages {
     #[serde(default, deserialize_with = "not_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     after: Option<Natural>,
+    /// Half of the page before this `seq` and half from it on, as far as there are such messages. Excludes `before` and
+    /// `after`.
+    #[serde(default, deserialize_with = "not_empty")]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    around: Option<Natural>,
     /// Maximum number of messages; values above 200 mean 200.
     #[serde(default)]
     #[param(value_type = Option<i64>, minimum = 1, maximum = 9_007_199_254_740_991_i64, default = 50)]
@@ -71,7 +76,7 @@ pub struct EditInput {
     body: MessageBody,
 }
 
-/// Read a page of a room: the newest messages, or those before or after a `seq`.
+/// Read a page of a room: the newest messages, or those before, after or around a `seq`.
 #[utoipa::path(
     get, path = "/messages", tag = "messages", params(WhichMessages), security((), ("bearer" = [])),
     responses(
@@ -85,7 +90,11 @@ pub async fn list_messages(
     Query(which): Query<WhichMessages>,
 ) -> Result<Json<Messages>> {
     let seq = |number: Natural| Seq(number.get());
-    let range = Range { before: which.before.map(seq), after: which.after.map(seq), limit: which.limit.rows() };
+    if which.around.is_some() && (which.before.is_some() || which.after.is_some()) {
+        return Err(Error::Malformed("The query takes either around, or before and after.".into()));
+    }
+    let (before, after, around) = (which.before.map(seq), which.after.map(seq), which.around.map(seq));
+    let range = Range { before, after, around, limit: which.limit.rows() };
     let page = store::messages::page(&app.db, which.room_id, range).await?.ok_or(Error::NotFound("room"))?;
     if page.is_archived && !reads_archived(caller.as_ref()) {
         return Err(Error::NotFound("room"));

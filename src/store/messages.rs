@@ -17,6 +17,8 @@ pub struct Range {
     pub before: Option<Seq>,
     /// Only messages newer than this; the page then begins there instead of ending at the newest.
     pub after: Option<Seq>,
+    /// Half of the page before this and half from it on, instead of the two above.
+    pub around: Option<Seq>,
     pub limit: i64,
 }
 
@@ -62,13 +64,34 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
             order by m.seq limit $4
         ) m on true
         order by m.seq";
-    let rows = sqlx::query(if range.after.is_some() { oldest } else { newest })
-        .bind(room)
-        .bind(range.after.unwrap_or(Seq(0)))
-        .bind(range.before.unwrap_or(Seq(i64::MAX)))
-        .bind(range.limit)
-        .fetch_all(db)
-        .await?;
+    let around = "
+        select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
+               m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
+               m.body, m.created_at, m.edited_at, m.deleted_at
+        from log_head h
+        join rooms r on r.id = $1
+        left join lateral (
+            (select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
+                    m.body, m.created_at, m.edited_at, m.deleted_at
+             from messages m join users u on u.id = m.author_id
+             where m.room_id = r.id and m.seq < $2 and m.seq >= r.first_seq
+             order by m.seq desc limit $3)
+            union all
+            (select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
+                    m.body, m.created_at, m.edited_at, m.deleted_at
+             from messages m join users u on u.id = m.author_id
+             where m.room_id = r.id and m.seq >= greatest($2, r.first_seq)
+             order by m.seq limit $4)
+        ) m on true
+        order by m.seq";
+    let (after, before) = (range.after.unwrap_or(Seq(0)).0, range.before.unwrap_or(Seq(i64::MAX)).0);
+    let (query, bounds) = match range.around {
+        Some(seq) => (around, [seq.0, range.limit / 2, range.limit - range.limit / 2]),
+        None if range.after.is_some() => (oldest, [after, before, range.limit]),
+        None => (newest, [after, before, range.limit]),
+    };
+    let query = bounds.into_iter().fold(sqlx::query(query).bind(room), sqlx::query::Query::bind);
+    let rows = query.fetch_all(db).await?;
 
     let Some(first) = rows.first() else { return Ok(None) };
     let mut page = Page {
@@ -197,12 +220,33 @@ mod tests {
         }
 
         async fn page(&self, before: Option<i64>, after: Option<i64>, limit: i64) -> Page {
-            let range = Range { before: before.map(Seq), after: after.map(Seq), limit };
+            let range = Range { before: before.map(Seq), after: after.map(Seq), around: None, limit };
             page(&self.db, self.id, range).await.expect("a page").expect("the room")
         }
 
         async fn newest(&self) -> MessageId {
             self.page(None, None, 1).await.messages[0].id
+        }
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn a_page_around_a_seq_has_half_before_it_and_half_from_it_on(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let room = Room::with(db, 10).await;
+        for (around, limit, expected) in [
+            (5, 4, vec![3, 4, 5, 6]),
+            (5, 5, vec![3, 4, 5, 6, 7]),
+            (5, 1, vec![5]),
+            (1, 6, vec![1, 2, 3]),
+            (0, 6, vec![1, 2, 3]),
+            (10, 6, vec![7, 8, 9, 10]),
+            (11, 6, vec![8, 9, 10]),
+            (9_000, 4, vec![9, 10]),
+        ] {
+            let range = Range { before: None, after: None, around: Some(Seq(around)), limit };
+            let page = page(&room.db, room.id, range).await.expect("a page").expect("the room");
+            assert_eq!(seqs(&page), expected, "around {around}, {limit}");
+            assert_eq!((page.pos, page.head_seq), (Pos(10), Seq(10)));
         }
     }
 
@@ -236,7 +280,7 @@ mod tests {
         let room = Room::with(db, 0).await;
         let page = room.page(None, None, 50).await;
         assert_eq!((page.pos, page.head_seq, page.messages.len()), (Pos(0), Seq(0), 0));
-        let range = Range { before: None, after: None, limit: 50 };
+        let range = Range { before: None, after: None, around: None, limit: 50 };
         assert!(super::page(&room.db, RoomId::new(), range).await.expect("an answer").is_none());
     }
 

@@ -53,11 +53,39 @@ async fn a_room_is_read_in_pages_of_ascending_seq() {
         ("&after=10&before=14", span(11, 13)),
         ("&after=10&before=100&limit=5", span(11, 15)),
         ("&after=14&before=10", vec![]),
+        ("&around=100", span(75, 124)),
+        ("&around=100&limit=1", span(100, 100)),
+        ("&around=100&limit=7", span(97, 103)),
+        ("&around=0&limit=10", span(1, 5)),
+        ("&around=230&limit=10", span(225, 230)),
+        ("&around=9007199254740991&limit=10", span(226, 230)),
     ] {
         let page = page(&guest, &room, query).await;
         assert_eq!(page.seqs, seqs, "{query}");
         assert_eq!(page.head_seq, 230, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_page_around_a_message_is_that_of_the_list_in_all_other_respects() {
+    let chat = Chat::start().await;
+    let (founder, alice, room) = (chat.founder().await, chat.user("alice").await, chat.room("general").await);
+    let path = format!("/messages?room_id={}&around=1", room.id);
+    let empty = page(&alice, &room, "&around=1").await;
+    assert_eq!((empty.seqs, empty.head_seq), (vec![], 0));
+    for other in ["&before=1", "&after=1", "&around=2"] {
+        chat.guest().get(&format!("{path}{other}")).await.refused(400, "malformed");
+    }
+    for bad in ["", "-1", "x", "9007199254740992"] {
+        let path = format!("/messages?room_id={}&around={bad}", room.id);
+        chat.guest().get(&path).await.refused(400, "malformed");
+    }
+    let nowhere = format!("/messages?room_id={}&around=1", uuid::Uuid::now_v7());
+    alice.get(&nowhere).await.refused(404, "not_found");
+    let message = alice.post(&room, "up here").await;
+    founder.archive(&room).await;
+    alice.get(&path).await.refused(404, "not_found");
+    assert_eq!(page(&founder, &room, "&around=1").await.messages, [message]);
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ export const revokeInvitation = <ThrowOnError extends boolean = false>(options: 
 export const livez = <ThrowOnError extends boolean = false>(options?: Options<LivezData, ThrowOnError>) => (options?.client ?? client).get<LivezResponses, unknown, ThrowOnError>({ url: '/livez', ...options });
 
 /**
- * Read a page of a room: the newest messages, or those before or after a `seq`.
+ * Read a page of a room: the newest messages, or those before, after or around a `seq`.
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -1556,6 +1556,11 @@ export type ListMessagesData = {
          */
         after?: number;
         /**
+         * Half of the page before this `seq` and half from it on, as far as there are such messages. Excludes `before` and
+         * `after`.
+         */
+        around?: number;
+        /**
          * Maximum number of messages; values above 200 mean 200.
          */
         limit?: number;
