@@ -18,6 +18,7 @@ use crate::config::{Config, SigningKey};
 use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
+use crate::read_marks::ReadMarks;
 use crate::readiness::Readiness;
 use crate::realtime::log::{self, Log};
 use crate::realtime::replay::READS_AT_ONCE;
@@ -56,6 +57,7 @@ pub struct Parts {
     pub replay_db: Db,
     pub realtime: Realtime,
     pub writer: Writer,
+    pub read_marks: ReadMarks,
     pub auth: Arc<Auth>,
     pub passwords: Passwords,
     pub limits: Arc<Limits>,
@@ -127,6 +129,7 @@ impl App {
             .context("Cannot start live delivery")?;
         let (tasks, stop) = (&lifecycle.tasks, lifecycle.stop.clone());
         let writer = Writer::spawn(config.write_queue, log, realtime.clone(), tasks, stop);
+        let read_marks = ReadMarks::spawn(db.clone(), realtime.clone(), tasks, lifecycle.stop.clone());
         let limits = Arc::new(Limits::new(&config));
         let auth = Arc::new(Auth::new(&config, realtime.clone(), Arc::clone(&limits), clock.clone()));
         let sweep = Sweep::new(db.clone(), realtime.clone(), config.retention_days);
@@ -137,6 +140,7 @@ impl App {
             replay_db,
             realtime,
             writer,
+            read_marks,
             auth,
             passwords,
             limits,

@@ -90,6 +90,53 @@ pub struct Room {
     pub online: Online,
 }
 
+/// New messages of a room that notify a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum Level {
+    All,
+    /// Only those that mention the user.
+    #[default]
+    Mentions,
+    None,
+}
+
+/// Parses a level from a string only, like [`Role`].
+impl TryFrom<String> for Level {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        let levels = [Self::All, Self::Mentions, Self::None];
+        levels.into_iter().find(|level| level.as_str() == word).ok_or("must be `all`, `mentions` or `none`")
+    }
+}
+
+impl Level {
+    /// Returns this level's name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Mentions => "mentions",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A user's relation to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Membership {
+    /// Messages up to this `seq` are read.
+    pub read_seq: Seq,
+    /// Number of messages of others after `read_seq` that are not deleted; 1,000 means 1,000 or more. In a list of
+    /// several rooms with hundreds of unread messages each, the greatest numbers are estimates.
+    #[schema(minimum = 0, maximum = 1_000)]
+    pub unread: i64,
+    /// Number of unread messages that mention the user; always 0 until messages can mention somebody.
+    #[schema(minimum = 0, maximum = 1_000)]
+    pub mentions: i64,
+    pub level: Level,
+}
+
 /// A public message. A deleted one keeps its place; its body is gone for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {

@@ -26,6 +26,7 @@ pub mod auth;
 
 pub mod demo;
 pub mod lifecycle;
+pub mod read_marks;
 mod readiness;
 mod session_cleaning;
 pub mod sweep;

@@ -8,6 +8,7 @@ mod health;
 mod invitations;
 mod messages;
 pub mod openapi;
+mod read_marks;
 mod rooms;
 mod server;
 mod spa;
@@ -41,6 +42,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(rooms::set_topic))
         .routes(routes!(rooms::archive_room))
         .routes(routes!(rooms::restore_room))
+        .routes(routes!(read_marks::mark_read))
+        .routes(routes!(read_marks::set_level))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
         .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))

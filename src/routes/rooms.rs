@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::read_marks::{RoomForCaller, with_membership};
 use crate::app::App;
 use crate::auth::{Anyone, AsAdmin, Caller};
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub struct WhichRooms {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Rooms {
     /// By name.
-    rooms: Vec<Room>,
+    rooms: Vec<RoomForCaller>,
     /// A stream opened with it misses no change of a room after this list.
     #[schema(example = "5f0c2a9d81be.42")]
     cursor: String,
@@ -82,10 +83,11 @@ pub async fn list_rooms(
     Query(which): Query<WhichRooms>,
 ) -> Result<Json<Rooms>> {
     if which.archived {
-        caller.ok_or(Error::Unauthenticated)?.admin()?;
+        caller.clone().ok_or(Error::Unauthenticated)?.admin()?;
     }
     let list = store::rooms::list(&app.db, which.archived).await?;
     let rooms = list.rooms.into_iter().map(|room| with_online(&app, room)).collect();
+    let rooms = with_membership(&app, caller.as_ref(), rooms).await?;
     Ok(Json(Rooms { rooms, cursor: app.realtime.cursor_at(list.pos).to_string() }))
 }
 
@@ -112,14 +114,22 @@ pub async fn create_room(
 /// Read one room.
 #[utoipa::path(
     get, path = "/rooms/{id}", tag = "rooms", security((), ("bearer" = [])), params(("id" = RoomId, Path)),
-    responses((status = 200, body = Room), (status = 404, description = "unknown, or archived and the caller no admin"))
+    responses(
+        (status = 200, body = RoomForCaller),
+        (status = 404, description = "unknown, or archived and the caller no admin"),
+    )
 )]
-pub async fn get_room(State(app): State<App>, Anyone(caller): Anyone, Path(id): Path<RoomId>) -> Result<Json<Room>> {
+pub async fn get_room(
+    State(app): State<App>,
+    Anyone(caller): Anyone,
+    Path(id): Path<RoomId>,
+) -> Result<Json<RoomForCaller>> {
     let room = store::rooms::find(&app.db, id).await?.ok_or(Error::NotFound("room"))?;
     if room.is_archived && !reads_archived(caller.as_ref()) {
         return Err(Error::NotFound("room"));
     }
-    Ok(Json(with_online(&app, room)))
+    let room = with_membership(&app, caller.as_ref(), vec![with_online(&app, room)]).await?.pop();
+    Ok(Json(room.expect("one room in, one room out")))
 }
 
 /// Rename a room.

@@ -10,6 +10,9 @@ use crate::id::{Pos, UserId};
 /// cores).
 const BATCH: i32 = 100;
 
+/// Maximum number of log entries in a batch about read marks, which takes no lock.
+const BATCH_OF_READS: i32 = 1_000;
+
 /// Returns the erased users whose messages are not all deleted yet.
 pub async fn unfinished(db: &Db) -> sqlx::Result<Vec<UserId>> {
     sqlx::query_scalar("select user_id from erasures").fetch_all(db).await
@@ -20,6 +23,8 @@ pub struct ErasedMessages {
     user: UserId,
     /// Next `client_id` to delete, in their order; `None` once all posts are deleted.
     from: Option<Uuid>,
+    /// Position after which entries about read marks are left to forget; `None` once all are forgotten.
+    reads_after: Option<Pos>,
 }
 
 /// Result of one batch.
@@ -39,7 +44,7 @@ struct Forgotten {
 
 impl ErasedMessages {
     pub const fn of(user: UserId) -> Self {
-        Self { user, from: Some(Uuid::nil()) }
+        Self { user, from: Some(Uuid::nil()), reads_after: Some(Pos(0)) }
     }
 
     /// Deletes one batch. Safe to restart after a failure, and to run on two instances at once.
@@ -56,6 +61,10 @@ impl ErasedMessages {
                 .await?;
             self.from = forgotten.next_from;
             return Ok(Progress::More(forgotten.pos));
+        }
+        if let Some(after) = self.reads_after {
+            self.reads_after = super::read_marks::forget(db, self.user, after, BATCH_OF_READS).await?;
+            return Ok(Progress::More(None));
         }
         let count: i64 =
             sqlx::query_scalar("select forget_direct_words($1, $2)").bind(self.user).bind(BATCH).fetch_one(db).await?;

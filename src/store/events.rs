@@ -8,6 +8,7 @@
 
 pub mod direct_messages;
 pub mod messages;
+pub mod reads;
 pub mod rooms;
 mod trims;
 pub mod users;
@@ -94,7 +95,8 @@ fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// All kinds that this release knows.
-const KINDS: [&[Kind]; 5] = [messages::KINDS, direct_messages::KINDS, rooms::KINDS, trims::KINDS, users::KINDS];
+const KINDS: [&[Kind]; 6] =
+    [messages::KINDS, direct_messages::KINDS, rooms::KINDS, trims::KINDS, users::KINDS, reads::KINDS];
 
 /// Returns the descriptions of events that clients receive, each name once.
 pub fn descriptions() -> Vec<Description> {
@@ -188,6 +190,7 @@ pub async fn read(db: &Db, rows: Vec<Row>) -> sqlx::Result<Vec<Event>> {
     add(rooms::read(db, &of(&rows, rooms::KINDS)).await?);
     add(trims::read(&of(&rows, trims::KINDS)));
     add(users::read(db, &of(&rows, users::KINDS)).await?);
+    add(reads::read(&of(&rows, reads::KINDS)));
     Ok(rows.into_iter().map(|row| events.remove(&row.pos).unwrap_or_else(|| row.into_unreadable())).collect())
 }
 

@@ -51,6 +51,9 @@ const RULES: &[(&str, Way)] = &[
     ("direct_messages_one_per_submit", Asked(|chat| used_client_ids_of_direct_messages(chat).boxed_local())),
     ("direct_messages_pos_key", COUNTED),
     ("conversations_pkey", Ours("a conversation's row is changed where there is one: `on conflict do update`")),
+    ("read_marks_pkey", Ours("a user's mark is changed where there is one: `on conflict do update`")),
+    ("read_marks_level_known", Asked(|chat| unknown_levels(chat).boxed_local())),
+    ("read_marks_seq_sane", Asked(|chat| marks_beyond_reason(chat).boxed_local())),
     ("invitations_pkey", CHANCE),
     ("invitations_code_key", CHANCE),
     ("invitations_created_by_fkey", Ours("the creator is looked up under the lock, and users are never deleted")),
@@ -179,6 +182,20 @@ async fn topics_beyond_reason(chat: &Chat) {
     let topic = format!("/rooms/{}/topic", room.id);
     for said in ["x".repeat(251), "two\nlines".into()] {
         chat.founder().await.put(&topic, json!({"topic": said})).await.refused_field("topic");
+    }
+}
+
+async fn unknown_levels(chat: &Chat) {
+    let room = chat.room("levels").await;
+    let level = json!({"level": "loud"});
+    chat.founder().await.put(&format!("/rooms/{}/level", room.id), level).await.refused_field("level");
+}
+
+async fn marks_beyond_reason(chat: &Chat) {
+    let room = chat.room("marks").await;
+    let read = format!("/rooms/{}/read", room.id);
+    for seq in [i64::MIN, -1, i64::MAX] {
+        chat.founder().await.put(&read, json!({"seq": seq})).await.refused_field("seq");
     }
 }
 

@@ -25,6 +25,7 @@ mod lost_answers;
 mod many_sessions;
 mod pages;
 mod privacy;
+mod read_marks;
 mod refusals;
 mod releases;
 mod replica;

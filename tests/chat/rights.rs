@@ -47,6 +47,10 @@ set_retention              401     401     401  403   403   403    401     403  
 set_topic                  401     401     401  403   403   403    401     403   200
 archive_room               401     401     401  403   403   403    401     403   200
 restore_room?archived      401     401     401  403   403   403    401     403   200
+mark_read                  401     401     401  204   204   204    401     204   204
+mark_read?archived         401     401     401  404   404   404    401     404   204
+set_level                  401     401     401  204   204   204    401     204   204
+set_level?archived         401     401     401  404   404   404    401     404   204
 
 list_messages              200     401     401  200   200   200    401     200   200
 list_messages?archived     404     401     401  404   404   404    401     404   200
@@ -215,6 +219,8 @@ fn request(
         "set_topic" => (Method::PUT, of_room("/topic"), json!({"topic": "words"})),
         "archive_room" => (Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (Method::POST, of_room("/restore"), Value::Null),
+        "mark_read" => (Method::PUT, of_room("/read"), json!({"seq": 1})),
+        "set_level" => (Method::PUT, of_room("/level"), json!({"level": "all"})),
         "list_messages" => (Method::GET, format!("/messages?room_id={}", room.id), Value::Null),
         "post_message" => (Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (Method::PATCH, of_message, json!({"body": "other words"})),

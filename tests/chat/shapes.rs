@@ -63,23 +63,30 @@ async fn a_room_and_the_list_of_rooms() {
             "head_seq": 0, "retention_days": null, "online": {"users": 0, "guests": 0},
         })
     };
+    let membership = json!({"read_seq": 0, "unread": 0, "mentions": 0, "level": "mentions"});
+    let read = |name: &str, is_archived: bool, membership: &Value| {
+        let mut room = room(name, is_archived);
+        room["membership"] = membership.clone();
+        room
+    };
     let created = admin.send("/rooms", json!({"name": "  Garden "})).await.is(201);
     assert_eq!(redacted(&created.json()), room("Garden", false));
     let garden: Room = created.body();
     let at = |what: &str| format!("/rooms/{}{what}", garden.id);
-    assert_eq!(redacted(&chat.guest().get(&at("")).await.is(200).json()), room("Garden", false));
+    assert_eq!(redacted(&chat.guest().get(&at("")).await.is(200).json()), read("Garden", false, &Value::Null));
+    assert_eq!(redacted(&admin.get(&at("")).await.is(200).json()), read("Garden", false, &membership));
     assert_eq!(
         redacted(&admin.patch(&at(""), json!({"name": "Orchard"})).await.is(200).json()),
         room("Orchard", false)
     );
 
-    let list = json!({"rooms": [room("Orchard", false)], "cursor": "[cursor]"});
+    let list = json!({"rooms": [read("Orchard", false, &Value::Null)], "cursor": "[cursor]"});
     assert_eq!(redacted(&chat.guest().get("/rooms").await.is(200).json()), list);
     assert_eq!(admin.get("/rooms?archived=true").await.is(200).json()["rooms"], json!([]));
     for _ in 0..2 {
         assert_eq!(redacted(&admin.tell(&at("/archive")).await.is(200).json()), room("Orchard", true));
     }
-    let list = json!({"rooms": [room("Orchard", true)], "cursor": "[cursor]"});
+    let list = json!({"rooms": [read("Orchard", true, &membership)], "cursor": "[cursor]"});
     assert_eq!(redacted(&admin.get("/rooms?archived=true").await.is(200).json()), list);
     for _ in 0..2 {
         assert_eq!(redacted(&admin.tell(&at("/restore")).await.is(200).json()), room("Orchard", false));
@@ -201,6 +208,10 @@ async fn every_event_of_the_stream() {
     assert_eq!(stream.expect("room.archived").await.data, archived);
     let restored = ada.tell(&at("/restore")).await.is(200).json();
     assert_eq!(stream.expect("room.restored").await.data, restored);
+
+    bob.put(&format!("/rooms/{}/read", room.id), json!({"seq": 1})).await.is(204);
+    let read = json!({"room_id": room.id, "read_seq": 1, "unread": 0, "mentions": 0, "level": "mentions"});
+    assert_eq!(stream.expect("room.read").await.data, read);
 
     ada.mute(&bob, 60).await;
     let standing = json!({

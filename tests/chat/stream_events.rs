@@ -34,6 +34,7 @@ async fn frames_of_every_kind_fit_the_document() {
     ada.put(&format!("/rooms/{}/topic", garden.id), json!({"topic": "Trees"})).await.is(200);
     ada.archive(&garden).await;
     ada.restore(&garden).await;
+    bob.put(&format!("/rooms/{}/read", room.id), json!({"seq": 1})).await.is(204);
     ada.mute(&bob, 60).await;
     ada.unmute(&bob).await;
     ada.delete(&format!("/users/{}", eve.id)).await.is(204);

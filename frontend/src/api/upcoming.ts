@@ -33,14 +33,3 @@ export type LobbyNews = Pick<LobbyRoom, "id"> & Partial<LobbyRoom> & { head_seq?
 
 /** `hello` also reports the newest message of followed rooms. */
 export type FollowingHello = HelloData & { followed?: RoomHead[] };
-
-/** Reading in a room, on any device of the user. */
-export interface RoomRead {
-  room_id: string;
-  read_seq: number;
-  unread: number;
-  mentions: number;
-}
-
-/** Kinds of events that are not in the generated list yet. */
-export const UPCOMING_KINDS = { "room.read": { data: "RoomRead", hasId: true } } as const;

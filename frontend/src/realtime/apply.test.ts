@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ALI, aDirect, aMessage, anEvent, aRoom, hello, ZOE } from "../testing/wire";
 import { apply, withMark } from "./apply";
-import { EVENT_KINDS, type EventKind } from "./kinds";
+import { EVENT_KINDS, type EventKind } from "./events";
 import type { ServerEvent } from "./server-event";
 import {
   withConversations,
@@ -159,7 +159,7 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(having(anEvent("room.topic_set", archived)).rooms?.["room-9"]).toBeUndefined();
   },
   "room.read"() {
-    const read = { room_id: "room-2", read_seq: 7, unread: 2, mentions: 1 };
+    const read = { room_id: "room-2", read_seq: 7, unread: 2, mentions: 1, level: "all" } as const;
     const state = apply(member(), anEvent("room.read", read));
     expect(state.rooms?.["room-2"]?.membership).toMatchObject({ read_seq: 7, unread: 2, mentions: 1 });
     expect(having(anEvent("room.read", read)).rooms).toEqual(opened().rooms);

@@ -1,8 +1,8 @@
 // The only place where stream events change the cached data: pure, and exhaustive over every kind of event that this
 // release knows.
 
-import type { Author, DirectMessage, Room } from "../api/gen/types.gen";
-import type { FollowingHello, KnownRoom, LobbyNews, RoomRead } from "../api/upcoming";
+import type { Author, DirectMessage, Room, RoomReadData } from "../api/gen/types.gen";
+import type { FollowingHello, KnownRoom, LobbyNews } from "../api/upcoming";
 import { buryMessage, mergeDirects, mergeMessages, trimMessages } from "./merge";
 import type { Hello, ServerEvent } from "./server-event";
 import {
@@ -199,7 +199,7 @@ function withErased(state: ChatState, user: Author): ChatState {
 }
 
 /** Reading on any device of the viewer: marks are kept by the server. */
-function withRead(state: ChatState, { room_id, ...read }: RoomRead): ChatState {
+function withRead(state: ChatState, { room_id, ...read }: RoomReadData): ChatState {
   const room = state.rooms?.[room_id];
   if (!room?.membership) return state;
   return {
@@ -212,7 +212,7 @@ function withRead(state: ChatState, { room_id, ...read }: RoomRead): ChatState {
 export function withMark(state: ChatState, roomId: string, seq: number): ChatState {
   const room = state.rooms?.[roomId];
   if (!room?.membership) return state;
-  const { unread, read_seq, mentions } = room.membership;
+  const { unread, read_seq, mentions, level } = room.membership;
   const left = Math.max(0, room.head_seq - seq);
   const counted = seq < read_seq ? left : Math.min(left, unread);
   return withRead(state, {
@@ -220,6 +220,7 @@ export function withMark(state: ChatState, roomId: string, seq: number): ChatSta
     read_seq: seq,
     unread: counted,
     mentions: left === 0 ? 0 : mentions,
+    level,
   });
 }
 

@@ -15,6 +15,7 @@ import type {
   ResetData,
   Room,
   RoomTrimmedData,
+  RoomReadData,
   Standing,
   StreamEvent,
 } from "../api/gen/types.gen";
@@ -37,6 +38,7 @@ export interface DataTypes {
   ResetData: ResetData;
   Room: Room;
   RoomTrimmedData: RoomTrimmedData;
+  RoomReadData: RoomReadData;
   Standing: Standing;
 }
 
@@ -63,6 +65,7 @@ export const EVENT_KINDS = {
   "room.trimmed": { data: "RoomTrimmedData", hasId: true },
   "user.changed": { data: "Standing", hasId: true },
   "user.erased": { data: "Author", hasId: true },
+  "room.read": { data: "RoomReadData", hasId: true },
 } as const satisfies {
   [Kind in EventKind]: { data: keyof DataTypes; hasId: boolean };
 };

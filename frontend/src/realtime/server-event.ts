@@ -1,7 +1,7 @@
 // The events of the stream as the app handles them, and the check that a frame or another tab sent one of them.
 
 import type { HelloData } from "../api/gen/types.gen";
-import { type DataTypes, EVENT_KINDS, type EventKind } from "./kinds";
+import { type DataTypes, EVENT_KINDS, type EventKind } from "./events";
 
 export interface Hello extends HelloData {
   /**
@@ -45,8 +45,8 @@ const FIELDS: {
   MessageDeletedData: { id: "string", room_id: "string" },
   PresenceData: { room_id: "string", users: "number", guests: "number" },
   ResetData: {},
+  RoomReadData: { room_id: "string", read_seq: "number", unread: "number", mentions: "number" },
   Room: { id: "string", name: "string", head_seq: "number" },
-  RoomRead: { room_id: "string", read_seq: "number", unread: "number" },
   RoomTrimmedData: { room_id: "string", first_seq: "number" },
   Standing: { id: "string" },
 };

@@ -1,7 +1,7 @@
 // One continuous stream over many connections: opens, monitors, resumes from the last position, and hands over to a new
 // connection without a gap. Does not know the contents of rooms, or React.
 
-import { EVENT_KINDS, type EventKind } from "./kinds";
+import { EVENT_KINDS, type EventKind } from "./events";
 import { isAboutStream, parseEvent, type ServerEvent } from "./server-event";
 
 /** "held-back": the server answers other requests, but something in between buffers the stream. */

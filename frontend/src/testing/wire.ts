@@ -1,7 +1,7 @@
 // Test data in the format of the server.
 
 import type { Author, DirectMessage, Message, Room } from "../api/gen/types.gen";
-import type { EventKind } from "../realtime/kinds";
+import type { EventKind } from "../realtime/events";
 import type { EventOf, ServerEvent } from "../realtime/server-event";
 
 export const ALI: Author = { id: "user-ali", username: "ali" };

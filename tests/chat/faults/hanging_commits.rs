@@ -97,6 +97,8 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "set_topic" => (admin, Method::PUT, of_room("/topic"), json!({"topic": "words"})),
         "archive_room" => (admin, Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (admin, Method::POST, of_room("/restore"), Value::Null),
+        "mark_read" => (admin, Method::PUT, of_room("/read"), json!({"seq": 1})),
+        "set_level" => (admin, Method::PUT, of_room("/level"), json!({"level": "all"})),
         "post_message" => (caller, Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (caller, Method::PATCH, of_message, json!({"body": "other words"})),
         "delete_message" => (caller, Method::DELETE, of_message, Value::Null),

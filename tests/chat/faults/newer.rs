@@ -29,7 +29,7 @@ async fn append_unreadable(db: &Db, room: &Room) -> i64 {
     for kind in ["message.posted", "message.edited", "message.deleted", "direct.posted"] {
         append(db, kind, Some(room.id), Some(uuid::Uuid::now_v7())).await;
     }
-    for kind in ["room.renamed", "user.role_set", "user.muted", "sessions.ended", "user.erased"] {
+    for kind in ["room.renamed", "room.read", "user.role_set", "user.muted", "sessions.ended", "user.erased"] {
         append(db, kind, None, None).await;
     }
     append(db, "message.sung", Some(room.id), None).await

@@ -270,6 +270,18 @@ export type InvitationTerms = {
     max_uses?: number;
 };
 
+/**
+ * New messages of a room that notify a user.
+ */
+export type Level = 'all' | 'mentions' | 'none';
+
+/**
+ * New messages that notify the caller.
+ */
+export type LevelInput = {
+    level: Level;
+};
+
 export type LobbyData = {
     rooms: Array<LobbyRoom>;
 };
@@ -297,6 +309,26 @@ export type MadeInvitation = {
      */
     code: string;
     invitation: Invitation;
+};
+
+/**
+ * A user's relation to a room.
+ */
+export type Membership = {
+    level: Level;
+    /**
+     * Number of unread messages that mention the user; always 0 until messages can mention somebody.
+     */
+    mentions: number;
+    /**
+     * Messages up to this `seq` are read.
+     */
+    read_seq: Seq;
+    /**
+     * Number of messages of others after `read_seq` that are not deleted; 1,000 means 1,000 or more. In a list of
+     * several rooms with hundreds of unread messages each, the greatest numbers are estimates.
+     */
+    unread: number;
 };
 
 /**
@@ -483,6 +515,20 @@ export type Problem = {
     type: string;
 };
 
+/**
+ * The newest message that the caller has read.
+ */
+export type ReadInput = {
+    /**
+     * Move the mark back if `seq` is before it: messages after `seq` become unread again.
+     */
+    force?: boolean;
+    /**
+     * Messages up to this `seq` are read. A number beyond the newest message means the newest.
+     */
+    seq: number;
+};
+
 export type Readiness = {
     status: string;
 };
@@ -575,6 +621,13 @@ export type RoomCreatedEvent = {
     kind: 'room.created';
 };
 
+/**
+ * A room, and the caller's relation to it.
+ */
+export type RoomForCaller = Room & {
+    membership: Membership | null;
+};
+
 export type RoomHead = {
     /**
      * `seq` of the newest message; 0 in a room without any.
@@ -599,6 +652,35 @@ export type RoomInput = {
  * The name of a room: one trimmed line of 1 to 80 characters, in NFC, of which something shows.
  */
 export type RoomName = string;
+
+/**
+ * `data` of `room.read`.
+ */
+export type RoomReadData = {
+    level: Level;
+    /**
+     * Number of unread messages that mention the user.
+     */
+    mentions: number;
+    /**
+     * Messages up to this `seq` are read.
+     */
+    read_seq: Seq;
+    room_id: RoomId;
+    /**
+     * Number of messages of others after `read_seq` that are not deleted, at this event; 1,000 means 1,000 or more.
+     */
+    unread: number;
+};
+
+/**
+ * The caller's read mark or level in a room was changed. Delivered to that user only.
+ */
+export type RoomReadEvent = {
+    data: RoomReadData;
+    id: EventId;
+    kind: 'room.read';
+};
 
 /**
  * A room was renamed.
@@ -669,7 +751,7 @@ export type Rooms = {
     /**
      * By name.
      */
-    rooms: Array<Room>;
+    rooms: Array<RoomForCaller>;
 };
 
 /**
@@ -787,7 +869,9 @@ export type StreamEvent = ({
     kind: 'user.changed';
 } & UserChangedEvent) | ({
     kind: 'user.erased';
-} & UserErasedEvent);
+} & UserErasedEvent) | ({
+    kind: 'room.read';
+} & RoomReadEvent);
 
 /**
  * Scheme in which the access token is presented (RFC 6750).
@@ -1980,7 +2064,7 @@ export type GetRoomResponses = {
     /**
      * done
      */
-    200: Room;
+    200: RoomForCaller;
 };
 
 export type GetRoomResponse = GetRoomResponses[keyof GetRoomResponses];
@@ -2094,6 +2178,124 @@ export type ArchiveRoomResponses = {
 };
 
 export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
+
+export type SetLevelData = {
+    body: LevelInput;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/level';
+};
+
+export type SetLevelErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SetLevelError = SetLevelErrors[keyof SetLevelErrors];
+
+export type SetLevelResponses = {
+    /**
+     * set, or set before
+     */
+    204: void;
+};
+
+export type SetLevelResponse = SetLevelResponses[keyof SetLevelResponses];
+
+export type MarkReadData = {
+    body: ReadInput;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/read';
+};
+
+export type MarkReadErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type MarkReadError = MarkReadErrors[keyof MarkReadErrors];
+
+export type MarkReadResponses = {
+    /**
+     * marked, or marked before
+     */
+    204: void;
+};
+
+export type MarkReadResponse = MarkReadResponses[keyof MarkReadResponses];
 
 export type RestoreRoomData = {
     body?: never;
