@@ -1,7 +1,7 @@
 //! Export and import of a whole chat as lines of JSON: for backups, other programs, or a move to another database.
 //!
 //! A file begins with [`Header`] and ends with [`End`], so that a truncated one is detected. Between them: users,
-//! then rooms, then messages in the order of the log. Data that belongs to one history is left out: positions, the
+//! then rooms, then messages in the order of the log, then read marks. Data that belongs to one history is left out: positions, the
 //! epoch, sessions, the audit trail. Everything else keeps its ids, numbers and times, so a client's retry of a post is
 //! recognised after the import too.
 
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 pub use export::{Options, export};
 pub use import::import;
 
-use crate::event::Role;
+use crate::event::{Level, Role};
 use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
 
 /// Version of the format. An import refuses a file with another number.
@@ -29,6 +29,7 @@ pub enum Line {
     Room(Room),
     Message(Message),
     DirectMessage(DirectMessage),
+    ReadMark(ReadMark),
     End(End),
 }
 
@@ -63,6 +64,10 @@ pub struct User {
     pub ban_reason: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
     pub erased_at: Option<OffsetDateTime>,
+    /// Messages up to this time count as read in rooms without a mark; all messages if it is left out, as by releases
+    /// without read marks.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub read_until: Option<OffsetDateTime>,
 }
 
 /// A role as stored in the database.
@@ -139,6 +144,16 @@ pub struct DirectMessage {
     pub created_at: OffsetDateTime,
 }
 
+/// A user's mark in a room.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadMark {
+    pub user_id: UserId,
+    pub room_id: RoomId,
+    pub read_seq: Seq,
+    pub level: Level,
+}
+
 /// The last line: the number of lines of each kind.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,11 +162,20 @@ pub struct End {
     pub rooms: u64,
     pub messages: u64,
     pub direct_messages: u64,
+    /// Left out if there are none, as releases without read marks expect.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub read_marks: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { users, rooms, messages, direct_messages } = self;
-        write!(f, "{users} users, {rooms} rooms, {messages} messages, {direct_messages} direct messages")
+        let Self { users, rooms, messages, direct_messages, read_marks } = self;
+        write!(f, "{users} users, {rooms} rooms, {messages} messages, {direct_messages} direct messages, ")?;
+        write!(f, "{read_marks} read marks")
     }
 }

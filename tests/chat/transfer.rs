@@ -73,8 +73,13 @@ async fn an_exported_chat_continues_in_another_database() {
     founder.ban(&User::sign_up(here.guest(), "mallory").await).await;
     founder.put(&format!("/rooms/{}/retention", general.id), json!({"days": 90})).await.is(200);
     founder.archive(&attic).await;
+    let late = User::sign_up(here.guest(), "late").await;
+    alice.post(&general, "after late joined").await;
+    alice.put(&format!("/rooms/{}/read", general.id), json!({"seq": 2})).await.is(204);
+    alice.put(&format!("/rooms/{}/level", general.id), json!({"level": "all"})).await.is(204);
     let erased = User::sign_up(here.guest(), "zoe").await;
     erased.post(&general, "zoe was here").await;
+    erased.put(&format!("/rooms/{}/read", general.id), json!({"seq": 1})).await.is(204);
     founder.delete(&format!("/users/{}", erased.id)).await.is(204);
 
     let public = export(&source, &[]);
@@ -88,17 +93,23 @@ async fn an_exported_chat_continues_in_another_database() {
 
     let target = Database::empty().await;
     let told = import(&target, &whole).expect("an import");
-    assert_eq!(told, "Imported 4 users, 2 rooms, 7 messages, 1 direct messages.\n");
+    assert_eq!(told, "Imported 5 users, 2 rooms, 8 messages, 1 direct messages, 1 read marks.\n");
     let again = export(&target, &["--with-password-hashes", "--with-direct-messages"]);
     assert_eq!(content(&again), content(&whole), "nothing was lost or added");
     let ledger = Ledger::read(&target.pool()).await;
-    assert_eq!(ledger.messages.len(), 7);
+    assert_eq!(ledger.messages.len(), 8);
 
     let there = Launch::on(&target.url()).start().await;
     let new_founder = User::sign_in(there.guest(), FOUNDER, PASSWORD).await;
     let new_alice = User::sign_in(there.guest(), "alice", PASSWORD).await;
     for room in [general.id, attic.id] {
         assert_eq!(page(&new_founder, &room.to_string()).await, page(&founder, &room.to_string()).await);
+    }
+    let new_late = User::sign_in(there.guest(), "late", PASSWORD).await;
+    for (old, new, unread) in [(&alice, &new_alice, 0), (&late, &new_late, 1), (&founder, &new_founder, 3)] {
+        let path = format!("/rooms/{}", general.id);
+        let [old, new] = [old.get(&path).await.is(200).json(), new.get(&path).await.is(200).json()];
+        assert_eq!((&new["membership"], &new["membership"]["unread"]), (&old["membership"], &json!(unread)));
     }
     let mut rooms = [here.guest().rooms().await, there.guest().rooms().await];
     rooms.iter_mut().flatten().for_each(|room| room.online = gapless::event::Online::default());
@@ -119,7 +130,7 @@ async fn an_exported_chat_continues_in_another_database() {
     new_alice.try_post_as(general.id, "other words", &clients[1]).await.refused(422, "client_id_reused");
     let mut stream = there.guest().listen(&general).await;
     let next = new_alice.post(&general, "and on").await;
-    assert_eq!((next.seq.0, next.pos.0), (5, ledger.head + 1));
+    assert_eq!((next.seq.0, next.pos.0), (6, ledger.head + 1));
     stream.expect_message("and on").await;
     let login = json!({"username": "mallory", "password": PASSWORD});
     there.guest().send("/auth/login", login).await.refused(403, "banned");
@@ -162,7 +173,8 @@ fn small_chat() -> Vec<Value> {
         message(1),
         message(2),
         message(3),
-        json!({"kind": "end", "users": 2, "rooms": 1, "messages": 3, "direct_messages": 0}),
+        json!({"kind": "read_mark", "user_id": id(1), "room_id": id(10), "read_seq": 3, "level": "none"}),
+        json!({"kind": "end", "users": 2, "rooms": 1, "messages": 3, "direct_messages": 0, "read_marks": 1}),
     ]
 }
 
@@ -177,7 +189,7 @@ fn written(lines: &[Value]) -> String {
 #[tokio::test]
 async fn an_invalid_line_is_named_and_nothing_is_imported() {
     let target = Database::empty().await;
-    let cases: [(&str, &str, Spoil); 15] = [
+    let cases: [(&str, &str, Spoil); 18] = [
         ("line 1", "begins with", |lines| drop(lines.remove(0))),
         ("line 1", "format 2", |lines| lines[0]["format"] = 2.into()),
         ("line 2", "username", |lines| lines[1]["username"] = "A B".into()),
@@ -191,7 +203,10 @@ async fn an_invalid_line_is_named_and_nothing_is_imported() {
         ("line 6", "messages_one_per_submit", |lines| lines[5]["client_id"] = lines[4]["client_id"].clone()),
         ("line 7", "not in an earlier line", |lines| lines[6]["author_id"] = Uuid::nil().to_string().into()),
         ("line 7", "until it is deleted", |lines| lines[6]["body"] = Value::Null),
-        ("line 8", "counts", |lines| lines[7]["messages"] = 4.into()),
+        ("line 8", "read_seq is 4", |lines| lines[7]["read_seq"] = 4.into()),
+        ("line 8", "all", |lines| lines[7]["level"] = "loud".into()),
+        ("line 8", "not in an earlier line", |lines| lines[7]["user_id"] = Uuid::nil().to_string().into()),
+        ("line 9", "counts", |lines| lines[8]["messages"] = 4.into()),
         ("Nothing was imported", "cut off", |lines| drop(lines.pop())),
     ];
     for (place, reason, spoil) in cases {
@@ -212,7 +227,7 @@ async fn an_invalid_line_is_named_and_nothing_is_imported() {
     assert!(import(&target, &no_json).expect_err("no JSON").contains("line 5"));
 
     let told = import(&target, &written(&small_chat())).expect("a valid export");
-    assert_eq!(told, "Imported 2 users, 1 rooms, 3 messages, 0 direct messages.\n");
+    assert_eq!(told, "Imported 2 users, 1 rooms, 3 messages, 0 direct messages, 1 read marks.\n");
     let exported: Vec<Value> =
         export(&target, &[]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(exported[1..], small_chat()[1..]);

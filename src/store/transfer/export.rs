@@ -5,8 +5,9 @@ use sqlx::{Connection as _, FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{DirectMessage, End, FORMAT, Header, Line, Message, Room, User};
+use super::{DirectMessage, End, FORMAT, Header, Line, Message, ReadMark, Room, User};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
+use crate::store::read_marks::parse;
 
 /// Number of rows read at once. No more than these are in memory.
 const PAGE: i64 = 1000;
@@ -70,16 +71,33 @@ pub async fn export(
             write(&line)?;
         }
     }
+    let mut after = (Uuid::nil(), Uuid::nil());
+    loop {
+        let page = read_marks(&mut snapshot, after).await?;
+        let Some(last) = page.last() else { break };
+        after = (last.user_id.0, last.room_id.0);
+        for mark in page {
+            write(&Line::ReadMark(mark))?;
+            end.read_marks += 1;
+        }
+    }
     write(&Line::End(end))?;
     snapshot.commit().await?;
     Ok(end)
 }
 
+/// `read_until` is the time of the newest message that counts as read, since positions are left out.
 async fn users(snapshot: &mut PgConnection, after: Uuid, password_hashes: bool) -> sqlx::Result<Vec<User>> {
     sqlx::query_as(
-        "select id, username, role, case when $2 then nullif(password_hash, '') end as password_hash, created_at,
-                muted_until, mute_reason, banned_at, ban_reason, erased_at
-         from users where id > $1 order by id limit $3",
+        "select u.id, u.username, u.role, case when $2 then nullif(u.password_hash, '') end as password_hash,
+                u.created_at, u.muted_until, u.mute_reason, u.banned_at, u.ban_reason, u.erased_at,
+                case when u.erased_at is null and exists (
+                    select from log l where l.pos > u.joined_pos and l.kind = 'message.posted'
+                ) then coalesce((
+                    select l.at from log l where l.pos <= u.joined_pos and l.kind = 'message.posted'
+                    order by l.pos desc limit 1
+                ), u.created_at) end as read_until
+         from users u where u.id > $1 order by u.id limit $3",
     )
     .bind(after)
     .bind(password_hashes)
@@ -121,6 +139,26 @@ async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) ->
     .persistent(false)
     .fetch_all(snapshot)
     .await
+}
+
+/// Returns marks after one, in the order of users and rooms; those of erased users are left out.
+async fn read_marks(snapshot: &mut PgConnection, after: (Uuid, Uuid)) -> sqlx::Result<Vec<ReadMark>> {
+    let rows: Vec<(UserId, RoomId, Seq, String)> = sqlx::query_as(
+        "select m.user_id, m.room_id, least(m.read_seq, r.head_seq), m.level
+         from read_marks m join rooms r on r.id = m.room_id join users u on u.id = m.user_id
+         where (m.user_id, m.room_id) > ($1, $2) and u.erased_at is null
+         order by m.user_id, m.room_id limit $3",
+    )
+    .bind(after.0)
+    .bind(after.1)
+    .bind(PAGE)
+    .persistent(false)
+    .fetch_all(snapshot)
+    .await?;
+    let mark = |(user_id, room_id, read_seq, level): (_, _, _, String)| {
+        Ok(ReadMark { user_id, room_id, read_seq, level: parse(level)? })
+    };
+    rows.into_iter().map(mark).collect()
 }
 
 /// A public or direct message.

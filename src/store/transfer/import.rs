@@ -10,8 +10,9 @@ use std::io::BufRead;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
+use time::OffsetDateTime;
 
-use super::{DirectMessage, End, FORMAT, Line, Message, Room, User};
+use super::{DirectMessage, End, FORMAT, Line, Message, ReadMark, Room, User};
 use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
 use crate::input::{MessageBody, RoomName, Username, name_key};
@@ -72,6 +73,8 @@ struct ImportState {
     count: End,
     users: HashSet<UserId>,
     rooms: HashMap<RoomId, Numbers>,
+    /// See [`User::read_until`].
+    read_until: Vec<(UserId, OffsetDateTime)>,
     archived: Vec<RoomId>,
     /// Keys of the active rooms' names.
     active_names: HashSet<String>,
@@ -143,9 +146,16 @@ impl ImportState {
             Line::Room(room) => self.check_room(room)?,
             Line::Message(message) => self.check_message(message)?,
             Line::DirectMessage(message) => self.check_direct_message(message)?,
+            Line::ReadMark(mark) => self.check_read_mark(mark)?,
         }
-        // Of accounts, only admins' have a log entry, since only they grant a right.
-        if !matches!(&line, Line::User(user) if user.role == Role::User) {
+        // Of accounts, only admins' have a log entry, since only they grant a right. Read marks begin without one:
+        // nobody follows the new history yet.
+        let has_entry = match &line {
+            Line::User(user) => user.role != Role::User,
+            Line::ReadMark(_) => false,
+            _ => true,
+        };
+        if has_entry {
             self.pos = self.pos.next();
         }
         let name_key = if let Line::Room(room) = &line { Some(self.key_of(room)) } else { None };
@@ -163,6 +173,7 @@ impl ImportState {
             "the password_hash is not in a format that this program can verify"
         );
         ensure!(self.users.insert(user.id), "user {} appears twice", user.id);
+        self.read_until.extend(user.read_until.map(|until| (user.id, until)));
         self.count.users += 1;
         Ok(())
     }
@@ -206,6 +217,21 @@ impl ImportState {
         }
         check_body(&message.body)?;
         self.count.direct_messages += 1;
+        Ok(())
+    }
+
+    fn check_read_mark(&mut self, mark: &ReadMark) -> anyhow::Result<()> {
+        ensure!(self.users.contains(&mark.user_id), "user {} is not in an earlier line", mark.user_id);
+        let numbers = self.rooms.get(&mark.room_id);
+        let newest = numbers.map(|numbers| numbers.head());
+        let newest = newest.with_context(|| format!("room {} is not in an earlier line", mark.room_id))?;
+        ensure!(
+            (0..=newest.0).contains(&mark.read_seq.0),
+            "read_seq is {}, but the room has {} messages",
+            mark.read_seq.0,
+            newest.0
+        );
+        self.count.read_marks += 1;
         Ok(())
     }
 
@@ -254,8 +280,31 @@ impl ImportState {
         sqlx::query("update log_head set pos = $1")
             .bind(self.pos.0 + archived)
             .persistent(false)
-            .execute(transaction)
+            .execute(&mut *transaction)
             .await?;
+        // Positions up to which messages count as read: that of the newest message of that time, or the end.
+        let (users, until): (Vec<UserId>, Vec<OffsetDateTime>) = self.read_until.iter().copied().unzip();
+        sqlx::query(
+            "with read_until as (
+                select u.id, u.at from unnest($1::uuid[], $2::timestamptz[]) as u (id, at)
+             ), newest as (
+                select e.id, max(e.pos) over (order by e.at, e.pos nulls last rows unbounded preceding) as pos
+                from (select null::uuid as id, m.created_at as at, m.pos from messages m
+                      union all
+                      select u.id, u.at, null from read_until u) e
+             )
+             update users u set joined_pos = coalesce(n.pos, case when r.id is null then $3 else 0 end)
+             from users o
+             left join read_until r on r.id = o.id
+             left join newest n on n.id = o.id
+             where u.id = o.id",
+        )
+        .bind(users)
+        .bind(until)
+        .bind(self.pos.0 + archived)
+        .persistent(false)
+        .execute(transaction)
+        .await?;
         Ok(())
     }
 }
@@ -278,7 +327,7 @@ async fn insert<'a>(transaction: &mut PgConnection, lines: impl IntoIterator<Ite
 
 /// Statements for each kind of line. An imported erased account is marked as being erased, so that any of its messages
 /// in the import are deleted.
-const INSERTS: [&str; 5] = [
+const INSERTS: [&str; 6] = [
     "with arrived as (
         select * from json_to_recordset($1::json) as u (
             kind text, pos bigint, id uuid, username text, password_hash text, role text, created_at timestamptz,
@@ -331,4 +380,8 @@ const INSERTS: [&str; 5] = [
      insert into direct_messages (id, pos, sender_id, recipient_id, client_id, fingerprint, body, created_at)
      select id, pos, sender_id, recipient_id, client_id, decode(fingerprint, 'hex'), body, created_at
      from arrived order by pos",
+    "insert into read_marks (user_id, room_id, read_seq, level)
+     select user_id, room_id, read_seq, level
+     from json_to_recordset($1::json) as m (kind text, user_id uuid, room_id uuid, read_seq bigint, level text)
+     where kind = 'read_mark'",
 ];
