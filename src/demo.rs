@@ -112,7 +112,14 @@ async fn create_room(db: &Db, id: RoomId, admin: UserId, name: &str) -> sqlx::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Room;
     use crate::id::Pos;
+    use crate::store::room_list::Selection;
+
+    async fn all_rooms(db: &Db) -> Vec<Room> {
+        let all = Selection { archived: false, part: "", after: None, limit: 100 };
+        store::room_list::page(db, all).await.unwrap().rooms
+    }
 
     async fn head(db: &Db) -> Pos {
         store::log::head(db).await.unwrap().pos
@@ -128,7 +135,7 @@ mod tests {
             assert_eq!(known.user.role, role);
             assert!(passwords.verify(password.into(), Some(known.password_hash)).await.unwrap());
         }
-        let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
+        let rooms = all_rooms(&db).await;
         let shown: Vec<_> = rooms.iter().map(|room| (room.name.as_str(), room.head_seq.0)).collect();
         assert_eq!(shown, [("General", 3), ("Help", 2), ("Random", 2)]);
 
@@ -143,7 +150,7 @@ mod tests {
         let passwords = Passwords::new();
         seed(&db, &passwords).await.unwrap();
         let admin = store::users::credentials_by_name(&db, ADMIN).await.unwrap().unwrap().user.id;
-        let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
+        let rooms = all_rooms(&db).await;
         store::rooms::rename(&db, rooms[0].id, admin, "Lounge").await.unwrap().unwrap();
         store::rooms::set_archived(&db, rooms[1].id, admin, true).await.unwrap().unwrap();
         // The state after a start that was interrupted before its last step.
@@ -152,7 +159,7 @@ mod tests {
         }
 
         seed(&db, &passwords).await.unwrap();
-        let rooms = store::rooms::list(&db, false).await.unwrap().rooms;
+        let rooms = all_rooms(&db).await;
         let shown: Vec<_> = rooms.iter().map(|room| room.name.as_str()).collect();
         assert_eq!(shown, ["Lounge", "Random"]);
         let messages: i64 = sqlx::query_scalar("select count(*) from messages").fetch_one(&db).await.unwrap();

@@ -74,6 +74,10 @@ pub struct Room {
     pub id: RoomId,
     #[schema(example = "general")]
     pub name: String,
+    /// The name as a part of an address, `/r/{slug}-{id}`: letters, digits and dashes; may be empty.
+    #[serde(default)]
+    #[schema(required = true, example = "general")]
+    pub slug: String,
     /// Topic, shown in the header of the room; empty if there is none.
     #[serde(default)]
     #[schema(required = true, max_length = 250, example = "Announcements and help")]

@@ -5,6 +5,7 @@
 
 mod look;
 mod room_topic;
+mod slug;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-pub use self::{look::name_key, room_topic::RoomTopic};
+pub use self::{look::name_key, room_topic::RoomTopic, slug::slug};
 
 /// Why a text is refused: the rest of a sentence that begins with the field's name.
 pub type Refusal = &'static str;
@@ -372,8 +373,7 @@ mod tests {
         assert_eq!(parse("1"), Some(1));
         assert_eq!(parse("500"), Some(200));
         assert_eq!(parse("70000"), Some(200));
-        assert_eq!(parse("0"), None);
-        assert_eq!(parse("-1"), None);
+        assert_eq!((parse("0"), parse("-1")), (None, None));
         assert_eq!(parse("9007199254740991"), Some(200));
         assert_eq!(parse("9007199254740992"), None);
         assert_eq!(Rows::default().rows(), 50);

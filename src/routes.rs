@@ -4,11 +4,13 @@ mod audit;
 mod auth;
 mod direct_messages;
 mod edge;
+mod etag;
 mod health;
 mod invitations;
 mod messages;
 pub mod openapi;
 mod read_marks;
+mod room_list;
 mod rooms;
 mod server;
 mod spa;
@@ -36,7 +38,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(auth::logout))
         .routes(routes!(auth::logout_all))
         .routes(routes!(auth::change_password))
-        .routes(routes!(rooms::list_rooms, rooms::create_room))
+        .routes(routes!(room_list::list_rooms, rooms::create_room))
         .routes(routes!(rooms::get_room, rooms::rename_room))
         .routes(routes!(rooms::set_retention))
         .routes(routes!(rooms::set_topic))

@@ -17,6 +17,7 @@ pub mod messages;
 pub mod read_marks;
 mod refused;
 pub mod retention;
+pub mod room_list;
 pub mod rooms;
 mod route;
 mod schema;

@@ -1,37 +1,19 @@
-//! Rooms: everybody reads the active ones, admins manage them.
+//! Rooms: everybody reads the active ones, admins manage them. [`super::room_list`] lists them.
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::read_marks::{RoomForCaller, with_membership};
 use crate::app::App;
 use crate::auth::{Anyone, AsAdmin, Caller};
 use crate::error::{Error, Result};
 use crate::event::{Role, Room};
-use crate::extract::{Json, Path, Query};
+use crate::extract::{Json, Path};
 use crate::id::RoomId;
 use crate::input::{RoomName, RoomTopic, whole};
 use crate::store;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct WhichRooms {
-    /// The archived rooms instead of the active ones; for admins.
-    #[serde(default)]
-    archived: bool,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Rooms {
-    /// By name.
-    rooms: Vec<RoomForCaller>,
-    /// A stream opened with it misses no change of a room after this list.
-    #[schema(example = "5f0c2a9d81be.42")]
-    cursor: String,
-}
 
 /// Settings of a room.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,25 +52,6 @@ impl TryFrom<f64> for RetentionDays {
         let days = whole(days, 0..=36_500).and_then(|days| i32::try_from(days).ok());
         days.map(Self).ok_or("must be 0 to 36,500 whole days")
     }
-}
-
-/// List the rooms, with the number of people in each.
-#[utoipa::path(
-    get, path = "/rooms", tag = "rooms", params(WhichRooms), security((), ("bearer" = [])),
-    responses((status = 200, body = Rooms), (status = 403, description = "`not_admin`: archived rooms are for admins"))
-)]
-pub async fn list_rooms(
-    State(app): State<App>,
-    Anyone(caller): Anyone,
-    Query(which): Query<WhichRooms>,
-) -> Result<Json<Rooms>> {
-    if which.archived {
-        caller.clone().ok_or(Error::Unauthenticated)?.admin()?;
-    }
-    let list = store::rooms::list(&app.db, which.archived).await?;
-    let rooms = list.rooms.into_iter().map(|room| with_online(&app, room)).collect();
-    let rooms = with_membership(&app, caller.as_ref(), rooms).await?;
-    Ok(Json(Rooms { rooms, cursor: app.realtime.cursor_at(list.pos).to_string() }))
 }
 
 /// Create a room.
@@ -248,7 +211,7 @@ async fn room(app: &App, id: RoomId) -> Result<Json<Room>> {
     Ok(Json(with_online(app, room)))
 }
 
-fn with_online(app: &App, room: Room) -> Room {
+pub(super) fn with_online(app: &App, room: Room) -> Room {
     Room { online: app.realtime.online(room.id), ..room }
 }
 

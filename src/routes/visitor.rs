@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::request::Builder;
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
@@ -122,6 +123,10 @@ impl Visitor {
         self.ask(Method::GET, path, None).await
     }
 
+    pub async fn get_with(&self, path: &str, name: HeaderName, value: &str) -> Answer {
+        self.send(Request::get(path).header(name, value), None).await
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::POST, path, Some(body)).await
     }
@@ -135,7 +140,10 @@ impl Visitor {
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
+        self.send(Request::builder().method(method).uri(path), body).await
+    }
+
+    async fn send(&self, mut request: Builder, body: Option<Value>) -> Answer {
         if let Some(token) = &self.access_token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

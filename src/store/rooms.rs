@@ -1,47 +1,17 @@
 //! Rooms. They are changed only by the functions of `migrations/0003_changes.sql`, which append to the log and check
-//! again that the actor is an admin.
+//! again that the actor is an admin. [`super::room_list`] lists them.
 
-use sqlx::{FromRow, Row};
+use sqlx::FromRow;
 use time::OffsetDateTime;
 
 use super::Db;
 use crate::event::{Online, Room};
-use crate::id::{Pos, RoomId, Seq, UserId};
-use crate::input::name_key;
+use crate::id::{RoomId, Seq, UserId};
+use crate::input::{name_key, slug};
 use crate::outcome::Outcome;
 
 /// Constraint that is violated if an active room already has the name.
 pub const NAME_IN_USE: &str = "rooms_active_name_key";
-
-/// Rooms as of a position.
-pub struct Rooms {
-    pub pos: Pos,
-    /// Sorted by name. `online` is zero: the database does not know it.
-    pub rooms: Vec<Room>,
-}
-
-/// Returns the active or the archived rooms and the position of the list, read by one statement and so from one
-/// snapshot.
-pub async fn list(db: &Db, archived: bool) -> sqlx::Result<Rooms> {
-    let rows = sqlx::query(
-        "select h.pos, r.id, r.name, r.topic, r.is_archived, r.created_at, r.head_seq, r.retention_days
-         from log_head h left join rooms r on r.is_archived = $1
-         order by lower(r.name), r.id",
-    )
-    .bind(archived)
-    .fetch_all(db)
-    .await?;
-
-    let pos = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("pos")?;
-    let mut rooms = Vec::with_capacity(rows.len());
-    for row in rows {
-        // Without any room the join still returns one row, with the position.
-        if row.try_get::<Option<RoomId>, _>("id")?.is_some() {
-            rooms.push(RoomRow::from_row(&row)?.into());
-        }
-    }
-    Ok(Rooms { pos, rooms })
-}
 
 /// Returns the room, archived or not.
 pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
@@ -134,7 +104,7 @@ pub async fn renew_name_keys(db: &Db) -> sqlx::Result<u64> {
 
 /// A row of `rooms`.
 #[derive(FromRow)]
-struct RoomRow {
+pub(super) struct RoomRow {
     id: RoomId,
     name: String,
     topic: String,
@@ -148,6 +118,7 @@ impl From<RoomRow> for Room {
     fn from(row: RoomRow) -> Self {
         Self {
             id: row.id,
+            slug: slug(&row.name),
             name: row.name,
             topic: row.topic,
             is_archived: row.is_archived,
@@ -162,7 +133,9 @@ impl From<RoomRow> for Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Pos;
     use crate::outcome::Refusal;
+    use crate::store::room_list::{Selection, page};
 
     async fn user(db: &Db, username: &str, role: &str) -> UserId {
         let id = UserId::new();
@@ -177,7 +150,7 @@ mod tests {
     }
 
     async fn names(db: &Db, archived: bool) -> (Pos, Vec<String>) {
-        let list = list(db, archived).await.expect("a list");
+        let list = page(db, Selection { archived, part: "", after: None, limit: 100 }).await.expect("a list");
         (list.pos, list.rooms.into_iter().map(|room| room.name).collect())
     }
 

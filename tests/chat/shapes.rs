@@ -59,7 +59,7 @@ async fn a_room_and_the_list_of_rooms() {
     let admin = chat.admin("ada").await;
     let room = |name: &str, is_archived: bool| {
         json!({
-            "id": "[uuid]", "name": name, "topic": "", "is_archived": is_archived, "created_at": "[time]",
+            "id": "[uuid]", "name": name, "slug": name.to_lowercase(), "topic": "", "is_archived": is_archived, "created_at": "[time]",
             "head_seq": 0, "retention_days": null, "online": {"users": 0, "guests": 0},
         })
     };
@@ -80,13 +80,13 @@ async fn a_room_and_the_list_of_rooms() {
         room("Orchard", false)
     );
 
-    let list = json!({"rooms": [read("Orchard", false, &Value::Null)], "cursor": "[cursor]"});
+    let list = json!({"rooms": [read("Orchard", false, &Value::Null)], "next": null, "cursor": "[cursor]"});
     assert_eq!(redacted(&chat.guest().get("/rooms").await.is(200).json()), list);
     assert_eq!(admin.get("/rooms?archived=true").await.is(200).json()["rooms"], json!([]));
     for _ in 0..2 {
         assert_eq!(redacted(&admin.tell(&at("/archive")).await.is(200).json()), room("Orchard", true));
     }
-    let list = json!({"rooms": [read("Orchard", true, &membership)], "cursor": "[cursor]"});
+    let list = json!({"rooms": [read("Orchard", true, &membership)], "next": null, "cursor": "[cursor]"});
     assert_eq!(redacted(&admin.get("/rooms?archived=true").await.is(200).json()), list);
     for _ in 0..2 {
         assert_eq!(redacted(&admin.tell(&at("/restore")).await.is(200).json()), room("Orchard", false));

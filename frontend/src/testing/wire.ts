@@ -11,6 +11,7 @@ export function aRoom(room: Partial<Room> = {}): Room {
   return {
     id: "room-1",
     name: "General",
+    slug: "general",
     topic: "",
     is_archived: false,
     created_at: "2026-11-22T08:00:00Z",

@@ -240,6 +240,8 @@ export const readyz = <ThrowOnError extends boolean = false>(options?: Options<R
 
 /**
  * List the rooms, with the number of people in each.
+ *
+ * Sorted by name, in pages. With `If-None-Match`, a page that has not changed is answered with 304 and no body.
  */
 export const listRooms = <ThrowOnError extends boolean = false>(options?: Options<ListRoomsData, ThrowOnError>) => (options?.client ?? client).get<ListRoomsResponses, ListRoomsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
