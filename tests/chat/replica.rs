@@ -162,6 +162,7 @@ impl Replica {
                 let changed: Room = heard.body();
                 if let Some(room) = self.view.rooms.get_mut(&changed.id) {
                     room.name = changed.name;
+                    room.slug = changed.slug;
                     room.retention_days = changed.retention_days;
                     room.topic = changed.topic;
                 }
