@@ -57,8 +57,8 @@ fn feed(rooms: usize) -> Feed {
 
 fn listen(feed: &mut Feed, n: usize) -> (Arc<Mailbox>, ReplayFilter) {
     let interest = Interest::new(vec![room(n)], None);
-    let start =
-        feed.subscribe(Ask { interest: interest.clone(), session: None, cursor: None, share: Share::default() });
+    let (session, cursor, share, follow, page) = (None, None, Share::default(), None, None);
+    let start = feed.subscribe(Ask { interest: interest.clone(), session, cursor, share, follow, page });
     let filter = ReplayFilter { interest, missing: Arc::new([]), registered_at: start.registered_at };
     (start.mailbox, filter)
 }

@@ -14,6 +14,7 @@ pub mod feed;
 pub mod frame;
 pub mod gate;
 pub mod hub;
+pub mod lobby;
 pub mod log;
 pub mod mailbox;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub mod replay;
 pub mod ring;
 pub mod sample;
 pub mod subscription;
+mod teller;
 pub mod topic;
 pub mod turns;
 pub mod writer;
@@ -34,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,13 +60,6 @@ use crate::telemetry::trace::{Span, Trace};
 const NEWS_QUEUE: usize = 1024;
 /// Maximum time that a handler waits until its own change is applied here.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(1);
-/// Interval of presence checks. Shorter than the interval of presence updates, so that a single arrival shows at once.
-const PRESENCE_TICK: Duration = Duration::from_millis(250);
-/// Minimum interval between presence reports requested by other instances.
-const FULL_REPORT_PACE: Duration = Duration::from_secs(1);
-/// Minimum interval between presence reports requested by unsigned publications: from an instance of the previous
-/// release, or a stranger.
-const FULL_REPORT_PACE_FOR_STRANGERS: Duration = Duration::from_secs(10);
 
 /// The real-time part of this instance; a handle, cheap to clone.
 #[derive(Clone, Debug)]
@@ -106,6 +101,8 @@ pub struct Shared {
     hints: Arc<Hints>,
     /// Set when another instance requests a presence report.
     is_asked_for_presence: AtomicBool,
+    /// Notified when a quiet room has a new message.
+    is_lobby_due: Notify,
 }
 
 /// Connection to the other instances, and the keys that authenticate their news.
@@ -178,6 +175,7 @@ impl Realtime {
             epoch,
             hints: Arc::clone(&hints),
             is_asked_for_presence,
+            is_lobby_due: Notify::new(),
         });
         let (news, received) = mpsc::channel(NEWS_QUEUE);
         tasks.spawn(applier::run(Arc::clone(&shared), log.clone(), received, stop.clone()));
@@ -190,7 +188,7 @@ impl Realtime {
             stop.clone(),
         ));
         let realtime = Self { shared, news, backplane };
-        tasks.spawn(realtime.clone().tell_presence(stop.clone()));
+        tasks.spawn(teller::run(realtime.clone(), stop.clone()));
         if let Some(inbox) = inbox {
             tasks.spawn(stop.clone().run_until_cancelled_owned(realtime.clone().hear_others(inbox)));
         }
@@ -243,7 +241,7 @@ impl Realtime {
             }
             Bulletin::Head(pos) => self.tell_applier(News::Demand(pos)),
             Bulletin::Present(report) => {
-                if !self.shared.feed().presence.hear(from, report, Instant::now()) {
+                if !self.shared.feed().hear_presence(from, report, Instant::now()) {
                     self.backplane.send(Bulletin::AskPresence);
                 }
             }
@@ -254,8 +252,10 @@ impl Realtime {
     }
 
     fn report_everybody(&self) {
-        let report = self.shared.feed().presence.full_report(Instant::now());
-        self.backplane.send(Bulletin::Present(report));
+        let report = self.shared.feed().presence_report(true, Instant::now());
+        if let Some(report) = report {
+            self.backplane.send(Bulletin::Present(report));
+        }
     }
 
     /// Tells the other instances that this one is shutting down.
@@ -338,32 +338,6 @@ impl Realtime {
             instances_heard: feed.presence.instances_heard(),
             applied: feed.applied(),
             news_waiting: self.news.max_capacity() - self.news.capacity(),
-        }
-    }
-
-    async fn tell_presence(self, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(PRESENCE_TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut answered_at = None::<Instant>;
-        while stop.run_until_cancelled(tick.tick()).await.is_some() {
-            let now = Instant::now();
-            let is_paced = |pace| answered_at.is_none_or(|at| now >= at + pace);
-            let is_asked = is_paced(FULL_REPORT_PACE)
-                && self.shared.is_asked_for_presence.swap(false, Ordering::Relaxed)
-                || is_paced(FULL_REPORT_PACE_FOR_STRANGERS) && self.shared.hints.take_stranger();
-            if is_asked {
-                answered_at = Some(now);
-                self.report_everybody();
-            }
-            let report = {
-                let mut feed = self.shared.feed();
-                feed.presence.lapse(now);
-                feed.tell_presence(now);
-                feed.presence.due_to_others(now)
-            };
-            if let Some(report) = report {
-                self.backplane.send(Bulletin::Present(report));
-            }
         }
     }
 }

@@ -199,6 +199,9 @@ impl Applier {
             if applied.events == 0 {
                 return;
             }
+            if applied.is_for_lobby {
+                self.shared.is_lobby_due.notify_one();
+            }
             metrics::counter!("gapless_events_applied_total").increment(applied.events as u64);
             metrics::counter!("gapless_deliveries_total").increment(applied.deliveries as u64);
             self.shared.applied.send_replace(self.gate.passed());

@@ -7,9 +7,11 @@
 //! **The delivery guarantee.** A stream that starts at cursor *c* receives every event after *c* that its reader may
 //! receive, once, in the order of positions; or it receives `reset`, or it ends.
 
+mod attending;
+mod telling;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -18,8 +20,9 @@ use super::cursor::Cursor;
 use super::directory::Directory;
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::{Hub, Subscriber, SubscriberId};
+use super::lobby::Lobby;
 use super::mailbox::Mailbox;
-use super::presence::{Presence, Who};
+use super::presence::{Page, Pages, Presence, Who};
 use super::replay::{ReplayFilter, Share};
 use super::ring::{Entry, Ring};
 use super::sample::Sample;
@@ -43,6 +46,10 @@ pub struct Feed {
     pub directory: Directory,
     pub hub: Hub,
     pub presence: Presence,
+    pages: Pages,
+    lobby: Lobby,
+    /// Set while online counts are due to be checked.
+    is_presence_due: bool,
     /// Heartbeat frame at `applied`, shared by all streams that send one at that position.
     heartbeat: Option<(Pos, Bytes)>,
 }
@@ -56,6 +63,10 @@ pub struct Ask {
     pub cursor: Option<Cursor>,
     /// Group under which the reader's replays are scheduled.
     pub share: Share,
+    /// Rooms of whose heads and counts the lobby tells; `None` for all rooms.
+    pub follow: Option<Vec<RoomId>>,
+    /// The browser window that opens the stream.
+    pub page: Option<Page>,
 }
 
 /// Initial state of a registered stream.
@@ -67,6 +78,8 @@ pub struct Start {
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
     pub missing: Vec<RoomId>,
+    /// The followed rooms, unless all are.
+    pub followed: Option<Vec<RoomHead>>,
     /// Reason for beginning later than the requested cursor, if it does.
     pub reset: Option<ResetReason>,
     /// Position of the feed at registration.
@@ -98,6 +111,8 @@ pub struct Applied {
     pub trimmed: HashMap<RoomId, Seq>,
     /// A user was erased: cached events from before this may contain their name and messages.
     pub has_erased: bool,
+    /// The lobby has something to tell at once: see [`Feed::tell`].
+    pub is_for_lobby: bool,
 }
 
 /// Consecutive events for the same audience, joined into one frame: in a busy room a batch then costs each reader one
@@ -154,6 +169,9 @@ impl Feed {
             directory,
             hub: Hub::default(),
             presence: Presence::default(),
+            pages: Pages::default(),
+            lobby: Lobby::default(),
+            is_presence_due: false,
             heartbeat: None,
         }
     }
@@ -201,12 +219,18 @@ impl Feed {
             self.directory.apply(&event);
             match &event.effect {
                 // A room created by another instance may have been requested here before the news arrived.
-                Effect::Room { room, .. } => {
+                Effect::Room { room, is_archived } => {
                     let presence = &mut self.presence;
                     self.hub.room_exists(*room, |user| presence.join(*room, user.map_or(Who::Guest, Who::User)));
-                    // The event carries no online counts.
-                    presence.tell_again(*room);
+                    // The event carries no online counts, and nobody heard of the room while it was archived.
+                    if self.presence.online(*room) != Online::default() {
+                        self.lobby.tell_counts_again(*room);
+                    }
+                    if *is_archived == Some(false) && self.hub.has_followers(*room) {
+                        applied.is_for_lobby |= self.lobby.head_changed(*room);
+                    }
                 }
+                Effect::RoomHead { room, .. } => applied.is_for_lobby |= self.lobby.head_changed(*room),
                 Effect::BodyDeleted { message } => {
                     applied.deleted.insert(*message, event.at);
                 }
@@ -214,19 +238,19 @@ impl Feed {
                     applied.trimmed.insert(*room, *first_seq);
                 }
                 // Before delivery: a stream that loses its right at this position does not receive the event.
-                Effect::SessionsEnded { user, sessions, all } => self.hub.revoke(*user, |session| {
+                Effect::SessionsEnded { user, sessions, all } => self.revoke(*user, |session| {
                     session.is_some_and(|session| {
                         sessions.contains(&session.id) || all.is_some_and(|all| all.ends(session))
                     })
                 }),
-                Effect::Rights { user, is_banned: true, .. } => self.hub.revoke(*user, |_| true),
+                Effect::Rights { user, is_banned: true, .. } => self.revoke(*user, |_| true),
                 Effect::UserErased { user } => {
-                    self.hub.revoke(*user, |_| true);
+                    self.revoke(*user, |_| true);
                     // Rare, so the whole ring is dropped: readers who are behind read the log, where it is erased.
                     self.ring = Ring::new(self.applied, self.ring_bytes);
                     applied.has_erased = true;
                 }
-                Effect::Rights { .. } | Effect::RoomHead { .. } | Effect::None => {}
+                Effect::Rights { .. } | Effect::None => {}
             }
             run.push(&entry);
             self.ring.push(entry);
@@ -251,38 +275,40 @@ impl Feed {
         let mut rooms = Vec::new();
         let mut missing = Vec::new();
         for &id in ask.interest.rooms() {
-            match self.directory.active_room(id) {
-                Some(room) => rooms.push(RoomHead { id, head_seq: room.head_seq }),
+            match self.head_of(id) {
+                Some(head) => rooms.push(head),
                 None => missing.push(id),
             }
         }
-        let who = ask.interest.user().map_or(Who::Guest, Who::User);
-        // Nonexistent rooms have no presence: otherwise anyone could have us store and report counts of invented ids.
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            ask.interest.rooms().iter().copied().partition(|room| self.directory.rooms.contains_key(room));
-        for room in known {
-            self.presence.join(room, who);
+        let followed = ask.follow.map(|follow| self.followable(&ask.interest, follow));
+        let heads: Option<Vec<RoomHead>> =
+            followed.as_ref().map(|rooms| rooms.iter().filter_map(|room| self.head_of(*room)).collect());
+        for head in heads.iter().flatten() {
+            self.lobby.refresh(head.id, head.head_seq, self.presence.online(head.id));
         }
         let mailbox = Arc::new(Mailbox::behind(cursor.pos));
         // The right may have ended since the token was checked.
-        if self.directory.is_revoked(ask.interest.user(), ask.session) {
+        let is_revoked = self.directory.is_revoked(ask.interest.user(), ask.session);
+        if is_revoked {
             mailbox.close(ByeReason::Revoked);
         }
-        let subscriber =
-            Subscriber { interest: ask.interest, unknown, session: ask.session, mailbox: Arc::clone(&mailbox) };
-        let id = self.hub.add(subscriber);
-        Start { id, mailbox, cursor, rooms, missing, reset, registered_at: self.applied }
+        // Nonexistent rooms have no presence: otherwise anyone could have us store and report counts of invented ids.
+        let is_unknown = |room: &RoomId| !self.directory.rooms.contains_key(room);
+        let subscriber = Subscriber {
+            unknown: ask.interest.rooms().iter().copied().filter(is_unknown).collect(),
+            interest: ask.interest,
+            is_counted: !is_revoked,
+            page: ask.page.map(|page| page.key),
+            following: self.lobby.start(followed),
+            session: ask.session,
+            mailbox: Arc::clone(&mailbox),
+        };
+        let id = self.enter(subscriber, ask.page);
+        Start { id, mailbox, cursor, rooms, missing, followed: heads, reset, registered_at: self.applied }
     }
 
-    /// Removes a reader.
-    pub fn unsubscribe(&mut self, id: SubscriberId, now: Instant) {
-        let Some(subscriber) = self.hub.remove(id) else { return };
-        let who = subscriber.interest.user().map_or(Who::Guest, Who::User);
-        for &room in subscriber.interest.rooms() {
-            if !subscriber.unknown.contains(&room) {
-                self.presence.leave(room, who, now);
-            }
-        }
+    fn head_of(&self, id: RoomId) -> Option<RoomHead> {
+        self.directory.active_room(id).map(|room| RoomHead { id, head_seq: room.head_seq })
     }
 
     /// Returns the next step of a reader at `from`. If nothing is left to read, the reader is live from here on.
@@ -315,31 +341,6 @@ impl Feed {
         Pull::Frames(if mailbox.advance(from, passed) { frames } else { Vec::new() })
     }
 
-    /// Pushes a heartbeat into a live reader's mailbox, after all events up to its position.
-    pub fn beat(&mut self, mailbox: &Mailbox) {
-        let applied = self.applied;
-        let frame = match &self.heartbeat {
-            Some((pos, frame)) if *pos == applied => frame.clone(),
-            _ => self.heartbeat.insert((applied, frame::heartbeat(&self.epoch, applied))).1.clone(),
-        };
-        mailbox.push(None, frame, None);
-    }
-
-    /// Sends the online counts that are due to their readers and to the lobby.
-    pub fn tell_presence(&mut self, now: Instant) {
-        let active = |directory: &Directory, room: RoomId| directory.active_room(room).is_some();
-        for (room, online) in self.presence.due_to_readers(now) {
-            if active(&self.directory, room) {
-                self.hub.tell_room(room, online);
-            }
-        }
-        let mut changed: Vec<(RoomId, Online)> = self.presence.due_to_lobby(now);
-        changed.retain(|(room, _)| active(&self.directory, *room));
-        if !changed.is_empty() {
-            self.hub.tell_lobby(&changed);
-        }
-    }
-
     /// Switches to a new history (of a restored or failed-over database): nothing of the old one is replayed, and every
     /// stream receives `reset` and continues live in the new one.
     pub fn restart(&mut self, epoch: Arc<str>, applied: Pos, directory: Directory) {
@@ -348,6 +349,8 @@ impl Feed {
         self.applied = applied;
         self.directory = directory;
         self.heartbeat = None;
+        self.hub.drop_rounds();
+        self.lobby.restart();
         for subscriber in self.hub.iter() {
             if self.directory.is_revoked(subscriber.interest.user(), subscriber.session) {
                 subscriber.mailbox.close(ByeReason::Revoked);
@@ -362,3 +365,6 @@ impl Feed {
         self.directory.forget_sessions_before(cutoff);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,9 @@ pub struct Hello {
     pub rooms: Vec<RoomHead>,
     /// Requested rooms that are unknown or archived.
     pub missing: Vec<RoomId>,
+    /// Rooms that the stream follows; absent if it did not request any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Vec<RoomHead>>,
     pub user: Option<crate::event::User>,
     pub heartbeat_secs: u64,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -84,7 +87,7 @@ pub struct Hello {
 #[derive(Debug, Serialize)]
 pub struct RoomHead {
     pub id: RoomId,
-    pub head_seq: crate::id::Seq,
+    pub head_seq: Seq,
 }
 
 impl Hello {
@@ -114,21 +117,48 @@ pub fn presence(room_id: RoomId, online: Online) -> Bytes {
     without_id("presence", &Presence { room_id, users: online.users, guests: online.guests })
 }
 
-/// Changed online counts of rooms that the reader did not subscribe to.
-pub fn lobby<'a>(rooms: impl IntoIterator<Item = &'a (RoomId, Online)>) -> Bytes {
+/// Maximum size of a `lobby` frame: two packets.
+const LOBBY_MOST_BYTES: usize = 3 * 1024;
+const LOBBY_START: &[u8] = b"event: lobby\ndata: {\"rooms\":[";
+const LOBBY_END: &[u8] = b"]}\n\n";
+/// Bytes of a `lobby` frame beside its items.
+pub const LOBBY_FRAME_BYTES: usize = LOBBY_START.len() + LOBBY_END.len();
+
+/// The summary of a room that the reader does not read: an item of a `lobby` frame.
+pub fn lobby_item(id: RoomId, head_seq: Seq, online: Online) -> Bytes {
     #[derive(Serialize)]
-    struct Count {
+    struct Summary {
         id: RoomId,
+        head_seq: Seq,
         users: u32,
         guests: u32,
     }
-    #[derive(Serialize)]
-    struct Lobby {
-        rooms: Vec<Count>,
+    let summary = Summary { id, head_seq, users: online.users, guests: online.guests };
+    serde_json::to_vec(&summary).expect("writing to memory").into()
+}
+
+/// Appends `lobby` frames with these items. Items are shared by all their readers; only a frame's few bytes around them
+/// are made for each.
+pub fn push_lobby(items: &[Bytes], frames: &mut Vec<Bytes>) {
+    let mut rest = items;
+    while !rest.is_empty() {
+        let mut frame = Vec::with_capacity(LOBBY_MOST_BYTES.min(LOBBY_FRAME_BYTES + rest.len() * 100));
+        frame.extend_from_slice(LOBBY_START);
+        let mut count = 0;
+        for item in rest {
+            if count > 0 && frame.len() + 1 + item.len() + LOBBY_END.len() > LOBBY_MOST_BYTES {
+                break;
+            }
+            if count > 0 {
+                frame.push(b',');
+            }
+            frame.extend_from_slice(item);
+            count += 1;
+        }
+        frame.extend_from_slice(LOBBY_END);
+        frames.push(frame.into());
+        rest = &rest[count..];
     }
-    let rooms =
-        rooms.into_iter().map(|&(id, online)| Count { id, users: online.users, guests: online.guests }).collect();
-    without_id("lobby", &Lobby { rooms })
 }
 
 /// Reason for skipping events.

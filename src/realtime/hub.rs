@@ -1,17 +1,24 @@
-//! The subscribers of this instance, indexed by room and user.
+//! The subscribers of this instance, indexed by room, by followed room and by user.
 //!
-//! Synchronous and pure: it pushes frames into mailboxes and never waits for a reader.
+//! Synchronous and pure: it pushes frames into mailboxes and never waits for a reader. Counts and heads of rooms are
+//! pushed in [`rounds`], a few mailboxes at a time.
 
-use std::collections::HashMap;
+mod rounds;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::frame::{self, ByeReason};
+use self::rounds::Round;
+pub use self::rounds::To;
+use super::frame::ByeReason;
+use super::lobby::Following;
 use super::mailbox::Mailbox;
+use super::presence::PageKey;
 use super::sample::Sample;
 use super::topic::Interest;
-use crate::event::{Audience, Online};
+use crate::event::Audience;
 use crate::id::{Pos, RoomId, SessionClaim, UserId};
 
 /// Identifies a subscriber; never reused.
@@ -25,12 +32,27 @@ pub struct Subscriber {
     /// Rooms of the reader's interest that do not exist, as far as this instance knows: the reader is not counted as
     /// present.
     pub unknown: Vec<RoomId>,
+    /// False once another stream of the same page has taken its place in presence, or its right has ended.
+    pub is_counted: bool,
+    /// The browser window that opened the stream.
+    pub page: Option<PageKey>,
+    /// Rooms of which the lobby tells it.
+    pub following: Following,
     /// The session whose token opened the stream; none for a guest.
     pub session: Option<SessionClaim>,
     pub mailbox: Arc<Mailbox>,
 }
 
-type Listeners = HashMap<SubscriberId, Arc<Mailbox>>;
+impl Subscriber {
+    /// Returns the rooms in which its reader is counted as present.
+    pub fn present_in(&self) -> Vec<RoomId> {
+        let is_present = |room: &RoomId| self.is_counted && !self.unknown.contains(room);
+        self.interest.rooms().iter().copied().filter(is_present).collect()
+    }
+}
+
+/// In order of registration, so that a round can be interrupted and continued.
+type Listeners = BTreeMap<SubscriberId, Arc<Mailbox>>;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -39,6 +61,12 @@ pub struct Hub {
     subscribers: HashMap<SubscriberId, Subscriber>,
     by_room: HashMap<RoomId, Listeners>,
     by_user: HashMap<UserId, Listeners>,
+    followers: HashMap<RoomId, Listeners>,
+    /// Streams that hear of all rooms.
+    followers_of_all: Listeners,
+    rounds: VecDeque<Round>,
+    /// Mailboxes with asides, to be rung.
+    bells: VecDeque<Arc<Mailbox>>,
 }
 
 impl Hub {
@@ -63,6 +91,16 @@ impl Hub {
         if let Some(user) = subscriber.interest.user() {
             self.by_user.entry(user).or_default().insert(id, Arc::clone(&subscriber.mailbox));
         }
+        match &subscriber.following {
+            Following::All { .. } => {
+                self.followers_of_all.insert(id, Arc::clone(&subscriber.mailbox));
+            }
+            Following::Rooms(followed) => {
+                for &room in followed.rooms() {
+                    self.followers.entry(room).or_default().insert(id, Arc::clone(&subscriber.mailbox));
+                }
+            }
+        }
         self.subscribers.insert(id, subscriber);
         self.check();
         id
@@ -84,8 +122,22 @@ impl Hub {
         if let Some(user) = subscriber.interest.user() {
             take(&mut self.by_user, user, id);
         }
+        match &subscriber.following {
+            Following::All { .. } => {
+                self.followers_of_all.remove(&id);
+            }
+            Following::Rooms(followed) => {
+                for &room in followed.rooms() {
+                    take(&mut self.followers, room, id);
+                }
+            }
+        }
         self.check();
         Some(subscriber)
+    }
+
+    pub fn get_mut(&mut self, id: SubscriberId) -> Option<&mut Subscriber> {
+        self.subscribers.get_mut(&id)
     }
 
     /// A room was created: calls `join` for each reader who had requested it before.
@@ -95,7 +147,9 @@ impl Hub {
             let subscriber = self.subscribers.get_mut(id).expect("a listener is a subscriber");
             if let Some(place) = subscriber.unknown.iter().position(|unknown| *unknown == room) {
                 subscriber.unknown.swap_remove(place);
-                join(subscriber.interest.user());
+                if subscriber.is_counted {
+                    join(subscriber.interest.user());
+                }
             }
         }
     }
@@ -129,41 +183,12 @@ impl Hub {
         }
     }
 
-    /// Sends a room's online count to its readers.
-    pub fn tell_room(&self, room: RoomId, online: Online) {
-        let Some(listeners) = self.by_room.get(&room) else { return };
-        let frame = frame::presence(room, online);
-        for mailbox in listeners.values() {
-            mailbox.push(None, frame.clone(), None);
-        }
-    }
-
-    /// Sends every subscriber the changed counts of rooms that it did not subscribe to. Subscribers to the same changed
-    /// rooms share a frame.
-    pub fn tell_lobby(&self, changed: &[(RoomId, Online)]) {
-        let mut frames: HashMap<Vec<RoomId>, Option<Bytes>> = HashMap::new();
-        for subscriber in self.subscribers.values() {
-            let asked = |room: RoomId| subscriber.interest.has_room(room);
-            let known: Vec<_> = changed.iter().map(|(room, _)| *room).filter(|room| asked(*room)).collect();
-            let frame = frames.entry(known).or_insert_with(|| {
-                let rest: Vec<_> = changed.iter().filter(|(room, _)| !asked(*room)).collect();
-                (!rest.is_empty()).then(|| frame::lobby(rest))
-            });
-            if let Some(frame) = frame {
-                subscriber.mailbox.push(None, frame.clone(), None);
-            }
-        }
-    }
-
-    /// Ends the streams of a user for whose session `is_meant` returns true.
-    pub fn revoke(&self, user: UserId, is_meant: impl Fn(Option<SessionClaim>) -> bool) {
-        let Some(listeners) = self.by_user.get(&user) else { return };
-        for (id, mailbox) in listeners {
-            let session = self.subscribers.get(id).and_then(|subscriber| subscriber.session);
-            if is_meant(session) {
-                mailbox.close(ByeReason::Revoked);
-            }
-        }
+    /// Ends the streams of a user for whose session `is_meant` returns true, and returns them.
+    pub fn revoke(&self, user: UserId, is_meant: impl Fn(Option<SessionClaim>) -> bool) -> Vec<SubscriberId> {
+        let Some(listeners) = self.by_user.get(&user) else { return Vec::new() };
+        let session = |id| self.subscribers.get(id).and_then(|subscriber| subscriber.session);
+        let revoked = listeners.iter().filter(|(id, _)| is_meant(session(id)));
+        revoked.inspect(|(_, mailbox)| mailbox.close(ByeReason::Revoked)).map(|(id, _)| *id).collect()
     }
 
     /// Checks invariants after every mutation; only in debug builds, and while the hub is small.
@@ -175,10 +200,18 @@ impl Hub {
                     assert!(self.by_room[room].contains_key(id), "a reader is listed in each of its rooms");
                 }
             }
-            let listed: usize = self.by_room.values().map(HashMap::len).sum();
+            let listed: usize = self.by_room.values().map(BTreeMap::len).sum();
             let asked: usize = self.iter().map(|subscriber| subscriber.interest.rooms().len()).sum();
             assert_eq!(listed, asked, "no room lists a reader that is gone");
-            assert!(self.by_user.values().all(|listeners| !listeners.is_empty()), "no empty lists remain");
+            let lists = self.by_user.values().chain(self.followers.values());
+            assert!(lists.into_iter().all(|listeners| !listeners.is_empty()), "no empty lists remain");
+            let followed = |subscriber: &Subscriber| match &subscriber.following {
+                Following::All { .. } => 1,
+                Following::Rooms(followed) => followed.rooms().len(),
+            };
+            let listed: usize = self.followers.values().map(BTreeMap::len).sum();
+            let following: usize = self.iter().map(followed).sum();
+            assert_eq!(listed + self.followers_of_all.len(), following, "followers are listed once for each room");
         }
     }
 }

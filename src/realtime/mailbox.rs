@@ -1,5 +1,8 @@
 //! The queue of frames for one reader. The hub pushes into it and never waits for the reader.
 //!
+//! Counts and heads of rooms are *asides*: sent behind the events, the newest of each room only, and without waking the
+//! reader for them (see [`Mailbox::ring`]).
+//!
 //! A mailbox is bounded. When it is full, the reader is *behind*: the queue is dropped, but the position from which to
 //! read its events again is kept, so nothing is lost. A reader who is behind gets no frames until it has caught up by
 //! reading the log. So a slow reader costs no more than its mailbox's capacity, and delays nobody.
@@ -9,9 +12,9 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::frame::ByeReason;
+use super::frame::{self, ByeReason};
 use super::sample::Sample;
-use crate::id::Pos;
+use crate::id::{Pos, RoomId};
 
 /// Maximum number of frames in a mailbox. At 300 bytes a frame, enough for a burst of a second in a busy room; a
 /// reader whose socket is slower than that is better served by reading the ring at its own pace.
@@ -29,6 +32,15 @@ pub enum Next {
     Bye(ByeReason),
 }
 
+/// Kind and room of an aside. A newer one replaces an earlier one that has not been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// The online counts of a room that the reader reads, as a frame.
+    Presence(RoomId),
+    /// The summary of a room of the reader's list, as one item of a `lobby` frame.
+    Lobby(RoomId),
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Mailbox(
@@ -41,10 +53,14 @@ pub struct Mailbox(
 struct Queue {
     frames: Vec<Bytes>,
     bytes: usize,
-    /// Position of the first event among the frames; `None` while only counts and heartbeats are queued.
+    /// Position of the first event among the frames; `None` while only heartbeats are queued.
     first: Option<Pos>,
     /// Times one of the frames.
     sample: Option<Box<Sample>>,
+    /// Oldest first; at most one for each room that the reader reads or follows.
+    asides: Vec<(Aside, Bytes)>,
+    /// True while somebody is going to [ring](Mailbox::ring) for the asides.
+    is_bell_queued: bool,
     /// Position after which a reader who is not live must continue reading; `None` if it is live.
     behind: Option<Pos>,
     /// Reason to end the stream, set once. Frames queued before it are still delivered.
@@ -64,6 +80,8 @@ impl Mailbox {
             bytes: 0,
             first: None,
             sample: None,
+            asides: Vec::new(),
+            is_bell_queued: false,
             behind: Some(from),
             bye: None,
             waker: None,
@@ -90,7 +108,7 @@ impl Mailbox {
                 queue.wake();
                 return;
             }
-            // Only counts and heartbeats were queued: the newest replaces them all.
+            // Only heartbeats were queued: the newest replaces them all.
         }
         queue.first = first;
         queue.bytes += frame.len();
@@ -100,6 +118,34 @@ impl Mailbox {
             queue.sample.get_or_insert(sample);
         }
         queue.wake();
+    }
+
+    /// Queues an aside, to be sent with the next frames or when somebody [rings](Self::ring). Returns true if
+    /// `is_rung_for` and nobody is going to ring yet.
+    ///
+    /// Presence of a reader who is behind is left out: it receives the current counts when it is live. Summaries are
+    /// kept until then, because nothing would repeat them.
+    #[must_use]
+    pub fn lay_aside(&self, aside: Aside, bytes: Bytes, is_rung_for: bool) -> bool {
+        let mut queue = self.lock();
+        let is_late = queue.behind.is_some() && matches!(aside, Aside::Presence(_));
+        if is_late || queue.bye.is_some() {
+            return false;
+        }
+        match queue.asides.iter_mut().find(|(queued, _)| *queued == aside) {
+            Some((_, queued)) => *queued = bytes,
+            None => queue.asides.push((aside, bytes)),
+        }
+        is_rung_for && !std::mem::replace(&mut queue.is_bell_queued, true)
+    }
+
+    /// Wakes the reader for its asides, unless they have been sent meanwhile.
+    pub fn ring(&self) {
+        let mut queue = self.lock();
+        queue.is_bell_queued = false;
+        if !queue.asides.is_empty() && queue.behind.is_none() {
+            queue.wake();
+        }
     }
 
     /// Ends the stream after the frames that are already queued.
@@ -129,13 +175,17 @@ impl Mailbox {
     /// Makes the reader live: it has read the log up to the newest event, and new events are queued from here on. The
     /// caller holds the feed's lock, so no event is missed in between.
     pub fn go_live(&self) {
-        self.lock().behind = None;
+        let mut queue = self.lock();
+        queue.behind = None;
+        // The reader receives the current counts, and these are older.
+        queue.asides.retain(|(aside, _)| !matches!(aside, Aside::Presence(_)));
     }
 
     /// Discards the queue: the reader receives `reset` and continues after `from`.
     pub fn restart(&self, from: Pos, reset: Bytes) {
         let mut queue = self.lock();
         queue.clear();
+        queue.asides = Vec::new();
         queue.frames.push(reset);
         queue.behind = Some(from);
         queue.wake();
@@ -151,8 +201,11 @@ impl Mailbox {
         let mut queue = self.lock();
         if !queue.frames.is_empty() {
             // The buffer is given away with the frames, so that an idle reader keeps no memory.
-            let (frames, sample) = (std::mem::take(&mut queue.frames), queue.sample.take());
+            let (mut frames, sample) = (std::mem::take(&mut queue.frames), queue.sample.take());
             queue.clear();
+            if queue.behind.is_none() {
+                queue.take_asides(&mut frames);
+            }
             return Poll::Ready(Next::Frames(frames, sample));
         }
         if let Some(reason) = queue.bye {
@@ -160,6 +213,11 @@ impl Mailbox {
         }
         if let Some(from) = queue.behind {
             return Poll::Ready(Next::Behind(from));
+        }
+        if !queue.asides.is_empty() {
+            let mut frames = Vec::new();
+            queue.take_asides(&mut frames);
+            return Poll::Ready(Next::Frames(frames, None));
         }
         queue.wait(context);
         Poll::Pending
@@ -188,6 +246,18 @@ impl Queue {
         self.sample = None;
     }
 
+    /// Appends the asides as frames.
+    fn take_asides(&mut self, frames: &mut Vec<Bytes>) {
+        let mut rooms = Vec::new();
+        for (aside, bytes) in std::mem::take(&mut self.asides) {
+            match aside {
+                Aside::Presence(_) => frames.push(bytes),
+                Aside::Lobby(_) => rooms.push(bytes),
+            }
+        }
+        frame::push_lobby(&rooms, frames);
+    }
+
     fn wait(&mut self, context: &Context<'_>) {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
             self.waker = Some(context.waker().clone());
@@ -205,101 +275,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
-    use super::*;
-
-    fn leave(mailbox: &Mailbox, pos: Option<i64>, frame: &'static str) {
-        mailbox.push(pos.map(Pos), Bytes::from_static(frame.as_bytes()), None);
-    }
-
-    /// Waker that counts how often it is woken.
-    #[derive(Default)]
-    struct Bell(AtomicUsize);
-
-    impl Wake for Bell {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn next(mailbox: &Mailbox) -> Option<Next> {
-        match mailbox.poll_next(&Context::from_waker(Waker::noop())) {
-            Poll::Ready(next) => Some(next),
-            Poll::Pending => None,
-        }
-    }
-
-    fn live() -> Mailbox {
-        let mailbox = Mailbox::behind(Pos(0));
-        mailbox.go_live();
-        mailbox
-    }
-
-    #[test]
-    fn frames_are_returned_in_order_and_once() {
-        let mailbox = live();
-        leave(&mailbox, Some(3), "three");
-        leave(&mailbox, None, "heartbeat");
-        let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("two frames wait") };
-        assert_eq!(frames, ["three", "heartbeat"]);
-        assert!(next(&mailbox).is_none());
-    }
-
-    #[test]
-    fn only_close_and_restart_interrupt_a_read_of_the_log() {
-        let (bell, from) = (Arc::<Bell>::default(), Pos(3));
-        let waker = Waker::from(Arc::clone(&bell));
-        let context = Context::from_waker(&waker);
-        let ends: [fn(&Mailbox); 2] = [
-            |mailbox| mailbox.close(ByeReason::Revoked),
-            |mailbox| mailbox.restart(Pos(9), Bytes::from_static(b"reset")),
-        ];
-        for (rung, end) in (1..).zip(ends) {
-            let mailbox = Mailbox::behind(from);
-            assert!(mailbox.poll_called_off(&context, from).is_pending());
-            leave(&mailbox, Some(4), "event");
-            assert!(mailbox.poll_called_off(&context, from).is_pending(), "the log has what comes");
-            end(&mailbox);
-            assert_eq!(bell.0.load(Ordering::Relaxed), rung, "it is woken");
-            assert!(mailbox.poll_called_off(&context, from).is_ready());
-        }
-    }
-
-    #[test]
-    fn a_full_mailbox_drops_its_queue_and_keeps_the_position() {
-        let mailbox = live();
-        leave(&mailbox, None, "heartbeat");
-        for pos in 10..=10 + i64::try_from(MOST_FRAMES).unwrap() {
-            leave(&mailbox, Some(pos), "event");
-        }
-        assert!(matches!(next(&mailbox), Some(Next::Behind(Pos(9)))));
-        leave(&mailbox, Some(5000), "event");
-        assert!(matches!(next(&mailbox), Some(Next::Behind(Pos(9)))), "it finds the rest in the log");
-    }
-
-    #[test]
-    fn counts_alone_never_put_a_reader_behind() {
-        let mailbox = live();
-        for _ in 0..=MOST_FRAMES {
-            leave(&mailbox, None, "presence");
-        }
-        assert_eq!(mailbox.behind_from(), None);
-        let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("the newest waits") };
-        assert_eq!(frames, ["presence"]);
-    }
-
-    #[test]
-    fn bye_follows_queued_frames_and_stops_later_ones() {
-        let mailbox = live();
-        leave(&mailbox, Some(1), "one");
-        mailbox.close(ByeReason::Revoked);
-        leave(&mailbox, Some(2), "two");
-        let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("one frame waits") };
-        assert_eq!(frames, ["one"]);
-        assert!(matches!(next(&mailbox), Some(Next::Bye(ByeReason::Revoked))));
-    }
-}
+mod tests;

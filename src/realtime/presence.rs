@@ -3,10 +3,11 @@
 //! Streams on this instance join and leave rooms; the other instances report theirs. A report is a lease: it counts for
 //! as long as its instance keeps sending, so the readers of a killed instance are removed when the lease expires.
 //!
-//! Pure: the time is an argument. Changed counts are sent at most once in [`ROOM_PACE`] to a room's readers and once in
-//! [`LOBBY_PACE`] to everybody else, so the cost does not grow with rooms x readers. Presence never decides a right.
+//! Pure: the time is an argument. Changed counts are sent at most once in [`ROOM_PACE`] to a room's readers; the
+//! [`lobby`](super::lobby) tells everybody else. Presence never decides a right.
 
 mod attendance;
+mod pages;
 mod report;
 
 use std::collections::{HashMap, HashSet};
@@ -14,14 +15,13 @@ use std::time::{Duration, Instant};
 
 use self::attendance::Attendance;
 pub use self::attendance::Who;
+pub use self::pages::{Page, PageKey, Pages, Place};
 pub use self::report::{Report, RoomReport};
 use crate::event::Online;
 use crate::id::{InstanceId, RoomId, UserId};
 
 /// Minimum interval between updates of a room's count to its readers.
 pub const ROOM_PACE: Duration = Duration::from_secs(1);
-/// Minimum interval between updates of the other rooms' counts to the lobby.
-pub const LOBBY_PACE: Duration = Duration::from_secs(5);
 /// Time for which a leaver still counts, so that a reload or a change of instance does not change the count.
 pub const LEAVE_GRACE: Duration = Duration::from_secs(3);
 
@@ -53,9 +53,8 @@ pub struct Presence {
     rooms: HashMap<RoomId, Attendance>,
     /// Rooms whose readers may need an update, or with leavers in their grace period.
     unsettled: HashSet<RoomId>,
-    /// Rooms whose counts changed since the last update to the lobby.
-    for_lobby: HashSet<RoomId>,
-    lobby_at: Option<Instant>,
+    /// Rooms whose counts changed since the lobby asked for them.
+    changed: HashSet<RoomId>,
     /// Rooms that changed on this instance since the last report.
     to_report: HashSet<RoomId>,
     reports: u64,
@@ -82,13 +81,6 @@ impl Presence {
         self.check();
     }
 
-    /// Includes the room's counts in the next update to the lobby, changed or not.
-    pub fn tell_again(&mut self, room: RoomId) {
-        if self.rooms.contains_key(&room) {
-            self.for_lobby.insert(room);
-        }
-    }
-
     /// Returns the number of rooms with somebody present.
     pub fn rooms_with_readers(&self) -> usize {
         self.rooms.values().filter(|attendance| attendance.online() != Online::default()).count()
@@ -105,6 +97,22 @@ impl Presence {
         attendance.leave(who, now + LEAVE_GRACE);
         self.unsettled.insert(room);
         self.check();
+    }
+
+    /// Leaves a room at once.
+    pub fn depart(&mut self, room: RoomId, who: Who) {
+        self.rooms.get_mut(&room).expect("who leaves a room has joined it").remove(who);
+        self.to_report.insert(room);
+        self.touch(room);
+        self.check();
+    }
+
+    /// Ends the grace period of one who left the room. Does nothing if it is over, or if another took the place.
+    pub fn end_grace(&mut self, room: RoomId, who: Who) {
+        let Some(attendance) = self.rooms.get_mut(&room) else { return };
+        if attendance.take_back(who) {
+            self.depart(room, who);
+        }
     }
 
     /// Returns the counts to send to each room's readers now.
@@ -128,7 +136,7 @@ impl Presence {
                 settled.push(room);
             }
         }
-        self.for_lobby.extend(&changed);
+        self.changed.extend(&changed);
         self.to_report.extend(&changed);
         for room in settled {
             self.unsettled.remove(&room);
@@ -178,7 +186,7 @@ impl Presence {
         }
         self.reports += 1;
         self.reported_at = Some(now);
-        Report { number: self.reports, is_full, rooms }
+        Report { number: self.reports, is_full, rooms, pages: Vec::new() }
     }
 
     /// Applies another instance's report. Returns false if an earlier one was missed: a full report must be requested.
@@ -222,7 +230,7 @@ impl Presence {
                 elsewhere.rooms.remove(&room);
             }
             self.unsettled.insert(room);
-            self.for_lobby.insert(room);
+            self.changed.insert(room);
         }
         self.check();
         true
@@ -261,20 +269,14 @@ impl Presence {
         self.departed.retain(|_, (_, left_at)| now < *left_at + REMEMBER);
     }
 
-    /// Returns the changed counts for the lobby if an update is due; sorted by room.
-    pub fn due_to_lobby(&mut self, now: Instant) -> Vec<(RoomId, Online)> {
-        if self.for_lobby.is_empty() || self.lobby_at.is_some_and(|at| now < at + LOBBY_PACE) {
-            return Vec::new();
-        }
-        self.lobby_at = Some(now);
-        let mut changed: Vec<_> = self.for_lobby.drain().collect();
-        changed.sort_unstable();
-        changed.into_iter().map(|room| (room, self.online(room))).collect()
+    /// Returns the rooms whose counts may have changed since the last call.
+    pub fn take_changed(&mut self) -> Vec<RoomId> {
+        self.changed.drain().collect()
     }
 
     fn touch(&mut self, room: RoomId) {
         self.unsettled.insert(room);
-        self.for_lobby.insert(room);
+        self.changed.insert(room);
     }
 
     /// Checks invariants after every mutation; only in debug builds.

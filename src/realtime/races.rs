@@ -21,12 +21,13 @@
 //! | a right ends while frames wait, or while a replay runs | `Revoke` |
 //! | a body is deleted while it may be replayed | `Delete` |
 
+mod commits;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
@@ -34,12 +35,12 @@ use super::directory::{Directory, RoomState};
 use super::feed::{Ask, Feed, Pull};
 use super::gate::{Gate, HOLD, Want};
 use super::hub::SubscriberId;
+use super::lobby::HEAD_PACE;
 use super::mailbox::{Mailbox, Next};
 use super::replay::{self, ReplayFilter, Share, Stretch};
 use super::topic::Interest;
-use crate::event::{Audience, Author, DirectMessage, Effect, Event, Message};
-use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, SessionId, UserId};
-use crate::store::events;
+use crate::event::{Effect, Event};
+use crate::id::{MessageId, Pos, RoomId, Seq, SessionId, UserId};
 
 const EPOCH: &str = "e";
 /// A few entries, so that a replay often begins before them.
@@ -47,6 +48,8 @@ const RING_BYTES: usize = 3_000;
 /// Rooms 0 and 1; readers 0 to 2, of whom 0 is a guest.
 const ROOMS: u8 = 2;
 const READERS: usize = 3;
+/// Follows room 0 without reading it.
+const FOLLOWER: usize = 2;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -103,6 +106,14 @@ fn message_id(pos: i64) -> MessageId {
     MessageId(Uuid::from_u128(u128::from(pos.unsigned_abs())))
 }
 
+fn interest_of(reader: usize) -> Interest {
+    match reader {
+        0 => Interest::new(vec![room(0)], None),
+        1 => Interest::new(vec![room(0), room(1)], Some(user(1))),
+        _ => Interest::new(vec![room(1)], Some(user(reader))),
+    }
+}
+
 /// A reader's client-side state.
 #[derive(Default)]
 struct Reader {
@@ -115,6 +126,8 @@ struct Reader {
     connection: Option<Connection>,
     /// The position at which its session ended.
     revoked_at: Option<i64>,
+    /// Newest message of room 0 as the lobby told it to the reader who follows that room.
+    followed_head: i64,
 }
 
 struct Connection {
@@ -173,62 +186,13 @@ impl Simulation {
         }
     }
 
-    fn commit(&mut self, kind: Kind) {
-        let pos = Pos(i64::try_from(self.log.len()).unwrap() + 1);
-        let at = OffsetDateTime::UNIX_EPOCH;
-        let event = match kind {
-            Kind::Message(in_room) => events::messages::posted(&Message {
-                id: message_id(pos.0),
-                room_id: room(in_room),
-                pos,
-                seq: Seq(pos.0),
-                client_id: ClientId(Uuid::nil()),
-                author: Author { id: user(9), username: "ali".into() },
-                body: Some(format!("body {}", pos.0).into()),
-                created_at: OffsetDateTime::UNIX_EPOCH,
-                edited_at: None,
-                deleted_at: None,
-            }),
-            Kind::Direct { to } => events::direct_messages::posted(&DirectMessage {
-                id: message_id(pos.0),
-                pos,
-                client_id: ClientId(Uuid::nil()),
-                sender: Author { id: user(9), username: "admin".into() },
-                recipient: Author { id: user(to), username: "reader".into() },
-                body: "psst".into(),
-                created_at: OffsetDateTime::UNIX_EPOCH,
-            }),
-            Kind::Delete(nth) => {
-                let alive = |event: &&Event| event.message.is_some() && message_of(event).body.is_some();
-                let candidates: Vec<_> = self.log.iter().filter(alive).map(|event| event.pos).collect();
-                let Some(nth) = nth.checked_rem(candidates.len()) else { return };
-                let place = usize::try_from(candidates[nth].0 - 1).unwrap();
-                let mut message = message_of(&self.log[place]);
-                (message.body, message.deleted_at) = (None, Some(at));
-                self.log[place] = events::messages::posted(&message);
-                let gone =
-                    Event::silent(pos, at, "message.deleted").told_to(Audience::Room(message.room_id), &message.seq);
-                gone.with_effect(Effect::BodyDeleted { message: message.id })
-            }
-            Kind::Revoke(reader) => {
-                if self.readers[reader].revoked_at.is_some() {
-                    return;
-                }
-                self.readers[reader].revoked_at = Some(pos.0);
-                let effect = Effect::SessionsEnded { user: user(reader), sessions: vec![session(reader)], all: None };
-                Event::silent(pos, at, "sessions.ended").with_effect(effect)
-            }
-        };
-        self.log.push(event.clone());
-        self.news.push(event);
-    }
-
     fn read_log(&self, after: Pos, upto: Pos) -> Vec<Event> {
         self.log.iter().filter(|event| event.pos > after && event.pos <= upto).cloned().collect()
     }
 
     fn apply(&mut self) {
         self.feed.apply(std::iter::from_fn(|| self.gate.pop(self.now)));
+        while self.feed.tell(self.now, true).1 {}
     }
 
     fn catch_up(&mut self) {
@@ -266,17 +230,16 @@ impl Simulation {
             self.catch_up();
         }
         let reader = &mut self.readers[n];
-        let interest = match n {
-            0 => Interest::new(vec![room(0)], None),
-            1 => Interest::new(vec![room(0), room(1)], Some(user(1))),
-            _ => Interest::new(vec![room(1)], Some(user(n))),
-        };
+        let interest = interest_of(n);
         let cursor = reader.cursor.map(|pos| Cursor { epoch: EPOCH.into(), pos: Pos(pos) });
         let session = (n > 0).then(|| session(n).into());
-        let start = self.feed.subscribe(Ask { interest: interest.clone(), session, cursor, share: Share::default() });
+        let follow = (n == FOLLOWER).then(|| vec![room(0)]);
+        let ask = Ask { interest: interest.clone(), session, cursor, share: Share::default(), follow, page: None };
+        let start = self.feed.subscribe(ask);
         assert_eq!(start.reset, None, "every cursor here is a good one");
         reader.began.get_or_insert(start.cursor.pos.0);
         reader.cursor = Some(start.cursor.pos.0);
+        reader.followed_head = start.followed.iter().flatten().map(|head| head.head_seq.0).sum();
         let filter = ReplayFilter { interest, missing: start.missing.into(), registered_at: start.registered_at };
         reader.connection = Some(Connection { id: start.id, mailbox: start.mailbox, filter, reading: None });
     }
@@ -319,6 +282,13 @@ impl Simulation {
         // Consecutive events may arrive as one frame.
         let text: String = frames.iter().map(|frame| std::str::from_utf8(frame).unwrap()).collect();
         for text in text.split_terminator("\n\n") {
+            if n == FOLLOWER
+                && let Some((_, head)) = text.split_once("\"head_seq\":")
+            {
+                let head = head.split(',').next().and_then(|head| head.parse().ok()).unwrap();
+                assert!(head >= reader.followed_head, "heads never go back");
+                reader.followed_head = head;
+            }
             let Some(id) = text.lines().find_map(|line| line.strip_prefix("id: e.")) else { continue };
             let pos: i64 = id.parse().unwrap();
             reader.cursor = Some(pos);
@@ -350,17 +320,23 @@ impl Simulation {
             for _ in 0..2_000 {
                 self.read(n);
             }
+            // Heads that the lobby held back are due after its pause.
+            self.now += HEAD_PACE;
+            self.apply();
+            for _ in 0..4 {
+                self.read(n);
+            }
             let reader = &self.readers[n];
             let began = reader.began.expect("everybody connected");
-            let interest = match n {
-                0 => Interest::new(vec![room(0)], None),
-                1 => Interest::new(vec![room(0), room(1)], Some(user(1))),
-                _ => Interest::new(vec![room(1)], Some(user(n))),
-            };
+            let interest = interest_of(n);
             let audible = |event: &&Event| event.pos.0 > began && interest.hears(event.audience);
             let all: Vec<_> = self.log.iter().filter(audible).map(|event| event.pos.0).collect();
             match reader.revoked_at {
-                None => assert_eq!(reader.heard, all, "reader {n} hears everything once, in order"),
+                None => {
+                    assert_eq!(reader.heard, all, "reader {n} hears everything once, in order");
+                    let head = self.feed.directory.rooms[&room(0)].head_seq.0;
+                    assert!(n != FOLLOWER || reader.followed_head == head, "the last head arrives");
+                }
                 Some(revoked_at) => {
                     assert!(all.starts_with(&reader.heard), "reader {n} hears no gap before its right ends");
                     assert!(reader.heard.iter().all(|pos| *pos < revoked_at), "and nothing after");
@@ -368,10 +344,6 @@ impl Simulation {
             }
         }
     }
-}
-
-fn message_of(event: &Event) -> Message {
-    serde_json::from_str(event.told.as_ref().expect("a post is told").data.get()).expect("a message")
 }
 
 fn session(n: usize) -> SessionId {

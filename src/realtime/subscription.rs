@@ -45,6 +45,7 @@ pub struct Subscription {
     pub cursor: Cursor,
     pub rooms: Vec<RoomHead>,
     pub missing: Arc<[RoomId]>,
+    pub followed: Option<Vec<RoomHead>>,
 }
 
 /// Counts the events that a reader has missed. Kept between calls of [`Subscription::next`], which may be cancelled.
@@ -78,6 +79,7 @@ impl Realtime {
             cursor: start.cursor,
             rooms: start.rooms,
             missing,
+            followed: start.followed,
         };
         match (start.reset, replay_limit) {
             (Some(reason), _) => {
@@ -107,7 +109,7 @@ impl Realtime {
 
     /// Queues a heartbeat for this reader, after all its earlier events.
     pub fn beat(&self, subscription: &Subscription) {
-        self.shared.feed().beat(&subscription.mailbox);
+        self.shared.feed().beat(subscription.id, &subscription.mailbox);
     }
 }
 
@@ -268,6 +270,8 @@ mod tests {
             session: Some(session.into()),
             cursor: Some(Cursor { epoch: "e".into(), pos: Pos(1) }),
             share: Share::default(),
+            follow: None,
+            page: None,
         };
         let subscription = realtime.subscribe(ask, None).await;
         let next = tokio::spawn(async move { subscription.next().await });

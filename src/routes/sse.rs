@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use rand::Rng as _;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use utoipa::IntoParams;
 
 use crate::App;
@@ -18,11 +18,14 @@ use crate::limits::Address;
 use crate::realtime::cursor::Cursor;
 use crate::realtime::feed::Ask;
 use crate::realtime::frame::Hello;
+use crate::realtime::presence::Page;
 use crate::realtime::topic::Interest;
 use crate::stream::{OpenStream, RETRY_MS, Stream};
 
 /// Maximum number of rooms per stream.
 const MOST_ROOMS: usize = 100;
+/// Maximum number of followed rooms per stream: more than a list shows at once.
+const MOST_FOLLOWED: usize = 200;
 /// Header in which a reconnecting browser sends its last position.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -52,6 +55,44 @@ pub struct StreamQuery {
     #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, minimum = 0)]
     replay_limit: Option<u32>,
+    /// A room whose summary the client shows in a list: `lobby` events tell its newest `seq` and its online counts. Repeat
+    /// the parameter for more, at most 200; an empty one follows none. Without the parameter, `lobby` events are about all
+    /// rooms, as far as a limit of bytes allows. Rooms that are requested by `room` too are left out.
+    #[serde(default)]
+    #[param(value_type = Vec<uuid::Uuid>, style = Form, explode = true, max_items = 200, required = false)]
+    follow: Vec<FollowedRoom>,
+    /// A random id of the browser window or program. Its next stream takes the place of the earlier one in the online
+    /// counts at once: who moves from room to room is counted in one. Works for one user, or one address of guests.
+    #[serde(default, deserialize_with = "not_empty")]
+    #[param(required = false, value_type = Option<String>, max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")]
+    client: Option<ClientName>,
+}
+
+/// A value of `follow`; `None` if it is empty.
+struct FollowedRoom(Option<RoomId>);
+
+impl<'de> Deserialize<'de> for FollowedRoom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|room| Self(Some(room))).map_err(de::Error::custom)
+    }
+}
+
+/// A value of `client`.
+struct ClientName(String);
+
+impl<'de> Deserialize<'de> for ClientName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !(1..=64).contains(&text.len()) || !text.bytes().all(is_allowed) {
+            return Err(de::Error::custom("1 to 64 letters, digits, dashes or underscores were expected"));
+        }
+        Ok(Self(text))
+    }
 }
 
 /// Receive the events of rooms, of the lobby and, with a token, of the caller's own direct messages.
@@ -84,6 +125,9 @@ pub async fn open_stream(
     if query.room.len() > MOST_ROOMS {
         return Err(Error::Malformed(format!("A stream carries at most {MOST_ROOMS} rooms.")));
     }
+    if query.follow.len() > MOST_FOLLOWED {
+        return Err(Error::Malformed(format!("A stream follows at most {MOST_FOLLOWED} rooms.")));
+    }
     if method == Method::HEAD {
         return Ok(event_stream().into_response());
     }
@@ -99,6 +143,8 @@ pub async fn open_stream(
         session: caller.as_ref().map(|caller| caller.session),
         cursor,
         share: address.share(),
+        follow: (!query.follow.is_empty()).then(|| query.follow.iter().filter_map(|room| room.0).collect()),
+        page: query.client.map(|client| Page::new(&client.0, user, address.share())),
     };
     let limit = query.replay_limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut subscription = app.realtime.subscribe(ask, limit).await;
@@ -106,6 +152,7 @@ pub async fn open_stream(
         cursor: subscription.cursor.clone(),
         rooms: std::mem::take(&mut subscription.rooms),
         missing: subscription.missing.to_vec(),
+        followed: subscription.followed.take(),
         user: caller.map(|Caller { id, username, role, .. }| User { id, username, role }),
         heartbeat_secs: app.config.heartbeat.as_secs(),
         expires_at,

@@ -11,7 +11,7 @@ use reqwest::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::actors::{Answer, Chat, Heard};
+use crate::actors::{Answer, Chat};
 
 #[tokio::test]
 async fn hello_comes_first_with_the_position_of_the_stream() {
@@ -107,24 +107,6 @@ async fn counts_of_requested_rooms_are_sent_once_and_then_on_change() {
     let _newcomer = chat.user("carol").await.listen(&room).await;
     let counts = third.next().await;
     assert_eq!(counts.data, json!({"room_id": room.id, "users": 3, "guests": 1}));
-}
-
-#[tokio::test]
-async fn the_lobby_summarises_counts_of_other_rooms() {
-    let chat = Chat::start().await;
-    let (near, far) = (chat.room("near").await, chat.room("far").await);
-    let mut stream = chat.guest().listen(&near).await;
-    let _there = chat.user("bob").await.listen(&far).await;
-    let lobby: Heard = loop {
-        let heard = stream.next().await;
-        if heard.name == "lobby" {
-            break heard;
-        }
-        assert_eq!(heard.name, "presence");
-        assert_eq!(heard.data["room_id"], near.id.to_string(), "counts of other rooms arrive in the lobby's summary");
-    };
-    assert_eq!(lobby.id, None);
-    assert_eq!(lobby.data, json!({"rooms": [{"id": far.id, "users": 1, "guests": 0}]}));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod conversation;
 mod endings;
 mod erasure;
 mod faults;
+mod following;
 mod hearing;
 mod hosted;
 mod inputs;

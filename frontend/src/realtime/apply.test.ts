@@ -196,8 +196,8 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
   },
   lobby() {
     const counts = [
-      { id: "room-2", users: 1, guests: 0 },
-      { id: "unknown", users: 9, guests: 9 },
+      { id: "room-2", head_seq: 4, users: 1, guests: 0 },
+      { id: "unknown", head_seq: 9, users: 9, guests: 9 },
     ];
     const state = having(anEvent("lobby", { rooms: counts }));
     expect(state.rooms?.["room-2"]?.online).toEqual({ users: 1, guests: 0 });

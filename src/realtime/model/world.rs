@@ -236,7 +236,8 @@ impl World {
     fn connect(&mut self, client: usize, instance: usize) {
         let it = &mut self.clients[client];
         let cursor = it.cursor.map(|pos| Cursor { epoch: "e".into(), pos: Pos(pos) });
-        let ask = Ask { interest: interest(), session: None, cursor, share: Share::default() };
+        let ask =
+            Ask { interest: interest(), session: None, cursor, share: Share::default(), follow: None, page: None };
         let start = self.instances[instance].feed.subscribe(ask);
         assert_eq!(start.reset, None, "every cursor here is a good one");
         it.began.get_or_insert(start.cursor.pos.0);

@@ -100,7 +100,7 @@ impl Attendance {
         }
     }
 
-    fn remove(&mut self, who: Who) {
+    pub(super) fn remove(&mut self, who: Who) {
         match who {
             Who::Guest => self.guests -= 1,
             Who::User(user) => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pages::PageKey;
 use crate::id::{RoomId, UserId};
 
 /// Presence on one instance: everyone there, or the changes since its previous report.
@@ -12,6 +13,9 @@ pub struct Report {
     /// True if this lists everyone present; false if it lists changes since the previous report.
     pub is_full: bool,
     pub rooms: Vec<RoomReport>,
+    /// Pages that opened a stream on the instance since its previous report: they are no longer where they were before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<PageKey>,
 }
 
 /// Presence in one room.

@@ -77,17 +77,16 @@ fn a_reload_does_not_change_the_count() {
 }
 
 #[test]
-fn room_readers_are_updated_once_a_second_and_the_lobby_once_in_five() {
+fn room_readers_are_updated_once_a_second() {
     let now = Instant::now();
     let mut presence = Presence::default();
-    let (mut to_readers, mut to_lobby) = (0, 0);
+    let mut to_readers = 0;
     for tick in 0..100_u32 {
         presence.join(room(1), user(tick.into()));
         let now = now + Duration::from_millis(100) * tick;
         to_readers += presence.due_to_readers(now).len();
-        to_lobby += presence.due_to_lobby(now).len();
     }
-    assert_eq!((to_readers, to_lobby), (10, 2));
+    assert_eq!(to_readers, 10);
 }
 
 fn instance(n: u128) -> InstanceId {
@@ -192,7 +191,6 @@ proptest! {
             }
             now += Duration::from_millis(300);
             presence.due_to_readers(now);
-            presence.due_to_lobby(now);
         }
         presence.due_to_readers(now + LEAVE_GRACE);
         for at in (0..3).map(room) {

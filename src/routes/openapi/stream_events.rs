@@ -26,7 +26,8 @@ enum StreamEvent {
     /// The online counts of a room that the stream carries.
     #[serde(rename = "presence")]
     Presence { data: PresenceData },
-    /// Online counts that changed in rooms that the stream does not carry.
+    /// Rooms that the stream does not carry and of which something changed: a new message (at once, or once a second in a
+    /// busy room), or the online counts (every 15 seconds or less often). With `follow` only followed rooms.
     #[serde(rename = "lobby")]
     Lobby { data: LobbyData },
     /// The stream has passed this position; no further events up to there.
@@ -60,6 +61,9 @@ struct HelloData {
     rooms: Vec<RoomHead>,
     /// Requested rooms that are unknown or archived.
     missing: Vec<Uuid>,
+    /// With `follow`: the followed rooms. Unknown and archived ones are not followed.
+    #[schema(required = false)]
+    followed: Option<Vec<RoomHead>>,
     #[schema(required = true)]
     user: Option<User>,
     heartbeat_secs: u64,
@@ -94,6 +98,8 @@ struct LobbyData {
 #[expect(dead_code, reason = "only its schema is used")]
 struct LobbyRoom {
     id: Uuid,
+    /// `seq` of the newest message.
+    head_seq: i64,
     users: u32,
     guests: u32,
 }

@@ -206,6 +206,10 @@ export type HelloData = {
      * Time at which the access token expires; `null` for guests.
      */
     expires_at: string | null;
+    /**
+     * With `follow`: the followed rooms. Unknown and archived ones are not followed.
+     */
+    followed?: Array<RoomHead> | null;
     heartbeat_secs: number;
     /**
      * Requested rooms that are unknown or archived.
@@ -287,7 +291,8 @@ export type LobbyData = {
 };
 
 /**
- * Online counts that changed in rooms that the stream does not carry.
+ * Rooms that the stream does not carry and of which something changed: a new message (at once, or once a second in a
+ * busy room), or the online counts (every 15 seconds or less often). With `follow` only followed rooms.
  */
 export type LobbyEvent = {
     data: LobbyData;
@@ -296,6 +301,10 @@ export type LobbyEvent = {
 
 export type LobbyRoom = {
     guests: number;
+    /**
+     * `seq` of the newest message.
+     */
+    head_seq: number;
     id: string;
     users: number;
 };
@@ -2530,6 +2539,17 @@ export type OpenStreamData = {
          * If more events than this were missed, the stream sends `reset` instead of a replay.
          */
         replay_limit?: number;
+        /**
+         * A room whose summary the client shows in a list: `lobby` events tell its newest `seq` and its online counts. Repeat
+         * the parameter for more, at most 200; an empty one follows none. Without the parameter, `lobby` events are about all
+         * rooms, as far as a limit of bytes allows. Rooms that are requested by `room` too are left out.
+         */
+        follow?: Array<string>;
+        /**
+         * A random id of the browser window or program. Its next stream takes the place of the earlier one in the online
+         * counts at once: who moves from room to room is counted in one. Works for one user, or one address of guests.
+         */
+        client?: string;
     };
     url: '/sse';
 };
