@@ -69,6 +69,7 @@ test("an admin's session by keyboard alone", async ({ api, person }) => {
 
   // Editing and deleting the last message.
   await press(admin, "ArrowUp");
+  await expect(page.getByRole("textbox", { name: "Edit message" })).toBeFocused();
   await page.keyboard.type(", edited");
   await press(admin, "Enter");
   await admin.sees("letters, edited");
@@ -103,6 +104,7 @@ test("an admin's session by keyboard alone", async ({ api, person }) => {
   // A person, to whom a private message is written.
   await jumps(admin, author.username, author.username);
   await expect(page.getByRole("heading", { name: author.username, level: 1 })).toBeVisible();
+  await expect(admin.field).toBeFocused();
   await page.keyboard.type("hello by keyboard");
   await press(admin, "Enter");
   await admin.seesSent("hello by keyboard");

@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { listConversations, listDirectMessages } from "../../api/gen/sdk.gen";
 import type { Author } from "../../api/gen/types.gen";
@@ -43,14 +43,21 @@ async function readList(viewerId: string | undefined, before?: number): Promise<
 export function useOlderConversations() {
   const viewerId = useViewer()?.id;
   const from = useChat((state) => state.conversationsFrom);
-  const older = useMutation({ mutationFn: (before: number) => readList(viewerId, before) });
-  return {
-    hasOlder: from !== null && from > 0,
-    isLoading: older.isPending,
-    error: older.error,
-    load: () => from !== null && older.mutate(from),
-  };
+  const [isLoading, setLoading] = useState(false);
+  const [error, setError] = useState<Error | null>(null);
+
+  async function load() {
+    if (from === null || isLoading) return;
+    setLoading(true);
+    // `answer` throws errors only.
+    setError(await readList(viewerId, from).then(nothing, (failure: Error) => failure));
+    setLoading(false);
+  }
+
+  return { hasOlder: from !== null && from > 0, isLoading, error, load: () => void load() };
 }
+
+const nothing = () => null;
 
 /** Conversations, most recent first; null until the list is loaded. */
 export function useConversations(): Conversation[] | null {
