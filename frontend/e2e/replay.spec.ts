@@ -107,7 +107,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
 async function snapshot(api: Api, reader: Account, room: Room, admin: Account): Promise<ChatState> {
   const get = (path: string) => api.send("GET", path, undefined, reader);
   let state = withOpenRoom(withViewer(EMPTY_STATE, await get("/users/me")), room.id);
-  state = withRooms(state, (await get("/rooms")).rooms, 0);
+  state = withRooms(state, await get("/rooms"), 0);
   state = withNewestMessages(state, room.id, await get(`/messages?room_id=${room.id}&limit=200`));
   state = withConversations(state, (await get("/direct-messages/conversations")).conversations);
   const { messages } = await get(`/direct-messages?with=${admin.id}`);

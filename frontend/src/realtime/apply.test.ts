@@ -294,6 +294,14 @@ describe("news of rooms in the list", () => {
     expect(unread(apply(member(), post(10, ZOE)))).toBe(5);
   });
 
+  test("deleted messages do not count", () => {
+    const post = anEvent("message.posted", aMessage(10, { room_id: "room-2", author: ZOE }));
+    const deletion = anEvent("message.deleted", { id: "message-10", room_id: "room-2", seq: 10, pos: 900 });
+    const state = apply(withOpenRoom(member(), "room-2"), post);
+    expect(unread(state)).toBe(5);
+    expect(unread(apply(apply(state, deletion), deletion))).toBe(4);
+  });
+
   test("a mark that was moved here stays until the server has it", () => {
     const moved = withMark(member(), "room-2", 9);
     expect(unread(moved)).toBe(0);

@@ -121,7 +121,15 @@ export function withEdited(state: ChatState, message: TimelineMessage): ChatStat
 }
 
 export function withDeleted(state: ChatState, { id, room_id }: { id: string; room_id: string }): ChatState {
-  return withLog(state, room_id, (log) => buryMessage(log, id));
+  const message = state.logs[room_id]?.messages.find((message) => message.id === id);
+  const room = state.rooms?.[room_id];
+  const { membership } = room ?? {};
+  const next = withLog(state, room_id, (log) => buryMessage(log, id));
+  if (!room || !membership || !message || message.isDeleted) return next;
+  // An unread message that is deleted does not count any more.
+  if (message.author.id === state.viewer?.id || message.seq <= membership.read_seq) return next;
+  const unread = Math.max(0, membership.unread - 1);
+  return withRead(next, { room_id, read_seq: membership.read_seq, unread, mentions: membership.mentions });
 }
 
 /** Changes the log of a room; rooms that were never opened here have none. */
