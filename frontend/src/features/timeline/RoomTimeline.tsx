@@ -56,7 +56,8 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const [readUpTo] = useState(mark);
   const [beginsAtLine] = useState(() => at === null && opening.current === "unread");
   const [openAt] = useState(() => {
-    if (at !== null) return at;
+    // A link to a message that does not exist opens the room at its end.
+    if (at !== null) return Math.min(at, room.head_seq);
     return beginsAtLine && readUpTo !== null && readUpTo < room.head_seq ? readUpTo : null;
   });
   const log = useRoomLog(room.id, openAt);
