@@ -2,26 +2,6 @@
 
 import { expect, test } from "./person";
 
-test("a link to a message opens the room around it", async ({ api, person }) => {
-  const room = await api.room();
-  const author = await api.account();
-  for (let n = 1; n <= 140; n++) await api.post(author, room, `line ${n}`);
-  const reader = await person();
-  await reader.goesTo(`/r/${room.id}/60`);
-  await expect(reader.message("line 60")).toBeInViewport();
-  await reader.isStill();
-  const [box, log] = [await reader.message("line 60").boundingBox(), await reader.log.boundingBox()];
-  const middle = (log?.y ?? 0) + (log?.height ?? 0) / 2;
-  expect(Math.abs((box?.y ?? 0) - middle)).toBeLessThan(100);
-  await expect(reader.message("line 140")).toHaveCount(0);
-
-  // It pages both ways from there.
-  await reader.page.getByRole("button", { name: /^Jump to newest/ }).click();
-  await reader.sees("line 140");
-  const all = await reader.readsAll();
-  expect(all).toEqual(Array.from({ length: 140 }, (_, at) => `line ${at + 1}`));
-});
-
 test("a time stamp leads to its message, and its link can be copied", async ({ api, person }) => {
   const room = await api.room();
   const author = await api.account();

@@ -78,19 +78,6 @@ for (const unread of [12, 120]) {
   });
 }
 
-test("scrolling down through unread messages reads them, page by page", async ({ api, person }) => {
-  const { room, reader } = await returning(api, person, 120);
-  await entryOf(reader, room).click();
-  await expect(line(reader)).toBeInViewport();
-  await reader.log.hover();
-  await expect(async () => {
-    await reader.page.mouse.wheel(0, 300);
-    await reader.page.waitForTimeout(800);
-    await expect(entryOf(reader, room)).not.toContainText("unread", { timeout: 100 });
-  }).toPass({ timeout: 120_000 });
-  await reader.sees("line 130");
-});
-
 test("Escape marks the room as read, and Shift+Escape everything, until undone", async ({ api, person }) => {
   const { room, other, author, reader } = await returning(api, person, 60);
   await entryOf(reader, room).click();
