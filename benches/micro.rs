@@ -14,6 +14,7 @@ use gapless::realtime::backplane::seal::Seal;
 use gapless::realtime::backplane::{Bulletin, Envelope};
 use gapless::realtime::directory::{Directory, RoomState};
 use gapless::realtime::feed::{Ask, Feed, Pull};
+use gapless::realtime::format::Format;
 use gapless::realtime::frame;
 use gapless::realtime::mailbox::Mailbox;
 use gapless::realtime::presence::{Presence, Who};
@@ -56,9 +57,9 @@ fn feed(rooms: usize) -> Feed {
 }
 
 fn listen(feed: &mut Feed, n: usize) -> (Arc<Mailbox>, ReplayFilter) {
-    let interest = Interest::new(vec![room(n)], None);
+    let (interest, format) = (Interest::new(vec![room(n)], None), Format::Json);
     let (session, cursor, share, follow, page) = (None, None, Share::default(), None, None);
-    let start = feed.subscribe(Ask { interest: interest.clone(), session, cursor, share, follow, page });
+    let start = feed.subscribe(Ask { interest: interest.clone(), session, cursor, format, share, follow, page });
     let filter = ReplayFilter { interest, missing: Arc::new([]), registered_at: start.registered_at };
     (start.mailbox, filter)
 }

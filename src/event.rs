@@ -4,6 +4,8 @@
 //! nothing private to an account (password, sessions), so nothing of that can leak through them.
 //! Next: [`crate::realtime`], which delivers events to the clients that may receive them.
 
+pub mod compact;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ pub mod backplane;
 pub mod cursor;
 pub mod directory;
 pub mod feed;
+pub mod format;
 pub mod frame;
 pub mod gate;
 pub mod hub;

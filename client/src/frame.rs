@@ -1,5 +1,5 @@
 //! Event streams (WHATWG HTML, section 9.2), parsed exactly as the chat writes them: lines end with LF, each field occurs
-//! once, and each event has a name.
+//! once, and each event has a name or is in the [short form](crate::compact).
 //!
 //! Libraries for event streams behave like a browser: they reuse the last id for events without one, and ignore unknown
 //! lines. Tests must detect both, so this parser rejects anything else.
@@ -9,6 +9,7 @@ use memchr::{memchr, memmem};
 /// One event, borrowed from the bytes that were read.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
+    /// Empty for the short form of a posted message: see [`crate::compact`].
     pub event: &'a [u8],
     /// The id of this event; never that of an earlier one, which a browser would keep.
     pub id: Option<&'a [u8]>,
@@ -43,22 +44,27 @@ impl Frame<'_> {
 /// Returns the first frame of `data` and its length including the blank line; `None` if it is incomplete.
 pub fn parse(data: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Malformed> {
     let mut frame = Frame::default();
-    let mut at = 0;
+    let (mut at, mut is_spaced) = (0, true);
     while let Some(length) = memchr(b'\n', &data[at..]) {
         let line = &data[at..at + length];
         at += length + 1;
-        match line {
-            [] if frame.event.is_empty() => return Err(malformed(&data[..at])),
-            [] => {
-                frame.raw = &data[..at - 1];
-                return Ok(Some((frame, at)));
+        if line.is_empty() {
+            // Only short forms may lack a name, and the space after a colon.
+            let is_short = frame.data.starts_with(b"[");
+            if !is_short && (frame.event.is_empty() || !is_spaced) {
+                return Err(malformed(&data[..at]));
             }
-            [b'd', b'a', b't', b'a', b':', b' ', value @ ..] if frame.data.is_empty() => frame.data = value,
-            [b'i', b'd', b':', b' ', value @ ..] if frame.id.is_none() => frame.id = Some(value),
-            [b'e', b'v', b'e', b'n', b't', b':', b' ', value @ ..] if frame.event.is_empty() => frame.event = value,
-            [b'r', b'e', b't', b'r', b'y', b':', b' ', value @ ..] if frame.retry.is_none() => {
-                frame.retry = Some(value);
-            }
+            frame.raw = &data[..at - 1];
+            return Ok(Some((frame, at)));
+        }
+        let (field, value) = line.split_at(memchr(b':', line).map_or(line.len(), |colon| colon + 1));
+        is_spaced &= value.starts_with(b" ");
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"data:" if frame.data.is_empty() => frame.data = value,
+            b"id:" if frame.id.is_none() => frame.id = Some(value),
+            b"event:" if frame.event.is_empty() => frame.event = value,
+            b"retry:" if frame.retry.is_none() => frame.retry = Some(value),
             _ => return Err(malformed(&data[..at])),
         }
     }
@@ -124,6 +130,13 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = STREAM.as_bytes().chunks(1).collect();
         assert_eq!(read(&bytes).unwrap(), whole);
+    }
+
+    #[test]
+    fn short_forms_need_neither_a_name_nor_spaces() {
+        let events = read(&[b"id:e.7\ndata:[1]\n\nevent:edited\nid:e.8\ndata:[2]\n\n"]).unwrap();
+        let names: Vec<_> = events.iter().map(|event| (&*event.name, event.id.as_deref(), &*event.data)).collect();
+        assert_eq!(names, [("", Some("e.7"), "[1]"), ("edited", Some("e.8"), "[2]")]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 
 use super::cursor::Cursor;
 use super::directory::Directory;
+use super::format::{Format, Frame, Joined};
 use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::{Hub, Subscriber, SubscriberId};
 use super::lobby::Lobby;
@@ -61,6 +62,7 @@ pub struct Ask {
     pub session: Option<SessionClaim>,
     /// Last position that the reader received; `None` begins at the newest one.
     pub cursor: Option<Cursor>,
+    pub format: Format,
     /// Group under which the reader's replays are scheduled.
     pub share: Share,
     /// Rooms of whose heads and counts the lobby tells; `None` for all rooms.
@@ -121,7 +123,7 @@ pub struct Applied {
 struct Run {
     audience: Option<Audience>,
     first: Pos,
-    frames: Vec<Bytes>,
+    frames: Vec<Frame>,
     bytes: usize,
 }
 
@@ -142,7 +144,7 @@ impl Run {
             self.audience = Some(entry.audience);
             self.first = entry.pos;
         }
-        self.bytes += frame.len();
+        self.bytes += frame.bytes(Format::Json).len();
         self.frames.push(frame.clone());
     }
 
@@ -151,11 +153,7 @@ impl Run {
         let run = std::mem::take(self);
         let Some(audience) = run.audience else { return 0 };
         let count = run.frames.len();
-        let frame = match <[Bytes; 1]>::try_from(run.frames) {
-            Ok([frame]) => frame,
-            Err(frames) => frames.concat().into(),
-        };
-        hub.deliver(audience, run.first, &frame, sample) * count
+        hub.deliver(audience, run.first, &Joined::new(run.frames), sample) * count
     }
 }
 
@@ -258,7 +256,7 @@ impl Feed {
             applied.events += 1;
         }
         applied.deliveries += run.deliver(&self.hub, &mut sample);
-        self.ring.forget_bodies(&self.epoch, &applied.deleted);
+        self.ring.forget_bodies(&applied.deleted);
         self.ring.forget_trimmed(&applied.trimmed);
         applied
     }
@@ -286,7 +284,7 @@ impl Feed {
         for head in heads.iter().flatten() {
             self.lobby.refresh(head.id, head.head_seq, self.presence.online(head.id));
         }
-        let mailbox = Arc::new(Mailbox::behind(cursor.pos));
+        let mailbox = Arc::new(Mailbox::behind(cursor.pos).in_format(ask.format));
         // The right may have ended since the token was checked.
         let is_revoked = self.directory.is_revoked(ask.interest.user(), ask.session);
         if is_revoked {
@@ -331,6 +329,7 @@ impl Feed {
         for entry in entries.take(PULL_ENTRIES) {
             passed = entry.pos;
             if let Some(frame) = entry.frame.as_ref().filter(|_| filter.hears(entry)) {
+                let frame = frame.bytes(mailbox.format());
                 bytes += frame.len();
                 frames.push(frame.clone());
                 if bytes >= PULL_BYTES {

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::cursor::Cursor;
 use crate::event::{Event, Online};
 use crate::id::{Pos, RoomId, Seq};
-use crate::store::events::Redact;
+use crate::store::events::{Compact, Redact};
 
 /// Encodes a frame with an `id`, from which a reader can resume.
 pub fn with_id(name: &str, epoch: &str, pos: Pos, data: &impl Serialize) -> Bytes {
@@ -49,11 +49,29 @@ fn encoded(name: &str, epoch: &str, pos: Pos, data: &RawValue) -> Bytes {
 }
 
 /// Returns the frame after its message was deleted: the same without the body.
-pub fn without_body(epoch: &str, pos: Pos, frame: &Bytes, redact: Redact, deleted_at: OffsetDateTime) -> Option<Bytes> {
-    let text = std::str::from_utf8(frame).ok()?;
-    let name = text.strip_prefix("event: ")?.lines().next()?;
-    let data = text.lines().find_map(|line| line.strip_prefix("data: "))?;
-    Some(encoded(name, epoch, pos, &redact(data, deleted_at)?))
+pub fn without_body(frame: &Bytes, redact: Redact, deleted_at: OffsetDateTime) -> Option<Bytes> {
+    let (name, cursor, data) = fields(frame)?;
+    Some(encoded(name, &cursor.epoch, cursor.pos, &redact(data, deleted_at)?))
+}
+
+/// Returns the short form of a durable frame, without optional spaces. `None` if it has none.
+pub fn shortened(frame: &Bytes, compact: &Compact) -> Option<Bytes> {
+    let (_, cursor, data) = fields(frame)?;
+    let data = (compact.data)(data, cursor.pos)?;
+    let mut frame = Vec::with_capacity(64 + compact.name.len() + data.len());
+    if !compact.name.is_empty() {
+        writeln!(frame, "event:{}", compact.name).expect("writing to memory");
+    }
+    write!(frame, "id:{cursor}\ndata:{data}\n\n").expect("writing to memory");
+    Some(frame.into())
+}
+
+/// Returns the name, the position and the data of a durable frame.
+fn fields(frame: &Bytes) -> Option<(&str, Cursor, &str)> {
+    let mut lines = std::str::from_utf8(frame).ok()?.lines();
+    let name = lines.next()?.strip_prefix("event: ")?;
+    let cursor = lines.next()?.strip_prefix("id: ")?.parse().ok()?;
+    Some((name, cursor, lines.next()?.strip_prefix("data: ")?))
 }
 
 /// Returns the `seq` of the message in a frame.

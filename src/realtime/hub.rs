@@ -8,10 +8,9 @@ mod rounds;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use self::rounds::Round;
 pub use self::rounds::To;
+use super::format::Joined;
 use super::frame::ByeReason;
 use super::lobby::Following;
 use super::mailbox::Mailbox;
@@ -154,15 +153,15 @@ impl Hub {
         }
     }
 
-    /// Delivers a frame to its audience and returns the number of recipients; `pos` is the position of its (first)
+    /// Delivers frames to their audience and returns the number of recipients; `pos` is the position of the first
     /// event. One recipient, chosen by position, also gets the sample. Without recipients, the sample is not taken.
-    pub fn deliver(&self, audience: Audience, pos: Pos, frame: &Bytes, sample: &mut Option<Box<Sample>>) -> usize {
+    pub fn deliver(&self, audience: Audience, pos: Pos, frames: &Joined, sample: &mut Option<Box<Sample>>) -> usize {
         let mut give = |listeners: Option<&Listeners>| {
             let Some(listeners) = listeners else { return 0 };
             let timed = usize::try_from(pos.0).unwrap_or_default() % listeners.len().max(1);
             for (turn, mailbox) in listeners.values().enumerate() {
                 let sample = if turn == timed { sample.take() } else { None };
-                mailbox.push(Some(pos), frame.clone(), sample);
+                mailbox.push(Some(pos), frames.bytes(mailbox.format()).clone(), sample);
             }
             listeners.len()
         };
@@ -175,7 +174,8 @@ impl Hub {
             }
             Audience::Everyone => {
                 for subscriber in self.subscribers.values() {
-                    subscriber.mailbox.push(Some(pos), frame.clone(), None);
+                    let mailbox = &subscriber.mailbox;
+                    mailbox.push(Some(pos), frames.bytes(mailbox.format()).clone(), None);
                 }
                 self.subscribers.len()
             }

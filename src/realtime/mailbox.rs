@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
+use super::format::Format;
 use super::frame::{self, ByeReason};
 use super::sample::Sample;
 use crate::id::{Pos, RoomId};
@@ -43,11 +44,13 @@ pub enum Aside {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Mailbox(
+pub struct Mailbox {
+    /// Form in which the reader wants its events.
+    format: Format,
     /// Guards one reader's queue. Held for a push or a take, never across an await or a system call. The hub takes it
     /// while holding the feed's lock; the reader takes it alone.
-    Mutex<Queue>,
-);
+    queue: Mutex<Queue>,
+}
 
 #[derive(Debug)]
 struct Queue {
@@ -75,7 +78,7 @@ struct Queue {
 impl Mailbox {
     /// Makes the mailbox of a reader who has received everything up to `from` and is not live yet.
     pub const fn behind(from: Pos) -> Self {
-        Self(Mutex::new(Queue {
+        let queue = Queue {
             frames: Vec::new(),
             bytes: 0,
             first: None,
@@ -86,7 +89,17 @@ impl Mailbox {
             bye: None,
             waker: None,
             is_waiting: false,
-        }))
+        };
+        Self { format: Format::Json, queue: Mutex::new(queue) }
+    }
+
+    #[must_use]
+    pub fn in_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     /// Queues a frame for a live reader; `pos` is the position of its (first) event. Does nothing for a reader who is
@@ -234,7 +247,7 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().expect("nothing panics while it holds a queue")
+        self.queue.lock().expect("nothing panics while it holds a queue")
     }
 }
 

@@ -33,6 +33,7 @@ use uuid::Uuid;
 use super::cursor::Cursor;
 use super::directory::{Directory, RoomState};
 use super::feed::{Ask, Feed, Pull};
+use super::format::Format;
 use super::gate::{Gate, HOLD, Want};
 use super::hub::SubscriberId;
 use super::lobby::HEAD_PACE;
@@ -44,7 +45,7 @@ use crate::id::{MessageId, Pos, RoomId, Seq, SessionId, UserId};
 
 const EPOCH: &str = "e";
 /// A few entries, so that a replay often begins before them.
-const RING_BYTES: usize = 3_000;
+const RING_BYTES: usize = 5_000;
 /// Rooms 0 and 1; readers 0 to 2, of whom 0 is a guest.
 const ROOMS: u8 = 2;
 const READERS: usize = 3;
@@ -234,7 +235,9 @@ impl Simulation {
         let cursor = reader.cursor.map(|pos| Cursor { epoch: EPOCH.into(), pos: Pos(pos) });
         let session = (n > 0).then(|| session(n).into());
         let follow = (n == FOLLOWER).then(|| vec![room(0)]);
-        let ask = Ask { interest: interest.clone(), session, cursor, share: Share::default(), follow, page: None };
+        // One of them reads the compact form.
+        let (format, share) = (if n == 1 { Format::Compact } else { Format::Json }, Share::default());
+        let ask = Ask { interest: interest.clone(), session, cursor, format, share, follow, page: None };
         let start = self.feed.subscribe(ask);
         assert_eq!(start.reset, None, "every cursor here is a good one");
         reader.began.get_or_insert(start.cursor.pos.0);
@@ -289,7 +292,8 @@ impl Simulation {
                 assert!(head >= reader.followed_head, "heads never go back");
                 reader.followed_head = head;
             }
-            let Some(id) = text.lines().find_map(|line| line.strip_prefix("id: e.")) else { continue };
+            let id = text.lines().find_map(|line| line.strip_prefix("id:")?.trim_start().strip_prefix("e."));
+            let Some(id) = id else { continue };
             let pos: i64 = id.parse().unwrap();
             reader.cursor = Some(pos);
             reader.heard.push(pos);

@@ -4,9 +4,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use bytes::Bytes;
 use time::OffsetDateTime;
 
+use super::format::{Format, Frame};
 use super::frame;
 use crate::event::{Audience, Event};
 use crate::id::{MessageId, Pos, RoomId, Seq};
@@ -20,7 +20,7 @@ pub struct Entry {
     at: OffsetDateTime,
     pub audience: Audience,
     /// `None` if no client receives the event.
-    pub frame: Option<Bytes>,
+    pub frame: Option<Frame>,
     body: Option<Body>,
 }
 
@@ -33,12 +33,15 @@ struct Body {
 
 impl Entry {
     pub fn new(epoch: &str, event: &Event) -> Self {
-        let redacted = |message| Some(Body { message, redact: events::kind(&event.kind)?.redact? });
+        // Only kinds of messages have another form, and a body that may have to be removed.
+        let kind = event.message.and_then(|_| events::kind(&event.kind));
+        let json = frame::of_event(epoch, event);
+        let redacted = |message| Some(Body { message, redact: kind?.redact? });
         Self {
             pos: event.pos,
             at: event.at,
             audience: event.audience,
-            frame: frame::of_event(epoch, event),
+            frame: json.map(|json| Frame::new(json, kind.and_then(|kind| kind.compact))),
             body: event.message.and_then(redacted),
         }
     }
@@ -50,7 +53,7 @@ impl Entry {
 
     /// Memory cost in bytes.
     pub fn cost(&self) -> usize {
-        size_of::<Self>() + self.frame.as_ref().map_or(0, Bytes::len)
+        size_of::<Self>() + self.frame.as_ref().map_or(0, Frame::cost)
     }
 }
 
@@ -101,7 +104,7 @@ impl Ring {
 
     /// Removes the bodies of deleted messages, given with their times of deletion, from the frames. One pass for all of
     /// them, since expired messages are deleted by the hundred.
-    pub fn forget_bodies(&mut self, epoch: &str, deleted: &HashMap<MessageId, OffsetDateTime>) {
+    pub fn forget_bodies(&mut self, deleted: &HashMap<MessageId, OffsetDateTime>) {
         if deleted.is_empty() {
             return;
         }
@@ -109,8 +112,7 @@ impl Ring {
             let Some(Body { message, redact }) = entry.body else { continue };
             let Some(&deleted_at) = deleted.get(&message) else { continue };
             self.bytes -= entry.cost();
-            let frame = entry.frame.take();
-            entry.frame = frame.and_then(|frame| frame::without_body(epoch, entry.pos, &frame, redact, deleted_at));
+            entry.frame = entry.frame.take().and_then(|frame| frame.without_body(redact, deleted_at));
             self.bytes += entry.cost();
         }
     }
@@ -126,7 +128,7 @@ impl Ring {
                 continue;
             };
             let Some(&first_seq) = trimmed.get(&room) else { continue };
-            if frame::message_seq(frame).is_none_or(|seq| seq < first_seq) {
+            if frame::message_seq(frame.bytes(Format::Json)).is_none_or(|seq| seq < first_seq) {
                 self.bytes -= entry.cost();
                 (entry.frame, entry.body) = (None, None);
                 self.bytes += entry.cost();
@@ -142,7 +144,7 @@ mod tests {
     use crate::id::{ClientId, UserId};
 
     fn entry(pos: i64) -> Entry {
-        let frame = Some(Bytes::from(vec![b'x'; 100]));
+        let frame = Some(Frame::new(vec![b'x'; 100].into(), None));
         let at = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(pos);
         Entry { pos: Pos(pos), at, audience: Audience::Everyone, frame, body: None }
     }

@@ -251,6 +251,7 @@ mod tests {
     use super::*;
     use crate::event::{Effect, Event};
     use crate::id::{SessionId, UserId};
+    use crate::realtime::format::Format;
     use crate::realtime::log::Log;
     use crate::realtime::log::memory::Memory;
     use crate::realtime::topic::Interest;
@@ -269,6 +270,7 @@ mod tests {
             interest: Interest::new(Vec::new(), Some(user)),
             session: Some(session.into()),
             cursor: Some(Cursor { epoch: "e".into(), pos: Pos(1) }),
+            format: Format::Json,
             share: Share::default(),
             follow: None,
             page: None,

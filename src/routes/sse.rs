@@ -17,6 +17,7 @@ use crate::input::not_empty;
 use crate::limits::Address;
 use crate::realtime::cursor::Cursor;
 use crate::realtime::feed::Ask;
+use crate::realtime::format::Format;
 use crate::realtime::frame::Hello;
 use crate::realtime::presence::Page;
 use crate::realtime::topic::Interest;
@@ -66,6 +67,11 @@ pub struct StreamQuery {
     #[serde(default, deserialize_with = "not_empty")]
     #[param(required = false, value_type = Option<String>, max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     client: Option<ClientName>,
+    /// `compact`: `message.posted` and `message.edited` come in half the bytes, as the schema `CompactMessage` describes,
+    /// all other events as usual. Any other value: JSON.
+    #[serde(default, deserialize_with = "not_empty")]
+    #[param(required = false, example = json!(null))]
+    format: Option<String>,
 }
 
 /// A value of `follow`; `None` if it is empty.
@@ -142,6 +148,7 @@ pub async fn open_stream(
         interest: Interest::new(query.room, user),
         session: caller.as_ref().map(|caller| caller.session),
         cursor,
+        format: query.format.as_deref().map(Format::of_name).unwrap_or_default(),
         share: address.share(),
         follow: (!query.follow.is_empty()).then(|| query.follow.iter().filter_map(|room| room.0).collect()),
         page: query.client.map(|client| Page::new(&client.0, user, address.share())),

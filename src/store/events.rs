@@ -37,6 +37,8 @@ pub struct Kind {
     pub told: Option<Description>,
     /// Removes the body of a deleted message from the data. `None` for kinds whose data contains no body.
     pub redact: Option<Redact>,
+    /// Its form on streams that ask for `format=compact`. `None` if there it is JSON too.
+    pub compact: Option<&'static Compact>,
     /// The audience is [`Audience::Everyone`]: replay reads these kinds as the lobby's. The index that it uses leaves
     /// out kinds of messages (`migrations/0015_replay.sql`).
     pub is_for_everyone: bool,
@@ -65,9 +67,18 @@ pub enum Audit {
 /// Returns `data` without the body of its message, which was deleted at `deleted_at`.
 pub type Redact = fn(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>>;
 
+/// The short form of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Compact {
+    /// `event:` on the stream; empty for none.
+    pub name: &'static str,
+    /// Returns `data:` of the event at this position, made of that of the JSON form. `None` if it stays JSON.
+    pub data: fn(&str, Pos) -> Option<String>,
+}
+
 impl Kind {
     const fn new(name: &'static str, audit: Audit) -> Self {
-        Self { name, audit, told: None, redact: None, is_for_everyone: false }
+        Self { name, audit, told: None, redact: None, compact: None, is_for_everyone: false }
     }
 
     const fn for_everyone(self) -> Self {
@@ -85,6 +96,10 @@ impl Kind {
 
     const fn redacted_by(self, redact: Redact) -> Self {
         Self { redact: Some(redact), ..self }
+    }
+
+    const fn shortened_by(self, compact: &'static Compact) -> Self {
+        Self { compact: Some(compact), ..self }
     }
 }
 

@@ -36,7 +36,7 @@ pub use ledger::Ledger;
 pub use load::Load;
 pub use postgres::PrivatePostgres;
 pub use program::{Launch, Program, free_port};
-pub use stream::{Heard, Stream};
+pub use stream::{Heard, Opening, Stream};
 pub use user::User;
 pub use wire::Wire;
 

@@ -12,6 +12,7 @@ mod archive;
 mod batches;
 mod bodies;
 mod catching_up;
+mod compact;
 mod constraints;
 mod conversation;
 mod endings;

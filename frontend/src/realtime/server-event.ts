@@ -1,6 +1,7 @@
 // The events of the stream as the app handles them, and the check that a frame or another tab sent one of them.
 
 import type { HelloData } from "../api/gen/types.gen";
+import { fromCompact, type RoomTags } from "./compact";
 import { type DataTypes, EVENT_KINDS, type EventKind } from "./events";
 
 export interface Hello extends HelloData {
@@ -70,12 +71,18 @@ export function isEvent(value: unknown): value is ServerEvent {
 
 /**
  * Parses the event of a frame; null if this release cannot read it. `EventSource` repeats the last id on frames without
- * one, so `lastEventId` counts only for kinds that carry an id.
+ * one, so `lastEventId` counts only for kinds that carry an id. `rooms`: given if the frame is a short form.
  */
-export function parseEvent(kind: EventKind, frame: MessageEvent<string>): ServerEvent | null {
+export function parseEvent(
+  kind: EventKind,
+  frame: MessageEvent<string>,
+  rooms?: RoomTags,
+): ServerEvent | null {
   const id = EVENT_KINDS[kind].hasId && frame.lastEventId !== "" ? frame.lastEventId : null;
   try {
-    const event: unknown = { kind, id, data: JSON.parse(frame.data) };
+    const json: unknown = JSON.parse(frame.data);
+    const data = rooms ? fromCompact(json, Number(id?.slice(id.lastIndexOf(".") + 1)), rooms) : json;
+    const event: unknown = { kind, id, data };
     return isEvent(event) ? event : null;
   } catch {
     return null;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeEventSource } from "../testing/fake-event-source";
 import { aMessage, anEvent, hello } from "../testing/wire";
+import examples from "./compact-examples.json";
 import type { ServerEvent } from "./server-event";
 import { ChatStream, type ConnectionStatus } from "./stream";
 
@@ -63,6 +64,38 @@ test("asks for news of the rooms in the list, and for none of an empty list", ()
   expect(FakeEventSource.opened).toHaveLength(opened);
   live.want({ rooms: ["room-1"], follow: [], token: "token-1" });
   expect(followed()).toEqual([""]);
+});
+
+test("asks for short forms of messages, and reads them like JSON", () => {
+  const room = "0193798b-8f7e-7cc1-9d6f-4f2f3c9f1a10";
+  const example = examples[0];
+  if (!example) throw new Error("There are no examples.");
+  const live = stream();
+  live.want({ rooms: [room, example.message.room_id], token: null });
+  const source = FakeEventSource.newest;
+  expect(source.query.get("format")).toBe("compact");
+  source.says(hello());
+  const id = `epoch.${example.pos}`;
+  source.sends("message", id, JSON.stringify(example.form));
+  source.sends("edited", "epoch.2000001", JSON.stringify(example.form));
+  source.says(anEvent("message.posted", aMessage(1)));
+  expect(heard.slice(1, 3)).toEqual([
+    { kind: "message.posted", id, data: example.message },
+    {
+      kind: "message.edited",
+      id: "epoch.2000001",
+      data: expect.objectContaining({ id: example.message.id }),
+    },
+  ]);
+  expect(kinds()).toEqual(["hello", "message.posted", "message.edited", "message.posted"]);
+});
+
+test("reloads instead of guessing the room of a short form", () => {
+  stream().want({ rooms: ["0193798b-8f7e-7cc1-9d6f-4f2f3c9f1a10"], token: null });
+  FakeEventSource.newest.says(hello());
+  FakeEventSource.newest.sends("message", "epoch.7", JSON.stringify(examples[0]?.form));
+  expect(kinds()).toEqual(["hello", "reset"]);
+  expect(unknown).toBe(1);
 });
 
 test("reports a stream without a cursor as fresh, and one with a cursor not", () => {

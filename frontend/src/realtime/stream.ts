@@ -1,6 +1,7 @@
 // One continuous stream over many connections: opens, monitors, resumes from the last position, and hands over to a new
 // connection without a gap. Does not know the contents of rooms, or React.
 
+import { COMPACT_KINDS, type RoomTags, roomTags } from "./compact";
 import { EVENT_KINDS, type EventKind } from "./events";
 import { isAboutStream, parseEvent, type ServerEvent } from "./server-event";
 
@@ -135,19 +136,25 @@ export class ChatStream {
     const { follow } = this.#request;
     // An empty parameter asks for no news at all.
     for (const room of follow?.length === 0 ? [""] : (follow ?? [])) query.append("follow", room);
+    const rooms = roomTags(this.#request.rooms);
+    if (rooms) query.set("format", "compact");
 
     const connection = new Connection(this.ports.openSource(query), this.#cursor);
     this.#next = connection;
     for (const kind of Object.keys(EVENT_KINDS) as EventKind[]) {
       connection.source.addEventListener(kind, (frame) => this.#read(connection, kind, frame));
     }
+    if (rooms)
+      for (const [name, kind] of Object.entries(COMPACT_KINDS))
+        connection.source.addEventListener(name, (frame) => this.#read(connection, kind, frame, rooms));
     connection.source.addEventListener("error", () => this.#onError(connection));
     this.#watch(connection, HELLO_TIMEOUT_MS);
     connection.suspicion = setTimeout(() => void this.#suspect(connection), HELD_BACK_AFTER_MS);
   }
 
-  #read(connection: Connection, kind: EventKind, frame: MessageEvent<string>): void {
-    const event = parseEvent(kind, frame);
+  /** `rooms`: given for a short form. Servers of an older release send JSON in any case. */
+  #read(connection: Connection, kind: EventKind, frame: MessageEvent<string>, rooms?: RoomTags): void {
+    const event = parseEvent(kind, frame, rooms);
     if (event) {
       this.#hear(connection, event);
       return;

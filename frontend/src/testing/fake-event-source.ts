@@ -22,6 +22,11 @@ export class FakeEventSource extends EventTarget {
     this.dispatchEvent(new MessageEvent(kind, { data: JSON.stringify(data), lastEventId: id ?? "" }));
   }
 
+  /** Sends a frame as it is; a name of "message" stands for none. */
+  sends(name: string, id: string, data: string): void {
+    this.dispatchEvent(new MessageEvent(name, { data, lastEventId: id }));
+  }
+
   /** Simulates a broken connection that the browser retries by itself. */
   breaks(): void {
     this.readyState = EventSource.CONNECTING;

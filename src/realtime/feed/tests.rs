@@ -9,6 +9,7 @@ use super::*;
 use crate::event::Online;
 use crate::id::{InstanceId, Seq, UserId};
 use crate::realtime::directory::RoomState;
+use crate::realtime::format::Format;
 use crate::realtime::presence::{LEAVE_GRACE, Report};
 
 const HOME: Share = Share(1);
@@ -37,7 +38,9 @@ impl Instance {
     fn open(&mut self, client: &str, user: Option<UserId>, share: Share, reads: u128) -> SubscriberId {
         let page = Some(Page::new(client, user, share));
         let interest = Interest::new(vec![room(reads)], user);
-        self.feed.subscribe(Ask { interest, session: None, cursor: None, share, follow: None, page }).id
+        self.feed
+            .subscribe(Ask { interest, session: None, cursor: None, format: Format::Json, share, follow: None, page })
+            .id
     }
 
     fn close(&mut self, stream: SubscriberId) {
@@ -165,7 +168,15 @@ fn a_page_that_moves_to_another_instance_leaves_this_one_with_the_next_report() 
 fn streams_without_a_page_are_counted_as_ever() {
     let mut instance = Instance::new();
     let interest = Interest::new(vec![room(0)], None);
-    let ask = || Ask { interest: interest.clone(), session: None, cursor: None, share: HOME, follow: None, page: None };
+    let ask = || Ask {
+        interest: interest.clone(),
+        session: None,
+        cursor: None,
+        format: Format::Json,
+        share: HOME,
+        follow: None,
+        page: None,
+    };
     let (first, _second) = (instance.feed.subscribe(ask()).id, instance.feed.subscribe(ask()).id);
     assert_eq!(instance.online()[0], (0, 2));
     instance.close(first);

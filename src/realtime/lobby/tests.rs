@@ -15,6 +15,7 @@ use crate::event::{Effect, Event};
 use crate::id::Pos;
 use crate::realtime::directory::{Directory, RoomState};
 use crate::realtime::feed::{Ask, Feed, Pull};
+use crate::realtime::format::Format;
 use crate::realtime::hub::SubscriberId;
 use crate::realtime::mailbox::{Mailbox, Next};
 use crate::realtime::replay::{ReplayFilter, Share};
@@ -52,7 +53,15 @@ impl Instance {
     fn open(&mut self, reads: &[RoomId], follow: Option<&[RoomId]>) -> Stream {
         let interest = Interest::new(reads.to_vec(), None);
         let follow = follow.map(<[RoomId]>::to_vec);
-        let ask = Ask { interest: interest.clone(), session: None, cursor: None, share: Share(1), follow, page: None };
+        let ask = Ask {
+            interest: interest.clone(),
+            session: None,
+            cursor: None,
+            format: Format::Json,
+            share: Share(1),
+            follow,
+            page: None,
+        };
         let start = self.feed.subscribe(ask);
         let filter = ReplayFilter { interest, missing: start.missing.into(), registered_at: start.registered_at };
         assert!(matches!(self.feed.pull(&start.mailbox, &filter, start.registered_at), Pull::Live { .. }));

@@ -15,6 +15,7 @@ use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::realtime::cursor::Cursor;
 use crate::realtime::directory::{Directory, RoomState};
 use crate::realtime::feed::{Ask, Feed, Pull};
+use crate::realtime::format::Format;
 use crate::realtime::gate::{Gate, HOLD, Want};
 use crate::realtime::hub::SubscriberId;
 use crate::realtime::mailbox::{Mailbox, Next};
@@ -24,7 +25,7 @@ use crate::store::events;
 
 pub const INSTANCES: usize = 2;
 /// Small enough that a ring holds about one event, so that earlier ones are read from the log.
-const RING_BYTES: usize = 600;
+const RING_BYTES: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -236,8 +237,8 @@ impl World {
     fn connect(&mut self, client: usize, instance: usize) {
         let it = &mut self.clients[client];
         let cursor = it.cursor.map(|pos| Cursor { epoch: "e".into(), pos: Pos(pos) });
-        let ask =
-            Ask { interest: interest(), session: None, cursor, share: Share::default(), follow: None, page: None };
+        let (format, share) = (Format::Json, Share::default());
+        let ask = Ask { interest: interest(), session: None, cursor, format, share, follow: None, page: None };
         let start = self.instances[instance].feed.subscribe(ask);
         assert_eq!(start.reset, None, "every cursor here is a good one");
         it.began.get_or_insert(start.cursor.pos.0);

@@ -11,7 +11,7 @@ use crate::realtime::ring::Entry;
 use crate::store::log::replay::Request;
 
 /// Maximum bytes of cached runs: without it, the longest messages would take gigabytes.
-pub const MOST_BYTES: usize = if cfg!(test) { 10_000 } else { 32 << 20 }; // in tests, a few runs
+pub const MOST_BYTES: usize = if cfg!(test) { 20_000 } else { 32 << 20 }; // in tests, a few runs
 /// Maximum number of cached runs: what thousands of users who resume together need.
 const MOST_RUNS: usize = 4096;
 /// Maximum work of one query, by [`weight`]: some 10 ms. 10,000 users who resume together need 40 queries.

@@ -45,6 +45,7 @@ impl ReplayFilter {
             return Vec::new();
         }
         let is_heard = |entry: &&Entry| entry.pos > after && entry.pos <= upto && self.hears(entry);
-        stretch.entries.iter().filter(is_heard).filter_map(|entry| entry.frame.clone()).collect()
+        let heard = stretch.entries.iter().filter(is_heard).filter_map(|entry| entry.frame.as_ref());
+        heard.map(|frame| frame.bytes(mailbox.format()).clone()).collect()
     }
 }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::event::{Author, Role};
 use crate::id::{ClientId, RoomId, UserId};
 use crate::post::NewMessage;
+use crate::realtime::format::{Format, Frame};
 use crate::realtime::log::Database;
 use crate::realtime::ring::Entry;
 use crate::realtime::topic::Interest;
@@ -172,7 +173,8 @@ async fn events_by_topic_are_those_of_the_whole_log_that_the_reader_hears(pool: 
             at = stretch.upto;
         }
         let expected = whole.iter().filter(|entry| entry.pos > after && filter.hears(entry));
-        let frames = |entry: &Entry| (entry.pos, entry.frame.clone());
+        let forms = |frame: &Frame| [Format::Json, Format::Compact].map(|format| frame.bytes(format).clone());
+        let frames = |entry: &Entry| (entry.pos, entry.frame.as_ref().map(forms));
         let expected: Vec<_> = expected.map(frames).collect();
         let heard: Vec<_> = heard.iter().map(frames).collect();
         assert_eq!(heard, expected, "{filter:?} after {after}; {changes:?}");

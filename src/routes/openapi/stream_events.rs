@@ -5,7 +5,7 @@
 //! themselves in [`crate::store::events`]; those of the stream alone are variants here.
 
 use time::OffsetDateTime;
-use utoipa::openapi::schema::{Discriminator, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ArrayItems, Discriminator, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{Components, Ref, RefOr};
 use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
@@ -174,6 +174,33 @@ pub(super) fn describe(components: &mut Components) {
     }
     union.discriminator = Some(discriminator);
     components.schemas.insert("StreamEvent".to_owned(), Schema::OneOf(union).into());
+    components.schemas.insert("CompactMessage".to_owned(), compact_message().into());
+}
+
+const COMPACT: &str = "\
+A message on a stream with `format=compact`: `data:` of `message.posted`, whose frame has no `event:`, and of \
+`message.edited`, whose frame has `event:edited`. Frames whose message has no short form have the usual name and data.";
+const COMPACT_HEAD: &str = "\
+22 characters of `id`, 22 of `author.id`, the last 5 of the 22 of `room_id`, and `client_id` without the characters at its \
+beginning that are the same in `id`; then a space and `author.username`. UUIDs are in base64url without padding (RFC 4648, \
+section 5). Rooms are those of the request: ask for JSON if the last 5 characters of two of them are equal.";
+const COMPACT_CREATED: &str = "\
+A number: microseconds from the time in `id`, which is its first 48 bits, in milliseconds since 1970, to `created_at`. A \
+string: `created_at` itself.";
+const COMPACT_MORE: &str = "\
+May be absent: `edited_at` and `deleted_at` if they are not `null`; `pos` if it is not the number at the end of the frame's \
+`id:`; further fields of `author`; and fields that later releases add.";
+
+fn compact_message() -> Schema {
+    let field = |kind: SchemaType, about: &str| ObjectBuilder::new().schema_type(kind).description(Some(about)).build();
+    let fields = [
+        field(Type::String.into(), COMPACT_HEAD),
+        field(Type::Integer.into(), "`seq`"),
+        field(SchemaType::from_iter([Type::Integer, Type::String]), COMPACT_CREATED),
+        field(SchemaType::from_iter([Type::String, Type::Null]), "`body`"),
+        field(Type::Object.into(), COMPACT_MORE),
+    ];
+    ArrayBuilder::new().description(Some(COMPACT)).prefix_items(fields).items(ArrayItems::False).into()
 }
 
 /// Returns the variant of an event of the log.

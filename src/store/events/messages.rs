@@ -7,15 +7,19 @@ use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{Audit, Kind, Of, ids};
-use crate::event::{Audience, Effect, Event, Message};
+use super::{Audit, Compact, Kind, Of, ids};
+use crate::event::{Audience, Effect, Event, Message, compact};
 use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::{Db, messages};
 
-const POSTED: Kind =
-    Kind::new("message.posted", Audit::No).telling::<Message>("A message was posted.").redacted_by(without_body);
-const EDITED: Kind =
-    Kind::new("message.edited", Audit::No).telling::<Message>("A message was edited.").redacted_by(without_body);
+const POSTED: Kind = Kind::new("message.posted", Audit::No)
+    .telling::<Message>("A message was posted.")
+    .redacted_by(without_body)
+    .shortened_by(&Compact { name: "", data: compact::message });
+const EDITED: Kind = Kind::new("message.edited", Audit::No)
+    .telling::<Message>("A message was edited.")
+    .redacted_by(without_body)
+    .shortened_by(&Compact { name: "edited", data: compact::message });
 /// A deletion by age or with the author is logged without an actor, and not audited.
 const DELETED: Kind = Kind::new("message.deleted", Audit::ToOthers).telling::<Deleted>("A message was deleted.");
 
