@@ -46,7 +46,7 @@ impl Follower {
             self.cursor.extend_from_slice(id);
         }
         match frame.event {
-            b"message.posted" => {
+            b"message.posted" | b"" => {
                 let seq = frame::seq(frame).context("a message has no seq")?;
                 let due = self.next_seq.context("a message arrived before hello")?;
                 ensure!(seq == due, "expected seq {due}, received {seq}");

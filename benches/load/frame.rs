@@ -34,6 +34,16 @@ impl Template {
         Some(Self { parts })
     }
 
+    /// Frames of `length` bytes with little but the text of a message. `length` holds while the three numbers have four
+    /// digits each.
+    pub fn plain(length: usize) -> Self {
+        let mut parts = [&b"event: message.posted\nid: 0."[..], b"\ndata: {\"seq\":", b",\"body\":\"n=", b" \"}\n"]
+            .map(<[u8]>::to_vec);
+        let missing = length.saturating_sub(parts.iter().map(Vec::len).sum::<usize>() + 13);
+        drop(parts[3].splice(1..1, std::iter::repeat_n(b'x', missing)));
+        Self { parts }
+    }
+
     /// Returns the frame of another message, with its blank line.
     pub fn frame(&self, pos: u64, seq: u64, number: u64) -> Vec<u8> {
         let mut frame = Vec::with_capacity(self.parts.iter().map(Vec::len).sum::<usize>() + 64);
@@ -55,11 +65,12 @@ pub fn body(number: u64) -> String {
 
 /// Returns the number in the body of a message.
 pub fn number(frame: &Frame) -> Option<u64> {
-    integer_after(frame.data, b"\"body\":\"n=")
+    integer_after(frame.data, b"\"n=")
 }
 
 pub fn seq(frame: &Frame) -> Option<u64> {
-    integer_after(frame.data, b"\"seq\":")
+    // In the short form it follows the ids.
+    integer_after(frame.data, if frame.data.starts_with(b"[") { b"\"," } else { b"\"seq\":" })
 }
 
 /// Returns the position in an event's id. The id is opaque to other clients.

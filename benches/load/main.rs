@@ -24,6 +24,7 @@ mod follower;
 mod frame;
 mod http;
 mod ledger;
+mod listener;
 mod posters;
 mod process;
 mod redis;
@@ -45,6 +46,8 @@ pub struct Options {
     pub shapes: Vec<String>,
     pub seconds: u64,
     pub streams: usize,
+    /// Largest number of positions in `catching-up`.
+    pub messages: u64,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,7 +62,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
-    let mut options = Options { shapes: Vec::new(), seconds: 15, streams: 10_000 };
+    let mut options = Options { shapes: Vec::new(), seconds: 15, streams: 10_000, messages: 100_000 };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} requires a value\n{USAGE}"));
         match argument.as_str() {
@@ -68,6 +71,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options>
             "--shape" => options.shapes.push(value()?),
             "--seconds" => options.seconds = value()?.parse().context("--seconds requires a number")?,
             "--streams" => options.streams = value()?.parse().context("--streams requires a number")?,
+            "--messages" => options.messages = value()?.parse().context("--messages requires a number")?,
             "--help" | "-h" => {
                 print!("{USAGE}");
                 std::process::exit(0);

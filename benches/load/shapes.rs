@@ -1,11 +1,14 @@
 //! The load shapes, in the order in which they run.
 
 mod behind;
+mod catching_up;
+mod churn;
 mod fan_out;
 mod idle;
 mod instances;
 mod posts;
 mod resume;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,16 +21,19 @@ use crate::table::Table;
 
 type Shape = fn(&mut Stage, &Options, &mut Table) -> anyhow::Result<()>;
 
-const SHAPES: [(&str, Shape); 9] = [
+const SHAPES: [(&str, Shape); 12] = [
     ("one-at-a-time", fan_out::one_at_a_time),
     ("one-room", fan_out::one_room),
     ("many-rooms", fan_out::many_rooms),
+    ("churn", churn::churn),
     ("idle", idle::idle),
     ("posts", posts::posts),
     ("light", posts::light),
     ("resume", resume::resume),
+    ("catching-up", catching_up::catching_up),
     ("instances", instances::instances),
     ("behind", behind::behind),
+    ("wire", wire::wire),
 ];
 
 /// Runs the requested shapes, prints the table and writes it to the target directory.

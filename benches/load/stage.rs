@@ -149,8 +149,14 @@ impl Stage {
             .map(|index| Ticket {
                 room: rooms[index % rooms.len()].clone(),
                 token: self.accounts.users[index % self.accounts.users.len()].clone(),
+                is_compact: false,
             })
             .collect()
+    }
+
+    /// The same for readers of the short form.
+    pub fn compact_tickets(&self, count: usize, rooms: &[String]) -> Vec<Ticket> {
+        self.tickets(count, rooms).into_iter().map(|ticket| Ticket { is_compact: true, ..ticket }).collect()
     }
 
     pub fn crowd<'a>(&'a self, rooms: &'a [String], connections: usize) -> Crowd<'a> {
@@ -174,7 +180,7 @@ impl Stage {
 /// Lets the server write one message, which the baseline copies.
 fn record(address: SocketAddr, rooms: &[String], tokens: &[String]) -> anyhow::Result<Template> {
     let ledger = Arc::new(Ledger::new(1));
-    let ticket = Ticket { room: rooms[0].clone(), token: tokens[0].clone() };
+    let ticket = Ticket { room: rooms[0].clone(), token: tokens[0].clone(), is_compact: false };
     let streams = Streams::open(address, vec![ticket], &ledger)?;
     Crowd { address, tokens, rooms, connections: 1 }.alone()?.post(&ledger)?;
     ledger.wait_delivered(1)?;

@@ -23,6 +23,8 @@ const COMMANDS: usize = 4;
 pub struct Ticket {
     pub room: String,
     pub token: String,
+    /// Asks for the short form of messages.
+    pub is_compact: bool,
 }
 
 /// The readers' results after the run.
@@ -30,6 +32,8 @@ pub struct Findings {
     /// Nanoseconds from the moment the poster knew that its message was committed, to the reader. A message that
     /// arrived before its poster had read the response counts as 0.
     pub since_commit: Histogram<u64>,
+    /// The same of messages that arrived while [`Streams::set_aside`] was in effect, instead of there.
+    pub aside: Histogram<u64>,
     /// Nanoseconds from the moment the poster began to send, to the reader.
     pub since_post: Histogram<u64>,
     pub bytes: u64,
@@ -43,6 +47,8 @@ pub struct Findings {
 enum Command {
     /// Close every stream; streams that end from now on do not reconnect.
     Cut,
+    /// Record delays in `aside`, or no longer.
+    SetAside(bool),
     /// Streams that end from now on do not reconnect.
     Hold,
     /// Reconnect every closed stream with its cursor.
@@ -92,6 +98,11 @@ impl Streams {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// Returns before it is in effect, but the next message after a pause is recorded there.
+    pub fn set_aside(&self, aside: bool) -> anyhow::Result<()> {
+        self.command(Command::SetAside(aside))
     }
 
     pub fn cut(&self) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Options;
 use crate::baseline::Baseline;
+use crate::frame::Template;
 use crate::ledger::Ledger;
 use crate::posters::Until;
 use crate::process;
@@ -15,6 +16,8 @@ use crate::streams::{Findings, Streams};
 use crate::table::{Goal, Row, Table};
 
 const READERS: usize = 1_000;
+/// Length of the plain frames of a baseline.
+const PLAIN_BYTES: usize = 200;
 /// Number of writers of the saturated shapes. Each has one message in flight, so a commit contains up to as many.
 const WRITERS: usize = 64;
 /// Capacity of a ledger; no phase of this benchmark comes near it.
@@ -22,41 +25,66 @@ const LEDGER: usize = 4_000_000;
 /// Length of the turns of server and baseline.
 const TURN: Duration = Duration::from_secs(1);
 
-/// A thousand readers; the next message is posted only when all have the previous one.
+/// A thousand readers; the next message is posted only when all have the previous one. The same with readers of the
+/// short form, and with two baselines: one that copies the server's frames, and one with plain frames.
 pub fn one_at_a_time(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Result<()> {
-    let ledger = Arc::new(Ledger::new(LEDGER));
-    let streams = Streams::open(stage.server.address(), stage.tickets(READERS, &stage.hot_room), &ledger)?;
-    let crowd = stage.crowd(&stage.hot_room, 1);
+    let [ledger, compact_ledger, copying_ledger, plain_ledger] =
+        &std::array::from_fn(|_| Arc::new(Ledger::new(LEDGER / 4)));
+    let (room, compact_room) = (&stage.hot_room, &stage.rooms[..1]);
+    let address = stage.server.address();
+    let mut copying = Baseline::start(&stage.template, room)?;
+    let mut plain = Baseline::start(&Template::plain(PLAIN_BYTES), room)?;
+    let streams = [
+        Streams::open(address, stage.tickets(READERS, room), ledger)?,
+        Streams::open(address, stage.compact_tickets(READERS, compact_room), compact_ledger)?,
+        Streams::open(copying.address, stage.tickets(READERS, room), copying_ledger)?,
+        Streams::open(plain.address, stage.tickets(READERS, room), plain_ledger)?,
+    ];
+    let (crowd, compact_crowd) = (stage.crowd(room, 1), stage.crowd(compact_room, 1));
+    let server = stage.server.pid();
+    let mut chat = Steps::new(ledger, vec![server], READERS);
+    let mut compact = Steps::new(compact_ledger, vec![server], READERS);
+    let mut copied = Steps::new(copying_ledger, vec![copying.pid()], READERS);
+    let mut bare = Steps::new(plain_ledger, vec![plain.pid()], READERS);
+    // The server closes a connection on which no request comes for a while.
     let mut writer = crowd.alone()?;
-    let mut chat = Steps::new(&ledger, vec![stage.server.pid()], READERS);
-    chat.warm_up(|| writer.post(&ledger).map(drop))?;
+    chat.warm_up(|| writer.post(ledger).map(drop))?;
+    let mut compact_writer = compact_crowd.alone()?;
+    compact.warm_up(|| compact_writer.post(compact_ledger).map(drop))?;
+    copied.warm_up(|| copying.hand(copying_ledger, 1))?;
+    bare.warm_up(|| plain.hand(plain_ledger, 1))?;
 
-    let bare_ledger = Arc::new(Ledger::new(LEDGER));
-    let mut baseline = Baseline::start(&stage.template, &stage.hot_room)?;
-    let bare_streams = Streams::open(baseline.address, stage.tickets(READERS, &stage.hot_room), &bare_ledger)?;
-    let mut bare = Steps::new(&bare_ledger, vec![baseline.pid()], READERS);
-    bare.warm_up(|| baseline.hand(&bare_ledger, 1))?;
-
-    // Short turns, so that other load on the machine affects both.
+    // Short turns, so that other load on the machine affects all of them.
     let began = Instant::now();
-    while began.elapsed() < stage.phase * 2 {
-        chat.run(TURN, || writer.post(&ledger).map(drop))?;
-        bare.run(TURN, || baseline.hand(&bare_ledger, 1))?;
+    while began.elapsed() < stage.phase * 4 {
+        chat.run(TURN, || writer.post(ledger).map(drop))?;
+        compact.run(TURN, || compact_writer.post(compact_ledger).map(drop))?;
+        copied.run(TURN, || copying.hand(copying_ledger, 1))?;
+        bare.run(TURN, || plain.hand(plain_ledger, 1))?;
     }
-    table.add(Row {
-        shape: "one-at-a-time",
-        what: "server CPU per delivery",
-        unit: "µs",
-        value: chat.micros_per_delivery(),
-        baseline: Some(bare.micros_per_delivery()),
-        goal: Goal::AtMost { good: 1.6, aim: 1.25 },
-    });
-    table.note(
-        "one-at-a-time",
-        format!("{} deliveries by the server, {} by the baseline", chat.deliveries, bare.deliveries),
+    for (what, value, baseline, goal) in [
+        ("server CPU per delivery", &chat, &copied, Goal::AtMost { good: 1.6, aim: 1.25 }),
+        ("the same against plain 200 B frames", &chat, &bare, Goal::AtMost { good: 1.6, aim: 1.25 }),
+        ("compact against plain 200 B frames", &compact, &bare, Goal::AtMost { good: 1.6, aim: 1.25 }),
+        ("compact against JSON", &compact, &chat, Goal::AtMost { good: 1.1, aim: 1.0 }),
+    ] {
+        table.add(Row {
+            shape: "one-at-a-time",
+            what,
+            unit: "µs",
+            value: value.micros_per_delivery(),
+            baseline: Some(baseline.micros_per_delivery()),
+            goal,
+        });
+    }
+    let deliveries = format!(
+        "{} deliveries by the server as JSON, {} compact, {} by the baseline, {} as plain frames",
+        chat.deliveries, compact.deliveries, copied.deliveries, bare.deliveries
     );
-    bare_streams.finish()?;
-    streams.finish()?;
+    table.note("one-at-a-time", deliveries);
+    for streams in streams {
+        streams.finish()?;
+    }
     Ok(())
 }
 

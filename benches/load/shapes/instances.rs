@@ -136,7 +136,10 @@ impl Group {
     /// Opens the same number of readers on each instance.
     fn seat(&self, ledger: &Arc<Ledger>) -> anyhow::Result<Vec<Streams>> {
         let users = &self.accounts.users;
-        let ticket = |n: usize| Ticket { room: self.room[0].clone(), token: users[n % users.len()].clone() };
+        let ticket = |n: usize| {
+            let (room, token) = (self.room[0].clone(), users[n % users.len()].clone());
+            Ticket { room, token, is_compact: false }
+        };
         let share = READERS / self.servers.len();
         self.servers
             .iter()

@@ -50,9 +50,10 @@ impl Stream {
     }
 
     fn request(&self) -> Vec<u8> {
-        let Ticket { room, token } = &self.ticket;
+        let Ticket { room, token, is_compact } = &self.ticket;
+        let format = if *is_compact { "&format=compact" } else { "" };
         let mut request = format!(
-            "GET /sse?room={room}&access_token={token} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
+            "GET /sse?room={room}&access_token={token}{format} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n"
         )
         .into_bytes();
         if !self.follower.cursor().is_empty() {
@@ -77,6 +78,8 @@ pub struct Readers {
     refused: usize,
     /// True if a stream that ends reconnects.
     returning: bool,
+    /// True if delays are recorded apart.
+    aside: bool,
     /// Messages not yet reported to the ledger.
     arrived: u64,
     live: Arc<AtomicUsize>,
@@ -100,11 +103,13 @@ impl Readers {
             dialing: 0,
             refused: 0,
             returning: true,
+            aside: false,
             arrived: 0,
             live,
             ledger,
             findings: Findings {
                 since_commit: ledger::histogram(),
+                aside: ledger::histogram(),
                 since_post: ledger::histogram(),
                 bytes: 0,
                 reconnects: 0,
@@ -152,6 +157,7 @@ impl Readers {
             for command in inbox.try_iter() {
                 match command {
                     Command::Finish => return Ok(()),
+                    Command::SetAside(aside) => self.aside = aside,
                     Command::Hold => self.returning = false,
                     Command::Cut => {
                         self.returning = false;
@@ -233,7 +239,7 @@ impl Readers {
 
     fn absorb(&mut self, index: usize, input: &[u8]) -> anyhow::Result<()> {
         let now = self.ledger.now();
-        let Self { streams, ledger, findings, arrived, live, dialing, .. } = self;
+        let Self { streams, ledger, findings, arrived, live, dialing, aside, .. } = self;
         let Stream { decoder, follower, greeted, .. } = &mut streams[index];
         findings.bytes += input.len() as u64;
         decoder.absorb(input, &mut |frame: &Frame| {
@@ -248,7 +254,8 @@ impl Readers {
                     let posted = ledger.posted_at(number).context("received a message that was never posted")?;
                     let committed = ledger.committed_at(number).unwrap_or(now);
                     findings.since_post.saturating_record(now.saturating_sub(posted).max(1));
-                    findings.since_commit.saturating_record(now.saturating_sub(committed).max(1));
+                    let delays = if *aside { &mut findings.aside } else { &mut findings.since_commit };
+                    delays.saturating_record(now.saturating_sub(committed).max(1));
                     *arrived += 1;
                     if findings.sample.is_none() {
                         findings.sample = Some(frame.raw.to_vec());
