@@ -14,8 +14,8 @@ import type {
   PresenceData,
   ResetData,
   Room,
-  RoomTrimmedData,
   RoomReadData,
+  RoomTrimmedData,
   Standing,
   StreamEvent,
 } from "../api/gen/types.gen";
@@ -37,8 +37,8 @@ export interface DataTypes {
   PresenceData: PresenceData;
   ResetData: ResetData;
   Room: Room;
-  RoomTrimmedData: RoomTrimmedData;
   RoomReadData: RoomReadData;
+  RoomTrimmedData: RoomTrimmedData;
   Standing: Standing;
 }
 

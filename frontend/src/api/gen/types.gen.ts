@@ -75,6 +75,19 @@ export type ByeReason = 'expired' | 'revoked' | 'slow' | 'shutdown' | 'busy';
  */
 export type ClientId = string;
 
+/**
+ * A message on a stream with `format=compact`: `data:` of `message.posted`, whose frame has no `event:`, and of `message.edited`, whose frame has `event:edited`. Frames whose message has no short form have the usual name and data.
+ */
+export type CompactMessage = [
+    string,
+    number,
+    number | string,
+    string | null,
+    {
+        [key: string]: unknown;
+    }
+];
+
 export type Conversation = {
     last_message: DirectMessage;
     /**
@@ -607,6 +620,10 @@ export type Room = {
      */
     retention_days: number | null;
     /**
+     * The name as a part of an address, `/r/{slug}-{id}`: letters, digits and dashes; may be empty.
+     */
+    slug: string;
+    /**
      * Topic, shown in the header of the room; empty if there is none.
      */
     topic: string;
@@ -661,6 +678,21 @@ export type RoomInput = {
  * The name of a room: one trimmed line of 1 to 80 characters, in NFC, of which something shows.
  */
 export type RoomName = string;
+
+/**
+ * The part of the answer that its tag stands for. Not the cursor: the position grows with every message, and a stream
+ * opened with an earlier one misses nothing either.
+ */
+export type RoomPage = {
+    /**
+     * `after` of the next page; `null` at the end.
+     */
+    next: string | null;
+    /**
+     * By name.
+     */
+    rooms: Array<RoomForCaller>;
+};
 
 /**
  * `data` of `room.read`.
@@ -752,15 +784,12 @@ export type RoomTrimmedEvent = {
     kind: 'room.trimmed';
 };
 
-export type Rooms = {
+export type Rooms = RoomPage & {
     /**
-     * A stream opened with it misses no change of a room after this list.
+     * A stream opened with it misses no change of a room after this page. Pages read one after the other may differ by
+     * changes between them: open the stream with the `cursor` of the first.
      */
     cursor: string;
-    /**
-     * By name.
-     */
-    rooms: Array<RoomForCaller>;
 };
 
 /**
@@ -1934,12 +1963,30 @@ export type ReadyzResponse = ReadyzResponses[keyof ReadyzResponses];
 
 export type ListRoomsData = {
     body?: never;
+    headers?: {
+        /**
+         * `ETag` of an earlier answer
+         */
+        'if-none-match'?: string | null;
+    };
     path?: never;
     query?: {
         /**
          * The archived rooms instead of the active ones; for admins.
          */
         archived?: boolean;
+        /**
+         * A part of the name, in upper or lower case; empty for all rooms.
+         */
+        query?: SearchText;
+        /**
+         * Maximum number of rooms; values above 500 mean 500.
+         */
+        limit?: number;
+        /**
+         * `next` of the page before.
+         */
+        after?: string;
     };
     url: '/rooms';
 };
@@ -2550,6 +2597,11 @@ export type OpenStreamData = {
          * counts at once: who moves from room to room is counted in one. Works for one user, or one address of guests.
          */
         client?: string;
+        /**
+         * `compact`: `message.posted` and `message.edited` come in half the bytes, as the schema `CompactMessage` describes,
+         * all other events as usual. Any other value: JSON.
+         */
+        format?: string;
     };
     url: '/sse';
 };
