@@ -1,8 +1,8 @@
 // The only place where stream events change the cached data: pure, and exhaustive over every kind of event that this
 // release knows.
 
+import type { KnownRoom, LobbyNews } from "../api/earlier-release";
 import type { Author, DirectMessage, Room, RoomReadData } from "../api/gen/types.gen";
-import type { FollowingHello, KnownRoom, LobbyNews } from "../api/upcoming";
 import { buryMessage, mergeDirects, mergeMessages, trimMessages } from "./merge";
 import type { Hello, ServerEvent } from "./server-event";
 import {
@@ -62,7 +62,7 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
 }
 
 /** Starts coverage of rooms that the stream newly carries, and ends that of rooms it no longer carries. */
-function withHello(state: ChatState, hello: Hello & FollowingHello): ChatState {
+function withHello(state: ChatState, hello: Hello): ChatState {
   const before = hello.fresh ? { ...state.coverage, lobby: 0, directs: 0, rooms: {} } : state.coverage;
   let { count } = before;
   const begin = (since: number | undefined) => since || ++count;
@@ -129,7 +129,7 @@ export function withDeleted(state: ChatState, { id, room_id }: { id: string; roo
   // An unread message that is deleted does not count any more.
   if (message.author.id === state.viewer?.id || message.seq <= membership.read_seq) return next;
   const unread = Math.max(0, membership.unread - 1);
-  return withRead(next, { room_id, read_seq: membership.read_seq, unread, mentions: membership.mentions });
+  return withRead(next, { ...membership, room_id, unread });
 }
 
 /** Changes the log of a room; rooms that were never opened here have none. */

@@ -1,7 +1,12 @@
 // Joins snapshots loaded by REST to the events that arrived meanwhile. Pure, like `apply`.
 
-import type { Conversation as ConversationSummary, DirectMessage, Message } from "../api/gen/types.gen";
-import type { KnownRoom, Membership, RoomPage } from "../api/upcoming";
+import type { KnownRoom, RoomPage } from "../api/earlier-release";
+import type {
+  Conversation as ConversationSummary,
+  DirectMessage,
+  Membership,
+  Message,
+} from "../api/gen/types.gen";
 import { mergeDirects, mergeMessages, trimMessages } from "./merge";
 import {
   type ChatState,

@@ -1,7 +1,7 @@
 // The chat state of this tab. Immutable: `apply` and the snapshots derive the next state from the last.
 
+import type { KnownRoom } from "../api/earlier-release";
 import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
-import type { KnownRoom } from "../api/upcoming";
 
 /** A message as it is shown. Only the fact of a deletion is kept, since the event lacks its time. */
 export type TimelineMessage = Omit<Message, "body" | "deleted_at"> & {

@@ -71,7 +71,7 @@ test("asks for short forms of messages, and reads them like JSON", () => {
   const example = examples[0];
   if (!example) throw new Error("There are no examples.");
   const live = stream();
-  live.want({ rooms: [room, example.message.room_id], token: null });
+  live.want({ rooms: [room, example.message.room_id], follow: null, token: null });
   const source = FakeEventSource.newest;
   expect(source.query.get("format")).toBe("compact");
   source.says(hello());
@@ -91,7 +91,7 @@ test("asks for short forms of messages, and reads them like JSON", () => {
 });
 
 test("reloads instead of guessing the room of a short form", () => {
-  stream().want({ rooms: ["0193798b-8f7e-7cc1-9d6f-4f2f3c9f1a10"], token: null });
+  stream().want({ rooms: ["0193798b-8f7e-7cc1-9d6f-4f2f3c9f1a10"], follow: null, token: null });
   FakeEventSource.newest.says(hello());
   FakeEventSource.newest.sends("message", "epoch.7", JSON.stringify(examples[0]?.form));
   expect(kinds()).toEqual(["hello", "reset"]);

@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import {
   Archive,
   ArchiveRestore,
@@ -19,10 +19,11 @@ import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { counted } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
+import { LoadMore } from "../../ui/LoadMore";
 import { Menu } from "../../ui/Menu";
 import { Notice } from "../../ui/Notice";
 import { onlineSentence } from "../rooms/RoomHeader";
-import { useRooms } from "../rooms/use-rooms";
+import { loadMoreRooms, useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
 import { reportDone } from "./done";
 import { NEW_ROOM } from "./new-room";
@@ -59,7 +60,9 @@ export function AdminRoomsPage() {
           Active
         </Tab>
         <Tab to="/admin/rooms?show=archived" isCurrent={isArchive}>
-          {archived.rooms && archived.rooms.length > 0 ? `Archived (${archived.rooms.length})` : "Archived"}
+          {archived.rooms && archived.rooms.length > 0
+            ? `Archived (${archived.rooms.length}${archived.more ? "+" : ""})`
+            : "Archived"}
         </Tab>
       </nav>
       {isArchive ? <ArchivedRooms {...archived} /> : <ActiveRooms onTask={setTask} />}
@@ -109,6 +112,12 @@ function Tab({ to, isCurrent, children }: { to: string; isCurrent: boolean; chil
 
 function ActiveRooms({ onTask }: { onTask(task: Task): void }) {
   const rooms = useRooms();
+  const areMoreThere = useChat((state) => state.roomsNext !== null);
+  const [isLoading, setLoading] = useState(false);
+  const loadMore = () => {
+    setLoading(true);
+    void loadMoreRooms().finally(() => setLoading(false));
+  };
   if (rooms?.length === 0) {
     return (
       <EmptyState icon={Hash} title="No rooms yet">
@@ -117,38 +126,41 @@ function ActiveRooms({ onTask }: { onTask(task: Task): void }) {
     );
   }
   return (
-    <ul aria-label="Active rooms" className="divide-y divide-line">
-      {(rooms ?? []).map((room) => (
-        <li key={room.id} className="flex items-center gap-2 py-2">
-          <div className="min-w-0 flex-1">
-            <Link to={`/r/${room.id}`} className="block truncate font-semibold hover:text-accent">
-              {room.name}
-            </Link>
-            <p className="truncate text-sm text-muted">{factsOf(room).join(" · ")}</p>
-          </div>
-          <Menu
-            label={`Actions for ${room.name}`}
-            items={[
-              { label: "Rename…", icon: Pencil, onSelect: () => onTask({ kind: "rename", room }) },
-              {
-                label: "Edit topic…",
-                icon: MessageSquareText,
-                onSelect: () => onTask({ kind: "topic", room }),
-              },
-              {
-                label: "Message retention…",
-                icon: Hourglass,
-                onSelect: () => onTask({ kind: "retention", room }),
-              },
-              { label: "Archive…", icon: Archive, onSelect: () => onTask({ kind: "archive", room }) },
-            ]}
-            buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-9"
-          >
-            <Ellipsis className="size-5" aria-hidden />
-          </Menu>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul aria-label="Active rooms" className="divide-y divide-line">
+        {(rooms ?? []).map((room) => (
+          <li key={room.id} className="flex items-center gap-2 py-2">
+            <div className="min-w-0 flex-1">
+              <Link to={`/r/${room.id}`} className="block truncate font-semibold hover:text-accent">
+                {room.name}
+              </Link>
+              <p className="truncate text-sm text-muted">{factsOf(room).join(" · ")}</p>
+            </div>
+            <Menu
+              label={`Actions for ${room.name}`}
+              items={[
+                { label: "Rename…", icon: Pencil, onSelect: () => onTask({ kind: "rename", room }) },
+                {
+                  label: "Edit topic…",
+                  icon: MessageSquareText,
+                  onSelect: () => onTask({ kind: "topic", room }),
+                },
+                {
+                  label: "Message retention…",
+                  icon: Hourglass,
+                  onSelect: () => onTask({ kind: "retention", room }),
+                },
+                { label: "Archive…", icon: Archive, onSelect: () => onTask({ kind: "archive", room }) },
+              ]}
+              buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-9"
+            >
+              <Ellipsis className="size-5" aria-hidden />
+            </Menu>
+          </li>
+        ))}
+      </ul>
+      {areMoreThere && <LoadMore label="Show more rooms" isLoading={isLoading} onLoad={loadMore} />}
+    </>
   );
 }
 
@@ -163,24 +175,34 @@ function factsOf({ head_seq, online, retention_days }: Room): string[] {
 interface Archived {
   rooms: Room[] | undefined;
   error: Error | null;
+  /** The next page, if there is one. */
+  more: { isLoading: boolean; hasFailed: boolean; load(): void } | null;
 }
 
 function useArchivedRooms(): Archived {
   const version = useChat((state) => state.roomsVersion);
   const client = useQueryClient();
-  const { data, error } = useQuery({
+  const list = useInfiniteQuery({
     queryKey: ["rooms", "archived"],
-    queryFn: () => answer(listRooms({ query: { archived: true } })),
+    queryFn: ({ pageParam }) => answer(listRooms({ query: { archived: true, ...pageParam } })),
+    initialPageParam: {},
+    getNextPageParam: ({ next }) => (next ? { after: next } : undefined),
   });
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: every change of a room, by whomever, may change this list
   useEffect(() => {
     void client.invalidateQueries({ queryKey: ["rooms", "archived"] });
   }, [client, version]);
-  return { rooms: data?.rooms.filter((room) => room.is_archived), error };
+  const rooms = list.data?.pages.flatMap((page) => page.rooms.filter((room) => room.is_archived));
+  const more = {
+    isLoading: list.isFetchingNextPage,
+    hasFailed: list.isFetchNextPageError,
+    load: () => void list.fetchNextPage(),
+  };
+  return { rooms, error: list.error, more: list.hasNextPage ? more : null };
 }
 
-function ArchivedRooms({ rooms, error }: Archived) {
+function ArchivedRooms({ rooms, error, more }: Archived) {
   const [problem, setProblem] = useState<string | null>(null);
   const shown = problem ?? (error && sentence(error));
   return (
@@ -219,6 +241,14 @@ function ArchivedRooms({ rooms, error }: Archived) {
           </li>
         ))}
       </ul>
+      {more && (
+        <LoadMore
+          label="Show more rooms"
+          isLoading={more.isLoading}
+          hasFailed={more.hasFailed}
+          onLoad={more.load}
+        />
+      )}
     </>
   );
 }

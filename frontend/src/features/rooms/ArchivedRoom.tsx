@@ -1,9 +1,9 @@
 import { Archive, ArchiveRestore } from "lucide-react";
 import { type ReactNode, useState } from "react";
+import type { KnownRoom } from "../../api/earlier-release";
 import { restoreRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
-import type { KnownRoom } from "../../api/upcoming";
 import { BlankPage } from "../../ui/BlankPage";
 import { showToast } from "../../ui/Toast";
 import { useUnsent } from "../composer/current-outbox";

@@ -1,8 +1,8 @@
 import { CloudAlert, DoorClosed } from "lucide-react";
 import { lazy, Suspense, useCallback, useState } from "react";
 import { Link, useParams } from "react-router";
+import type { KnownRoom } from "../../api/earlier-release";
 import { sentence } from "../../api/problem";
-import type { KnownRoom } from "../../api/upcoming";
 import { loadChunk } from "../../browser/chunks";
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { useChat } from "../../realtime/store";

@@ -4,10 +4,10 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { useMatch } from "react-router";
-import { client } from "../../api/gen/client.gen";
-import { getRoom } from "../../api/gen/sdk.gen";
+import type { KnownRoom, RoomPage } from "../../api/earlier-release";
+import { getRoom, listRooms as readRooms } from "../../api/gen/sdk.gen";
+import type { ListRoomsData } from "../../api/gen/types.gen";
 import { answer, ProblemError } from "../../api/problem";
-import type { KnownRoom, RoomPage, RoomQuery } from "../../api/upcoming";
 import { withMoreRooms, withRoom, withRooms } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
 import { useReadingInterval } from "../connection/connection";
@@ -24,14 +24,8 @@ const TYPING_MS = 150;
 
 const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
-export function listRooms(query: RoomQuery = {}): Promise<RoomPage> {
-  return answer(
-    client.get<{ 200: RoomPage }, unknown>({
-      url: "/rooms",
-      query: { ...query },
-      security: [{ scheme: "bearer", type: "http" }],
-    }),
-  );
+export function listRooms(query: ListRoomsData["query"] = {}): Promise<RoomPage> {
+  return answer(readRooms({ query }));
 }
 
 /** Keeps the known rooms up to date. Mounted once, by the shell. */

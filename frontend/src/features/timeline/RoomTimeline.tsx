@@ -1,8 +1,8 @@
 import { CloudAlert } from "lucide-react";
 import { lazy, Suspense, useCallback, useMemo, useState } from "react";
+import type { KnownRoom } from "../../api/earlier-release";
 import { deleteMessage } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
-import type { KnownRoom } from "../../api/upcoming";
 import { loadChunk } from "../../browser/chunks";
 import { withDeleted } from "../../realtime/apply";
 import { chat } from "../../realtime/store";

@@ -1,5 +1,5 @@
 import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { KnownRoom } from "../../api/upcoming";
+import type { KnownRoom } from "../../api/earlier-release";
 import { showToast } from "../../ui/Toast";
 import type { View } from "./reading";
 import type { Target, Window } from "./Timeline";

@@ -1,9 +1,9 @@
 // Read marks of rooms: kept by the server for a signed-in user, in this browser for a guest, or if the server is of an
 // earlier release and keeps none.
 
+import type { KnownRoom } from "../../api/earlier-release";
 import { client } from "../../api/gen/client.gen";
 import { answer, ProblemError } from "../../api/problem";
-import type { KnownRoom } from "../../api/upcoming";
 import { withMark } from "../../realtime/apply";
 import { chat } from "../../realtime/store";
 import { markRead, readMarks, setMarks } from "./read-marks";

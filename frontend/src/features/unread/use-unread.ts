@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef } from "react";
-import type { KnownRoom } from "../../api/upcoming";
+import type { KnownRoom } from "../../api/earlier-release";
 import { chat, useChat } from "../../realtime/store";
 import { useViewer } from "../session/use-session";
 import { markRead, readMarks, setMarks, useReadMarks } from "./read-marks";
