@@ -21,6 +21,7 @@ async fn frames_of_every_kind_fit_the_document() {
 
     let mut of_user = bob.opening().room(&room).with("follow", far.id).open().await;
     let message = ada.post(&room, "hi").await;
+    bob.put(&format!("/rooms/{}/read", room.id), json!({"seq": 1})).await.is(204);
     ada.edit(message.id, "hello").await;
     ada.delete_message(message.id).await;
     ada.write_to(&bob, "psst").await;
@@ -34,7 +35,6 @@ async fn frames_of_every_kind_fit_the_document() {
     ada.put(&format!("/rooms/{}/topic", garden.id), json!({"topic": "Trees"})).await.is(200);
     ada.archive(&garden).await;
     ada.restore(&garden).await;
-    bob.put(&format!("/rooms/{}/read", room.id), json!({"seq": 1})).await.is(204);
     ada.mute(&bob, 60).await;
     ada.unmute(&bob).await;
     ada.delete(&format!("/users/{}", eve.id)).await.is(204);
