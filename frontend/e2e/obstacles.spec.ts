@@ -43,8 +43,8 @@ test("typing, sending and signing in work with full storage", async ({ api, pers
     history.pushState(null, "", path);
     dispatchEvent(new PopStateEvent("popstate"));
   }, `/r/${room.id}`);
-  await expect(member.page.getByText("This browser is out of storage space.")).toBeVisible();
   await member.field.pressSequentially("typed");
+  await expect(member.page.getByText("This browser is out of storage space.")).toBeVisible();
   await expect(member.field).toHaveValue("typed");
   await member.field.press("Enter");
   await member.seesSent("typed");

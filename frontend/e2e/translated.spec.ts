@@ -245,6 +245,9 @@ test("a mute, its reason and its end are shown under a translator", async ({ api
   await expect(entry).toContainText("New");
   await entry.click();
   await member.sees("hello");
+  // It counts as read once it was on the screen for half a second.
+  const marks = () => member.page.evaluate(() => Object.values({ ...localStorage }).join());
+  await expect.poll(marks).toContain("direct:");
   await member.page.getByRole("link", { name: "All private messages" }).click();
   await expect(entry).not.toContainText("New");
   await api.send("POST", `/users/${account.id}/ban`, { reason: "enough" }, admin);

@@ -1,5 +1,5 @@
 import { CloudAlert } from "lucide-react";
-import { lazy, Suspense, useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import type { KnownRoom } from "../../api/earlier-release";
 import { deleteMessage } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
@@ -20,15 +20,13 @@ import { readUpTo as markOf, markRoomRead, setRoomMark, unreadOf } from "../unre
 import { type Entry, roomEntry, withUnsent } from "./entry";
 import type { MessageActions } from "./MessageRow";
 import { MessageText } from "./MessageText";
+import { loadMessageEditor, messageEditor } from "./message-editor";
 import { RoomBeginning } from "./RoomBeginning";
 import { messagePath } from "./room-address";
 import { Timeline } from "./Timeline";
 import { useRoomLog } from "./use-room-log";
 import { useEscape, useWindow } from "./use-window";
 
-const MessageEditor = lazy(() =>
-  loadChunk(() => import("./MessageEditor")).then((module) => ({ default: module.MessageEditor })),
-);
 const LostEdit = lazy(() =>
   loadChunk(() => import("./LostEdit")).then((module) => ({ default: module.LostEdit })),
 );
@@ -49,6 +47,10 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const unsent = useUnsent(viewer?.id, `room:${room.id}`);
   const [deleting, setDeleting] = useState<Entry | null>(null);
   const viewerId = viewer?.id;
+  const Editor = useMemo(() => (editing === null ? null : messageEditor()), [editing]);
+  useEffect(() => {
+    if (viewerId) void loadMessageEditor();
+  }, [viewerId]);
   const marks = useReadMarks(viewerId);
   const mark = markOf(room, viewerId);
   const unread = unreadOf(room, marks);
@@ -110,10 +112,10 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
       },
       editor: (entry) => {
         const { confirmed, body } = entry;
-        if (!viewer || !confirmed || confirmed.id !== editing || body === null) return null;
+        if (!viewer || !Editor || !confirmed || confirmed.id !== editing || body === null) return null;
         return (
           <Suspense fallback={<MessageText body={body} />}>
-            <MessageEditor
+            <Editor
               userId={viewer.id}
               messageId={confirmed.id}
               body={body}
@@ -124,7 +126,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
         );
       },
     };
-  }, [viewer, editing, onEdit, isReadOnly, room.id, room.slug, isPaused, move]);
+  }, [viewer, editing, Editor, onEdit, isReadOnly, room.id, room.slug, isPaused, move]);
 
   async function remove(entry: Entry) {
     if (!entry.confirmed) return;
