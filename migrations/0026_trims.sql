@@ -18,7 +18,7 @@ alter table rooms
     -- The `seq` of the oldest message that is kept; `head_seq + 1` if none is.
     add column first_seq bigint not null default 1;
 
--- How long a post is recognised when it is repeated, however soon it expires.
+-- Time for which a repeated post is recognised, however soon it expires.
 create function receipts_kept() returns interval
 language sql immutable
 as $$ select interval '30 days' $$;

@@ -59,7 +59,7 @@ for (const unread of [12, 120]) {
     await reader.sees("line 11");
     if (isShort) return;
 
-    // What is below is not read yet; jumping over it does not change that.
+    // Messages below the visible part are not read yet; jumping over them does not change that.
     const pill = reader.page.getByRole("button", { name: /^Jump to newest \(\d+\)$/ });
     await pill.click();
     await reader.sees(`line ${10 + unread}`);

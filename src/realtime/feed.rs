@@ -23,7 +23,7 @@ use super::frame::{self, ByeReason, ResetReason, RoomHead};
 use super::hub::{Hub, Subscriber, SubscriberId};
 use super::lobby::Lobby;
 use super::mailbox::Mailbox;
-use super::presence::{Page, Pages, Presence, Who};
+use super::presence::{Page, Pages, Presence};
 use super::replay::{ReplayFilter, Share};
 use super::ring::{Entry, Ring};
 use super::sample::Sample;
@@ -219,7 +219,7 @@ impl Feed {
                 // A room created by another instance may have been requested here before the news arrived.
                 Effect::Room { room, is_archived } => {
                     let presence = &mut self.presence;
-                    self.hub.room_exists(*room, |user| presence.join(*room, user.map_or(Who::Guest, Who::User)));
+                    self.hub.room_exists(*room, |user| presence.join(*room, user.into()));
                     // The event carries no online counts, and nobody heard of the room while it was archived.
                     if self.presence.online(*room) != Online::default() {
                         self.lobby.tell_counts_again(*room);

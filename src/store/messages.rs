@@ -34,56 +34,47 @@ pub struct Page {
     pub messages: Vec<Message>,
 }
 
+/// The query for a page: the room's state, and the messages that `$selection` returns.
+macro_rules! page_of {
+    ($selection:expr) => {
+        concat!(
+            "select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
+                    m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
+                    m.body, m.created_at, m.edited_at, m.deleted_at
+             from log_head h
+             join rooms r on r.id = $1
+             left join lateral (",
+            $selection,
+            ") m on true
+             order by m.seq"
+        )
+    };
+}
+
+/// Messages of the room `r` for which `$condition` holds.
+macro_rules! messages_where {
+    ($condition:literal) => {
+        concat!(
+            "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
+                    m.body, m.created_at, m.edited_at, m.deleted_at
+             from messages m join users u on u.id = m.author_id
+             where m.room_id = r.id and m.seq >= r.first_seq and ",
+            $condition
+        )
+    };
+}
+
 /// Returns a page of a room's messages, or `None` if there is no such room.
 pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Page>> {
-    let newest = "
-        select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
-               m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
-               m.body, m.created_at, m.edited_at, m.deleted_at
-        from log_head h
-        join rooms r on r.id = $1
-        left join lateral (
-            select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                   m.body, m.created_at, m.edited_at, m.deleted_at
-            from messages m join users u on u.id = m.author_id
-            where m.room_id = r.id and m.seq > $2 and m.seq < $3 and m.seq >= r.first_seq
-            order by m.seq desc limit $4
-        ) m on true
-        order by m.seq";
-    let oldest = "
-        select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
-               m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
-               m.body, m.created_at, m.edited_at, m.deleted_at
-        from log_head h
-        join rooms r on r.id = $1
-        left join lateral (
-            select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                   m.body, m.created_at, m.edited_at, m.deleted_at
-            from messages m join users u on u.id = m.author_id
-            where m.room_id = r.id and m.seq > $2 and m.seq < $3 and m.seq >= r.first_seq
-            order by m.seq limit $4
-        ) m on true
-        order by m.seq";
-    let around = "
-        select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
-               m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
-               m.body, m.created_at, m.edited_at, m.deleted_at
-        from log_head h
-        join rooms r on r.id = $1
-        left join lateral (
-            (select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                    m.body, m.created_at, m.edited_at, m.deleted_at
-             from messages m join users u on u.id = m.author_id
-             where m.room_id = r.id and m.seq < $2 and m.seq >= r.first_seq
-             order by m.seq desc limit $3)
-            union all
-            (select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                    m.body, m.created_at, m.edited_at, m.deleted_at
-             from messages m join users u on u.id = m.author_id
-             where m.room_id = r.id and m.seq >= greatest($2, r.first_seq)
-             order by m.seq limit $4)
-        ) m on true
-        order by m.seq";
+    let newest = page_of!(messages_where!("m.seq > $2 and m.seq < $3 order by m.seq desc limit $4"));
+    let oldest = page_of!(messages_where!("m.seq > $2 and m.seq < $3 order by m.seq limit $4"));
+    let around = page_of!(concat!(
+        "(",
+        messages_where!("m.seq < $2 order by m.seq desc limit $3"),
+        ") union all (",
+        messages_where!("m.seq >= $2 order by m.seq limit $4"),
+        ")"
+    ));
     let (after, before) = (range.after.unwrap_or(Seq(0)).0, range.before.unwrap_or(Seq(i64::MAX)).0);
     let (query, bounds) = match range.around {
         Some(seq) => (around, [seq.0, range.limit / 2, range.limit - range.limit / 2]),

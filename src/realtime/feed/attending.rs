@@ -98,5 +98,5 @@ impl Feed {
 }
 
 fn who(subscriber: &Subscriber) -> Who {
-    subscriber.interest.user().map_or(Who::Guest, Who::User)
+    subscriber.interest.user().into()
 }

@@ -14,6 +14,13 @@ pub enum Who {
     Guest,
 }
 
+/// A stream without a user is a guest's.
+impl From<Option<UserId>> for Who {
+    fn from(user: Option<UserId>) -> Self {
+        user.map_or(Self::Guest, Self::User)
+    }
+}
+
 /// Users and guests present in one room.
 #[derive(Debug, Default)]
 pub(super) struct Attendance {

@@ -18,6 +18,15 @@ fn session(token: &[u8]) -> NewSession<'_> {
     NewSession { id: SessionId::new(), opened_at: NOW, token_hash: token, token_expires_at: NOW + MONTH }
 }
 
+/// Opens a session of one user, whose first token is `token`.
+async fn opened(pool: sqlx::PgPool, token: &[u8]) -> (Db, UserId, NewSession<'_>) {
+    let db = Db::from(pool);
+    let ali = ali(&db).await;
+    let session = session(token);
+    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    (db, ali, session)
+}
+
 async fn ali(db: &Db) -> UserId {
     let id = UserId::new();
     users::create(db, id, "ali", "hash", Role::User).await.unwrap();
@@ -107,10 +116,7 @@ async fn a_spent_token_is_theft_once_its_successor_was_used(pool: sqlx::PgPool) 
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn a_lost_successor_is_issued_again_and_another_after_the_grace_period(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, ali, session) = opened(pool, b"1").await;
     assert_eq!(given(rotate_to(&db, b"1", b"2").await), b"2");
     assert_eq!(given(rotate_to(&db, b"1", b"3").await), b"2");
     let last_moment = NOW + GRACE - Duration::from_secs(1);
@@ -130,10 +136,7 @@ async fn a_lost_successor_is_issued_again_and_another_after_the_grace_period(poo
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn a_replaced_successor_is_theft_before_and_after_the_other_was_used(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, _, _) = opened(pool, b"1").await;
     assert_eq!(given(rotate_to(&db, b"1", b"2").await), b"2");
     assert_eq!(given(rotate_at(&db, NOW + GRACE, b"1", b"3").await), b"3");
     assert!(matches!(rotate_at(&db, NOW + GRACE, b"2", b"4").await, Rotation::Reused { ended_at: Some(_), .. }));
@@ -142,10 +145,7 @@ async fn a_replaced_successor_is_theft_before_and_after_the_other_was_used(pool:
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn concurrent_uses_get_the_same_successor(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, _, session) = opened(pool, b"1").await;
     let nexts: Vec<[u8; 2]> = (0..8).map(|n| [b'n', n]).collect();
     let rotations = futures_util::future::join_all(nexts.iter().map(|next| rotate_to(&db, b"1", next))).await;
     let mut successors: Vec<_> = rotations.into_iter().map(given).collect();
@@ -157,10 +157,7 @@ async fn concurrent_uses_get_the_same_successor(pool: sqlx::PgPool) {
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn a_spent_token_still_ends_its_session(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, ali, _) = opened(pool, b"1").await;
     assert_eq!(given(rotate_to(&db, b"1", b"2").await), b"2");
     assert_eq!(end_by_token(&db, ali, presented(b"1")).await.unwrap(), Some(Pos(1)));
     assert_eq!(rotate_to(&db, b"2", b"3").await, Rotation::Invalid);
@@ -181,10 +178,7 @@ async fn rotate_as_the_release_before(db: &Db, token: &[u8], next: &[u8]) -> Str
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn a_release_without_a_grace_period_refreshes_the_same_sessions(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, _, session) = opened(pool, b"1").await;
     assert_eq!(rotate_as_the_release_before(&db, b"1", b"2").await, "done");
     assert_eq!(given(rotate_to(&db, b"1", b"3").await), b"3", "its answer was lost; what it made cannot be made again");
     assert_eq!(rotate_as_the_release_before(&db, b"3", b"4").await, "done");
@@ -265,10 +259,7 @@ async fn ended_and_expired_sessions_are_removed_and_open_ones_stay(pool: sqlx::P
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn an_expired_or_unknown_token_is_refused_and_ends_nothing(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, _, session) = opened(pool, b"1").await;
     let late = NOW + MONTH;
     assert_eq!(rotate_at(&db, late, b"1", b"2").await, Rotation::Invalid);
     assert_eq!(rotate_to(&db, b"unknown", b"2").await, Rotation::Invalid);

@@ -1,4 +1,4 @@
-// What only people who write need. Guests, who cannot, do not load it.
+// The composer, loaded only for signed-in users: guests cannot write.
 
 import { lazy } from "react";
 import { loadChunk } from "../../browser/chunks";

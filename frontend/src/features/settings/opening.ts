@@ -1,4 +1,4 @@
-// Where a room with unread messages is opened. Kept in this browser.
+// The setting of where a room with unread messages opens. Kept in this browser.
 
 import { useSyncExternalStore } from "react";
 import { Observable } from "../../browser/observable";

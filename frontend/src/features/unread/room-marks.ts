@@ -2,7 +2,7 @@
 // earlier release and keeps none.
 
 import type { KnownRoom } from "../../api/earlier-release";
-import { client } from "../../api/gen/client.gen";
+import { markRead as putMark } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
 import { withMark } from "../../realtime/apply";
 import { chat } from "../../realtime/store";
@@ -97,7 +97,10 @@ class MarkOutbox {
     this.#sentAt.set(roomId, Date.now());
     const userId = chat.state.viewer?.id;
     try {
-      await putMark(roomId, mark);
+      const { seq, force } = mark;
+      const body = force ? { seq, force } : { seq };
+      // `keepalive`: the request is completed even if the page is closed.
+      await answer(putMark({ path: { id: roomId }, body, keepalive: true }));
     } catch (error) {
       const isWorthwhile = error instanceof ProblemError && error.isTemporary;
       if (!isWorthwhile || chat.state.viewer?.id !== userId || this.#pending.has(roomId)) return;
@@ -108,17 +111,3 @@ class MarkOutbox {
 }
 
 const outbox = new MarkOutbox();
-
-/** `keepalive`: the request is completed even if the page is closed. */
-export function putMark(roomId: string, { seq, force }: Pending): Promise<unknown> {
-  return answer(
-    client.put({
-      url: "/rooms/{id}/read",
-      path: { id: roomId },
-      body: force ? { seq, force } : { seq },
-      headers: { "Content-Type": "application/json" },
-      security: [{ scheme: "bearer", type: "http" }],
-      keepalive: true,
-    }),
-  );
-}

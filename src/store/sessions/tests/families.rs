@@ -37,10 +37,7 @@ async fn a_session_keeps_two_tokens_and_any_earlier_one_is_theft(pool: sqlx::PgP
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn an_earlier_token_still_signs_out(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"0");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, ali, session) = opened(pool, b"0").await;
     for (token, next) in [(b"0", b"1"), (b"1", b"2"), (b"2", b"3")] {
         assert_eq!(given(rotate_to(&db, token, next).await), next);
     }
@@ -50,10 +47,7 @@ async fn an_earlier_token_still_signs_out(pool: sqlx::PgPool) {
 
 #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
 async fn tokens_of_the_previous_release_are_kept_until_they_expire(pool: sqlx::PgPool) {
-    let db = Db::from(pool);
-    let ali = ali(&db).await;
-    let session = session(b"1");
-    assert!(open(&db, ali, "hash", session).await.unwrap().is_some());
+    let (db, _, session) = opened(pool, b"1").await;
     assert_eq!(refresh_as_the_release_before(&db, b"1", b"2").await, "done");
     assert_eq!(given(rotate_former(&db, b"2", b"3").await), b"3");
     assert_eq!(given(rotate_former(&db, b"2", b"x").await), b"3", "a lost answer");
