@@ -10,8 +10,6 @@ async function isAccessible(person: Person): Promise<void> {
   await expect
     .poll(() => person.page.evaluate(() => document.getAnimations().map(({ playState }) => playState)))
     .not.toContain("running");
-  // Rows of a list are hidden until they are measured, and then have no text for a screen reader.
-  await expect(person.page.locator('main [style*="visibility: hidden"]')).toHaveCount(0);
   const { violations } = await new AxeBuilder({ page: person.page }).analyze();
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`)).toEqual(
     [],

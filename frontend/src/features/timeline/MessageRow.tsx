@@ -104,7 +104,13 @@ function Time({ entry, actions, ...rest }: { entry: Entry; actions: MessageActio
   );
   if (!path) return time;
   return (
-    <Link to={path} className="hover:text-ink hover:underline" {...rest}>
+    <Link
+      to={path}
+      // The text of a `time` element is not part of the link's name.
+      aria-label={`Link to this message, ${clockTime(entry.writtenAt)}`}
+      className="hover:text-ink hover:underline"
+      {...rest}
+    >
       {time}
     </Link>
   );

@@ -4,7 +4,8 @@ export function DayRow({ date }: { date: Date }) {
   return (
     <div className="thread grid grid-cols-[3.75rem_1fr] items-center pt-5 pb-2">
       <span className="relative mx-auto size-2.5 rounded-full border-2 border-ground bg-edge" aria-hidden />
-      <h3 className="text-xs font-bold tracking-wide text-muted">
+      {/* The text of a `time` element is not part of the heading's name. */}
+      <h3 aria-label={dayName(date)} className="text-xs font-bold tracking-wide text-muted">
         <time dateTime={date.toISOString()}>{dayName(date)}</time>
       </h3>
     </div>
