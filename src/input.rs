@@ -230,11 +230,12 @@ impl<'de> Deserialize<'de> for Natural {
     }
 }
 
-/// A whole number within `range`. JSON has one kind of number, so `60.0` is 60.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range by then")]
-pub fn whole(number: f64, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
-    let is_in_range = (f64::from(*range.start())..=f64::from(*range.end())).contains(&number);
-    (number.fract() == 0.0 && is_in_range).then_some(number as u32)
+/// A whole number within `range`, which is part of that of [`Natural`]. JSON has one kind of number, so `60.0` is 60.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "whole, and exact up to 2^53")]
+pub fn whole<T: Copy + Into<i64> + TryFrom<i64>>(number: f64, range: std::ops::RangeInclusive<T>) -> Option<T> {
+    let (least, most): (i64, i64) = ((*range.start()).into(), (*range.end()).into());
+    let is_whole = number.fract() == 0.0 && (least as f64..=most as f64).contains(&number);
+    if is_whole { T::try_from(number as i64).ok() } else { None }
 }
 
 /// Page size: `DEFAULT` if absent, and at most `MAX`; greater values are reduced.

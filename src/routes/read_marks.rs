@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::event::{Level, Membership, Room};
 use crate::extract::{Json, Path};
 use crate::id::{RoomId, Seq};
-use crate::input::Natural;
+use crate::input::{Natural, whole};
 use crate::store;
 use crate::store::read_marks::{Change, NewMark};
 
@@ -98,15 +98,9 @@ pub async fn set_level(
     set(&app, &caller, id, Change::Level(input.level)).await
 }
 
-/// JSON has one kind of number, so `42.0` is 42.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "whole, and exact up to 2^53")]
 fn whole_seq<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seq, D::Error> {
-    const MAX: f64 = Natural::MAX as f64;
-    let number = f64::deserialize(deserializer)?;
-    if number.fract() != 0.0 || !(0.0..=MAX).contains(&number) {
-        return Err(de::Error::custom("must be a whole number from 0 to 9007199254740991"));
-    }
-    Ok(Seq(number as i64))
+    let seq = whole(f64::deserialize(deserializer)?, 0..=Natural::MAX);
+    seq.map(Seq).ok_or_else(|| de::Error::custom("must be a whole number from 0 to 9007199254740991"))
 }
 
 async fn set(app: &App, caller: &Caller, room: RoomId, change: Change) -> Result<StatusCode> {

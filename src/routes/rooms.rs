@@ -49,8 +49,7 @@ impl TryFrom<f64> for RetentionDays {
     type Error = &'static str;
 
     fn try_from(days: f64) -> Result<Self, Self::Error> {
-        let days = whole(days, 0..=36_500).and_then(|days| i32::try_from(days).ok());
-        days.map(Self).ok_or("must be 0 to 36,500 whole days")
+        whole(days, 0..=36_500).map(Self).ok_or("must be 0 to 36,500 whole days")
     }
 }
 
