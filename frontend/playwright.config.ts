@@ -29,8 +29,9 @@ export default defineConfig({
   forbidOnly: Boolean(process.env.CI),
   reporter: [["list"]],
   projects: [
-    { name: "paths", testIgnore: ["screens.spec.ts", "deployed.spec.ts", "other-browsers/**"] },
+    { name: "paths", testIgnore: ["screens.spec.ts", "deployed.spec.ts", "other-browsers/**", "budgets/**"] },
     { name: "other-browsers", testMatch: "other-browsers/*.spec.ts" },
+    { name: "budgets", testMatch: "budgets/*.spec.ts", workers: 1 },
     { name: "screens", testMatch: "screens.spec.ts" },
     { name: "deployed", testMatch: "deployed.spec.ts" },
   ],

@@ -9,6 +9,7 @@ mod health;
 mod invitations;
 mod messages;
 pub mod openapi;
+mod public_pages;
 mod read_marks;
 mod room_list;
 mod rooms;
@@ -92,9 +93,11 @@ pub fn router(app: App) -> Router {
     let bounded = from_fn_with_state(app.clone(), edge::bound);
 
     let api = Router::from(api()).method_not_allowed_fallback(method_not_allowed).layer(answered().layer(bounded));
+    let pages = spa::router(app.config.spa_dir.as_deref()).layer(from_fn_with_state(app.clone(), public_pages::fill));
     let others = Router::from(operation())
         .merge(openapi::router(&document()))
-        .merge(spa::router(app.config.spa_dir.as_deref()))
+        .merge(public_pages::router())
+        .merge(pages)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(answered());
     let streams = Router::from(stream()).method_not_allowed_fallback(method_not_allowed).layer(outermost());

@@ -101,6 +101,28 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
     Ok(Some(page))
 }
 
+/// Returns the `seq` of the room's first message posted at or after a time, `None` if there is none. Times ascend with
+/// `seq`, so it is found by bisection: an index by time would be written with every post and read by crawlers only.
+pub async fn first_since(db: &Db, room: RoomId, time: OffsetDateTime) -> sqlx::Result<Option<Seq>> {
+    sqlx::query_scalar(
+        "with recursive bounds as (
+             select first_seq as low, head_seq + 1 as high from rooms where id = $1
+             union all
+             select case when m.created_at < $2 then b.low + (b.high - b.low) / 2 + 1 else b.low end,
+                    case when m.created_at < $2 then b.high else b.low + (b.high - b.low) / 2 end
+             from bounds b
+             join messages m on m.room_id = $1 and m.seq = b.low + (b.high - b.low) / 2
+             where b.low < b.high
+         )
+         select b.low from bounds b join rooms r on r.id = $1
+         where b.low = b.high and b.low <= r.head_seq",
+    )
+    .bind(room)
+    .bind(time)
+    .fetch_optional(db)
+    .await
+}
+
 /// Returns the message in its current state.
 pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
     Ok(find_all(db, &[id]).await?.pop())
