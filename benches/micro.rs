@@ -44,6 +44,7 @@ fn event(pos: i64, in_room: RoomId) -> Event {
         created_at: at,
         edited_at: None,
         deleted_at: None,
+        reactions: Vec::new(),
     };
     gapless::store::events::messages::posted(&message)
 }

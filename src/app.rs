@@ -18,6 +18,7 @@ use crate::config::{Config, SigningKey};
 use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
+use crate::reactions::Reactions;
 use crate::read_marks::ReadMarks;
 use crate::readiness::Readiness;
 use crate::realtime::log::{self, Log};
@@ -57,6 +58,7 @@ pub struct Parts {
     pub replay_db: Db,
     pub realtime: Realtime,
     pub writer: Writer,
+    pub reactions: Reactions,
     pub read_marks: ReadMarks,
     pub auth: Arc<Auth>,
     pub passwords: Passwords,
@@ -129,6 +131,7 @@ impl App {
             .context("Cannot start live delivery")?;
         let (tasks, stop) = (&lifecycle.tasks, lifecycle.stop.clone());
         let writer = Writer::spawn(config.write_queue, log, realtime.clone(), tasks, stop);
+        let reactions = Reactions::spawn(db.clone(), realtime.clone(), tasks, lifecycle.stop.clone());
         let read_marks = ReadMarks::spawn(db.clone(), realtime.clone(), tasks, lifecycle.stop.clone());
         let limits = Arc::new(Limits::new(&config));
         let auth = Arc::new(Auth::new(&config, realtime.clone(), Arc::clone(&limits), clock.clone()));
@@ -140,6 +143,7 @@ impl App {
             replay_db,
             realtime,
             writer,
+            reactions,
             read_marks,
             auth,
             passwords,

@@ -203,6 +203,10 @@ impl From<Refusal> for Error {
             Refusal::Muted => forbidden("muted", "This account is muted. You can keep reading."),
             Refusal::Archived => conflict("room_archived", "This room is archived and can no longer be changed."),
             Refusal::Deleted => conflict("message_deleted", "This message was deleted."),
+            Refusal::TooManyReactions => conflict(
+                "too_many_reactions",
+                "A message takes 20 different emoji at most, and 10 of them from one person.",
+            ),
             Refusal::LastAdmin => conflict("last_admin", "This is the last admin; appoint another first."),
             Refusal::ChangedMeanwhile => {
                 conflict("changed_meanwhile", "The password was changed in the meantime. Try again.")

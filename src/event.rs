@@ -163,6 +163,22 @@ pub struct Message {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required = true)]
     pub deleted_at: Option<OffsetDateTime>,
+    /// In the order of their first use.
+    #[serde(default)]
+    #[schema(required = true, max_items = 20)]
+    pub reactions: Vec<Reaction>,
+}
+
+/// An emoji that users reacted to a message with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reaction {
+    #[schema(example = "👍")]
+    pub emoji: String,
+    /// Number of users.
+    #[schema(minimum = 1)]
+    pub count: i64,
+    /// True if the caller is one of them; always false in events.
+    pub mine: bool,
 }
 
 /// A private message: only its sender and recipient ever receive it.

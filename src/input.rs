@@ -3,6 +3,7 @@
 //! A handler that takes a [`RoomName`] has a valid room name and nothing left to check. Control characters are refused
 //! here once, so that none reaches the database, a stream's frame or a terminal.
 
+mod emoji;
 mod look;
 mod room_topic;
 mod slug;
@@ -13,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-pub use self::{look::name_key, room_topic::RoomTopic, slug::slug};
+pub use self::{emoji::Emoji, look::name_key, room_topic::RoomTopic, slug::slug};
 
 /// Why a text is refused: the rest of a sentence that begins with the field's name.
 pub type Refusal = &'static str;
@@ -371,9 +372,7 @@ mod tests {
     fn a_limit_is_cut_to_the_most_and_never_zero() {
         type Rows = Limit<50, 200>;
         let parse = |text| serde_json::from_str::<Rows>(text).map(Limit::rows).ok();
-        assert_eq!(parse("1"), Some(1));
-        assert_eq!(parse("500"), Some(200));
-        assert_eq!(parse("70000"), Some(200));
+        assert_eq!((parse("1"), parse("500"), parse("70000")), (Some(1), Some(200), Some(200)));
         assert_eq!((parse("0"), parse("-1")), (None, None));
         assert_eq!(parse("9007199254740991"), Some(200));
         assert_eq!(parse("9007199254740992"), None);

@@ -23,9 +23,11 @@ pub mod error;
 pub mod limits;
 
 pub mod auth;
+pub mod batches;
 
 pub mod demo;
 pub mod lifecycle;
+pub mod reactions;
 pub mod read_marks;
 mod readiness;
 mod session_cleaning;

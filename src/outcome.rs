@@ -43,6 +43,8 @@ pub enum Refusal {
     LastAdmin,
     /// The password was changed in the meantime.
     ChangedMeanwhile,
+    /// The message has 20 kinds of reactions, or 10 of the caller.
+    TooManyReactions,
 }
 
 impl Refusal {
@@ -64,6 +66,7 @@ impl Refusal {
             "to_self" => Self::ToSelf,
             "last_admin" => Self::LastAdmin,
             "changed_meanwhile" => Self::ChangedMeanwhile,
+            "too_many_reactions" => Self::TooManyReactions,
             _ => return None,
         })
     }

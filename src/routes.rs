@@ -10,6 +10,7 @@ mod invitations;
 mod messages;
 pub mod openapi;
 mod public_pages;
+mod reactions;
 mod read_marks;
 mod room_list;
 mod rooms;
@@ -49,6 +50,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(read_marks::set_level))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
+        .routes(routes!(reactions::add_reaction, reactions::remove_reaction))
         .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))
         .routes(routes!(direct_messages::list_conversations))
         .routes(routes!(users::get_me))

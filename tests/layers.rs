@@ -22,7 +22,10 @@ const SERVER: Layers = &[
     ("core", &["realtime"]),
     ("limits", &["error", "limits"]),
     ("auth", &["auth"]),
-    ("app", &["app", "demo", "lifecycle", "read_marks", "readiness", "session_cleaning", "sweep"]),
+    (
+        "app",
+        &["app", "batches", "demo", "lifecycle", "reactions", "read_marks", "readiness", "session_cleaning", "sweep"],
+    ),
     ("routes", &["extract", "gauges", "liveness", "routes", "stream"]),
     ("instance", &["command", "instance", "server"]),
 ];

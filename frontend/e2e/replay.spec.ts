@@ -58,6 +58,8 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   await follows("message.edited", () =>
     api.send("PATCH", `/messages/${message.id}`, { body: "edited" }, reader),
   );
+  const reaction = `/messages/${message.id}/reactions/👍`;
+  await follows("message.reactions", () => api.send("PUT", reaction, undefined, reader));
   await follows("message.deleted", () => api.send("DELETE", `/messages/${message.id}`, undefined, admin));
   const direct = { recipient_id: reader.id, body: "for you alone" };
   await follows("direct.posted", () => api.send("POST", "/direct-messages", direct, admin));
@@ -99,7 +101,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   // A room is trimmed once its messages are a day old: see `apply.test.ts`.
   const expected = Object.keys(EVENT_KINDS).filter((kind) => kind !== "room.trimmed");
   expect([...heard].sort()).toEqual(expected.sort());
-  expect(compared.size).toBe(12);
+  expect(compared.size).toBe(13);
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });
 

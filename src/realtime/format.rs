@@ -121,6 +121,7 @@ mod tests {
             created_at: OffsetDateTime::UNIX_EPOCH,
             edited_at: None,
             deleted_at: None,
+            reactions: Vec::new(),
         };
         Entry::new("e", &events::messages::posted(&message)).frame.expect("readers receive it")
     }

@@ -190,6 +190,7 @@ mod tests {
             created_at: OffsetDateTime::UNIX_EPOCH,
             edited_at: None,
             deleted_at: None,
+            reactions: Vec::new(),
         };
         Entry::new("epoch", &events::messages::posted(&message))
     }

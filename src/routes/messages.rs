@@ -95,7 +95,9 @@ pub async fn list_messages(
     }
     let (before, after, around) = (which.before.map(seq), which.after.map(seq), which.around.map(seq));
     let range = Range { before, after, around, limit: which.limit.rows() };
-    let page = store::messages::page(&app.db, which.room_id, range).await?.ok_or(Error::NotFound("room"))?;
+    let page = store::messages::page(&app.db, which.room_id, range, caller.as_ref().map(|caller| caller.id))
+        .await?
+        .ok_or(Error::NotFound("room"))?;
     if page.is_archived && !reads_archived(caller.as_ref()) {
         return Err(Error::NotFound("room"));
     }
@@ -130,7 +132,10 @@ pub async fn post_message(
     };
     Ok(match app.writer.post(message).await?? {
         Posted::Accepted(message) => (StatusCode::CREATED, Json(message)),
-        Posted::Duplicate(message) => (StatusCode::OK, Json(message)),
+        Posted::Duplicate(message) => {
+            let current = store::messages::find(&app.db, message.id, Some(caller.id)).await?;
+            (StatusCode::OK, Json(current.unwrap_or(message)))
+        }
     })
 }
 
@@ -153,7 +158,7 @@ pub async fn edit_message(
 ) -> Result<Json<Message>> {
     let changed = store::messages::edit(&app.db, id, caller.id, input.body.as_ref()).await??;
     app.settled(changed).await;
-    let message = store::messages::find(&app.db, id).await?.ok_or(Error::NotFound("message"))?;
+    let message = store::messages::find(&app.db, id, Some(caller.id)).await?.ok_or(Error::NotFound("message"))?;
     Ok(Json(message))
 }
 

@@ -10,8 +10,8 @@ use crate::id::{Pos, UserId};
 /// cores).
 const BATCH: i32 = 100;
 
-/// Maximum number of log entries in a batch about read marks, which takes no lock.
-const BATCH_OF_READS: i32 = 1_000;
+/// Maximum number of log entries in a batch about read marks or reactions, which takes no lock.
+const BATCH_OF_ENTRIES: i32 = 1_000;
 
 /// Returns the erased users whose messages are not all deleted yet.
 pub async fn unfinished(db: &Db) -> sqlx::Result<Vec<UserId>> {
@@ -25,6 +25,10 @@ pub struct ErasedMessages {
     from: Option<Uuid>,
     /// Position after which entries about read marks are left to forget; `None` once all are forgotten.
     reads_after: Option<Pos>,
+    /// True while there may be reactions left to remove.
+    has_reactions: bool,
+    /// Position after which entries about reactions are left to search; `None` once all are.
+    changes_after: Option<Pos>,
 }
 
 /// Result of one batch.
@@ -44,7 +48,13 @@ struct Forgotten {
 
 impl ErasedMessages {
     pub const fn of(user: UserId) -> Self {
-        Self { user, from: Some(Uuid::nil()), reads_after: Some(Pos(0)) }
+        Self {
+            user,
+            from: Some(Uuid::nil()),
+            reads_after: Some(Pos(0)),
+            has_reactions: true,
+            changes_after: Some(Pos(0)),
+        }
     }
 
     /// Deletes one batch. Safe to restart after a failure, and to run on two instances at once.
@@ -62,8 +72,17 @@ impl ErasedMessages {
             self.from = forgotten.next_from;
             return Ok(Progress::More(forgotten.pos));
         }
+        if self.has_reactions {
+            let (passed, pos) = super::reactions::forget(db, self.user, BATCH).await?;
+            self.has_reactions = passed > 0;
+            return Ok(Progress::More(pos));
+        }
+        if let Some(after) = self.changes_after {
+            self.changes_after = super::reactions::forget_changes(db, self.user, after, BATCH_OF_ENTRIES).await?;
+            return Ok(Progress::More(None));
+        }
         if let Some(after) = self.reads_after {
-            self.reads_after = super::read_marks::forget(db, self.user, after, BATCH_OF_READS).await?;
+            self.reads_after = super::read_marks::forget(db, self.user, after, BATCH_OF_ENTRIES).await?;
             return Ok(Progress::More(None));
         }
         let count: i64 =

@@ -8,6 +8,7 @@
 
 pub mod direct_messages;
 pub mod messages;
+pub mod reactions;
 pub mod reads;
 pub mod rooms;
 mod trims;
@@ -110,8 +111,8 @@ fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// All kinds that this release knows.
-const KINDS: [&[Kind]; 6] =
-    [messages::KINDS, direct_messages::KINDS, rooms::KINDS, trims::KINDS, users::KINDS, reads::KINDS];
+const KINDS: [&[Kind]; 7] =
+    [messages::KINDS, reactions::KINDS, direct_messages::KINDS, rooms::KINDS, trims::KINDS, users::KINDS, reads::KINDS];
 
 /// Returns the descriptions of events that clients receive, each name once.
 pub fn descriptions() -> Vec<Description> {
@@ -201,6 +202,7 @@ pub async fn read(db: &Db, rows: Vec<Row>) -> sqlx::Result<Vec<Event>> {
     let mut events = HashMap::with_capacity(rows.len());
     let mut add = |read: Vec<Event>| events.extend(read.into_iter().map(|event| (event.pos, event)));
     add(messages::read(db, &of(&rows, messages::KINDS)).await?);
+    add(reactions::read(db, &of(&rows, reactions::KINDS)).await?);
     add(direct_messages::read(db, &of(&rows, direct_messages::KINDS)).await?);
     add(rooms::read(db, &of(&rows, rooms::KINDS)).await?);
     add(trims::read(&of(&rows, trims::KINDS)));

@@ -128,6 +128,8 @@ impl Appended {
             created_at: self.created_at.ok_or_else(|| missing("created_at"))?,
             edited_at: self.edited_at,
             deleted_at: self.deleted_at,
+            // A duplicate may have some: its caller reads them.
+            reactions: Vec::new(),
         })
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
 
 use super::Db;
-use crate::event::{Author, Message};
+use crate::event::{Author, Message, Reaction};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::outcome::Outcome;
+use crate::store::reactions::Count;
 
 /// The part of a room's messages to read.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,7 @@ macro_rules! page_of {
         concat!(
             "select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
                     m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
-                    m.body, m.created_at, m.edited_at, m.deleted_at
+                    m.body, m.created_at, m.edited_at, m.deleted_at, m.reactions, m.mine
              from log_head h
              join rooms r on r.id = $1
              left join lateral (",
@@ -51,21 +53,36 @@ macro_rules! page_of {
     };
 }
 
+/// The reactions to a message `m`, and which of them are the caller's. Looked up only where there are any: `case` skips
+/// the subqueries of other messages.
+macro_rules! reactions_for {
+    ($caller:literal) => {
+        concat!(
+            "case when m.reacted then (select c.counts from reaction_counts c where c.message_id = m.id) end as reactions,
+             case when m.reacted then array(
+                select x.emoji from reactions x where x.message_id = m.id and x.user_id = ",
+            $caller,
+            ") end as mine"
+        )
+    };
+}
+
 /// Messages of the room `r` for which `$condition` holds.
 macro_rules! messages_where {
     ($condition:literal) => {
         concat!(
             "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                    m.body, m.created_at, m.edited_at, m.deleted_at
-             from messages m join users u on u.id = m.author_id
+                    m.body, m.created_at, m.edited_at, m.deleted_at, ",
+            reactions_for!("$5"),
+            " from messages m join users u on u.id = m.author_id
              where m.room_id = r.id and m.seq >= r.first_seq and ",
             $condition
         )
     };
 }
 
-/// Returns a page of a room's messages, or `None` if there is no such room.
-pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Page>> {
+/// Returns a page of a room's messages, or `None` if there is no such room. Marks the reactions of `caller`.
+pub async fn page(db: &Db, room: RoomId, range: Range, caller: Option<UserId>) -> sqlx::Result<Option<Page>> {
     let newest = page_of!(messages_where!("m.seq > $2 and m.seq < $3 order by m.seq desc limit $4"));
     let oldest = page_of!(messages_where!("m.seq > $2 and m.seq < $3 order by m.seq limit $4"));
     let around = page_of!(concat!(
@@ -82,7 +99,7 @@ pub async fn page(db: &Db, room: RoomId, range: Range) -> sqlx::Result<Option<Pa
         None => (newest, [after, before, range.limit]),
     };
     let query = bounds.into_iter().fold(sqlx::query(query).bind(room), sqlx::query::Query::bind);
-    let rows = query.fetch_all(db).await?;
+    let rows = query.bind(caller).fetch_all(db).await?;
 
     let Some(first) = rows.first() else { return Ok(None) };
     let mut page = Page {
@@ -123,22 +140,28 @@ pub async fn first_since(db: &Db, room: RoomId, time: OffsetDateTime) -> sqlx::R
     .await
 }
 
-/// Returns the message in its current state.
-pub async fn find(db: &Db, id: MessageId) -> sqlx::Result<Option<Message>> {
-    Ok(find_all(db, &[id]).await?.pop())
+/// Returns the message in its current state. Marks the reactions of `caller`.
+pub async fn find(db: &Db, id: MessageId, caller: Option<UserId>) -> sqlx::Result<Option<Message>> {
+    Ok(find_for(db, &[id], caller).await?.pop())
 }
 
 /// Returns the current state of those of these messages that exist, in no particular order. Trimmed ones do not.
 pub async fn find_all(db: &Db, ids: &[MessageId]) -> sqlx::Result<Vec<Message>> {
-    let rows = sqlx::query_as::<_, MessageRow>(
+    find_for(db, ids, None).await
+}
+
+async fn find_for(db: &Db, ids: &[MessageId], caller: Option<UserId>) -> sqlx::Result<Vec<Message>> {
+    let rows = sqlx::query_as::<_, MessageRow>(concat!(
         "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
-                m.body, m.created_at, m.edited_at, m.deleted_at
-         from messages m
+                m.body, m.created_at, m.edited_at, m.deleted_at, ",
+        reactions_for!("$2"),
+        " from messages m
          join users u on u.id = m.author_id
          join rooms r on r.id = m.room_id and r.first_seq <= m.seq
          where m.id = any($1)",
-    )
+    ))
     .bind(ids)
+    .bind(caller)
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(Message::from).collect())
@@ -170,10 +193,15 @@ struct MessageRow {
     created_at: OffsetDateTime,
     edited_at: Option<OffsetDateTime>,
     deleted_at: Option<OffsetDateTime>,
+    reactions: Option<Json<Vec<Count>>>,
+    mine: Option<Vec<String>>,
 }
 
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
+        let mine = row.mine.unwrap_or_default();
+        let reaction = |Count { emoji, count }| Reaction { mine: mine.contains(&emoji), emoji, count };
+        let counts = row.reactions.map(|Json(counts)| counts).unwrap_or_default();
         Self {
             id: row.id,
             room_id: row.room_id,
@@ -185,6 +213,7 @@ impl From<MessageRow> for Message {
             created_at: row.created_at,
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,
+            reactions: counts.into_iter().map(reaction).collect(),
         }
     }
 }
@@ -234,7 +263,7 @@ mod tests {
 
         async fn page(&self, before: Option<i64>, after: Option<i64>, limit: i64) -> Page {
             let range = Range { before: before.map(Seq), after: after.map(Seq), around: None, limit };
-            page(&self.db, self.id, range).await.expect("a page").expect("the room")
+            page(&self.db, self.id, range, None).await.expect("a page").expect("the room")
         }
 
         async fn newest(&self) -> MessageId {
@@ -257,7 +286,7 @@ mod tests {
             (9_000, 4, vec![9, 10]),
         ] {
             let range = Range { before: None, after: None, around: Some(Seq(around)), limit };
-            let page = page(&room.db, room.id, range).await.expect("a page").expect("the room");
+            let page = page(&room.db, room.id, range, None).await.expect("a page").expect("the room");
             assert_eq!(seqs(&page), expected, "around {around}, {limit}");
             assert_eq!((page.pos, page.head_seq), (Pos(10), Seq(10)));
         }
@@ -294,7 +323,7 @@ mod tests {
         let page = room.page(None, None, 50).await;
         assert_eq!((page.pos, page.head_seq, page.messages.len()), (Pos(0), Seq(0), 0));
         let range = Range { before: None, after: None, around: None, limit: 50 };
-        assert!(super::page(&room.db, RoomId::new(), range).await.expect("an answer").is_none());
+        assert!(super::page(&room.db, RoomId::new(), range, None).await.expect("an answer").is_none());
     }
 
     #[sqlx::test(migrations = "./migrations")]
@@ -307,7 +336,7 @@ mod tests {
         assert_eq!(edited, Ok(Some(Pos(2))));
         let same = edit(&room.db, id, room.ali, "one").await.expect("nothing to do");
         assert_eq!(same, Ok(None));
-        let message = find(&room.db, id).await.expect("an answer").expect("the message");
+        let message = find(&room.db, id, None).await.expect("an answer").expect("the message");
         assert_eq!((message.body.as_deref(), message.pos), (Some("one"), Pos(1)));
         assert!(message.edited_at.is_some());
 
@@ -315,7 +344,7 @@ mod tests {
         assert_eq!(deleted, Ok(Some(Pos(3))));
         let again = delete(&room.db, id, room.ali).await.expect("nothing to do");
         assert_eq!(again, Ok(None));
-        let message = find(&room.db, id).await.expect("an answer").expect("its place");
+        let message = find(&room.db, id, None).await.expect("an answer").expect("its place");
         assert_eq!((message.body, message.seq), (None, Seq(1)));
         assert_eq!(edit(&room.db, id, room.ali, "two").await.expect("an answer"), Err(Refusal::Deleted));
     }

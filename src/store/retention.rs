@@ -82,7 +82,7 @@ mod tests {
 
         async fn page(&self) -> (Seq, Seq, Vec<i64>) {
             let range = messages::Range { before: None, after: None, around: None, limit: 200 };
-            let page = messages::page(&self.db, self.room, range).await.unwrap().unwrap();
+            let page = messages::page(&self.db, self.room, range, None).await.unwrap().unwrap();
             (page.first_seq, page.head_seq, page.messages.iter().map(|message| message.seq.0).collect())
         }
 

@@ -51,6 +51,9 @@ const RULES: &[(&str, Way)] = &[
     ("direct_messages_one_per_submit", Asked(|chat| used_client_ids_of_direct_messages(chat).boxed_local())),
     ("direct_messages_pos_key", COUNTED),
     ("conversations_pkey", Ours("a conversation's row is changed where there is one: `on conflict do update`")),
+    ("reactions_pkey", Ours("inserted under the lock of the log, if it is not there")),
+    ("reactions_emoji_sane", Asked(|chat| emoji_beyond_reason(chat).boxed_local())),
+    ("reaction_counts_pkey", Ours("a message's counts are changed where there are any: `on conflict do update`")),
     ("read_marks_pkey", Ours("a user's mark is changed where there is one: `on conflict do update`")),
     ("read_marks_level_known", Asked(|chat| unknown_levels(chat).boxed_local())),
     ("read_marks_seq_sane", Asked(|chat| marks_beyond_reason(chat).boxed_local())),
@@ -196,6 +199,15 @@ async fn marks_beyond_reason(chat: &Chat) {
     let read = format!("/rooms/{}/read", room.id);
     for seq in [i64::MIN, -1, i64::MAX] {
         chat.founder().await.put(&read, json!({"seq": seq})).await.refused_field("seq");
+    }
+}
+
+async fn emoji_beyond_reason(chat: &Chat) {
+    let (alice, room) = (chat.user("emoji-alice").await, chat.room("emoji").await);
+    let message = alice.post(&room, "hi").await;
+    for emoji in ["a", "👍👍", &"👍".repeat(100)] {
+        let path = format!("/messages/{}/reactions/{emoji}", message.id);
+        alice.put(&path, serde_json::Value::Null).await.refused_field("emoji");
     }
 }
 

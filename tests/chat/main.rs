@@ -27,6 +27,7 @@ mod lost_answers;
 mod many_sessions;
 mod pages;
 mod privacy;
+mod reactions;
 mod read_marks;
 mod refusals;
 mod releases;

@@ -1,6 +1,8 @@
 //! Snapshot + events = fresh snapshot: a client that reads once and then follows the stream has the same state as
 //! a client that reads again, after any sequence of actions.
 
+mod reactions;
+
 use std::collections::BTreeMap;
 
 use gapless::event::{Author, DirectMessage, Message, Room};
@@ -9,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
+use self::reactions::{keep_own, react};
 use crate::actors::{Chat, Guest, Heard, Stream, User};
 
 /// The state that a client reads by REST. Online counts are not part of the log and are left out; so is
@@ -129,7 +132,11 @@ impl Replica {
                     let room = self.view.rooms.get_mut(&message.room_id).expect("events arrive only for known rooms");
                     room.head_seq = room.head_seq.max(message.seq);
                     let messages = self.view.messages.entry(message.room_id).or_default();
-                    messages.insert(message.seq, without_deletion_time(&message));
+                    let mut value = without_deletion_time(&message);
+                    if let Some(known) = messages.get(&message.seq) {
+                        keep_own(&mut value, &known["reactions"]);
+                    }
+                    messages.insert(message.seq, value);
                 }
             }
             "message.deleted" => {
@@ -138,7 +145,16 @@ impl Replica {
                 let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
                 let message = message.expect("a deleted message was received before");
                 message["body"] = Value::Null;
+                message["reactions"] = json!([]);
                 message["deleted_at"] = true.into();
+            }
+            "message.reactions" => {
+                let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
+                let seq = Seq(heard.data["seq"].as_i64().expect("a number"));
+                if heard.pos() > self.read_at[&room] {
+                    let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
+                    react(message.expect("the message was received before"), &heard.data, &self.view.me["id"]);
+                }
             }
             "room.trimmed" => {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
@@ -291,19 +307,14 @@ impl World {
             }
             15 => {
                 let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                self.ada
-                    .put(&format!("/rooms/{}/topic", room.id), json!({"topic": format!("topic {n}")}))
-                    .await
-                    .is(200);
+                let topic = json!({"topic": format!("topic {n}")});
+                self.ada.put(&format!("/rooms/{}/topic", room.id), topic).await.is(200);
                 "a topic"
             }
             14 => {
                 let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
-                let carol = self.chat.user(&format!("carol{n}")).await;
-                carol.post(&room, "hello, I am Carol").await;
-                self.ada.write_to(&carol, "welcome").await;
-                self.check("a guest appearance").await;
-                self.ada.delete(&format!("/users/{}", carol.id)).await.is(204);
+                let message = pick(&self.active_messages(), chance).map(|(_, message, _)| message.id);
+                self.let_appear(n, &room, message).await;
                 "an erasure"
             }
             17 => {
@@ -318,6 +329,12 @@ impl World {
                 let level = ["all", "mentions", "none"][chance.random_range(0..3)];
                 self.bob.put(&format!("/rooms/{}/level", room.id), json!({"level": level})).await.is(204);
                 "a level"
+            }
+            19 => {
+                let active = self.active_messages();
+                let Some((_, message, _)) = pick(&active, chance) else { return "nothing" };
+                self.react(message.id, chance).await;
+                "a reaction"
             }
             _ => {
                 self.ada.set_role(&self.bob, "admin").await;
@@ -338,7 +355,7 @@ fn pick<'a, T>(items: &'a [T], chance: &mut StdRng) -> Option<&'a T> {
     (!items.is_empty()).then(|| &items[chance.random_range(0..items.len())])
 }
 
-const ACTIONS: usize = 19;
+const ACTIONS: usize = 20;
 
 #[tokio::test]
 async fn a_snapshot_with_events_equals_a_fresh_snapshot_after_every_action() {
@@ -360,7 +377,7 @@ async fn a_snapshot_with_events_equals_a_fresh_snapshot_after_every_action() {
     }
     world.check("a burst").await;
     done.remove("nothing");
-    assert_eq!(done.len(), 15, "every kind of action was done: {done:?}");
+    assert_eq!(done.len(), 16, "every kind of action was done: {done:?}");
     let events: usize = world.replicas.iter().map(|replica| replica.events).sum();
     println!("{events} events by three readers over {done:?}, and a burst of 40");
 }

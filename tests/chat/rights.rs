@@ -60,6 +60,10 @@ edit_message               401     401     401  200   403   403    401     403  
 edit_message?archived      401     401     401  409   409   409    401     409   409
 delete_message             401     401     401  204   403   204    401     403   204
 delete_message?archived    401     401     401  409   409   409    401     409   409
+add_reaction               401     401     401  204   204   403    401     204   204
+add_reaction?archived      401     401     401  409   409   409    401     409   409
+remove_reaction            401     401     401  204   204   403    401     204   204
+remove_reaction?archived   401     401     401  409   409   409    401     409   409
 
 post_direct_message        401     401     401  403   403   403    401     403   201
 list_direct_messages       401     401     401  200   200   200    401     200   200
@@ -225,6 +229,8 @@ fn request(
         "post_message" => (Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (Method::PATCH, of_message, json!({"body": "other words"})),
         "delete_message" => (Method::DELETE, of_message, Value::Null),
+        "add_reaction" => (Method::PUT, format!("{of_message}/reactions/👍"), Value::Null),
+        "remove_reaction" => (Method::DELETE, format!("{of_message}/reactions/👍"), Value::Null),
         "post_direct_message" => {
             (Method::POST, "/direct-messages".into(), json!({"recipient_id": third.id, "body": "words"}))
         }
@@ -245,7 +251,7 @@ fn code_of(case: &str, kind: &str, status: u16) -> &'static str {
         (401, "metrics", _) | (401, _, "nobody") => "unauthenticated",
         (401, ..) => "invalid_token",
         (403, "login", _) => "banned",
-        (403, "post_message" | "edit_message", "muted") => "muted",
+        (403, "post_message" | "edit_message" | "add_reaction" | "remove_reaction", "muted") => "muted",
         (403, "edit_message" | "delete_message", _) => "not_author",
         (403, ..) => "not_admin",
         (404, ..) => "not_found",

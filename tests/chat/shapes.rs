@@ -102,7 +102,7 @@ async fn a_message_from_its_post_to_its_deletion() {
     let mut message = json!({
         "id": "[uuid]", "room_id": "[uuid]", "pos": "[pos]", "seq": 1, "client_id": "[uuid]",
         "author": {"id": "[uuid]", "username": "alice"}, "body": "hi", "created_at": "[time]",
-        "edited_at": null, "deleted_at": null,
+        "edited_at": null, "deleted_at": null, "reactions": [],
     });
     let posted = alice.try_post_as(room.id, " hi\r\n", &client_id).await.is(201);
     assert_eq!(redacted(&posted.json()), message);
@@ -190,6 +190,12 @@ async fn every_event_of_the_stream() {
     let path = format!("/messages/{}", message["id"].as_str().expect("an id"));
     let edited = ada.patch(&path, json!({"body": "hello"})).await.is(200).json();
     assert_eq!(stream.expect("message.edited").await.data, edited);
+    ada.put(&format!("{path}/reactions/👍"), Value::Null).await.is(204);
+    let reacted = json!({
+        "id": message["id"], "room_id": room.id, "seq": 1, "reactions": [{"emoji": "👍", "count": 1}],
+        "changes": [{"user_id": ada.id, "emoji": "👍", "added": true}],
+    });
+    assert_eq!(stream.expect("message.reactions").await.data, reacted);
     ada.delete(&path).await.is(204);
     let deleted = stream.expect("message.deleted").await;
     assert_eq!(deleted.data, json!({"id": message["id"], "room_id": room.id, "seq": 1, "pos": deleted.pos()}));

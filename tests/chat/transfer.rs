@@ -80,6 +80,10 @@ async fn an_exported_chat_continues_in_another_database() {
     let erased = User::sign_up(here.guest(), "zoe").await;
     erased.post(&general, "zoe was here").await;
     erased.put(&format!("/rooms/{}/read", general.id), json!({"seq": 1})).await.is(204);
+    for (user, emoji) in [(&erased, "👀"), (&founder, "👍"), (&alice, "👍"), (&alice, "❤️"), (&erased, "👍")]
+    {
+        user.put(&format!("/messages/{}/reactions/{emoji}", posted[0].id), Value::Null).await.is(204);
+    }
     founder.delete(&format!("/users/{}", erased.id)).await.is(204);
 
     let public = export(&source, &[]);
@@ -93,7 +97,10 @@ async fn an_exported_chat_continues_in_another_database() {
 
     let target = Database::empty().await;
     let told = import(&target, &whole).expect("an import");
-    assert_eq!(told, "Imported 5 users, 2 rooms, 8 messages, 1 direct messages, 1 read marks.\n");
+    assert_eq!(
+        told,
+        "Imported 5 users, 2 rooms, 8 messages, 1 direct messages, reactions to 1 messages, 1 read marks.\n"
+    );
     let again = export(&target, &["--with-password-hashes", "--with-direct-messages"]);
     assert_eq!(content(&again), content(&whole), "nothing was lost or added");
     let ledger = Ledger::read(&target.pool()).await;
@@ -105,6 +112,9 @@ async fn an_exported_chat_continues_in_another_database() {
     for room in [general.id, attic.id] {
         assert_eq!(page(&new_founder, &room.to_string()).await, page(&founder, &room.to_string()).await);
     }
+    let reactions = page(&new_alice, &general.id.to_string()).await["messages"][0]["reactions"].take();
+    let mine = |emoji: &str, count: i64| json!({"emoji": emoji, "count": count, "mine": true});
+    assert_eq!(reactions, json!([mine("👍", 2), mine("❤️", 1)]));
     let new_late = User::sign_in(there.guest(), "late", PASSWORD).await;
     for (old, new, unread) in [(&alice, &new_alice, 0), (&late, &new_late, 1), (&founder, &new_founder, 3)] {
         let path = format!("/rooms/{}", general.id);
@@ -227,7 +237,10 @@ async fn an_invalid_line_is_named_and_nothing_is_imported() {
     assert!(import(&target, &no_json).expect_err("no JSON").contains("line 5"));
 
     let told = import(&target, &written(&small_chat())).expect("a valid export");
-    assert_eq!(told, "Imported 2 users, 1 rooms, 3 messages, 0 direct messages, 1 read marks.\n");
+    assert_eq!(
+        told,
+        "Imported 2 users, 1 rooms, 3 messages, 0 direct messages, reactions to 0 messages, 1 read marks.\n"
+    );
     let exported: Vec<Value> =
         export(&target, &[]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(exported[1..], small_chat()[1..]);

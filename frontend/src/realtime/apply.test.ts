@@ -73,6 +73,26 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     const older = aMessage(2, { body: "older", edited_at: "2026-11-22T09:30:00Z" });
     expect(bodies(apply(state, anEvent("message.edited", older)))).toEqual(["body 1", "newer", "body 3"]);
   },
+  "message.reactions"() {
+    const of2 = { id: "message-2", room_id: "room-1", seq: 2 };
+    const change = (user_id: string, added: boolean) => ({ user_id, emoji: "👍", added });
+    const counted = (count: number) => [{ emoji: "👍", count }];
+    const seen = (state: ChatState) => shown(state)[1]?.reactions;
+    const first = anEvent("message.reactions", { ...of2, reactions: counted(1), changes: [change(ZOE.id, true)] });
+    expect(seen(having(first))).toEqual([{ emoji: "👍", count: 1, mine: false }]);
+    const own = anEvent("message.reactions", { ...of2, reactions: counted(2), changes: [change(ALI.id, true)] });
+    const third = { ...of2, reactions: counted(3), changes: [change("user-max", true)] };
+    const state = having(first, own, anEvent("message.reactions", third));
+    expect(seen(state)).toEqual([{ emoji: "👍", count: 3, mine: true }]);
+    // Events of messages do not know whose reactions they carry.
+    const reactions = [{ emoji: "👍", count: 3, mine: false }];
+    const edited = aMessage(2, { body: "newer", edited_at: "2026-11-22T10:00:00Z", reactions });
+    expect(seen(apply(state, anEvent("message.edited", edited)))).toEqual(seen(state));
+    const less = { ...of2, reactions: counted(2), changes: [change(ALI.id, false)] };
+    expect(seen(apply(state, anEvent("message.reactions", less)))).toEqual([{ emoji: "👍", count: 2, mine: false }]);
+    const deletion = anEvent("message.deleted", { id: "message-2", room_id: "room-1", seq: 2, pos: 110 });
+    expect(seen(apply(apply(state, deletion), own))).toEqual([]);
+  },
   "room.trimmed"() {
     const trimmed = anEvent("room.trimmed", { room_id: "room-1", first_seq: 3 });
     const state = having(trimmed, anEvent("message.posted", aMessage(4)));

@@ -2,8 +2,9 @@
 // release knows.
 
 import type { KnownRoom, LobbyNews } from "../api/earlier-release";
-import type { Author, DirectMessage, Room, RoomReadData } from "../api/gen/types.gen";
+import type { Author, DirectMessage, MessageReactionsData, Room, RoomReadData } from "../api/gen/types.gen";
 import { buryMessage, mergeDirects, mergeMessages, trimMessages } from "./merge";
+import { keepOwn, reacted } from "./reactions";
 import type { Hello, ServerEvent } from "./server-event";
 import {
   type ChatState,
@@ -22,7 +23,9 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "message.posted":
       return withPosted(state, timelineMessage(event.data));
     case "message.edited":
-      return withEdited(state, timelineMessage(event.data));
+      return withEdited(state, withOwnReactions(state, timelineMessage(event.data)));
+    case "message.reactions":
+      return withReactions(state, event.data);
     case "message.deleted":
       return withDeleted(state, event.data);
     case "direct.posted":
@@ -118,6 +121,19 @@ function withoutFarNews(log: RoomLog): RoomLog {
 /** Applies an edit, from the stream or from the response to it. */
 export function withEdited(state: ChatState, message: TimelineMessage): ChatState {
   return withLog(state, message.room_id, (log) => mergeMessages(log, [message]));
+}
+
+function withOwnReactions(state: ChatState, message: TimelineMessage): TimelineMessage {
+  const known = state.logs[message.room_id]?.messages.find(({ id }) => id === message.id);
+  return { ...message, reactions: keepOwn(message.reactions, known?.reactions) };
+}
+
+function withReactions(state: ChatState, data: MessageReactionsData): ChatState {
+  const changed = (message: TimelineMessage) =>
+    message.id === data.id && !message.isDeleted
+      ? { ...message, reactions: reacted(data, message.reactions, state.viewer?.id) }
+      : message;
+  return withLog(state, data.room_id, (log) => ({ ...log, messages: log.messages.map(changed) }));
 }
 
 export function withDeleted(state: ChatState, { id, room_id }: { id: string; room_id: string }): ChatState {

@@ -46,6 +46,7 @@ export function fromCompact(form: unknown, pos: number, rooms: RoomTags): unknow
     created_at: typeof created === "number" ? timeAfter(id, created) : created,
     edited_at: null,
     deleted_at: null,
+    reactions: [],
     ...rest,
   };
 }

@@ -11,6 +11,7 @@ import type {
   LobbyData,
   Message,
   MessageDeletedData,
+  MessageReactionsData,
   PresenceData,
   ResetData,
   Room,
@@ -34,6 +35,7 @@ export interface DataTypes {
   LobbyData: LobbyData;
   Message: Message;
   MessageDeletedData: MessageDeletedData;
+  MessageReactionsData: MessageReactionsData;
   PresenceData: PresenceData;
   ResetData: ResetData;
   Room: Room;
@@ -55,6 +57,7 @@ export const EVENT_KINDS = {
   "message.posted": { data: "Message", hasId: true },
   "message.edited": { data: "Message", hasId: true },
   "message.deleted": { data: "MessageDeletedData", hasId: true },
+  "message.reactions": { data: "MessageReactionsData", hasId: true },
   "direct.posted": { data: "DirectMessage", hasId: true },
   "room.created": { data: "Room", hasId: true },
   "room.renamed": { data: "Room", hasId: true },

@@ -48,7 +48,7 @@ export function trimMessages(log: RoomLog, first: number): RoomLog {
 }
 
 function buried(message: TimelineMessage): TimelineMessage {
-  return { ...message, body: null, isDeleted: true };
+  return { ...message, body: null, isDeleted: true, reactions: [] };
 }
 
 /** Direct messages are never edited, so `pos` identifies a version. */

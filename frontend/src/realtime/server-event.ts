@@ -44,6 +44,7 @@ const FIELDS: {
   LobbyData: { rooms: "object" },
   Message: { id: "string", room_id: "string", seq: "number", author: "object", created_at: "string" },
   MessageDeletedData: { id: "string", room_id: "string" },
+  MessageReactionsData: { id: "string", room_id: "string", reactions: "object", changes: "object" },
   PresenceData: { room_id: "string", users: "number", guests: "number" },
   ResetData: {},
   RoomReadData: { room_id: "string", read_seq: "number", unread: "number", mentions: "number" },

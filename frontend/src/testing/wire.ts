@@ -34,6 +34,7 @@ export function aMessage(seq: number, message: Partial<Message> = {}): Message {
     created_at: new Date(Date.UTC(2026, 10, 22, 9, 0, seq)).toISOString(),
     edited_at: null,
     deleted_at: null,
+    reactions: [],
     ...message,
   };
 }

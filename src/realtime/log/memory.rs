@@ -122,5 +122,6 @@ fn committed(new: &NewMessage) -> Message {
         created_at: OffsetDateTime::UNIX_EPOCH,
         edited_at: None,
         deleted_at: None,
+        reactions: Vec::new(),
     }
 }

@@ -107,6 +107,7 @@ fn event(pos: i64) -> Event {
         created_at: at,
         edited_at: None,
         deleted_at: None,
+        reactions: Vec::new(),
     };
     events::messages::posted(&message)
 }

@@ -24,6 +24,7 @@ impl Simulation {
                 created_at: OffsetDateTime::UNIX_EPOCH,
                 edited_at: None,
                 deleted_at: None,
+                reactions: Vec::new(),
             }),
             Kind::Direct { to } => events::direct_messages::posted(&DirectMessage {
                 id: message_id(pos.0),

@@ -36,6 +36,7 @@ fn message(pos: i64) -> Event {
         created_at: OffsetDateTime::UNIX_EPOCH,
         edited_at: None,
         deleted_at: None,
+        reactions: Vec::new(),
     };
     events::messages::posted(&message)
 }

@@ -57,7 +57,7 @@ fn deleted(event: Event, message: &Message, is_silent: bool) -> Event {
 
 fn without_body(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>> {
     let message: Message = serde_json::from_str(data).ok()?;
-    to_raw_value(&Message { body: None, deleted_at: Some(deleted_at), ..message }).ok()
+    to_raw_value(&Message { body: None, deleted_at: Some(deleted_at), reactions: Vec::new(), ..message }).ok()
 }
 
 pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {

@@ -1,11 +1,12 @@
 //! Exports a whole chat, page by page, from one snapshot: changes made during the export are not in it.
 
 use anyhow::Context as _;
+use sqlx::types::Json;
 use sqlx::{Connection as _, FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{DirectMessage, End, FORMAT, Header, Line, Message, ReadMark, Room, User};
+use super::{DirectMessage, End, FORMAT, Header, Line, Message, Reactions, ReadMark, Room, User};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::store::read_marks::parse;
 
@@ -69,6 +70,16 @@ pub async fn export(
             let count = if matches!(line, Line::Message(_)) { &mut end.messages } else { &mut end.direct_messages };
             *count += 1;
             write(&line)?;
+        }
+    }
+    let mut after = Uuid::nil();
+    loop {
+        let page = reactions(&mut snapshot, after).await?;
+        let Some(last) = page.last() else { break };
+        after = last.message_id.0;
+        for of_message in page.into_iter().filter(|of_message| !of_message.reactions.is_empty()) {
+            write(&Line::Reactions(of_message))?;
+            end.reactions += 1;
         }
     }
     let mut after = (Uuid::nil(), Uuid::nil());
@@ -139,6 +150,28 @@ async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) ->
     .persistent(false)
     .fetch_all(snapshot)
     .await
+}
+
+/// Returns the reactions to messages after one, in the order of their ids; those of erased users are left out.
+async fn reactions(snapshot: &mut PgConnection, after: Uuid) -> sqlx::Result<Vec<Reactions>> {
+    let rows: Vec<(MessageId, Json<Vec<super::Reaction>>)> = sqlx::query_as(
+        "select c.message_id, coalesce((
+                select jsonb_agg(jsonb_build_object('emoji', e.emoji, 'users', e.users) order by e.ord)
+                from (
+                    select k.item ->> 'emoji' as emoji, k.ord, jsonb_agg(x.user_id order by x.user_id) as users
+                    from jsonb_array_elements(c.counts) with ordinality as k (item, ord)
+                    join reactions x on x.message_id = c.message_id and x.emoji = k.item ->> 'emoji'
+                    join users u on u.id = x.user_id and u.erased_at is null
+                    group by k.item, k.ord
+                ) e), '[]')
+         from reaction_counts c where c.message_id > $1 order by c.message_id limit $2",
+    )
+    .bind(after)
+    .bind(PAGE)
+    .persistent(false)
+    .fetch_all(snapshot)
+    .await?;
+    Ok(rows.into_iter().map(|(message_id, Json(reactions))| Reactions { message_id, reactions }).collect())
 }
 
 /// Returns marks after one, in the order of users and rooms; those of erased users are left out.

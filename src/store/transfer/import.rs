@@ -4,6 +4,8 @@
 //! Every line gets a new position, in the order of the lines, under the log's lock: rooms and rights first, then
 //! messages. So the imported chat has a new history that begins with the import.
 
+mod insert;
+
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
@@ -12,10 +14,11 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
-use super::{DirectMessage, End, FORMAT, Line, Message, ReadMark, Room, User};
+use self::insert::insert;
+use super::{DirectMessage, End, FORMAT, Line, Message, Reactions, ReadMark, Room, User};
 use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
-use crate::input::{MessageBody, RoomName, Username, name_key};
+use crate::input::{Emoji, MessageBody, RoomName, Username, name_key};
 
 /// Begins without timeouts, whatever the role's defaults are: importing a large chat takes a while.
 const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
@@ -146,13 +149,14 @@ impl ImportState {
             Line::Room(room) => self.check_room(room)?,
             Line::Message(message) => self.check_message(message)?,
             Line::DirectMessage(message) => self.check_direct_message(message)?,
+            Line::Reactions(of_message) => self.check_reactions(of_message)?,
             Line::ReadMark(mark) => self.check_read_mark(mark)?,
         }
-        // Of accounts, only admins' have a log entry, since only they grant a right. Read marks begin without one:
-        // nobody follows the new history yet.
+        // Of accounts, only admins' have a log entry, since only they grant a right. Reactions and read marks begin
+        // without one: nobody follows the new history yet.
         let has_entry = match &line {
             Line::User(user) => user.role != Role::User,
-            Line::ReadMark(_) => false,
+            Line::Reactions(_) | Line::ReadMark(_) => false,
             _ => true,
         };
         if has_entry {
@@ -220,6 +224,19 @@ impl ImportState {
         Ok(())
     }
 
+    fn check_reactions(&mut self, of_message: &Reactions) -> anyhow::Result<()> {
+        for reaction in &of_message.reactions {
+            let emoji = Emoji::parse(&reaction.emoji).map_err(|refusal| anyhow!("the emoji {refusal}"))?;
+            ensure!(emoji.as_str() == reaction.emoji, "the emoji must be in its fully qualified form");
+            ensure!(!reaction.users.is_empty(), "an emoji must have users");
+            for user in &reaction.users {
+                ensure!(self.users.contains(user), "user {user} is not in an earlier line");
+            }
+        }
+        self.count.reactions += 1;
+        Ok(())
+    }
+
     fn check_read_mark(&mut self, mark: &ReadMark) -> anyhow::Result<()> {
         ensure!(self.users.contains(&mark.user_id), "user {} is not in an earlier line", mark.user_id);
         let numbers = self.rooms.get(&mark.room_id);
@@ -254,7 +271,11 @@ impl ImportState {
     }
 
     /// Writes what depends on all lines.
-    async fn finish(&mut self, transaction: &mut PgConnection) -> sqlx::Result<()> {
+    async fn finish(&mut self, transaction: &mut PgConnection) -> anyhow::Result<()> {
+        let is_of_none = "select exists (select from reaction_counts c where not exists (
+                              select from messages m where m.id = c.message_id and m.reacted and m.deleted_at is null))";
+        let is_of_none: bool = sqlx::query_scalar(is_of_none).persistent(false).fetch_one(&mut *transaction).await?;
+        ensure!(!is_of_none, "there are reactions to a message that is missing or deleted");
         let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) =
             self.rooms.iter().map(|(room, numbers)| (*room, numbers.head())).unzip();
         sqlx::query(
@@ -314,74 +335,3 @@ fn check_body(body: &str) -> anyhow::Result<()> {
     ensure!(kept.as_ref() == body, "the body must be trimmed and use LF line endings");
     Ok(())
 }
-
-/// Writes lines of all kinds, each with its row of the log. The lines are sent as JSON, which the database parses.
-async fn insert<'a>(transaction: &mut PgConnection, lines: impl IntoIterator<Item = &'a Placed>) -> sqlx::Result<()> {
-    let lines: Vec<&Placed> = lines.into_iter().collect();
-    let lines = serde_json::to_string(&lines).expect("lines are made of JSON");
-    for statement in INSERTS {
-        sqlx::query(statement).bind(&lines).persistent(false).execute(&mut *transaction).await?;
-    }
-    Ok(())
-}
-
-/// Statements for each kind of line. An imported erased account is marked as being erased, so that any of its messages
-/// in the import are deleted.
-const INSERTS: [&str; 6] = [
-    "with arrived as (
-        select * from json_to_recordset($1::json) as u (
-            kind text, pos bigint, id uuid, username text, password_hash text, role text, created_at timestamptz,
-            muted_until timestamptz, mute_reason text, banned_at timestamptz, ban_reason text, erased_at timestamptz)
-        where kind = 'user'
-     ), logged as (
-        insert into log (pos, kind, at, user_id, detail)
-        select pos, 'user.role_set', created_at, id, jsonb_build_object('role', role) from arrived where role = 'admin'
-     )
-     insert into users (id, username, password_hash, role, created_at, muted_until, mute_reason, banned_at, ban_reason, erased_at)
-     select id, username, coalesce(password_hash, ''), role, created_at, muted_until, mute_reason, banned_at, ban_reason, erased_at
-     from arrived",
-    "insert into erasures (user_id)
-     select id from json_to_recordset($1::json) as u (kind text, id uuid, erased_at timestamptz)
-     where kind = 'user' and erased_at is not null",
-    "with arrived as (
-        select * from json_to_recordset($1::json) as r (
-            kind text, pos bigint, id uuid, name text, name_key text, topic text, is_archived boolean, retention_days integer,
-            first_seq bigint, created_at timestamptz)
-        where kind = 'room'
-     ), logged as (
-        insert into log (pos, kind, at, room_id) select pos, 'room.created', created_at, id from arrived
-     )
-     insert into rooms (
-        id, name, name_key, topic, is_archived, retention_days, first_seq, expired_seq, created_at)
-     select id, name, name_key, coalesce(topic, ''), is_archived, retention_days, coalesce(first_seq, 1),
-            coalesce(first_seq, 1) - 1, created_at
-     from arrived",
-    "with arrived as (
-        select * from json_to_recordset($1::json) as m (
-            kind text, pos bigint, id uuid, room_id uuid, seq bigint, author_id uuid, client_id uuid, fingerprint text,
-            body text, created_at timestamptz, edited_at timestamptz, deleted_at timestamptz)
-        where kind = 'message'
-     ), logged as (
-        insert into log (pos, kind, at, actor_id, room_id, message_id)
-        select pos, 'message.posted', created_at, author_id, room_id, id from arrived order by pos
-     )
-     insert into messages (id, room_id, seq, pos, author_id, client_id, fingerprint, body, created_at, edited_at, deleted_at)
-     select id, room_id, seq, pos, author_id, client_id, decode(fingerprint, 'hex'), body, created_at, edited_at, deleted_at
-     from arrived order by pos",
-    "with arrived as (
-        select * from json_to_recordset($1::json) as d (
-            kind text, pos bigint, id uuid, sender_id uuid, recipient_id uuid, client_id uuid, fingerprint text,
-            body text, created_at timestamptz)
-        where kind = 'direct_message'
-     ), logged as (
-        insert into log (pos, kind, at, actor_id, message_id)
-        select pos, 'direct.posted', created_at, sender_id, id from arrived order by pos
-     )
-     insert into direct_messages (id, pos, sender_id, recipient_id, client_id, fingerprint, body, created_at)
-     select id, pos, sender_id, recipient_id, client_id, decode(fingerprint, 'hex'), body, created_at
-     from arrived order by pos",
-    "insert into read_marks (user_id, room_id, read_seq, level)
-     select user_id, room_id, read_seq, level
-     from json_to_recordset($1::json) as m (kind text, user_id uuid, room_id uuid, read_seq bigint, level text)
-     where kind = 'read_mark'",
-];

@@ -102,6 +102,12 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "post_message" => (caller, Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (caller, Method::PATCH, of_message, json!({"body": "other words"})),
         "delete_message" => (caller, Method::DELETE, of_message, Value::Null),
+        "add_reaction" => (caller, Method::PUT, format!("{of_message}/reactions/👍"), Value::Null),
+        "remove_reaction" => {
+            let path = format!("{of_message}/reactions/👍");
+            admin.put(&path, Value::Null).await.is(204);
+            (admin, Method::DELETE, path, Value::Null)
+        }
         "post_direct_message" => {
             (admin, Method::POST, "/direct-messages".into(), json!({"recipient_id": alice.id, "body": "words"}))
         }

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses } from './types.gen';
+import type { AddReactionData, AddReactionErrors, AddReactionResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -224,6 +224,25 @@ export const editMessage = <ThrowOnError extends boolean = false>(options: Optio
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Remove the caller's reaction. Repeating this is not an error.
+ */
+export const removeReaction = <ThrowOnError extends boolean = false>(options: Options<RemoveReactionData, ThrowOnError>) => (options.client ?? client).delete<RemoveReactionResponses, RemoveReactionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages/{id}/reactions/{emoji}',
+    ...options
+});
+
+/**
+ * React to a message with an emoji. Repeating this is not an error. Within a second of another change to the message's
+ * reactions, the response is sent once that second is over.
+ */
+export const addReaction = <ThrowOnError extends boolean = false>(options: Options<AddReactionData, ThrowOnError>) => (options.client ?? client).put<AddReactionResponses, AddReactionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages/{id}/reactions/{emoji}',
+    ...options
 });
 
 /**

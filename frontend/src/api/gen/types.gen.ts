@@ -368,6 +368,10 @@ export type Message = {
      * Position of the post; edits do not change it.
      */
     pos: Pos;
+    /**
+     * In the order of their first use.
+     */
+    reactions: Array<Reaction>;
     room_id: RoomId;
     seq: Seq;
 };
@@ -420,6 +424,38 @@ export type MessagePostedEvent = {
     data: Message;
     id: EventId;
     kind: 'message.posted';
+};
+
+/**
+ * `data` of `message.reactions`.
+ */
+export type MessageReactionsData = {
+    /**
+     * The changes since the message's previous event, in order, by which clients know which reactions are their user's.
+     */
+    changes: Array<ReactionChange>;
+    /**
+     * The message.
+     */
+    id: MessageId;
+    /**
+     * All reactions to the message, in the order of their first use. Empty if the message was deleted since.
+     */
+    reactions: Array<ReactionCount>;
+    room_id: RoomId;
+    /**
+     * `seq` of the message.
+     */
+    seq: Seq;
+};
+
+/**
+ * Reactions to a message were added or removed. At most once a second for a message.
+ */
+export type MessageReactionsEvent = {
+    data: MessageReactionsData;
+    id: EventId;
+    kind: 'message.reactions';
 };
 
 export type Messages = {
@@ -535,6 +571,38 @@ export type Problem = {
     status: number;
     title: string;
     type: string;
+};
+
+/**
+ * An emoji that users reacted to a message with.
+ */
+export type Reaction = {
+    /**
+     * Number of users.
+     */
+    count: number;
+    emoji: string;
+    /**
+     * True if the caller is one of them; always false in events.
+     */
+    mine: boolean;
+};
+
+/**
+ * One user's reaction that was added or removed.
+ */
+export type ReactionChange = {
+    added: boolean;
+    emoji: string;
+    user_id: UserId;
+};
+
+/**
+ * Number of users who chose an emoji.
+ */
+export type ReactionCount = {
+    count: number;
+    emoji: string;
 };
 
 /**
@@ -888,6 +956,8 @@ export type StreamEvent = ({
 } & MessageEditedEvent) | ({
     kind: 'message.deleted';
 } & MessageDeletedEvent) | ({
+    kind: 'message.reactions';
+} & MessageReactionsEvent) | ({
     kind: 'direct.posted';
 } & DirectPostedEvent) | ({
     kind: 'room.created';
@@ -1906,6 +1976,116 @@ export type EditMessageResponses = {
 };
 
 export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];
+
+export type RemoveReactionData = {
+    body?: never;
+    path: {
+        id: MessageId;
+        /**
+         * one emoji, with or without variation selectors
+         */
+        emoji: string;
+    };
+    query?: never;
+    url: '/messages/{id}/reactions/{emoji}';
+};
+
+export type RemoveReactionErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `room_archived` or `message_deleted`
+     */
+    409: Problem;
+    /**
+     * `invalid`: not one emoji of at most 32 bytes
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type RemoveReactionError = RemoveReactionErrors[keyof RemoveReactionErrors];
+
+export type RemoveReactionResponses = {
+    /**
+     * removed, or there was none
+     */
+    204: void;
+};
+
+export type RemoveReactionResponse = RemoveReactionResponses[keyof RemoveReactionResponses];
+
+export type AddReactionData = {
+    body?: never;
+    path: {
+        id: MessageId;
+        /**
+         * one emoji, with or without variation selectors
+         */
+        emoji: string;
+    };
+    query?: never;
+    url: '/messages/{id}/reactions/{emoji}';
+};
+
+export type AddReactionErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_reactions` (20 kinds of a message, 10 of the caller), `room_archived` or `message_deleted`
+     */
+    409: Problem;
+    /**
+     * `invalid`: not one emoji of at most 32 bytes
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type AddReactionError = AddReactionErrors[keyof AddReactionErrors];
+
+export type AddReactionResponses = {
+    /**
+     * added, or added before
+     */
+    204: void;
+};
+
+export type AddReactionResponse = AddReactionResponses[keyof AddReactionResponses];
 
 export type MetricsData = {
     body?: never;

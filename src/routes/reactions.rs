@@ -1,0 +1,80 @@
+//! Reactions: users react to messages with emoji.
+
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+
+use crate::app::App;
+use crate::auth::{Caller, SignedIn};
+use crate::error::{Error, Result};
+use crate::id::MessageId;
+use crate::input::Emoji;
+use crate::store::reactions::NewReaction;
+
+/// A message and an emoji, from the path.
+pub struct OfMessage(MessageId, Emoji);
+
+impl<S: Send + Sync> FromRequestParts<S> for OfMessage {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let refused = |reason| Error::invalid("emoji", reason);
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((message, emoji)) = path.map_err(|_| refused("must be UTF-8"))?;
+        let message = message.parse().map_err(|_| Error::NotFound("message"))?;
+        Ok(Self(message, Emoji::parse(&emoji).map_err(refused)?))
+    }
+}
+
+/// React to a message with an emoji. Repeating this is not an error. Within a second of another change to the message's
+/// reactions, the response is sent once that second is over.
+#[utoipa::path(
+    put, path = "/messages/{id}/reactions/{emoji}", tag = "messages", security(("bearer" = [])),
+    params(
+        ("id" = MessageId, Path),
+        ("emoji" = String, Path, description = "one emoji, with or without variation selectors", min_length = 1),
+    ),
+    responses(
+        (status = 204, description = "added, or added before"),
+        (status = 403, description = "`muted` or `banned`"),
+        (status = 404, description = "unknown"),
+        (status = 409, description = "`too_many_reactions` (20 kinds of a message, 10 of the caller), `room_archived` or `message_deleted`"),
+        (status = 422, description = "`invalid`: not one emoji of at most 32 bytes"),
+    )
+)]
+pub async fn add_reaction(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    reaction: OfMessage,
+) -> Result<StatusCode> {
+    set(&app, &caller, reaction, true).await
+}
+
+/// Remove the caller's reaction. Repeating this is not an error.
+#[utoipa::path(
+    delete, path = "/messages/{id}/reactions/{emoji}", tag = "messages", security(("bearer" = [])),
+    params(
+        ("id" = MessageId, Path),
+        ("emoji" = String, Path, description = "one emoji, with or without variation selectors", min_length = 1),
+    ),
+    responses(
+        (status = 204, description = "removed, or there was none"),
+        (status = 403, description = "`muted` or `banned`"),
+        (status = 404, description = "unknown"),
+        (status = 409, description = "`room_archived` or `message_deleted`"),
+        (status = 422, description = "`invalid`: not one emoji of at most 32 bytes"),
+    )
+)]
+pub async fn remove_reaction(
+    State(app): State<App>,
+    SignedIn(caller): SignedIn,
+    reaction: OfMessage,
+) -> Result<StatusCode> {
+    set(&app, &caller, reaction, false).await
+}
+
+async fn set(app: &App, caller: &Caller, reaction: OfMessage, is_added: bool) -> Result<StatusCode> {
+    let OfMessage(message, emoji) = reaction;
+    app.reactions.set(NewReaction { user: caller.id, message, emoji, is_added }).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
