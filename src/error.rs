@@ -207,6 +207,7 @@ impl From<Refusal> for Error {
                 "too_many_reactions",
                 "A message takes 20 different emoji at most, and 10 of them from one person.",
             ),
+            Refusal::TooManyPins => conflict("too_many_pins", "This room has 50 pins. Unpin another message first."),
             Refusal::LastAdmin => conflict("last_admin", "This is the last admin; appoint another first."),
             Refusal::ChangedMeanwhile => {
                 conflict("changed_meanwhile", "The password was changed in the meantime. Try again.")

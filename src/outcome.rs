@@ -45,6 +45,8 @@ pub enum Refusal {
     ChangedMeanwhile,
     /// The message has 20 kinds of reactions, or 10 of the caller.
     TooManyReactions,
+    /// The room has 50 pins.
+    TooManyPins,
 }
 
 impl Refusal {
@@ -66,6 +68,7 @@ impl Refusal {
             "to_self" => Self::ToSelf,
             "last_admin" => Self::LastAdmin,
             "changed_meanwhile" => Self::ChangedMeanwhile,
+            "too_many_pins" => Self::TooManyPins,
             "too_many_reactions" => Self::TooManyReactions,
             _ => return None,
         })

@@ -10,6 +10,7 @@ mod invitations;
 mod messages;
 pub mod openapi;
 mod public_pages;
+mod pins;
 mod reactions;
 mod read_marks;
 mod room_list;
@@ -50,6 +51,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(read_marks::set_level))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
+        .routes(routes!(pins::pin_message, pins::unpin_message))
+        .routes(routes!(pins::list_pins))
         .routes(routes!(reactions::add_reaction, reactions::remove_reaction))
         .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))
         .routes(routes!(direct_messages::list_conversations))

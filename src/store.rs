@@ -14,6 +14,7 @@ pub mod events;
 pub mod invitations;
 pub mod log;
 pub mod messages;
+pub mod pins;
 pub mod reactions;
 pub mod read_marks;
 mod refused;

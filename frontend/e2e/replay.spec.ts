@@ -60,6 +60,9 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   );
   const reaction = `/messages/${message.id}/reactions/👍`;
   await follows("message.reactions", () => api.send("PUT", reaction, undefined, reader));
+  const pin = `/messages/${message.id}/pin`;
+  await follows("message.pinned", () => api.send("PUT", pin, undefined, admin));
+  await follows("message.unpinned", () => api.send("DELETE", pin, undefined, admin));
   await follows("message.deleted", () => api.send("DELETE", `/messages/${message.id}`, undefined, admin));
   const direct = { recipient_id: reader.id, body: "for you alone" };
   await follows("direct.posted", () => api.send("POST", "/direct-messages", direct, admin));
@@ -101,7 +104,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   // A room is trimmed once its messages are a day old: see `apply.test.ts`.
   const expected = Object.keys(EVENT_KINDS).filter((kind) => kind !== "room.trimmed");
   expect([...heard].sort()).toEqual(expected.sort());
-  expect(compared.size).toBe(13);
+  expect(compared.size).toBe(15);
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });
 

@@ -150,7 +150,8 @@ pub async fn find_all(db: &Db, ids: &[MessageId]) -> sqlx::Result<Vec<Message>> 
     find_for(db, ids, None).await
 }
 
-async fn find_for(db: &Db, ids: &[MessageId], caller: Option<UserId>) -> sqlx::Result<Vec<Message>> {
+/// Like [`find_all`], and marks the reactions of `caller`.
+pub(super) async fn find_for(db: &Db, ids: &[MessageId], caller: Option<UserId>) -> sqlx::Result<Vec<Message>> {
     let rows = sqlx::query_as::<_, MessageRow>(concat!(
         "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                 m.body, m.created_at, m.edited_at, m.deleted_at, ",

@@ -1,7 +1,7 @@
 //! Export and import of a whole chat as lines of JSON: for backups, other programs, or a move to another database.
 //!
 //! A file begins with [`Header`] and ends with [`End`], so that a truncated one is detected. Between them: users,
-//! then rooms, then messages in the order of the log, then reactions, then read marks. Data that belongs to one history is left out: positions, the
+//! then rooms, then messages in the order of the log, then reactions, pins and read marks. Data that belongs to one history is left out: positions, the
 //! epoch, sessions, the audit trail. Everything else keeps its ids, numbers and times, so a client's retry of a post is
 //! recognised after the import too.
 
@@ -30,6 +30,7 @@ pub enum Line {
     Message(Message),
     DirectMessage(DirectMessage),
     Reactions(Reactions),
+    Pin(Pin),
     ReadMark(ReadMark),
     End(End),
 }
@@ -162,6 +163,13 @@ pub struct Reaction {
     pub users: Vec<UserId>,
 }
 
+/// A pinned message. Later lines are newer pins.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    pub message_id: MessageId,
+}
+
 /// A user's mark in a room.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,6 +191,9 @@ pub struct End {
     /// Number of messages with reactions. Left out if there are none, as releases without reactions expect.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reactions: u64,
+    /// Left out if there are none, as releases without pins expect.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pins: u64,
     /// Left out if there are none, as releases without read marks expect.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub read_marks: u64,
@@ -195,8 +206,8 @@ const fn is_zero(count: &u64) -> bool {
 
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { users, rooms, messages, direct_messages, reactions, read_marks } = self;
+        let Self { users, rooms, messages, direct_messages, reactions, pins, read_marks } = self;
         write!(f, "{users} users, {rooms} rooms, {messages} messages, {direct_messages} direct messages, ")?;
-        write!(f, "reactions to {reactions} messages, {read_marks} read marks")
+        write!(f, "reactions to {reactions} messages, {pins} pins, {read_marks} read marks")
     }
 }

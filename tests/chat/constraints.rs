@@ -51,6 +51,7 @@ const RULES: &[(&str, Way)] = &[
     ("direct_messages_one_per_submit", Asked(|chat| used_client_ids_of_direct_messages(chat).boxed_local())),
     ("direct_messages_pos_key", COUNTED),
     ("conversations_pkey", Ours("a conversation's row is changed where there is one: `on conflict do update`")),
+    ("pins_pkey", Ours("inserted under the lock of the log, if it is not there")),
     ("reactions_pkey", Ours("inserted under the lock of the log, if it is not there")),
     ("reactions_emoji_sane", Asked(|chat| emoji_beyond_reason(chat).boxed_local())),
     ("reaction_counts_pkey", Ours("a message's counts are changed where there are any: `on conflict do update`")),

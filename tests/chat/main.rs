@@ -26,6 +26,7 @@ mod kept_connections;
 mod lost_answers;
 mod many_sessions;
 mod pages;
+mod pins;
 mod privacy;
 mod reactions;
 mod read_marks;

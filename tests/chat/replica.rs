@@ -156,6 +156,8 @@ impl Replica {
                     react(message.expect("the message was received before"), &heard.data, &self.view.me["id"]);
                 }
             }
+            // The list of pins is not part of the compared state.
+            "message.pinned" | "message.unpinned" => {}
             "room.trimmed" => {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
                 let first_seq = Seq(heard.data["first_seq"].as_i64().expect("a number"));

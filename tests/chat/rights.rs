@@ -60,6 +60,12 @@ edit_message               401     401     401  200   403   403    401     403  
 edit_message?archived      401     401     401  409   409   409    401     409   409
 delete_message             401     401     401  204   403   204    401     403   204
 delete_message?archived    401     401     401  409   409   409    401     409   409
+list_pins                  200     401     401  200   200   200    401     200   200
+list_pins?archived         404     401     401  404   404   404    401     404   200
+pin_message                401     401     401  403   403   403    401     403   204
+pin_message?archived       401     401     401  403   403   403    401     403   409
+unpin_message              401     401     401  403   403   403    401     403   204
+unpin_message?archived     401     401     401  403   403   403    401     403   409
 add_reaction               401     401     401  204   204   403    401     204   204
 add_reaction?archived      401     401     401  409   409   409    401     409   409
 remove_reaction            401     401     401  204   204   403    401     204   204
@@ -229,6 +235,9 @@ fn request(
         "post_message" => (Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (Method::PATCH, of_message, json!({"body": "other words"})),
         "delete_message" => (Method::DELETE, of_message, Value::Null),
+        "list_pins" => (Method::GET, of_room("/pins"), Value::Null),
+        "pin_message" => (Method::PUT, format!("{of_message}/pin"), Value::Null),
+        "unpin_message" => (Method::DELETE, format!("{of_message}/pin"), Value::Null),
         "add_reaction" => (Method::PUT, format!("{of_message}/reactions/👍"), Value::Null),
         "remove_reaction" => (Method::DELETE, format!("{of_message}/reactions/👍"), Value::Null),
         "post_direct_message" => {

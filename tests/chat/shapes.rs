@@ -196,6 +196,11 @@ async fn every_event_of_the_stream() {
         "changes": [{"user_id": ada.id, "emoji": "👍", "added": true}],
     });
     assert_eq!(stream.expect("message.reactions").await.data, reacted);
+    ada.put(&format!("{path}/pin"), Value::Null).await.is(204);
+    let pins = chat.guest().get(&format!("/rooms/{}/pins", room.id)).await.is(200).json();
+    assert_eq!(pins, json!({"messages": [stream.expect("message.pinned").await.data]}));
+    ada.delete(&format!("{path}/pin")).await.is(204);
+    assert_eq!(stream.expect("message.unpinned").await.data, pins["messages"][0]);
     ada.delete(&path).await.is(204);
     let deleted = stream.expect("message.deleted").await;
     assert_eq!(deleted.data, json!({"id": message["id"], "room_id": room.id, "seq": 1, "pos": deleted.pos()}));

@@ -24,6 +24,8 @@ async fn frames_of_every_kind_fit_the_document() {
     bob.put(&format!("/rooms/{}/read", room.id), json!({"seq": 1})).await.is(204);
     ada.edit(message.id, "hello").await;
     ada.put(&format!("/messages/{}/reactions/👍", message.id), json!(null)).await.is(204);
+    ada.put(&format!("/messages/{}/pin", message.id), json!(null)).await.is(204);
+    ada.delete(&format!("/messages/{}/pin", message.id)).await.is(204);
     ada.delete_message(message.id).await;
     ada.write_to(&bob, "psst").await;
     let garden = ada.create_room("Garden").await;

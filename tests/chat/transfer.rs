@@ -84,6 +84,7 @@ async fn an_exported_chat_continues_in_another_database() {
     {
         user.put(&format!("/messages/{}/reactions/{emoji}", posted[0].id), Value::Null).await.is(204);
     }
+    founder.put(&format!("/messages/{}/pin", posted[0].id), Value::Null).await.is(204);
     founder.delete(&format!("/users/{}", erased.id)).await.is(204);
 
     let public = export(&source, &[]);
@@ -99,7 +100,7 @@ async fn an_exported_chat_continues_in_another_database() {
     let told = import(&target, &whole).expect("an import");
     assert_eq!(
         told,
-        "Imported 5 users, 2 rooms, 8 messages, 1 direct messages, reactions to 1 messages, 1 read marks.\n"
+        "Imported 5 users, 2 rooms, 8 messages, 1 direct messages, reactions to 1 messages, 1 pins, 1 read marks.\n"
     );
     let again = export(&target, &["--with-password-hashes", "--with-direct-messages"]);
     assert_eq!(content(&again), content(&whole), "nothing was lost or added");
@@ -112,6 +113,11 @@ async fn an_exported_chat_continues_in_another_database() {
     for room in [general.id, attic.id] {
         assert_eq!(page(&new_founder, &room.to_string()).await, page(&founder, &room.to_string()).await);
     }
+    let pins = new_alice.get(&format!("/rooms/{}/pins", general.id)).await.is(200).json();
+    assert_eq!(
+        (pins["messages"].as_array().map(Vec::len), &pins["messages"][0]["body"]),
+        (Some(1), &json!("kept\n😀"))
+    );
     let reactions = page(&new_alice, &general.id.to_string()).await["messages"][0]["reactions"].take();
     let mine = |emoji: &str, count: i64| json!({"emoji": emoji, "count": count, "mine": true});
     assert_eq!(reactions, json!([mine("👍", 2), mine("❤️", 1)]));
@@ -239,7 +245,7 @@ async fn an_invalid_line_is_named_and_nothing_is_imported() {
     let told = import(&target, &written(&small_chat())).expect("a valid export");
     assert_eq!(
         told,
-        "Imported 2 users, 1 rooms, 3 messages, 0 direct messages, reactions to 0 messages, 1 read marks.\n"
+        "Imported 2 users, 1 rooms, 3 messages, 0 direct messages, reactions to 0 messages, 0 pins, 1 read marks.\n"
     );
     let exported: Vec<Value> =
         export(&target, &[]).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -73,6 +73,12 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     const older = aMessage(2, { body: "older", edited_at: "2026-11-22T09:30:00Z" });
     expect(bodies(apply(state, anEvent("message.edited", older)))).toEqual(["body 1", "newer", "body 3"]);
   },
+  "message.pinned"() {
+    expect(shown(having(anEvent("message.pinned", aMessage(2))))).toEqual(shown(opened()));
+  },
+  "message.unpinned"() {
+    expect(shown(having(anEvent("message.unpinned", aMessage(2))))).toEqual(shown(opened()));
+  },
   "message.reactions"() {
     const of2 = { id: "message-2", room_id: "room-1", seq: 2 };
     const change = (user_id: string, added: boolean) => ({ user_id, emoji: "👍", added });

@@ -24,6 +24,9 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
       return withPosted(state, timelineMessage(event.data));
     case "message.edited":
       return withEdited(state, withOwnReactions(state, timelineMessage(event.data)));
+    case "message.pinned":
+    case "message.unpinned":
+      return state; // The list of pins is read when it is opened.
     case "message.reactions":
       return withReactions(state, event.data);
     case "message.deleted":

@@ -57,6 +57,8 @@ export const EVENT_KINDS = {
   "message.posted": { data: "Message", hasId: true },
   "message.edited": { data: "Message", hasId: true },
   "message.deleted": { data: "MessageDeletedData", hasId: true },
+  "message.pinned": { data: "Message", hasId: true },
+  "message.unpinned": { data: "Message", hasId: true },
   "message.reactions": { data: "MessageReactionsData", hasId: true },
   "direct.posted": { data: "DirectMessage", hasId: true },
   "room.created": { data: "Room", hasId: true },

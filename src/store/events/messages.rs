@@ -1,4 +1,4 @@
-//! Public messages: posted, edited, deleted. Delivered to the readers of their room.
+//! Public messages: posted, edited, deleted, pinned. Delivered to the readers of their room.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,13 @@ const EDITED: Kind = Kind::new("message.edited", Audit::No)
 /// A deletion by age or with the author is logged without an actor, and not audited.
 const DELETED: Kind = Kind::new("message.deleted", Audit::ToOthers).telling::<Deleted>("A message was deleted.");
 
-pub const KINDS: &[Kind] = &[POSTED, EDITED, DELETED];
+const PINNED: Kind =
+    Kind::new("message.pinned", Audit::Yes).telling::<Message>("A message was pinned.").redacted_by(without_body);
+const UNPINNED: Kind = Kind::new("message.unpinned", Audit::Yes)
+    .telling::<Message>("A message was unpinned. Deleting a pinned message unpins it without this event.")
+    .redacted_by(without_body);
+
+pub const KINDS: &[Kind] = &[POSTED, EDITED, DELETED, PINNED, UNPINNED];
 
 /// `data` of `message.deleted`.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{DirectMessage, End, FORMAT, Header, Line, Message, Reactions, ReadMark, Room, User};
+use super::{DirectMessage, End, FORMAT, Header, Line, Message, Pin, Reactions, ReadMark, Room, User};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::store::read_marks::parse;
 
@@ -81,6 +81,10 @@ pub async fn export(
             write(&Line::Reactions(of_message))?;
             end.reactions += 1;
         }
+    }
+    for pin in pins(&mut snapshot).await? {
+        write(&Line::Pin(pin))?;
+        end.pins += 1;
     }
     let mut after = (Uuid::nil(), Uuid::nil());
     loop {
@@ -172,6 +176,22 @@ async fn reactions(snapshot: &mut PgConnection, after: Uuid) -> sqlx::Result<Vec
     .fetch_all(snapshot)
     .await?;
     Ok(rows.into_iter().map(|(message_id, Json(reactions))| Reactions { message_id, reactions }).collect())
+}
+
+/// Returns all pins, oldest first. A room has 50 at most.
+async fn pins(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Pin>> {
+    let rows: Vec<MessageId> = sqlx::query_scalar(
+        "select p.message_id
+         from pins p
+         join messages m on m.id = p.message_id and m.deleted_at is null
+         join users u on u.id = m.author_id and u.erased_at is null
+         join rooms r on r.id = m.room_id and r.first_seq <= m.seq
+         order by p.pos",
+    )
+    .persistent(false)
+    .fetch_all(snapshot)
+    .await?;
+    Ok(rows.into_iter().map(|message_id| Pin { message_id }).collect())
 }
 
 /// Returns marks after one, in the order of users and rooms; those of erased users are left out.

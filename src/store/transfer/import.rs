@@ -150,6 +150,7 @@ impl ImportState {
             Line::Message(message) => self.check_message(message)?,
             Line::DirectMessage(message) => self.check_direct_message(message)?,
             Line::Reactions(of_message) => self.check_reactions(of_message)?,
+            Line::Pin(_) => self.count.pins += 1,
             Line::ReadMark(mark) => self.check_read_mark(mark)?,
         }
         // Of accounts, only admins' have a log entry, since only they grant a right. Reactions and read marks begin
@@ -276,6 +277,9 @@ impl ImportState {
                               select from messages m where m.id = c.message_id and m.reacted and m.deleted_at is null))";
         let is_of_none: bool = sqlx::query_scalar(is_of_none).persistent(false).fetch_one(&mut *transaction).await?;
         ensure!(!is_of_none, "there are reactions to a message that is missing or deleted");
+        let pins: i64 =
+            sqlx::query_scalar("select count(*) from pins").persistent(false).fetch_one(&mut *transaction).await?;
+        ensure!(u64::try_from(pins) == Ok(self.count.pins), "there is a pin of a message that is missing or deleted");
         let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) =
             self.rooms.iter().map(|(room, numbers)| (*room, numbers.head())).unzip();
         sqlx::query(

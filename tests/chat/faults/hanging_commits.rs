@@ -102,6 +102,11 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "post_message" => (caller, Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (caller, Method::PATCH, of_message, json!({"body": "other words"})),
         "delete_message" => (caller, Method::DELETE, of_message, Value::Null),
+        "pin_message" => (admin, Method::PUT, format!("{of_message}/pin"), Value::Null),
+        "unpin_message" => {
+            admin.put(&format!("{of_message}/pin"), Value::Null).await.is(204);
+            (admin, Method::DELETE, format!("{of_message}/pin"), Value::Null)
+        }
         "add_reaction" => (caller, Method::PUT, format!("{of_message}/reactions/👍"), Value::Null),
         "remove_reaction" => {
             let path = format!("{of_message}/reactions/👍");

@@ -26,7 +26,9 @@ async fn append(db: &Db, kind: &str, room: Option<RoomId>, message: Option<uuid:
 async fn append_unreadable(db: &Db, room: &Room) -> i64 {
     append(db, "message.sung", Some(room.id), None).await;
     append(db, "room.painted", None, None).await;
-    for kind in ["message.posted", "message.edited", "message.deleted", "message.reactions", "direct.posted"] {
+    for kind in
+        ["message.posted", "message.edited", "message.deleted", "message.reactions", "message.pinned", "direct.posted"]
+    {
         append(db, kind, Some(room.id), Some(uuid::Uuid::now_v7())).await;
     }
     for kind in ["room.renamed", "room.read", "user.role_set", "user.muted", "sessions.ended", "user.erased"] {

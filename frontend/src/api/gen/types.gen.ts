@@ -418,6 +418,15 @@ export type MessageEditedEvent = {
 export type MessageId = string;
 
 /**
+ * A message was pinned.
+ */
+export type MessagePinnedEvent = {
+    data: Message;
+    id: EventId;
+    kind: 'message.pinned';
+};
+
+/**
  * A message was posted.
  */
 export type MessagePostedEvent = {
@@ -456,6 +465,15 @@ export type MessageReactionsEvent = {
     data: MessageReactionsData;
     id: EventId;
     kind: 'message.reactions';
+};
+
+/**
+ * A message was unpinned. Deleting a pinned message unpins it without this event.
+ */
+export type MessageUnpinnedEvent = {
+    data: Message;
+    id: EventId;
+    kind: 'message.unpinned';
 };
 
 export type Messages = {
@@ -525,6 +543,13 @@ export type Password = string;
 export type PasswordChange = {
     current_password: string;
     new_password: Password;
+};
+
+export type Pins = {
+    /**
+     * Newest pin first.
+     */
+    messages: Array<Message>;
 };
 
 /**
@@ -956,6 +981,10 @@ export type StreamEvent = ({
 } & MessageEditedEvent) | ({
     kind: 'message.deleted';
 } & MessageDeletedEvent) | ({
+    kind: 'message.pinned';
+} & MessagePinnedEvent) | ({
+    kind: 'message.unpinned';
+} & MessageUnpinnedEvent) | ({
     kind: 'message.reactions';
 } & MessageReactionsEvent) | ({
     kind: 'direct.posted';
@@ -1977,6 +2006,100 @@ export type EditMessageResponses = {
 
 export type EditMessageResponse = EditMessageResponses[keyof EditMessageResponses];
 
+export type UnpinMessageData = {
+    body?: never;
+    path: {
+        id: MessageId;
+    };
+    query?: never;
+    url: '/messages/{id}/pin';
+};
+
+export type UnpinMessageErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `room_archived` or `message_deleted`
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type UnpinMessageError = UnpinMessageErrors[keyof UnpinMessageErrors];
+
+export type UnpinMessageResponses = {
+    /**
+     * unpinned, or was not pinned
+     */
+    204: void;
+};
+
+export type UnpinMessageResponse = UnpinMessageResponses[keyof UnpinMessageResponses];
+
+export type PinMessageData = {
+    body?: never;
+    path: {
+        id: MessageId;
+    };
+    query?: never;
+    url: '/messages/{id}/pin';
+};
+
+export type PinMessageErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `too_many_pins` (50 of a room), `room_archived` or `message_deleted`
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type PinMessageError = PinMessageErrors[keyof PinMessageErrors];
+
+export type PinMessageResponses = {
+    /**
+     * pinned, or pinned before
+     */
+    204: void;
+};
+
+export type PinMessageResponse = PinMessageResponses[keyof PinMessageResponses];
+
 export type RemoveReactionData = {
     body?: never;
     path: {
@@ -2473,6 +2596,45 @@ export type SetLevelResponses = {
 };
 
 export type SetLevelResponse = SetLevelResponses[keyof SetLevelResponses];
+
+export type ListPinsData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/pins';
+};
+
+export type ListPinsErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListPinsError = ListPinsErrors[keyof ListPinsErrors];
+
+export type ListPinsResponses = {
+    /**
+     * done
+     */
+    200: Pins;
+};
+
+export type ListPinsResponse = ListPinsResponses[keyof ListPinsResponses];
 
 export type MarkReadData = {
     body: ReadInput;

@@ -61,6 +61,8 @@ const daysOf = (days: unknown) => (typeof days === "number" ? days : null);
 
 const WORDS: Readonly<Record<string, (detail: Detail, entry: AuditEntry) => Words>> = {
   "message.deleted": (_, entry) => ["deleted a message in", roomOf(entry, null)],
+  "message.pinned": (_, entry) => ["pinned a message in", roomOf(entry, null)],
+  "message.unpinned": (_, entry) => ["unpinned a message in", roomOf(entry, null)],
   "room.created": ({ name }, entry) => ["created the room", roomOf(entry, name)],
   "room.renamed": ({ from, to }, entry) => [
     "renamed the room",

@@ -19,7 +19,7 @@ pub(super) async fn insert<'a>(
 
 /// Statements for each kind of line. An imported erased account is marked as being erased, so that any of its messages
 /// in the import are deleted.
-const INSERTS: [&str; 7] = [
+const INSERTS: [&str; 8] = [
     "with arrived as (
         select * from json_to_recordset($1::json) as u (
             kind text, pos bigint, id uuid, username text, password_hash text, role text, created_at timestamptz,
@@ -88,6 +88,16 @@ const INSERTS: [&str; 7] = [
                          order by e.ord)
         from jsonb_array_elements(a.reactions) with ordinality as e (item, ord))
      from arrived a where a.reactions <> '[]'",
+    "with arrived as (
+        select p.pos, m.id, m.room_id
+        from json_to_recordset($1::json) as p (kind text, pos bigint, message_id uuid)
+        join messages m on m.id = p.message_id and m.deleted_at is null
+        where kind = 'pin'
+     ), logged as (
+        insert into log (pos, kind, at, room_id, message_id)
+        select pos, 'message.pinned', clock_timestamp(), room_id, id from arrived
+     )
+     insert into pins (message_id, room_id, pos) select id, room_id, pos from arrived",
     "insert into read_marks (user_id, room_id, read_seq, level)
      select user_id, room_id, read_seq, level
      from json_to_recordset($1::json) as m (kind text, user_id uuid, room_id uuid, read_seq bigint, level text)
