@@ -47,6 +47,9 @@ pub enum Error {
     /// 401: the refresh token is unknown, expired or spent.
     #[error("The refresh token is no longer valid. Sign in again.")]
     InvalidRefreshToken,
+    /// 403: sign-in or refresh of a banned user, who has shown that the account is theirs.
+    #[error("{}", banned(.reason.as_deref()))]
+    Banned { reason: Option<String> },
     /// 403 with a code of its own.
     #[error("{detail}")]
     Forbidden { code: &'static str, detail: &'static str },
@@ -135,7 +138,7 @@ impl Error {
             Self::Unauthenticated | Self::InvalidToken | Self::WrongCredentials | Self::InvalidRefreshToken => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Banned { .. } | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -158,6 +161,7 @@ impl Error {
             Self::InvalidToken => "invalid_token",
             Self::WrongCredentials => "wrong_credentials",
             Self::InvalidRefreshToken => "invalid_refresh_token",
+            Self::Banned { .. } => "banned",
             Self::Forbidden { code, .. } | Self::Conflict { code, .. } => code,
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -171,6 +175,10 @@ impl Error {
             Self::Internal(_) => "internal",
         }
     }
+}
+
+fn banned(reason: Option<&str>) -> String {
+    reason.map_or_else(|| "You were banned.".to_owned(), |reason| format!("You were banned: {reason}"))
 }
 
 /// A database that is unavailable or too slow is 503, so that callers retry; any other database error is a bug.

@@ -19,7 +19,6 @@ use crate::extract::Json;
 use crate::id::{Generation, SessionClaim, SessionId, UserId};
 use crate::input::{Password, Username};
 use crate::limits::Address;
-use crate::outcome::Refusal;
 use crate::store::sessions::Rotation;
 use crate::store::{invitations, sessions, users};
 
@@ -153,7 +152,7 @@ fn invalid_invitation() -> Error {
     responses(
         (status = 200, description = "A new session.", body = Session),
         (status = 401, description = "`wrong_credentials`: says not which half"),
-        (status = 403, description = "`banned`, and the password was right"),
+        (status = 403, description = "`banned`, and the password was right; `detail` names the reason"),
     ),
 )]
 pub async fn login(State(app): State<App>, address: Address, Json(shown): Json<Credentials>) -> Result<Json<Session>> {
@@ -180,7 +179,7 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
     attempt.right();
     // Only after the password check: callers who do not know the password learn nothing about the account.
     if known.is_banned {
-        return Err(Refusal::Banned.into());
+        return Err(Error::Banned { reason: known.ban_reason });
     }
 
     let (id, next) = (SessionId::new(), app.auth.next_token());
@@ -205,6 +204,7 @@ async fn sign_in(app: &App, address: Address, shown: Credentials) -> Result<Json
     responses(
         (status = 200, description = "The same session with new tokens.", body = Session),
         (status = 401, description = "`invalid_refresh_token`: unknown, expired, spent and its successor used, or its session has ended"),
+        (status = 403, description = "`banned`, and the token was the user's; `detail` names the reason"),
     ),
 )]
 pub async fn refresh(
@@ -230,7 +230,10 @@ pub async fn refresh(
                 return Ok(Json(app.auth.session_with(session, user, &token, now)));
             }
             Rotation::Raced => {}
-            Rotation::Invalid => return Err(Error::InvalidRefreshToken),
+            Rotation::Invalid => {
+                let ban = sessions::ban_of_holder(&app.db, shown.presented(), now).await?;
+                return Err(ban.map_or(Error::InvalidRefreshToken, |ban| Error::Banned { reason: ban.reason }));
+            }
             Rotation::Reused { session, user, ended_at } => {
                 metrics::counter!("gapless_refresh_tokens_reused_total").increment(1);
                 tracing::warn!(

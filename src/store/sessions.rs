@@ -130,6 +130,28 @@ pub async fn rotate(db: &Db, token: Presented<'_>, now: OffsetDateTime, offer: O
     })
 }
 
+/// A user's ban.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Reason, if an admin gave one.
+    pub reason: Option<String>,
+}
+
+/// Returns the ban of the user to whom this token was issued, if there is one. Sessions of banned users are kept until
+/// their access tokens have expired; afterwards the token is unknown.
+pub async fn ban_of_holder(db: &Db, token: Presented<'_>, now: OffsetDateTime) -> sqlx::Result<Option<Ban>> {
+    let reason: Option<Option<String>> = sqlx::query_scalar(
+        "select nullif(u.ban_reason, '')
+         from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
+         where t.token_hash = $1 and t.expires_at > $2 and u.banned_at is not null and u.erased_at is null",
+    )
+    .bind(token.digest)
+    .bind(now)
+    .fetch_optional(db)
+    .await?;
+    Ok(reason.map(|reason| Ban { reason }))
+}
+
 /// Ends the session of `user` that this refresh token belongs to, if there is one; a spent token is accepted too.
 /// Returns the position in the log; `None` if there was no open session.
 pub async fn end_by_token(db: &Db, user: UserId, token: Presented<'_>) -> sqlx::Result<Option<Pos>> {

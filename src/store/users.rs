@@ -31,6 +31,8 @@ pub struct Credentials {
     pub user: User,
     pub password_hash: String,
     pub is_banned: bool,
+    /// Reason of the ban, if an admin gave one.
+    pub ban_reason: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -101,17 +103,18 @@ pub async fn create(db: &Db, id: UserId, username: &str, password_hash: &str, ro
 
 /// Returns the credentials of the account with this name.
 pub async fn credentials_by_name(db: &Db, username: &str) -> sqlx::Result<Option<Credentials>> {
-    let row: Option<(UserId, String, bool, String, bool)> = sqlx::query_as(
-        "select id, username, role = 'admin', password_hash, banned_at is not null
+    let row: Option<(UserId, String, bool, String, bool, Option<String>)> = sqlx::query_as(
+        "select id, username, role = 'admin', password_hash, banned_at is not null, nullif(ban_reason, '')
          from users where username = $1 and erased_at is null",
     )
     .bind(username)
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|(id, username, is_admin, password_hash, is_banned)| Credentials {
+    Ok(row.map(|(id, username, is_admin, password_hash, is_banned, ban_reason)| Credentials {
         user: user(id, username, is_admin),
         password_hash,
         is_banned,
+        ban_reason,
     }))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gapless::stream::RETRY_MS;
 use serde_json::json;
 
-use crate::actors::{Chat, PASSWORD, Stream, User};
+use crate::actors::{Answer, Chat, PASSWORD, Stream, User};
 
 #[tokio::test]
 async fn a_stream_announces_its_tokens_end_and_ends_with_it() {
@@ -85,8 +85,28 @@ async fn a_banned_user_cannot_return_until_the_ban_is_lifted() {
     ada.ban(&bob).await;
     bob.opening().answer(reqwest::Method::GET).await.refused(401, "invalid_token");
     let credentials = json!({"username": "bob", "password": PASSWORD});
-    chat.guest().send("/auth/login", credentials).await.refused(403, "banned");
+    let refresh = json!({"refresh_token": bob.refresh_token});
+    let detail = |answer: Answer| answer.json()["detail"].clone();
+    for (path, body) in [("/auth/login", &credentials), ("/auth/refresh", &refresh)] {
+        let refused = chat.guest().send(path, body.clone()).await.refused(403, "banned");
+        assert_ne!(detail(refused), "You were banned.", "the reason is named");
+    }
+    // Nobody else learns of the ban.
+    let wrong = json!({"username": "bob", "password": "another one"});
+    chat.guest().send("/auth/login", wrong).await.refused(401, "wrong_credentials");
+    let unknown = json!({"refresh_token": "a".repeat(43)});
+    chat.guest().send("/auth/refresh", unknown).await.refused(401, "invalid_refresh_token");
     ada.unban(&bob).await;
+    ada.send(&format!("/users/{}/ban", bob.id), json!({"reason": "Spam"})).await.is(200);
+    for (path, body) in [("/auth/login", &credentials), ("/auth/refresh", &refresh)] {
+        let refused = chat.guest().send(path, body.clone()).await.refused(403, "banned");
+        assert_eq!(detail(refused), "You were banned: Spam");
+    }
+    ada.unban(&bob).await;
+    ada.send(&format!("/users/{}/ban", bob.id), json!({})).await.is(200);
+    assert_eq!(detail(chat.guest().send("/auth/refresh", refresh.clone()).await.is(403)), "You were banned.");
+    ada.unban(&bob).await;
+    chat.guest().send("/auth/refresh", refresh).await.refused(401, "invalid_refresh_token");
     bob.get("/users/me").await.refused(401, "invalid_token");
     bob.another_session().await.opening().open().await;
 }

@@ -18,7 +18,7 @@ const TABLE: &str = "
                         nobody garbage expired user other muted banned demoted admin
 register                   201     201     201  201   201   201    201     201   201
 login                      200     200     200  200   200   200    403     200   200
-refresh                    200     200     200  200   200   200    401     200   200
+refresh                    200     200     200  200   200   200    403     200   200
 logout                     401     401     401  204   204   204    401     204   204
 logout_all                 401     401     401  204   204   204    401     204   204
 change_password            401     401     401  204   204   204    401     204   204
@@ -259,7 +259,7 @@ fn code_of(case: &str, kind: &str, status: u16) -> &'static str {
         (401, "refresh", _) => "invalid_refresh_token",
         (401, "metrics", _) | (401, _, "nobody") => "unauthenticated",
         (401, ..) => "invalid_token",
-        (403, "login", _) => "banned",
+        (403, "login" | "refresh", _) => "banned",
         (403, "post_message" | "edit_message" | "add_reaction" | "remove_reaction", "muted") => "muted",
         (403, "edit_message" | "delete_message", _) => "not_author",
         (403, ..) => "not_admin",

@@ -1147,7 +1147,7 @@ export type LoginErrors = {
      */
     401: Problem;
     /**
-     * `banned`, and the password was right
+     * `banned`, and the password was right; `detail` names the reason
      */
     403: Problem;
     /**
@@ -1346,6 +1346,10 @@ export type RefreshErrors = {
      * `invalid_refresh_token`: unknown, expired, spent and its successor used, or its session has ended
      */
     401: Problem;
+    /**
+     * `banned`, and the token was the user's; `detail` names the reason
+     */
+    403: Problem;
     /**
      * `request_timeout`: the body did not arrive in time
      */
