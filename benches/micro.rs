@@ -45,6 +45,8 @@ fn event(pos: i64, in_room: RoomId) -> Event {
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
+        reply_to: None,
+        mentions: Vec::new(),
     };
     gapless::store::events::messages::posted(&message)
 }

@@ -80,6 +80,8 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
                 // Posting again with the same client id does not create a second message.
                 client_id: ClientId(id),
                 body: (*body).into(),
+                reply_to: None,
+                mentions: Vec::new(),
             });
         }
     }

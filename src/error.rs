@@ -216,6 +216,8 @@ impl From<Refusal> for Error {
                 "A message takes 20 different emoji at most, and 10 of them from one person.",
             ),
             Refusal::TooManyPins => conflict("too_many_pins", "This room has 50 pins. Unpin another message first."),
+            Refusal::UnknownReply => Self::invalid("reply_to", "is not the seq of a message of this room"),
+            Refusal::UnknownMention => Self::invalid("mentions", "must be ids of users"),
             Refusal::LastAdmin => conflict("last_admin", "This is the last admin; appoint another first."),
             Refusal::ChangedMeanwhile => {
                 conflict("changed_meanwhile", "The password was changed in the meantime. Try again.")

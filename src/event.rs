@@ -143,7 +143,30 @@ pub struct Membership {
     pub level: Level,
 }
 
-/// A public message. A deleted one keeps its place; its body is gone for good.
+/// The message that another one replies to, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Quote {
+    pub seq: Seq,
+    /// `null` if the message was deleted because of its age.
+    #[schema(required = true)]
+    pub author: Option<Author>,
+    /// First 160 characters of the body; `null` if the message was deleted.
+    #[schema(value_type = Option<String>, required = true, example = "Good morning")]
+    pub excerpt: Option<Arc<str>>,
+    /// Not sent to clients; `None` if the message was deleted because of its age.
+    #[serde(skip)]
+    pub id: Option<MessageId>,
+}
+
+impl Quote {
+    /// Makes the quote of a message that was deleted because of its age.
+    pub const fn trimmed(seq: Seq) -> Self {
+        Self { seq, author: None, excerpt: None, id: None }
+    }
+}
+
+/// A public message. A deleted one keeps its place; its body, its mentions and the reference to another message are gone
+/// for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     pub id: MessageId,
@@ -163,6 +186,14 @@ pub struct Message {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required = true)]
     pub deleted_at: Option<OffsetDateTime>,
+    /// The earlier message of the room that this one replies to.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub reply_to: Option<Quote>,
+    /// Users whom the message mentions. The body has `@[user:<id>]` where it does.
+    #[serde(default)]
+    #[schema(required = true, max_items = 10)]
+    pub mentions: Vec<Author>,
     /// In the order of their first use.
     #[serde(default)]
     #[schema(required = true, max_items = 20)]
@@ -246,6 +277,9 @@ pub struct Event {
     /// this event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
+    /// The public message of which `told` contains an excerpt. It is removed with the body of that message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<MessageId>,
     #[serde(default, skip_serializing_if = "Effect::is_none")]
     pub effect: Effect,
 }
@@ -254,7 +288,7 @@ impl Event {
     /// Makes an event that no client receives and that changes nothing in memory.
     pub fn silent(pos: Pos, at: OffsetDateTime, kind: impl Into<Cow<'static, str>>) -> Self {
         let (kind, audience, effect) = (kind.into(), Audience::Nobody, Effect::None);
-        Self { pos, at, kind, audience, told: None, message: None, effect }
+        Self { pos, at, kind, audience, told: None, message: None, quoted: None, effect }
     }
 
     #[must_use]

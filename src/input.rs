@@ -4,7 +4,9 @@
 //! here once, so that none reaches the database, a stream's frame or a terminal.
 
 mod emoji;
+mod limit;
 mod look;
+mod mentions;
 mod room_topic;
 mod slug;
 
@@ -14,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
 
-pub use self::{emoji::Emoji, look::name_key, room_topic::RoomTopic, slug::slug};
+pub use self::{emoji::Emoji, limit::Limit, look::name_key, mentions::Mentions, room_topic::RoomTopic, slug::slug};
 
 /// Why a text is refused: the rest of a sentence that begins with the field's name.
 pub type Refusal = &'static str;
@@ -237,31 +239,6 @@ pub fn whole<T: Copy + Into<i64> + TryFrom<i64>>(number: f64, range: std::ops::R
     let (least, most): (i64, i64) = ((*range.start()).into(), (*range.end()).into());
     let is_whole = number.fract() == 0.0 && (least as f64..=most as f64).contains(&number);
     if is_whole { T::try_from(number as i64).ok() } else { None }
-}
-
-/// Page size: `DEFAULT` if absent, and at most `MAX`; greater values are reduced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit<const DEFAULT: u16, const MAX: u16>(u16);
-
-impl<const DEFAULT: u16, const MAX: u16> Limit<DEFAULT, MAX> {
-    pub const fn rows(self) -> i64 {
-        self.0 as i64
-    }
-}
-
-impl<const DEFAULT: u16, const MAX: u16> Default for Limit<DEFAULT, MAX> {
-    fn default() -> Self {
-        Self(DEFAULT)
-    }
-}
-
-impl<'de, const DEFAULT: u16, const MAX: u16> Deserialize<'de> for Limit<DEFAULT, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Natural::deserialize(deserializer)?.get() {
-            0 => Err(de::Error::custom("a limit of at least 1 was expected")),
-            asked => Ok(Self(u16::try_from(asked).map_or(MAX, |asked| asked.min(MAX)))),
-        }
-    }
 }
 
 /// For optional values in a query: an empty one (`?before=`) is refused, not treated as absent.

@@ -39,6 +39,10 @@ pub enum Refusal {
     Muted,
     /// Users cannot mute, ban, erase or message themselves.
     ToSelf,
+    /// The room has no message of this `seq` to reply to.
+    UnknownReply,
+    /// A mentioned user does not exist.
+    UnknownMention,
     /// The chat would have no admin left.
     LastAdmin,
     /// The password was changed in the meantime.
@@ -66,6 +70,8 @@ impl Refusal {
             "banned" => Self::Banned,
             "muted" => Self::Muted,
             "to_self" => Self::ToSelf,
+            "unknown_reply" => Self::UnknownReply,
+            "unknown_mention" => Self::UnknownMention,
             "last_admin" => Self::LastAdmin,
             "changed_meanwhile" => Self::ChangedMeanwhile,
             "too_many_pins" => Self::TooManyPins,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::Author;
-use crate::id::{ClientId, MessageId, RoomId};
+use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
 
 /// A message that an author submits.
 #[derive(Debug, Clone)]
@@ -14,6 +14,10 @@ pub struct NewMessage {
     pub author: Author,
     pub client_id: ClientId,
     pub body: Arc<str>,
+    /// The message of the room that this one replies to.
+    pub reply_to: Option<Seq>,
+    /// Mentioned users, each once.
+    pub mentions: Vec<UserId>,
 }
 
 /// The outcome of a post is unknown, or it was not attempted.

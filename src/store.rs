@@ -17,6 +17,7 @@ pub mod messages;
 pub mod pins;
 pub mod reactions;
 pub mod read_marks;
+mod references;
 mod refused;
 pub mod retention;
 pub mod room_list;

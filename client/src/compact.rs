@@ -39,7 +39,7 @@ pub fn message(form: &Value, pos: i64, rooms: &[String]) -> Option<Value> {
     let mut message = json!({
         "id": uuid(id)?, "room_id": room, "pos": pos, "seq": seq, "client_id": uuid(&client)?,
         "author": {"id": uuid(author)?, "username": username}, "body": body, "created_at": created_at,
-        "edited_at": null, "deleted_at": null, "reactions": [],
+        "edited_at": null, "deleted_at": null, "reply_to": null, "mentions": [], "reactions": [],
     });
     if let Some(more) = more.first() {
         let mut more: Map<String, Value> = more.as_object()?.clone();

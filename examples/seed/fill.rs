@@ -102,6 +102,8 @@ pub async fn fill(
                 author: few_often(&people, &mut random).clone(),
                 client_id: ClientId::new(),
                 body: body(&mut random).into(),
+                reply_to: None,
+                mentions: Vec::new(),
             })
             .collect();
         let outcomes = store::log::append_messages(db, &batch).await.context("cannot post")?;

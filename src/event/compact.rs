@@ -27,7 +27,8 @@ use crate::id::Pos;
 /// hundred rooms, two are alike once in 13,000 times. Such a client asks for JSON.
 const ROOM: usize = 5;
 /// Values of fields that are left out.
-const USUAL: [(&str, &str); 3] = [("edited_at", "null"), ("deleted_at", "null"), ("reactions", "[]")];
+const USUAL: [(&str, &str); 5] =
+    [("edited_at", "null"), ("deleted_at", "null"), ("reply_to", "null"), ("mentions", "[]"), ("reactions", "[]")];
 /// A form that saves fewer bytes is not used. Bounds the memory of frames that are kept in both forms.
 pub const LEAST_SAVED: usize = 128;
 /// Limit of `created` as a number, in microseconds. Further away, `id` is not of the time of the message.

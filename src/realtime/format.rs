@@ -8,11 +8,10 @@ use std::cell::OnceCell;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use time::OffsetDateTime;
 
 use super::frame;
 use crate::event::compact::LEAST_SAVED;
-use crate::store::events::{Compact, Redact};
+use crate::store::events::{Compact, Redact, Removed};
 
 /// Form of the events on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,9 +56,9 @@ impl Frame {
         }
     }
 
-    /// Returns the frame after its message was deleted: the same without the body.
-    pub fn without_body(&self, redact: Redact, deleted_at: OffsetDateTime) -> Option<Self> {
-        let json = frame::without_body(&self.0.json, redact, deleted_at)?;
+    /// Returns the same frame without what was removed.
+    pub fn without(&self, redact: Redact, removed: Removed) -> Option<Self> {
+        let json = frame::without(&self.0.json, redact, removed)?;
         Some(Self::new(json, self.0.compact.as_ref().map(|(compact, _)| *compact)))
     }
 
@@ -101,6 +100,7 @@ impl Joined {
 
 #[cfg(test)]
 mod tests {
+    use time::OffsetDateTime;
     use uuid::Uuid;
 
     use super::*;
@@ -122,6 +122,8 @@ mod tests {
             edited_at: None,
             deleted_at: None,
             reactions: Vec::new(),
+            reply_to: None,
+            mentions: Vec::new(),
         };
         Entry::new("e", &events::messages::posted(&message)).frame.expect("readers receive it")
     }
@@ -147,7 +149,7 @@ mod tests {
             assert!(text(&frame, format).contains("a secret"));
         }
         let redact = events::kind("message.posted").and_then(|kind| kind.redact).unwrap();
-        let redacted = frame.without_body(redact, OffsetDateTime::UNIX_EPOCH).unwrap();
+        let redacted = frame.without(redact, Removed::Body(OffsetDateTime::UNIX_EPOCH)).unwrap();
         for format in [Format::Json, Format::Compact] {
             let text = text(&redacted, format);
             assert!(!text.contains("a secret") && text.contains("1970-01-01T00:00:00Z"), "{text}");

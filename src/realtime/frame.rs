@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::cursor::Cursor;
 use crate::event::{Event, Online};
 use crate::id::{Pos, RoomId, Seq};
-use crate::store::events::{Compact, Redact};
+use crate::store::events::{Compact, Redact, Removed};
 
 /// Encodes a frame with an `id`, from which a reader can resume.
 pub fn with_id(name: &str, epoch: &str, pos: Pos, data: &impl Serialize) -> Bytes {
@@ -48,10 +48,10 @@ fn encoded(name: &str, epoch: &str, pos: Pos, data: &RawValue) -> Bytes {
     frame.into()
 }
 
-/// Returns the frame after its message was deleted: the same without the body.
-pub fn without_body(frame: &Bytes, redact: Redact, deleted_at: OffsetDateTime) -> Option<Bytes> {
+/// Returns the same frame without what was removed.
+pub fn without(frame: &Bytes, redact: Redact, removed: Removed) -> Option<Bytes> {
     let (name, cursor, data) = fields(frame)?;
-    Some(encoded(name, &cursor.epoch, cursor.pos, &redact(data, deleted_at)?))
+    Some(encoded(name, &cursor.epoch, cursor.pos, &redact(data, removed)?))
 }
 
 /// Returns the short form of a durable frame, without optional spaces. `None` if it has none.

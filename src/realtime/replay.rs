@@ -129,12 +129,11 @@ impl Replay {
         }
     }
 
-    /// Discards every run whose result contains a deleted body or is of a trimmed room, and those being read, whose
+    /// Discards every run whose result contains a deleted body, or an excerpt of it, or is of a trimmed room, and those being read, whose
     /// results may.
     pub fn forget_bodies(&self, deleted: &HashMap<MessageId, OffsetDateTime>, trimmed: &HashMap<RoomId, Seq>) {
         self.cache().strike(|entry| {
-            entry.message().is_some_and(|message| deleted.contains_key(&message))
-                || matches!(&entry.audience, Audience::Room(room) if trimmed.contains_key(room))
+            entry.has_words_of(deleted) || matches!(&entry.audience, Audience::Room(room) if trimmed.contains_key(room))
         });
     }
 

@@ -10,7 +10,7 @@ use super::format::{Format, Frame};
 use super::frame;
 use crate::event::{Audience, Event};
 use crate::id::{MessageId, Pos, RoomId, Seq};
-use crate::store::events::{self, Redact};
+use crate::store::events::{self, Redact, Removed};
 
 /// One event, encoded for its audience.
 #[derive(Debug, Clone)]
@@ -24,10 +24,11 @@ pub struct Entry {
     body: Option<Body>,
 }
 
-/// The message whose body a frame carries, and the function that removes the body.
+/// The message whose body a frame carries, the one of which it carries an excerpt, and the function that removes either.
 #[derive(Debug, Clone, Copy)]
 struct Body {
     message: MessageId,
+    quoted: Option<MessageId>,
     redact: Redact,
 }
 
@@ -36,7 +37,7 @@ impl Entry {
         // Only kinds of messages have another form, and a body that may have to be removed.
         let kind = event.message.and_then(|_| events::kind(&event.kind));
         let json = frame::of_event(epoch, event);
-        let redacted = |message| Some(Body { message, redact: kind?.redact? });
+        let redacted = |message| Some(Body { message, quoted: event.quoted, redact: kind?.redact? });
         Self {
             pos: event.pos,
             at: event.at,
@@ -46,9 +47,16 @@ impl Entry {
         }
     }
 
-    /// Returns the public message whose body the frame carries.
-    pub fn message(&self) -> Option<MessageId> {
-        self.body.map(|body| body.message)
+    /// Returns whether the frame carries the body of one of these messages, or an excerpt.
+    pub fn has_words_of<T>(&self, messages: &HashMap<MessageId, T>) -> bool {
+        let words = self.body.map(|body| [Some(body.message), body.quoted]);
+        words.into_iter().flatten().flatten().any(|message| messages.contains_key(&message))
+    }
+
+    /// Removes this from the frame.
+    fn redact(&mut self, removed: Removed) {
+        let Some(Body { redact, .. }) = self.body else { return };
+        self.frame = self.frame.take().and_then(|frame| frame.without(redact, removed));
     }
 
     /// Memory cost in bytes.
@@ -102,37 +110,45 @@ impl Ring {
         self.since(pos.previous()).and_then(|mut entries| entries.next()).is_some_and(|entry| entry.at != at)
     }
 
-    /// Removes the bodies of deleted messages, given with their times of deletion, from the frames. One pass for all of
-    /// them, since expired messages are deleted by the hundred.
+    /// Removes the bodies of deleted messages, given with their times of deletion, from the frames, and their excerpts
+    /// from those of replies. One pass for all of them, since expired messages are deleted by the hundred.
     pub fn forget_bodies(&mut self, deleted: &HashMap<MessageId, OffsetDateTime>) {
         if deleted.is_empty() {
             return;
         }
         for entry in &mut self.entries {
-            let Some(Body { message, redact }) = entry.body else { continue };
-            let Some(&deleted_at) = deleted.get(&message) else { continue };
+            if !entry.has_words_of(deleted) {
+                continue;
+            }
+            let Some(Body { message, quoted, .. }) = entry.body else { continue };
             self.bytes -= entry.cost();
-            entry.frame = entry.frame.take().and_then(|frame| frame.without_body(redact, deleted_at));
+            if let Some(&deleted_at) = deleted.get(&message) {
+                entry.redact(Removed::Body(deleted_at));
+            } else if quoted.is_some() {
+                entry.redact(Removed::Excerpt);
+            }
             self.bytes += entry.cost();
         }
     }
 
-    /// Removes the frames of messages that were trimmed, given the first `seq` that each room keeps. Frames do not know
+    /// Removes the frames of messages that were trimmed, and quotes of them, given the first `seq` that each room keeps. Frames do not know
     /// their `seq`: it is read from those of the room, in one pass for all rooms.
     pub fn forget_trimmed(&mut self, trimmed: &HashMap<RoomId, Seq>) {
         if trimmed.is_empty() {
             return;
         }
         for entry in &mut self.entries {
-            let (Audience::Room(room), Some(_), Some(frame)) = (entry.audience, entry.body, &entry.frame) else {
+            let (Audience::Room(room), Some(body), Some(frame)) = (entry.audience, entry.body, &entry.frame) else {
                 continue;
             };
             let Some(&first_seq) = trimmed.get(&room) else { continue };
+            self.bytes -= entry.cost();
             if frame::message_seq(frame.bytes(Format::Json)).is_none_or(|seq| seq < first_seq) {
-                self.bytes -= entry.cost();
                 (entry.frame, entry.body) = (None, None);
-                self.bytes += entry.cost();
+            } else if body.quoted.is_some() {
+                entry.redact(Removed::QuotesBefore(first_seq));
             }
+            self.bytes += entry.cost();
         }
     }
 }
@@ -191,6 +207,8 @@ mod tests {
             edited_at: None,
             deleted_at: None,
             reactions: Vec::new(),
+            reply_to: None,
+            mentions: Vec::new(),
         };
         Entry::new("epoch", &events::messages::posted(&message))
     }

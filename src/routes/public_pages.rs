@@ -147,7 +147,7 @@ async fn find(app: &App, id: RoomId, place: Place) -> sqlx::Result<Option<View>>
             Range { after, before: until, limit: MOST_OF_A_DAY, ..all }
         }
     };
-    let Some(page) = store::messages::page(&app.db, id, range).await? else { return Ok(None) };
+    let Some(page) = store::messages::page(&app.db, id, range, None).await? else { return Ok(None) };
     if page.is_archived || (page.messages.is_empty() && place != Place::Newest) {
         return Ok(None);
     }
@@ -166,7 +166,7 @@ async fn neighbours(app: &App, room: &Room, page: &Page) -> sqlx::Result<(Option
         return Ok((None, later));
     }
     let before = Range { before: Some(first.seq), after: None, around: None, limit: 1 };
-    let before = store::messages::page(&app.db, room.id, before).await?;
+    let before = store::messages::page(&app.db, room.id, before, None).await?;
     let before = before.and_then(|page| page.messages.first().map(day_of));
     let earlier = before.map(|day| {
         // A day that is longer than a page is continued by position.

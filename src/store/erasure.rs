@@ -141,6 +141,8 @@ mod tests {
                 author: author.clone(),
                 client_id: if n == 0 { ClientId(Uuid::nil()) } else { ClientId::new() },
                 body: format!("ali says {n}").into(),
+                reply_to: None,
+                mentions: Vec::new(),
             })
             .collect();
         log::append_messages(&db, &said).await.unwrap();

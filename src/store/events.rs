@@ -25,8 +25,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use super::Db;
-use crate::event::{Audience, Event};
-use crate::id::{MessageId, Pos, RoomId, UserId};
+use crate::event::{Audience, Event, Message, Quote};
+use crate::id::{MessageId, Pos, RoomId, Seq, UserId};
 
 /// Properties shared by all events of a kind.
 #[derive(Debug)]
@@ -36,7 +36,8 @@ pub struct Kind {
     pub audit: Audit,
     /// `None` if clients never receive it.
     pub told: Option<Description>,
-    /// Removes the body of a deleted message from the data. `None` for kinds whose data contains no body.
+    /// Removes the body of a deleted message, or the excerpt of one, from the data. `None` for kinds whose data contains
+    /// no body.
     pub redact: Option<Redact>,
     /// Its form on streams that ask for `format=compact`. `None` if there it is JSON too.
     pub compact: Option<&'static Compact>,
@@ -65,8 +66,41 @@ pub enum Audit {
     ToOthers,
 }
 
-/// Returns `data` without the body of its message, which was deleted at `deleted_at`.
-pub type Redact = fn(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>>;
+/// Returns `data` without what was removed.
+pub type Redact = fn(data: &str, removed: Removed) -> Option<Box<RawValue>>;
+
+/// The part of a message that is removed from cached events.
+#[derive(Debug, Clone, Copy)]
+pub enum Removed {
+    /// The message was deleted at this time.
+    Body(OffsetDateTime),
+    /// The message that it quotes was deleted.
+    Excerpt,
+    /// Messages of its room before this `seq` were deleted because of their age.
+    QuotesBefore(Seq),
+}
+
+impl Removed {
+    fn from(self, message: Message) -> Message {
+        match self {
+            Self::Body(at) => Message {
+                body: None,
+                deleted_at: Some(at),
+                reply_to: None,
+                mentions: Vec::new(),
+                reactions: Vec::new(),
+                ..message
+            },
+            Self::Excerpt => {
+                Message { reply_to: message.reply_to.map(|quote| Quote { excerpt: None, ..quote }), ..message }
+            }
+            Self::QuotesBefore(first_seq) => {
+                let trimmed = |quote: Quote| if quote.seq < first_seq { Quote::trimmed(quote.seq) } else { quote };
+                Message { reply_to: message.reply_to.map(trimmed), ..message }
+            }
+        }
+    }
+}
 
 /// The short form of a kind.
 #[derive(Debug, Clone, Copy)]
@@ -247,15 +281,29 @@ mod tests {
         let room_id = RoomId::new();
         rooms::create(&db, room_id, admin.id, "general").await.unwrap().unwrap();
         let (id, client_id) = (MessageId::new(), ClientId::new());
-        let batch = [NewMessage { id, room_id, author: ali.clone(), client_id, body: Arc::from("a\u{2028}\"b\"") }];
+        let batch = [NewMessage {
+            id,
+            room_id,
+            author: ali.clone(),
+            client_id,
+            body: Arc::from("a\u{2028}\"b\""),
+            reply_to: None,
+            mentions: Vec::new(),
+        }];
         let outcomes = log::append_messages(&db, &batch).await.unwrap();
         let Ok(Posted::Accepted(message)) = &outcomes[0] else { panic!("{outcomes:?}") };
+        let (id, client_id) = (MessageId::new(), ClientId::new());
+        let (author, reply_to, mentions) = (ali.clone(), Some(Seq(1)), vec![ali.id, admin.id]);
+        let batch = [NewMessage { id, room_id, author, client_id, body: "yes".into(), reply_to, mentions }];
+        let outcomes = log::append_messages(&db, &batch).await.unwrap();
+        let Ok(Posted::Accepted(reply)) = &outcomes[0] else { panic!("{outcomes:?}") };
+        assert_eq!(reply.mentions.len(), 2);
         let (id, client_id) = (MessageId::new(), ClientId::new());
         let direct = NewDirectMessage { id, sender: admin, recipient: ali.id, client_id, body: "psst", replies: false };
         let Ok(Posted::Accepted(direct)) = append(&db, direct).await.unwrap() else { panic!("refused") };
 
-        let read = log::read(&db, Pos(1), Pos(3)).await.unwrap();
-        assert_eq!(read, [messages::posted(message), direct_messages::posted(&direct)]);
+        let read = log::read(&db, Pos(1), Pos(4)).await.unwrap();
+        assert_eq!(read, [messages::posted(message), messages::posted(reply), direct_messages::posted(&direct)]);
     }
 
     #[sqlx::test(migrations = "./migrations")]

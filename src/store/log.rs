@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sqlx::{FromRow, PgExecutor};
 use time::OffsetDateTime;
 
+use super::references::References;
 use super::{Db, events};
 use crate::event::{Event, GenerationEnd, Message};
 use crate::id::{ClientId, Fingerprint, Generation, MessageId, Pos, RoomId, Seq, SessionId, UserId};
@@ -48,6 +49,17 @@ struct Appended {
     created_at: Option<OffsetDateTime>,
     edited_at: Option<OffsetDateTime>,
     deleted_at: Option<OffsetDateTime>,
+    #[sqlx(skip)]
+    references: References,
+}
+
+/// An outcome with the references of its message.
+#[derive(FromRow)]
+struct AppendedReply {
+    #[sqlx(flatten)]
+    appended: Appended,
+    #[sqlx(flatten)]
+    references: References,
 }
 
 /// Commits a batch of posts and returns an outcome for each, in order.
@@ -62,18 +74,8 @@ pub async fn append_messages(
     for message in batch {
         columns.push(message);
     }
-    let rows: Vec<Appended> = sqlx::query_as(
-        "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at
-         from append_messages($1, $2, $3, $4, $5, $6) order by ord",
-    )
-    .bind(columns.ids)
-    .bind(columns.rooms)
-    .bind(columns.authors)
-    .bind(columns.clients)
-    .bind(columns.fingerprints)
-    .bind(columns.bodies)
-    .fetch_all(db)
-    .await?;
+    let rows =
+        if columns.have_references { columns.append_with_references(db).await? } else { columns.append(db).await? };
     if rows.len() != batch.len() {
         return Err(sqlx::Error::Protocol(format!("{} posts got {} outcomes", batch.len(), rows.len())));
     }
@@ -88,6 +90,10 @@ struct Columns<'a> {
     clients: Vec<ClientId>,
     fingerprints: Vec<Vec<u8>>,
     bodies: Vec<&'a str>,
+    replies: Vec<Option<Seq>>,
+    /// Array literals, since PostgreSQL has no arrays of arrays of different lengths.
+    mentions: Vec<String>,
+    have_references: bool,
 }
 
 impl<'a> Columns<'a> {
@@ -96,8 +102,48 @@ impl<'a> Columns<'a> {
         self.rooms.push(message.room_id);
         self.authors.push(message.author.id);
         self.clients.push(message.client_id);
-        self.fingerprints.push(Fingerprint::of(message.room_id.0, &message.body).as_bytes().to_vec());
-        self.bodies.push(&message.body);
+        let NewMessage { room_id, body, reply_to, mentions, .. } = message;
+        let fingerprint = Fingerprint::of_message(room_id.0, body, *reply_to, mentions);
+        self.fingerprints.push(fingerprint.as_bytes().to_vec());
+        self.bodies.push(body);
+        self.replies.push(*reply_to);
+        let ids: Vec<String> = mentions.iter().map(UserId::to_string).collect();
+        self.mentions.push(format!("{{{}}}", ids.join(",")));
+        self.have_references |= reply_to.is_some() || !mentions.is_empty();
+    }
+
+    async fn append(self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
+        sqlx::query_as(
+            "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at
+             from append_messages($1, $2, $3, $4, $5, $6) order by ord",
+        )
+        .bind(self.ids)
+        .bind(self.rooms)
+        .bind(self.authors)
+        .bind(self.clients)
+        .bind(self.fingerprints)
+        .bind(self.bodies)
+        .fetch_all(db)
+        .await
+    }
+
+    async fn append_with_references(self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
+        let rows: Vec<AppendedReply> = sqlx::query_as(
+            "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at, reply_to, quoted_id, quoted_author,
+                    quoted_name, excerpt, mentions, names
+             from append_messages($1, $2, $3, $4, $5, $6, $7, $8) order by ord",
+        )
+        .bind(self.ids)
+        .bind(self.rooms)
+        .bind(self.authors)
+        .bind(self.clients)
+        .bind(self.fingerprints)
+        .bind(self.bodies)
+        .bind(self.replies)
+        .bind(self.mentions)
+        .fetch_all(db)
+        .await?;
+        Ok(rows.into_iter().map(|row| Appended { references: row.references, ..row.appended }).collect())
     }
 }
 
@@ -130,6 +176,8 @@ impl Appended {
             deleted_at: self.deleted_at,
             // A duplicate may have some: its caller reads them.
             reactions: Vec::new(),
+            reply_to: self.references.quote(),
+            mentions: self.references.mentions(),
         })
     }
 }

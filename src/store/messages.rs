@@ -7,6 +7,7 @@ use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
 
 use super::Db;
+use super::references::{self, References};
 use crate::event::{Author, Message, Reaction};
 use crate::id::{ClientId, MessageId, Pos, RoomId, Seq, UserId};
 use crate::outcome::Outcome;
@@ -42,7 +43,8 @@ macro_rules! page_of {
         concat!(
             "select h.pos as head_pos, r.head_seq, r.first_seq, r.is_archived,
                     m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, m.username,
-                    m.body, m.created_at, m.edited_at, m.deleted_at, m.reactions, m.mine
+                    m.body, m.created_at, m.edited_at, m.deleted_at, m.reactions, m.mine,
+                    m.reply_to, m.quoted_id, m.quoted_author, m.quoted_name, m.excerpt, m.mentions, m.names
              from log_head h
              join rooms r on r.id = $1
              left join lateral (",
@@ -74,8 +76,11 @@ macro_rules! messages_where {
             "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                     m.body, m.created_at, m.edited_at, m.deleted_at, ",
             reactions_for!("$5"),
-            " from messages m join users u on u.id = m.author_id
-             where m.room_id = r.id and m.seq >= r.first_seq and ",
+            ", ",
+            references::columns!(),
+            " from messages m join users u on u.id = m.author_id ",
+            references::joins!(),
+            " where m.room_id = r.id and m.seq >= r.first_seq and ",
             $condition
         )
     };
@@ -156,10 +161,13 @@ pub(super) async fn find_for(db: &Db, ids: &[MessageId], caller: Option<UserId>)
         "select m.id, m.room_id, m.pos, m.seq, m.client_id, m.author_id, u.username,
                 m.body, m.created_at, m.edited_at, m.deleted_at, ",
         reactions_for!("$2"),
+        ", ",
+        references::columns!(),
         " from messages m
-         join users u on u.id = m.author_id
-         join rooms r on r.id = m.room_id and r.first_seq <= m.seq
-         where m.id = any($1)",
+          join users u on u.id = m.author_id
+          join rooms r on r.id = m.room_id and r.first_seq <= m.seq ",
+        references::joins!(),
+        " where m.id = any($1)",
     ))
     .bind(ids)
     .bind(caller)
@@ -168,10 +176,16 @@ pub(super) async fn find_for(db: &Db, ids: &[MessageId], caller: Option<UserId>)
     Ok(rows.into_iter().map(Message::from).collect())
 }
 
-/// Replaces the message's body.
-pub async fn edit(db: &Db, id: MessageId, actor: UserId, body: &str) -> sqlx::Result<Outcome> {
-    let query = sqlx::query_as("select outcome, pos from edit_message($1, $2, $3)");
-    super::outcome(query.bind(id).bind(actor).bind(body).fetch_one(db).await?, "message")
+/// Replaces the message's body and the users that it mentions; `None` keeps those whose token the new body contains.
+pub async fn edit(
+    db: &Db,
+    id: MessageId,
+    actor: UserId,
+    body: &str,
+    mentions: Option<&[UserId]>,
+) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from edit_message($1, $2, $3, $4)");
+    super::outcome(query.bind(id).bind(actor).bind(body).bind(mentions).fetch_one(db).await?, "message")
 }
 
 /// Deletes the message's body; its `seq` and `pos` stay.
@@ -196,6 +210,8 @@ struct MessageRow {
     deleted_at: Option<OffsetDateTime>,
     reactions: Option<Json<Vec<Count>>>,
     mine: Option<Vec<String>>,
+    #[sqlx(flatten)]
+    references: References,
 }
 
 impl From<MessageRow> for Message {
@@ -214,167 +230,12 @@ impl From<MessageRow> for Message {
             created_at: row.created_at,
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,
+            reply_to: row.references.quote(),
+            mentions: row.references.mentions(),
             reactions: counts.into_iter().map(reaction).collect(),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::{Posted, Refusal};
-    use crate::post::NewMessage;
-    use crate::store::log::append_messages;
-
-    /// A room in which `ali` posted "1", "2", "3" and so on.
-    struct Room {
-        db: Db,
-        id: RoomId,
-        ali: UserId,
-    }
-
-    impl Room {
-        async fn with(db: Db, messages: usize) -> Self {
-            let (id, ali) = (RoomId::new(), UserId::new());
-            sqlx::query("insert into users (id, username, password_hash) values ($1, 'ali', '')")
-                .bind(ali)
-                .execute(&db)
-                .await
-                .expect("a user");
-            sqlx::query("insert into rooms (id, name, name_key, created_at) values ($1, 'general', 'general', now())")
-                .bind(id)
-                .execute(&db)
-                .await
-                .expect("a room");
-            let room = Self { db, id, ali };
-            let batch: Vec<NewMessage> = (1..=messages)
-                .map(|n| NewMessage {
-                    id: MessageId::new(),
-                    room_id: id,
-                    author: Author { id: ali, username: "ali".into() },
-                    client_id: ClientId::new(),
-                    body: n.to_string().into(),
-                })
-                .collect();
-            for outcome in append_messages(&room.db, &batch).await.expect("a batch") {
-                assert!(matches!(outcome, Ok(Posted::Accepted(_))));
-            }
-            room
-        }
-
-        async fn page(&self, before: Option<i64>, after: Option<i64>, limit: i64) -> Page {
-            let range = Range { before: before.map(Seq), after: after.map(Seq), around: None, limit };
-            page(&self.db, self.id, range, None).await.expect("a page").expect("the room")
-        }
-
-        async fn newest(&self) -> MessageId {
-            self.page(None, None, 1).await.messages[0].id
-        }
-    }
-
-    #[sqlx::test(migrations = "./migrations")]
-    async fn a_page_around_a_seq_has_half_before_it_and_half_from_it_on(pool: sqlx::PgPool) {
-        let db = Db::from(pool);
-        let room = Room::with(db, 10).await;
-        for (around, limit, expected) in [
-            (5, 4, vec![3, 4, 5, 6]),
-            (5, 5, vec![3, 4, 5, 6, 7]),
-            (5, 1, vec![5]),
-            (1, 6, vec![1, 2, 3]),
-            (0, 6, vec![1, 2, 3]),
-            (10, 6, vec![7, 8, 9, 10]),
-            (11, 6, vec![8, 9, 10]),
-            (9_000, 4, vec![9, 10]),
-        ] {
-            let range = Range { before: None, after: None, around: Some(Seq(around)), limit };
-            let page = page(&room.db, room.id, range, None).await.expect("a page").expect("the room");
-            assert_eq!(seqs(&page), expected, "around {around}, {limit}");
-            assert_eq!((page.pos, page.head_seq), (Pos(10), Seq(10)));
-        }
-    }
-
-    fn seqs(page: &Page) -> Vec<i64> {
-        page.messages.iter().map(|message| message.seq.0).collect()
-    }
-
-    #[sqlx::test(migrations = "./migrations")]
-    async fn a_page_holds_the_newest_messages_or_those_next_to_a_seq_in_ascending_order(pool: sqlx::PgPool) {
-        let db = Db::from(pool);
-        let room = Room::with(db, 10).await;
-        for (before, after, limit, expected) in [
-            (None, None, 3, vec![8, 9, 10]),
-            (Some(8), None, 3, vec![5, 6, 7]),
-            (Some(1), None, 3, vec![]),
-            (None, Some(0), 3, vec![1, 2, 3]),
-            (None, Some(8), 3, vec![9, 10]),
-            (None, Some(10), 3, vec![]),
-            (Some(6), Some(2), 2, vec![3, 4]),
-            (None, None, 200, (1..=10).collect()),
-        ] {
-            let page = room.page(before, after, limit).await;
-            assert_eq!(seqs(&page), expected, "before {before:?} after {after:?}");
-            assert_eq!((page.pos, page.head_seq), (Pos(10), Seq(10)));
-        }
-    }
-
-    #[sqlx::test(migrations = "./migrations")]
-    async fn an_empty_room_has_an_empty_page_and_an_unknown_room_has_none(pool: sqlx::PgPool) {
-        let db = Db::from(pool);
-        let room = Room::with(db, 0).await;
-        let page = room.page(None, None, 50).await;
-        assert_eq!((page.pos, page.head_seq, page.messages.len()), (Pos(0), Seq(0), 0));
-        let range = Range { before: None, after: None, around: None, limit: 50 };
-        assert!(super::page(&room.db, RoomId::new(), range, None).await.expect("an answer").is_none());
-    }
-
-    #[sqlx::test(migrations = "./migrations")]
-    async fn an_edit_takes_one_position_and_a_deletion_removes_the_body(pool: sqlx::PgPool) {
-        let db = Db::from(pool);
-        let room = Room::with(db, 1).await;
-        let id = room.newest().await;
-
-        let edited = edit(&room.db, id, room.ali, "one").await.expect("edited");
-        assert_eq!(edited, Ok(Some(Pos(2))));
-        let same = edit(&room.db, id, room.ali, "one").await.expect("nothing to do");
-        assert_eq!(same, Ok(None));
-        let message = find(&room.db, id, None).await.expect("an answer").expect("the message");
-        assert_eq!((message.body.as_deref(), message.pos), (Some("one"), Pos(1)));
-        assert!(message.edited_at.is_some());
-
-        let deleted = delete(&room.db, id, room.ali).await.expect("deleted");
-        assert_eq!(deleted, Ok(Some(Pos(3))));
-        let again = delete(&room.db, id, room.ali).await.expect("nothing to do");
-        assert_eq!(again, Ok(None));
-        let message = find(&room.db, id, None).await.expect("an answer").expect("its place");
-        assert_eq!((message.body, message.seq), (None, Seq(1)));
-        assert_eq!(edit(&room.db, id, room.ali, "two").await.expect("an answer"), Err(Refusal::Deleted));
-    }
-
-    #[sqlx::test(migrations = "./migrations")]
-    async fn a_change_that_is_not_allowed_is_refused_with_its_reason(pool: sqlx::PgPool) {
-        let db = Db::from(pool);
-        let room = Room::with(db, 1).await;
-        let id = room.newest().await;
-        let stranger = UserId::new();
-        sqlx::query("insert into users (id, username, password_hash) values ($1, 'zoe', '')")
-            .bind(stranger)
-            .execute(&room.db)
-            .await
-            .expect("a user");
-        assert_eq!(edit(&room.db, id, stranger, "x").await.expect("an answer"), Err(Refusal::NotAuthor));
-        assert_eq!(delete(&room.db, id, stranger).await.expect("an answer"), Err(Refusal::NotAuthor));
-        assert_eq!(
-            delete(&room.db, MessageId::new(), room.ali).await.expect("an answer"),
-            Err(Refusal::Unknown("message"))
-        );
-
-        for (state, refusal) in [
-            ("update users set muted_until = now() + interval '1 hour'", Refusal::Muted),
-            ("update rooms set is_archived = true", Refusal::Archived),
-            ("update users set banned_at = now()", Refusal::Banned),
-        ] {
-            sqlx::raw_sql(state).execute(&room.db).await.expect("a state");
-            assert_eq!(edit(&room.db, id, room.ali, "x").await.expect("an answer"), Err(refusal), "{state}");
-        }
-    }
-}
+mod tests;

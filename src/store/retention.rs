@@ -60,6 +60,8 @@ mod tests {
                 author: author.clone(),
                 client_id: ClientId::new(),
                 body: n.to_string().into(),
+                reply_to: None,
+                mentions: Vec::new(),
             };
             let said: Vec<_> = (1..=said).map(message).collect();
             log::append_messages(&db, &said).await.unwrap();
@@ -176,7 +178,7 @@ mod tests {
         let author = Author { id: ali, username: "ali".into() };
         let message = NewMessage { id: MessageId::new(), client_id: ClientId::new(), author, ..scene.said[0].clone() };
         log::append_messages(db, std::slice::from_ref(&message)).await.unwrap();
-        messages::edit(db, scene.said[0].id, scene.admin, "edited").await.unwrap().unwrap();
+        messages::edit(db, scene.said[0].id, scene.admin, "edited", None).await.unwrap().unwrap();
         messages::delete(db, scene.said[1].id, scene.admin).await.unwrap().unwrap();
         messages::delete(db, message.id, scene.admin).await.unwrap().unwrap();
         scene.age(5, 40).await;

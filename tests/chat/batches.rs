@@ -20,6 +20,8 @@ fn post(author: &Author, room: RoomId, client: u128, body: &str) -> NewMessage {
         author: author.clone(),
         client_id: ClientId(Uuid::from_u128(client)),
         body: body.into(),
+        reply_to: None,
+        mentions: Vec::new(),
     }
 }
 

@@ -33,6 +33,7 @@ mod read_marks;
 mod refusals;
 mod releases;
 mod replica;
+mod replies;
 mod resume;
 mod retention;
 mod retries;

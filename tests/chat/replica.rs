@@ -2,6 +2,7 @@
 //! a client that reads again, after any sequence of actions.
 
 mod reactions;
+mod world;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use self::reactions::{keep_own, react};
-use crate::actors::{Chat, Guest, Heard, Stream, User};
+use self::world::World;
+use crate::actors::{Guest, Heard, Stream};
 
 /// The state that a client reads by REST. Online counts are not part of the log and are left out; so is
 /// the time of a deletion, which its event does not contain.
@@ -88,6 +90,15 @@ impl View {
         Some(pos_of(&page["cursor"]))
     }
 
+    /// Changes what replies show of this message.
+    fn update_quotes(&mut self, room: RoomId, seq: Seq, change: impl Fn(&mut Value)) {
+        for message in self.messages.get_mut(&room).into_iter().flat_map(BTreeMap::values_mut) {
+            if message["reply_to"]["seq"] == json!(seq) {
+                change(&mut message["reply_to"]);
+            }
+        }
+    }
+
     /// Counts unread messages from the mark and the messages, as a client does between two events about its mark.
     fn count_unread(&mut self) {
         for (room, membership) in &mut self.memberships {
@@ -137,6 +148,11 @@ impl Replica {
                         keep_own(&mut value, &known["reactions"]);
                     }
                     messages.insert(message.seq, value);
+                    let excerpt: String = message.body.iter().flat_map(|body| body.chars()).take(160).collect();
+                    if message.body.is_some() {
+                        self.view
+                            .update_quotes(message.room_id, message.seq, |quote| quote["excerpt"] = json!(excerpt));
+                    }
                 }
             }
             "message.deleted" => {
@@ -147,6 +163,9 @@ impl Replica {
                 message["body"] = Value::Null;
                 message["reactions"] = json!([]);
                 message["deleted_at"] = true.into();
+                message["reply_to"] = Value::Null;
+                message["mentions"] = json!([]);
+                self.view.update_quotes(room, seq, |quote| quote["excerpt"] = Value::Null);
             }
             "message.reactions" => {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
@@ -161,7 +180,13 @@ impl Replica {
             "room.trimmed" => {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
                 let first_seq = Seq(heard.data["first_seq"].as_i64().expect("a number"));
-                self.view.messages.entry(room).or_default().retain(|seq, _| *seq >= first_seq);
+                let messages = self.view.messages.entry(room).or_default();
+                messages.retain(|seq, _| *seq >= first_seq);
+                for quote in messages.values_mut().map(|message| &mut message["reply_to"]) {
+                    if quote["seq"].as_i64().is_some_and(|seq| seq < first_seq.0) {
+                        (quote["author"], quote["excerpt"]) = (Value::Null, Value::Null);
+                    }
+                }
             }
             "direct.posted" => {
                 let message: DirectMessage = heard.body();
@@ -200,9 +225,17 @@ impl Replica {
             }
             "user.erased" => {
                 let erased: Author = heard.body();
-                let messages = self.view.messages.values_mut().flat_map(BTreeMap::values_mut);
-                for message in messages.filter(|message| message["author"]["id"] == json!(erased.id)) {
-                    message["author"]["username"] = json!(erased.username);
+                for message in self.view.messages.values_mut().flat_map(BTreeMap::values_mut) {
+                    let replace = |person: &mut Value| {
+                        if person["id"] == json!(erased.id) {
+                            person["username"] = json!(erased.username);
+                        }
+                    };
+                    replace(&mut message["author"]);
+                    message["mentions"].as_array_mut().expect("a list").iter_mut().for_each(replace);
+                    if message["reply_to"]["author"].is_object() {
+                        replace(&mut message["reply_to"]["author"]);
+                    }
                 }
                 self.view.direct.retain(|_, said| said.sender.id != erased.id && said.recipient.id != erased.id);
             }
@@ -210,151 +243,6 @@ impl Replica {
             other => panic!("an unknown event: {other}"),
         }
     }
-}
-
-/// The users, rooms and messages of the test.
-struct World {
-    chat: Chat,
-    ada: User,
-    bob: User,
-    replicas: Vec<Replica>,
-    rooms: Vec<Room>,
-    archived: Vec<Room>,
-    messages: Vec<(Room, Message, bool)>,
-}
-
-impl World {
-    async fn begin() -> Self {
-        let chat = Chat::start_with(|config| config.heartbeat = std::time::Duration::from_millis(50)).await;
-        let (ada, bob) = (chat.admin("ada").await, chat.user("bob").await);
-        let room = chat.room("general").await;
-        let message = bob.post(&room, "before anybody came").await;
-        let replicas = vec![
-            Replica::of("a guest", &chat.guest()).await,
-            Replica::of("bob", &bob).await,
-            Replica::of("ada", &ada).await,
-        ];
-        let (rooms, messages) = (vec![room.clone()], vec![(room, message, true)]);
-        Self { chat, ada, bob, replicas, rooms, archived: Vec::new(), messages }
-    }
-
-    async fn check(&mut self, after: &str) {
-        let newest = gapless::store::log::head(&self.chat.first.app.db).await.expect("the log's head").pos.0;
-        for replica in &mut self.replicas {
-            replica.follow(newest, after).await;
-        }
-    }
-
-    /// Performs the action, if it is possible now.
-    async fn act(&mut self, action: usize, n: usize, chance: &mut StdRng) -> &'static str {
-        match action {
-            0..=3 => {
-                let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
-                let by_bob = chance.random();
-                let author = if by_bob { &self.bob } else { &self.ada };
-                let message = author.post(&room, &format!("words {n}\n😀")).await;
-                self.messages.push((room, message, by_bob));
-                "a post"
-            }
-            4 | 5 => {
-                let active = self.active_messages();
-                let Some((_, message, by_bob)) = pick(&active, chance) else { return "nothing" };
-                let author = if *by_bob { &self.bob } else { &self.ada };
-                author.edit(message.id, &format!("other words {n}")).await;
-                "an edit"
-            }
-            6 => {
-                let active = self.active_messages();
-                let Some((_, message, _)) = pick(&active, chance) else { return "nothing" };
-                self.ada.delete_message(message.id).await;
-                self.messages.retain(|(_, other, _)| other.id != message.id);
-                "a deletion"
-            }
-            7 => {
-                self.ada.write_to(&self.bob, &format!("direct {n}")).await;
-                "a direct message"
-            }
-            8 => {
-                self.rooms.push(self.ada.create_room(&format!("room {n}")).await);
-                "a new room"
-            }
-            9 => {
-                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                self.ada.rename(room, &format!("renamed {n}")).await;
-                "a rename"
-            }
-            10 => {
-                let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
-                self.ada.archive(&room).await;
-                self.rooms.retain(|other| other.id != room.id);
-                self.archived.push(room);
-                "an archiving"
-            }
-            11 => {
-                let Some(room) = self.archived.pop() else { return "nothing" };
-                self.ada.restore(&room).await;
-                self.rooms.push(room);
-                "a restoring"
-            }
-            12 => {
-                self.ada.mute(&self.bob, 3_600).await;
-                self.check("a mute").await;
-                self.ada.unmute(&self.bob).await;
-                "an unmute"
-            }
-            13 => {
-                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                self.ada.put(&format!("/rooms/{}/retention", room.id), json!({"days": 90 + n})).await.is(200);
-                "a retention"
-            }
-            15 => {
-                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                let topic = json!({"topic": format!("topic {n}")});
-                self.ada.put(&format!("/rooms/{}/topic", room.id), topic).await.is(200);
-                "a topic"
-            }
-            14 => {
-                let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
-                let message = pick(&self.active_messages(), chance).map(|(_, message, _)| message.id);
-                self.let_appear(n, &room, message).await;
-                "an erasure"
-            }
-            17 => {
-                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                let reader = if chance.random() { &self.bob } else { &self.ada };
-                let mark = json!({"seq": chance.random_range(0..6), "force": chance.random::<bool>()});
-                reader.put(&format!("/rooms/{}/read", room.id), mark).await.is(204);
-                "a mark"
-            }
-            18 => {
-                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                let level = ["all", "mentions", "none"][chance.random_range(0..3)];
-                self.bob.put(&format!("/rooms/{}/level", room.id), json!({"level": level})).await.is(204);
-                "a level"
-            }
-            19 => {
-                let active = self.active_messages();
-                let Some((_, message, _)) = pick(&active, chance) else { return "nothing" };
-                self.react(message.id, chance).await;
-                "a reaction"
-            }
-            _ => {
-                self.ada.set_role(&self.bob, "admin").await;
-                self.check("an appointment").await;
-                self.ada.set_role(&self.bob, "user").await;
-                "a dismissal"
-            }
-        }
-    }
-
-    fn active_messages(&self) -> Vec<(Room, Message, bool)> {
-        let is_active = |room: &Room| self.rooms.iter().any(|active| active.id == room.id);
-        self.messages.iter().filter(|(room, ..)| is_active(room)).cloned().collect()
-    }
-}
-
-fn pick<'a, T>(items: &'a [T], chance: &mut StdRng) -> Option<&'a T> {
-    (!items.is_empty()).then(|| &items[chance.random_range(0..items.len())])
 }
 
 const ACTIONS: usize = 20;

@@ -102,7 +102,7 @@ async fn a_message_from_its_post_to_its_deletion() {
     let mut message = json!({
         "id": "[uuid]", "room_id": "[uuid]", "pos": "[pos]", "seq": 1, "client_id": "[uuid]",
         "author": {"id": "[uuid]", "username": "alice"}, "body": "hi", "created_at": "[time]",
-        "edited_at": null, "deleted_at": null, "reactions": [],
+        "edited_at": null, "deleted_at": null, "reply_to": null, "mentions": [], "reactions": [],
     });
     let posted = alice.try_post_as(room.id, " hi\r\n", &client_id).await.is(201);
     assert_eq!(redacted(&posted.json()), message);

@@ -47,6 +47,8 @@ export function fromCompact(form: unknown, pos: number, rooms: RoomTags): unknow
     edited_at: null,
     deleted_at: null,
     reactions: [],
+    reply_to: null,
+    mentions: [],
     ...rest,
   };
 }

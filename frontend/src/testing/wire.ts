@@ -35,6 +35,8 @@ export function aMessage(seq: number, message: Partial<Message> = {}): Message {
     edited_at: null,
     deleted_at: null,
     reactions: [],
+    reply_to: null,
+    mentions: [],
     ...message,
   };
 }

@@ -36,7 +36,11 @@ fn messages() -> impl Strategy<Value = Value> {
     let body = prop::option::weighted(0.9, "(?s).{0,60}");
     let more = prop_oneof![
         3 => Just(json!({})),
-        1 => Just(json!({"reply_to": null, "mentions": [], "author": {"is_admin": true}})),
+        1 => Just(json!({"pins": 0, "author": {"is_admin": true}})),
+        1 => (1..1_000_i64, prop::option::of("(?s).{0,60}")).prop_map(|(seq, excerpt)| {
+            let ali = json!({"id": Uuid::from_u128(1), "username": "ali"});
+            json!({"reply_to": {"seq": seq, "author": ali, "excerpt": excerpt}, "mentions": [ali]})
+        }),
         1 => Just(json!({"reactions": [{"emoji": "👍", "count": 3, "mine": false}], "author": {}})),
     ];
     let changes = (prop::option::weighted(0.2, times()), prop::option::weighted(0.1, times()));
@@ -45,7 +49,7 @@ fn messages() -> impl Strategy<Value = Value> {
         let mut message = json!({
             "id": id, "room_id": room, "pos": pos, "seq": seq, "client_id": client,
             "author": {"id": author, "username": username}, "body": body, "created_at": created_at,
-            "edited_at": changes.0, "deleted_at": changes.1, "reactions": [],
+            "edited_at": changes.0, "deleted_at": changes.1, "reply_to": null, "mentions": [], "reactions": [],
         });
         for (name, value) in more.as_object().unwrap() {
             match name.as_str() {
@@ -105,7 +109,8 @@ fn an_ordinary_message_takes_few_bytes() {
         "id": "0193798b-8f7e-7cc1-9d6f-4f2f3c9f1a10", "room_id": "01936f00-1c2d-7b3a-8e4f-0a1b2c3d4e5f",
         "pos": 1_234_567, "seq": 12_345, "client_id": "0193798b-8f70-7e11-a2b3-c4d5e6f70819",
         "author": {"id": "01936f00-0a0b-7c0d-9e0f-102030405060", "username": "ali"}, "body": "x".repeat(180),
-        "created_at": "2024-11-29T20:10:09.666123Z", "edited_at": null, "deleted_at": null, "reactions": [],
+        "created_at": "2024-11-29T20:10:09.666123Z", "edited_at": null, "deleted_at": null,
+        "reply_to": null, "mentions": [], "reactions": [],
     });
     let form = super::message(&message.to_string(), Pos(1_234_567)).expect("it has a short form");
     assert!(form.len() <= 268, "{} bytes: {form}", form.len());

@@ -123,5 +123,7 @@ fn committed(new: &NewMessage) -> Message {
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
+        reply_to: None,
+        mentions: Vec::new(),
     }
 }

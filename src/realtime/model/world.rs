@@ -108,6 +108,8 @@ fn event(pos: i64) -> Event {
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
+        reply_to: None,
+        mentions: Vec::new(),
     };
     events::messages::posted(&message)
 }

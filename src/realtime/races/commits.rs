@@ -25,6 +25,8 @@ impl Simulation {
                 edited_at: None,
                 deleted_at: None,
                 reactions: Vec::new(),
+                reply_to: None,
+                mentions: Vec::new(),
             }),
             Kind::Direct { to } => events::direct_messages::posted(&DirectMessage {
                 id: message_id(pos.0),

@@ -37,6 +37,8 @@ fn message(pos: i64) -> Event {
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
+        reply_to: None,
+        mentions: Vec::new(),
     };
     events::messages::posted(&message)
 }

@@ -69,6 +69,8 @@ impl Chat {
                         author: author.clone(),
                         client_id: ClientId::new(),
                         body: text.as_str().into(),
+                        reply_to: None,
+                        mentions: Vec::new(),
                     })
                     .collect();
                 let outcomes = log::append_messages(&*db, &batch).await.unwrap();
@@ -88,7 +90,7 @@ impl Chat {
             }
             12 => {
                 let Some(message) = message else { return };
-                messages::edit(db, message, author.id, &text).await.unwrap().ok();
+                messages::edit(db, message, author.id, &text, None).await.unwrap().ok();
             }
             13 => {
                 let Some(message) = message else { return };

@@ -14,6 +14,8 @@ fn new_message(body: &str) -> NewMessage {
         author: Author { id: UserId(Uuid::nil()), username: "ali".into() },
         client_id: ClientId::new(),
         body: body.into(),
+        reply_to: None,
+        mentions: Vec::new(),
     }
 }
 

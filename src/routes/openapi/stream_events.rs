@@ -188,7 +188,7 @@ const COMPACT_CREATED: &str = "\
 A number: microseconds from the time in `id`, which is its first 48 bits, in milliseconds since 1970, to `created_at`. A \
 string: `created_at` itself.";
 const COMPACT_MORE: &str = "\
-May be absent: `edited_at` and `deleted_at` if they are not `null`; `pos` if it is not the number at the end of the frame's \
+May be absent: `edited_at`, `deleted_at` and `reply_to` if they are not `null`; `mentions` if there are any; `pos` if it is not the number at the end of the frame's \
 `id:`; further fields of `author`; and fields that later releases add.";
 
 fn compact_message() -> Schema {

@@ -4,30 +4,29 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{Audit, Compact, Kind, Of, ids};
+use super::{Audit, Compact, Kind, Of, Removed, ids};
 use crate::event::{Audience, Effect, Event, Message, compact};
 use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::{Db, messages};
 
 const POSTED: Kind = Kind::new("message.posted", Audit::No)
     .telling::<Message>("A message was posted.")
-    .redacted_by(without_body)
+    .redacted_by(redacted)
     .shortened_by(&Compact { name: "", data: compact::message });
 const EDITED: Kind = Kind::new("message.edited", Audit::No)
     .telling::<Message>("A message was edited.")
-    .redacted_by(without_body)
+    .redacted_by(redacted)
     .shortened_by(&Compact { name: "edited", data: compact::message });
 /// A deletion by age or with the author is logged without an actor, and not audited.
 const DELETED: Kind = Kind::new("message.deleted", Audit::ToOthers).telling::<Deleted>("A message was deleted.");
 
 const PINNED: Kind =
-    Kind::new("message.pinned", Audit::Yes).telling::<Message>("A message was pinned.").redacted_by(without_body);
+    Kind::new("message.pinned", Audit::Yes).telling::<Message>("A message was pinned.").redacted_by(redacted);
 const UNPINNED: Kind = Kind::new("message.unpinned", Audit::Yes)
     .telling::<Message>("A message was unpinned. Deleting a pinned message unpins it without this event.")
-    .redacted_by(without_body);
+    .redacted_by(redacted);
 
 pub const KINDS: &[Kind] = &[POSTED, EDITED, DELETED, PINNED, UNPINNED];
 
@@ -49,7 +48,8 @@ pub fn posted(message: &Message) -> Event {
 }
 
 fn carrying(event: Event, message: &Message) -> Event {
-    Event { message: Some(message.id), ..event.told_to(Audience::Room(message.room_id), message) }
+    let quoted = message.reply_to.as_ref().and_then(|quote| quote.id);
+    Event { message: Some(message.id), quoted, ..event.told_to(Audience::Room(message.room_id), message) }
 }
 
 /// Returns the event of a deletion. In an archived room, clients receive nothing: they reload the room's page when it
@@ -61,9 +61,9 @@ fn deleted(event: Event, message: &Message, is_silent: bool) -> Event {
     if is_silent { event } else { event.told_to(Audience::Room(room_id), &Deleted { id, room_id, seq, pos }) }
 }
 
-fn without_body(data: &str, deleted_at: OffsetDateTime) -> Option<Box<RawValue>> {
+fn redacted(data: &str, removed: Removed) -> Option<Box<RawValue>> {
     let message: Message = serde_json::from_str(data).ok()?;
-    to_raw_value(&Message { body: None, deleted_at: Some(deleted_at), reactions: Vec::new(), ..message }).ok()
+    to_raw_value(&removed.from(message)).ok()
 }
 
 pub(super) async fn read(db: &Db, rows: &Of<'_>) -> sqlx::Result<Vec<Event>> {

@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{Audit, Kind, Of, ids};
+use super::{Audit, Kind, Of, Removed, ids};
 use crate::event::{Audience, Event};
 use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::Db;
@@ -56,7 +56,7 @@ fn telling(event: Event, data: &Changed) -> Event {
     Event { message: Some(data.id), ..event.told_to(Audience::Room(data.room_id), data) }
 }
 
-fn without_reactions(data: &str, _: OffsetDateTime) -> Option<Box<RawValue>> {
+fn without_reactions(data: &str, _: Removed) -> Option<Box<RawValue>> {
     let data: Changed = serde_json::from_str(data).ok()?;
     to_raw_value(&Changed { reactions: Vec::new(), changes: Vec::new(), ..data }).ok()
 }

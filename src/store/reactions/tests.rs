@@ -25,7 +25,15 @@ impl Scene {
         users::create(&db, ali, "ali", "hash", Role::User).await.unwrap();
         rooms::create(&db, room_id, admin, "general").await.unwrap().unwrap();
         let author = Author { id: ali, username: "ali".into() };
-        let new = NewMessage { id, room_id, author, client_id: ClientId::new(), body: Arc::from("words") };
+        let new = NewMessage {
+            id,
+            room_id,
+            author,
+            client_id: ClientId::new(),
+            body: Arc::from("words"),
+            reply_to: None,
+            mentions: Vec::new(),
+        };
         let outcomes = log::append_messages(&db, &[new]).await.unwrap();
         assert!(matches!(outcomes[..], [Ok(Posted::Accepted(_))]));
         Self { db, admin, ali, message: id }

@@ -41,6 +41,8 @@ impl Scene {
             author: Author { id: author, username: "author".into() },
             client_id: ClientId::new(),
             body: Arc::from("words"),
+            reply_to: None,
+            mentions: Vec::new(),
         };
         let batch: Vec<NewMessage> = (0..count).map(new).collect();
         for outcome in log::append_messages(&self.db, &batch).await.unwrap() {

@@ -135,7 +135,7 @@ async fn said(snapshot: &mut PgConnection, after: Pos, direct_messages: bool) ->
     sqlx::query_as(
         "select l.pos, m.id as message_id, m.room_id, m.seq, m.author_id, m.client_id,
                 encode(m.fingerprint, 'hex') as fingerprint, m.body, m.created_at, m.edited_at, m.deleted_at,
-                d.id as direct_id, d.sender_id, d.recipient_id, d.client_id as direct_client_id,
+                m.reply_to, m.mentions, d.id as direct_id, d.sender_id, d.recipient_id, d.client_id as direct_client_id,
                 encode(d.fingerprint, 'hex') as direct_fingerprint, d.body as direct_body,
                 d.created_at as direct_created_at
          from log l
@@ -228,6 +228,8 @@ struct ExportedMessage {
     created_at: Option<OffsetDateTime>,
     edited_at: Option<OffsetDateTime>,
     deleted_at: Option<OffsetDateTime>,
+    reply_to: Option<Seq>,
+    mentions: Option<Vec<UserId>>,
     direct_id: Option<MessageId>,
     sender_id: Option<UserId>,
     recipient_id: Option<UserId>,
@@ -252,6 +254,8 @@ impl ExportedMessage {
                 created_at: self.created_at?,
                 edited_at: self.edited_at,
                 deleted_at: self.deleted_at,
+                reply_to: self.reply_to,
+                mentions: self.mentions.unwrap_or_default(),
             }),
             None => Line::DirectMessage(DirectMessage {
                 id: self.direct_id?,

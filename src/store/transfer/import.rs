@@ -212,6 +212,13 @@ impl ImportState {
             "a message must have a body until it is deleted"
         );
         message.body.as_deref().map_or(Ok(()), check_body)?;
+        ensure!(
+            message.reply_to.is_none_or(|original| (1..message.seq.0).contains(&original.0)),
+            "reply_to must be the seq of an earlier message"
+        );
+        for user in &message.mentions {
+            ensure!(self.users.contains(user), "user {user} is not in an earlier line");
+        }
         self.count.messages += 1;
         Ok(())
     }

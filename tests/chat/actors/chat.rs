@@ -113,6 +113,8 @@ impl Chat {
                 author: author.clone(),
                 client_id: ClientId::new(),
                 body: format!("message {n}").into(),
+                reply_to: None,
+                mentions: Vec::new(),
             })
             .collect();
         let app = &self.first.app;

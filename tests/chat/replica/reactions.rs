@@ -1,12 +1,11 @@
 //! Reactions, as a client that follows the stream knows them.
 
-use gapless::event::Room;
 use gapless::id::MessageId;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use super::World;
+use super::world::World;
 
 /// Takes the client's own reactions from what it knew: events do not mark them.
 pub fn keep_own(message: &mut Value, known: &Value) {
@@ -40,17 +39,5 @@ impl World {
         let answer =
             if chance.random_bool(0.7) { user.put(&path, Value::Null).await } else { user.delete(&path).await };
         answer.is(204);
-    }
-
-    /// Somebody posts, reacts, receives a direct message and is erased.
-    pub(super) async fn let_appear(&mut self, n: usize, room: &Room, message: Option<MessageId>) {
-        let carol = self.chat.user(&format!("carol{n}")).await;
-        carol.post(room, "hello, I am Carol").await;
-        self.ada.write_to(&carol, "welcome").await;
-        if let Some(message) = message {
-            carol.put(&format!("/messages/{message}/reactions/👋"), Value::Null).await.is(204);
-        }
-        self.check("a guest appearance").await;
-        self.ada.delete(&format!("/users/{}", carol.id)).await.is(204);
     }
 }

@@ -51,14 +51,18 @@ const INSERTS: [&str; 8] = [
     "with arrived as (
         select * from json_to_recordset($1::json) as m (
             kind text, pos bigint, id uuid, room_id uuid, seq bigint, author_id uuid, client_id uuid, fingerprint text,
-            body text, created_at timestamptz, edited_at timestamptz, deleted_at timestamptz)
+            body text, created_at timestamptz, edited_at timestamptz, deleted_at timestamptz, reply_to bigint,
+            mentions uuid[])
         where kind = 'message'
      ), logged as (
         insert into log (pos, kind, at, actor_id, room_id, message_id)
         select pos, 'message.posted', created_at, author_id, room_id, id from arrived order by pos
      )
-     insert into messages (id, room_id, seq, pos, author_id, client_id, fingerprint, body, created_at, edited_at, deleted_at)
-     select id, room_id, seq, pos, author_id, client_id, decode(fingerprint, 'hex'), body, created_at, edited_at, deleted_at
+     insert into messages (
+        id, room_id, seq, pos, author_id, client_id, fingerprint, body, created_at, edited_at, deleted_at, reply_to,
+        mentions)
+     select id, room_id, seq, pos, author_id, client_id, decode(fingerprint, 'hex'), body, created_at, edited_at,
+            deleted_at, reply_to, coalesce(mentions, '{}')
      from arrived order by pos",
     "with arrived as (
         select * from json_to_recordset($1::json) as d (
