@@ -12,6 +12,7 @@ pub mod openapi;
 mod pins;
 mod public_pages;
 mod reactions;
+mod people;
 mod read_marks;
 mod room_list;
 mod rooms;
@@ -49,6 +50,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(rooms::restore_room))
         .routes(routes!(read_marks::mark_read))
         .routes(routes!(read_marks::set_level))
+        .routes(routes!(people::list_people))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
         .routes(routes!(pins::pin_message, pins::unpin_message))

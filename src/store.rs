@@ -16,6 +16,7 @@ pub mod log;
 pub mod messages;
 pub mod pins;
 pub mod reactions;
+pub mod people;
 pub mod read_marks;
 mod references;
 mod refused;

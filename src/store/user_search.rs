@@ -71,7 +71,8 @@ fn cut(accounts: &mut Vec<Account>, limit: i64) -> Option<String> {
     accounts.last().map(|account| account.user.username.to_string())
 }
 
-async fn beginning_with(db: &Db, part: &str, after: &str, limit: i64) -> sqlx::Result<Vec<Account>> {
+/// Returns accounts whose name begins with `part`, in the order of their names, after one.
+pub(super) async fn beginning_with(db: &Db, part: &str, after: &str, limit: i64) -> sqlx::Result<Vec<Account>> {
     let rows: Vec<AccountRow> = sqlx::query_as(
         "select id, username, is_admin, muted_until, mute_reason, banned_at, ban_reason
          from accounts

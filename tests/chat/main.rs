@@ -27,6 +27,7 @@ mod lost_answers;
 mod many_sessions;
 mod pages;
 mod pins;
+mod people;
 mod privacy;
 mod reactions;
 mod read_marks;

@@ -51,6 +51,8 @@ mark_read                  401     401     401  204   204   204    401     204  
 mark_read?archived         401     401     401  404   404   404    401     404   204
 set_level                  401     401     401  204   204   204    401     204   204
 set_level?archived         401     401     401  404   404   404    401     404   204
+list_people                401     401     401  200   200   200    401     200   200
+list_people?archived       401     401     401  404   404   404    401     404   200
 
 list_messages              200     401     401  200   200   200    401     200   200
 list_messages?archived     404     401     401  404   404   404    401     404   200
@@ -231,6 +233,7 @@ fn request(
         "restore_room" => (Method::POST, of_room("/restore"), Value::Null),
         "mark_read" => (Method::PUT, of_room("/read"), json!({"seq": 1})),
         "set_level" => (Method::PUT, of_room("/level"), json!({"level": "all"})),
+        "list_people" => (Method::GET, of_room("/people"), Value::Null),
         "list_messages" => (Method::GET, format!("/messages?room_id={}", room.id), Value::Null),
         "post_message" => (Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (Method::PATCH, of_message, json!({"body": "other words"})),

@@ -1,0 +1,49 @@
+//! People to mention in a room: those who wrote lately, and other accounts by the beginning of their names.
+
+use super::{Db, user_search};
+use crate::event::{Role, User};
+use crate::id::{RoomId, UserId};
+
+/// Number of the room's newest messages whose authors come first: reading them takes about a millisecond.
+const MESSAGES: i64 = 1_000;
+
+/// Returns people whose name begins with `part` (lower case; may be empty): those who wrote one of the room's last
+/// messages, latest first, and then other accounts in the order of their names, if `part` is not empty. Banned and
+/// erased users are left out.
+pub async fn of_room(db: &Db, room: RoomId, part: &str, limit: i64) -> sqlx::Result<Vec<User>> {
+    let rows: Vec<(UserId, String, bool)> = sqlx::query_as(
+        "with lately as materialized (
+            select m.author_id, m.seq from messages m where m.room_id = $1 order by m.seq desc limit $4
+         ), authors as materialized (
+            select l.author_id, max(l.seq) as seq from lately l group by l.author_id
+         )
+         select u.id, u.username, u.role = 'admin'
+         from authors a
+         cross join lateral (
+             select u.id, u.username, u.role from users u
+             where u.id = a.author_id and u.banned_at is null and u.erased_at is null
+         ) u
+         -- Not `like`, where an underscore has a meaning.
+         where starts_with(u.username, $2)
+         order by a.seq desc limit $3",
+    )
+    .bind(room)
+    .bind(part)
+    .bind(limit)
+    .bind(MESSAGES)
+    .fetch_all(db)
+    .await?;
+    let role = |is_admin| if is_admin { Role::Admin } else { Role::User };
+    let person =
+        |(id, username, is_admin): (_, String, _)| User { id, username: username.into(), role: role(is_admin) };
+    let mut people: Vec<User> = rows.into_iter().map(person).collect();
+
+    let most = usize::try_from(limit).unwrap_or_default();
+    if !part.is_empty() && people.len() < most {
+        let others = user_search::beginning_with(db, part, "", 2 * limit).await?;
+        let others = others.into_iter().filter(|account| account.banned_at.is_none()).map(|account| account.user);
+        let others: Vec<User> = others.filter(|other| people.iter().all(|person| person.id != other.id)).collect();
+        people.extend(others.into_iter().take(most - people.len()));
+    }
+    Ok(people)
+}
