@@ -170,6 +170,7 @@ export type DrainEvent = {
  */
 export type EditInput = {
     body: MessageBody;
+    mentions?: Mentions | null;
 };
 
 /**
@@ -354,7 +355,13 @@ export type Membership = {
 };
 
 /**
- * A public message. A deleted one keeps its place; its body is gone for good.
+ * Users whom a message mentions: at most 10, each once, in the order given.
+ */
+export type Mentions = Array<string>;
+
+/**
+ * A public message. A deleted one keeps its place; its body, its mentions and the reference to another message are gone
+ * for good.
  */
 export type Message = {
     author: Author;
@@ -365,6 +372,10 @@ export type Message = {
     edited_at: string | null;
     id: MessageId;
     /**
+     * Users whom the message mentions. The body has `@[user:<id>]` where it does.
+     */
+    mentions: Array<Author>;
+    /**
      * Position of the post; edits do not change it.
      */
     pos: Pos;
@@ -372,6 +383,7 @@ export type Message = {
      * In the order of their first use.
      */
     reactions: Array<Reaction>;
+    reply_to: Quote | null;
     room_id: RoomId;
     seq: Seq;
 };
@@ -545,6 +557,13 @@ export type PasswordChange = {
     new_password: Password;
 };
 
+export type People = {
+    /**
+     * Authors of the room's last 1,000 messages, latest first, then other accounts by name.
+     */
+    people: Array<User>;
+};
+
 export type Pins = {
     /**
      * Newest pin first.
@@ -563,6 +582,14 @@ export type Pos = number;
 export type PostInput = {
     body: MessageBody;
     client_id?: ClientId | null;
+    /**
+     * Users to mention. Put `@[user:<id>]` into the body where it mentions one.
+     */
+    mentions?: Mentions;
+    /**
+     * `seq` of an earlier message of the room that this one replies to.
+     */
+    reply_to?: number | null;
     room_id: RoomId;
 };
 
@@ -596,6 +623,18 @@ export type Problem = {
     status: number;
     title: string;
     type: string;
+};
+
+/**
+ * The message that another one replies to, as it is now.
+ */
+export type Quote = {
+    author: Author | null;
+    /**
+     * First 160 characters of the body; `null` if the message was deleted.
+     */
+    excerpt: string | null;
+    seq: Seq;
 };
 
 /**
@@ -1868,7 +1907,7 @@ export type PostMessageErrors = {
      */
     415: Problem;
     /**
-     * `invalid`, or `client_id_reused` for another message
+     * `invalid`, also if `reply_to` or a mentioned user does not exist, or `client_id_reused` for another message
      */
     422: Problem;
     /**
@@ -1986,7 +2025,7 @@ export type EditMessageErrors = {
      */
     415: Problem;
     /**
-     * `invalid`: `errors` says which field and why
+     * `invalid`, also if a mentioned user does not exist
      */
     422: Problem;
     /**
@@ -2600,6 +2639,58 @@ export type SetLevelResponses = {
 };
 
 export type SetLevelResponse = SetLevelResponses[keyof SetLevelResponses];
+
+export type ListPeopleData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: {
+        /**
+         * Beginning of the name, in upper or lower case; empty for those who wrote in the room lately.
+         */
+        query?: SearchText;
+        /**
+         * Maximum number of people; values above 50 mean 50.
+         */
+        limit?: number;
+    };
+    url: '/rooms/{id}/people';
+};
+
+export type ListPeopleErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown room, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListPeopleError = ListPeopleErrors[keyof ListPeopleErrors];
+
+export type ListPeopleResponses = {
+    /**
+     * done
+     */
+    200: People;
+};
+
+export type ListPeopleResponse = ListPeopleResponses[keyof ListPeopleResponses];
 
 export type ListPinsData = {
     body?: never;
