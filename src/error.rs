@@ -178,7 +178,9 @@ impl Error {
 }
 
 fn banned(reason: Option<&str>) -> String {
-    reason.map_or_else(|| "You were banned.".to_owned(), |reason| format!("You were banned: {reason}"))
+    let Some(reason) = reason else { return "You were banned.".to_owned() };
+    let stop = if reason.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("You were banned: {reason}{stop}")
 }
 
 /// A database that is unavailable or too slow is 503, so that callers retry; any other database error is a bug.

@@ -84,9 +84,17 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     const change = (user_id: string, added: boolean) => ({ user_id, emoji: "👍", added });
     const counted = (count: number) => [{ emoji: "👍", count }];
     const seen = (state: ChatState) => shown(state)[1]?.reactions;
-    const first = anEvent("message.reactions", { ...of2, reactions: counted(1), changes: [change(ZOE.id, true)] });
+    const first = anEvent("message.reactions", {
+      ...of2,
+      reactions: counted(1),
+      changes: [change(ZOE.id, true)],
+    });
     expect(seen(having(first))).toEqual([{ emoji: "👍", count: 1, mine: false }]);
-    const own = anEvent("message.reactions", { ...of2, reactions: counted(2), changes: [change(ALI.id, true)] });
+    const own = anEvent("message.reactions", {
+      ...of2,
+      reactions: counted(2),
+      changes: [change(ALI.id, true)],
+    });
     const third = { ...of2, reactions: counted(3), changes: [change("user-max", true)] };
     const state = having(first, own, anEvent("message.reactions", third));
     expect(seen(state)).toEqual([{ emoji: "👍", count: 3, mine: true }]);
@@ -95,7 +103,9 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     const edited = aMessage(2, { body: "newer", edited_at: "2026-11-22T10:00:00Z", reactions });
     expect(seen(apply(state, anEvent("message.edited", edited)))).toEqual(seen(state));
     const less = { ...of2, reactions: counted(2), changes: [change(ALI.id, false)] };
-    expect(seen(apply(state, anEvent("message.reactions", less)))).toEqual([{ emoji: "👍", count: 2, mine: false }]);
+    expect(seen(apply(state, anEvent("message.reactions", less)))).toEqual([
+      { emoji: "👍", count: 2, mine: false },
+    ]);
     const deletion = anEvent("message.deleted", { id: "message-2", room_id: "room-1", seq: 2, pos: 110 });
     expect(seen(apply(apply(state, deletion), own))).toEqual([]);
   },

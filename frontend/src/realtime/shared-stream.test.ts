@@ -243,7 +243,7 @@ test("unknown messages of another release are ignored, and a newer release is re
     { kind: "tomorrow" },
     { kind: "status", status: "quantum" },
     { kind: "want", tab: 7, rooms: "a" },
-    { kind: "event", event: { kind: "message.reactions", id: "epoch.9", data: { id: "m" } } },
+    { kind: "event", event: { kind: "message.sung", id: "epoch.9", data: { id: "m" } } },
     { kind: "event", event: { kind: "message.posted", id: "epoch.9", data: { v: 2 } } },
   );
   await settled();
@@ -260,7 +260,7 @@ test("a tab resumes after an event of an unknown kind, and before one of a known
   FakeEventSource.newest.says(hello(["a"]));
   await settled();
   otherReleaseSays(
-    { kind: "event", event: { kind: "message.reactions", id: "epoch.8", data: { id: "m" } } },
+    { kind: "event", event: { kind: "message.sung", id: "epoch.8", data: { id: "m" } } },
     { kind: "event", event: { kind: "message.posted", id: "epoch.9", data: { v: 2 } } },
   );
   await settled();

@@ -273,7 +273,7 @@ test("a frame that only a newer release can read changes nothing, and causes a r
   says("presence", null);
   expect(unknown).toBe(2);
   expect(kinds()).toEqual(["hello", "reset"]);
-  says("message.reactions", { id: "m" });
+  says("message.sung", { id: "m" });
   expect(kinds()).toEqual(["hello", "reset"]);
 });
 

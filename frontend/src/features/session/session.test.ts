@@ -92,7 +92,7 @@ test("a spent refresh token ends the session, and a notice says so", async () =>
 
 test("a banned user is told the reason, not that the session has ended", async () => {
   const session = await signedIn();
-  const detail = "You were banned: Spam";
+  const detail = "You were banned: Spam.";
   const problem = { title: "Forbidden", status: 403, code: "banned", detail };
   server.use(http.post("*/auth/refresh", () => HttpResponse.json(problem, { status: 403 })));
   expect(await session.replaceToken("access-1")).toBeNull();
