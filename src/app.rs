@@ -187,6 +187,9 @@ impl App {
                 if let Err(error) = cleaning.remove_old(&app.db, app.clock.now(), forgotten).await {
                     tracing::warn!(%error, "removing old sessions failed; retrying in 60 s");
                 }
+                if let Err(error) = store::search::merge_pending(&app.db).await {
+                    tracing::debug!(%error, "merging new messages into the index of search failed; retrying in 60 s");
+                }
             }
         }));
         let sweep = self.lifecycle.stop.clone().run_until_cancelled_owned(self.sweep.clone().run());

@@ -16,6 +16,7 @@ mod reactions;
 mod read_marks;
 mod room_list;
 mod rooms;
+mod search;
 mod server;
 mod spa;
 mod sse;
@@ -56,6 +57,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(pins::pin_message, pins::unpin_message))
         .routes(routes!(pins::list_pins))
         .routes(routes!(reactions::add_reaction, reactions::remove_reaction))
+        .routes(routes!(search::search_messages))
         .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))
         .routes(routes!(direct_messages::list_conversations))
         .routes(routes!(users::get_me))

@@ -25,6 +25,7 @@ pub mod room_list;
 pub mod rooms;
 mod route;
 mod schema;
+pub mod search;
 pub mod sessions;
 pub mod transfer;
 pub mod user_search;
@@ -77,8 +78,8 @@ pub struct Turn(#[expect(dead_code, reason = "the lock lasts as long as its conn
 /// # Errors
 /// When the database cannot be reached.
 pub async fn take_turn(options: &PgConnectOptions) -> anyhow::Result<Turn> {
-    const BEGIN: &str = "begin; set local statement_timeout = 0; set local lock_timeout = 0; \
-                         set local idle_in_transaction_session_timeout = 0";
+    const BEGIN: &str = "begin isolation level read committed; set local statement_timeout = 0; \
+                         set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0";
     /// An arbitrary number that no other program uses for a lock in this database.
     const TRY: &str = "select pg_try_advisory_xact_lock(29099058084017011)::text";
     const PAUSE: Duration = Duration::from_millis(100);

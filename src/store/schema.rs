@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
 use super::{connect_alone, explain};
 
@@ -78,8 +78,13 @@ async fn apply_next(connection: &mut PgConnection, is_new: &mut bool) -> anyhow:
         if !*is_new {
             tracing::info!(migration = migration.version, description = %migration.description, "applying a migration");
         }
-        apply(&mut transaction, migration).await.with_context(what)?;
-        transaction.commit().await.with_context(what)?;
+        if migration.no_tx {
+            transaction.rollback().await?;
+            build_index(connection, migration).await.with_context(what)?;
+        } else {
+            apply(&mut transaction, migration).await.with_context(what)?;
+            transaction.commit().await.with_context(what)?;
+        }
         tracing::debug!(migration = migration.version, seconds = began.elapsed().as_secs_f64(), "applied a migration");
         return Ok(true);
     }
@@ -104,6 +109,45 @@ async fn applied(transaction: &mut PgConnection) -> anyhow::Result<HashMap<i64, 
 async fn apply(transaction: &mut PgConnection, migration: &Migration) -> sqlx::Result<()> {
     let began = Instant::now();
     sqlx::raw_sql(migration.sql.clone()).execute(&mut *transaction).await?;
+    note(transaction, migration, began.elapsed()).await
+}
+
+/// Applies a migration that consists of one `create index concurrently if not exists`, which lets others write meanwhile
+/// and cannot be part of a transaction. A program that was stopped while it built the index has left an invalid one,
+/// which is dropped first. The caller of [`migrate`] holds a [`Turn`](super::Turn), so no other instance does the same.
+async fn build_index(connection: &mut PgConnection, migration: &Migration) -> anyhow::Result<()> {
+    const BEGINNING: &str = "create index concurrently if not exists ";
+    let began = Instant::now();
+    let sql = migration.sql.as_str();
+    let name = sql.split_once(BEGINNING).and_then(|(_, rest)| rest.split_whitespace().next());
+    let name = name.context("a migration without a transaction builds one index concurrently")?;
+    remove_limits(connection).await?;
+    let invalid = sqlx::query_scalar(
+        "select exists (select from pg_index i where i.indexrelid = to_regclass($1) and not i.indisvalid)",
+    );
+    if invalid.bind(name).persistent(false).fetch_one(&mut *connection).await? {
+        let drop = format!("drop index concurrently if exists {name}");
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
+    }
+    sqlx::raw_sql(migration.sql.clone()).execute(&mut *connection).await?;
+    note(connection, migration, began.elapsed()).await?;
+    Ok(())
+}
+
+/// Removes the role's time limits from this session, if it has any: behind a pooler, the next client would have the
+/// session.
+async fn remove_limits(connection: &mut PgConnection) -> sqlx::Result<()> {
+    for limit in ["statement_timeout", "lock_timeout"] {
+        let is_set = sqlx::query_scalar("select current_setting($1) <> '0'").bind(limit).persistent(false);
+        if is_set.fetch_one(&mut *connection).await? {
+            sqlx::raw_sql(AssertSqlSafe(format!("set {limit} = 0"))).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that the migration was applied, in sqlx's own table.
+async fn note(connection: &mut PgConnection, migration: &Migration, took: Duration) -> sqlx::Result<()> {
     let noted = sqlx::query(
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
          values ($1, $2, true, $3, $4)",
@@ -112,9 +156,9 @@ async fn apply(transaction: &mut PgConnection, migration: &Migration) -> sqlx::R
         .bind(migration.version)
         .bind(&*migration.description)
         .bind(&*migration.checksum)
-        .bind(i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(took.as_nanos()).unwrap_or(i64::MAX))
         .persistent(false)
-        .execute(transaction)
+        .execute(connection)
         .await?;
     Ok(())
 }
@@ -165,5 +209,25 @@ mod tests {
         next.execute("update schema_needs set migration = 9999").await.unwrap();
         let refused = migrate(&options).await.unwrap_err().to_string();
         assert!(refused.contains("migration 9999"), "{refused}");
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn an_index_that_was_left_half_built_is_built_again(_: PgPoolOptions, options: PgConnectOptions) {
+        migrate(&options).await.unwrap();
+        let mut connection = options.connect().await.unwrap();
+        connection
+            .execute(
+                "update pg_index set indisvalid = false where indexrelid = 'messages_by_terms'::regclass;
+                 delete from _sqlx_migrations where version = 37",
+            )
+            .await
+            .unwrap();
+        migrate(&options).await.unwrap();
+        let valid: bool =
+            sqlx::query_scalar("select indisvalid from pg_index where indexrelid = 'messages_by_terms'::regclass")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+        assert!(valid);
     }
 }

@@ -80,7 +80,7 @@ const CHAPTERS: [Chapter; 8] = [
             counter("gapless_refusals_unlogged_total", "Responses of 400 and above that were not logged: more than ten a second had the same status."),
             counter("gapless_limits_hit_total", "Times that a limit was reached, by limit.").by(&[(
                 "limit",
-                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `stream_openings_by_address`, `stream_openings_by_user`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
+                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `searches_by_address`, `searches_by_user`, `searches`, `stream_openings_by_address`, `stream_openings_by_user`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
             )]),
             counter("gapless_sign_ins_total", "Sign-ins by outcome: `succeeded`, or the `code` of the refusal.")
                 .by(&[("outcome", "`succeeded`, `wrong_credentials`, `banned`, `too_many_requests`, `unavailable`, …")]),

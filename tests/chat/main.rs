@@ -40,6 +40,7 @@ mod retention;
 mod retries;
 mod rights;
 mod rotation;
+mod search;
 mod secrecy;
 mod seeded;
 mod shapes;

@@ -56,6 +56,8 @@ list_people?archived       401     401     401  404   404   404    401     404  
 
 list_messages              200     401     401  200   200   200    401     200   200
 list_messages?archived     404     401     401  404   404   404    401     404   200
+search_messages            200     401     401  200   200   200    401     200   200
+search_messages?archived   404     401     401  404   404   404    401     404   200
 post_message               401     401     401  201   201   403    401     201   201
 post_message?archived      401     401     401  409   409   409    401     409   409
 edit_message               401     401     401  200   403   403    401     403   403
@@ -235,6 +237,7 @@ fn request(
         "set_level" => (Method::PUT, of_room("/level"), json!({"level": "all"})),
         "list_people" => (Method::GET, of_room("/people"), Value::Null),
         "list_messages" => (Method::GET, format!("/messages?room_id={}", room.id), Value::Null),
+        "search_messages" => (Method::GET, format!("/search?q=words&room_id={}", room.id), Value::Null),
         "post_message" => (Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
         "edit_message" => (Method::PATCH, of_message, json!({"body": "other words"})),
         "delete_message" => (Method::DELETE, of_message, Value::Null),
