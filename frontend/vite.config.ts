@@ -1,18 +1,12 @@
-import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-
-/** The package exports its development build only, whose warnings would be a part of the app. */
-const router = fileURLToPath(new URL("node_modules/react-router/dist/production/index.mjs", import.meta.url));
-const isBuild = process.argv.includes("build");
 
 /** Small modules that every page needs: in one file they compress better than in a dozen. */
 const CORE =
   /\/src\/(browser|realtime|api\/(address|client|problem|until-answered)|features\/(connection|unread|composer\/(client-id|current-outbox|drafts|outbox)|session\/(session|use-session))|ui\/(Button|Dialog|Notice|keys|media|dates|Avatar|face)\b)/;
 
 export default defineConfig({
-  resolve: { alias: isBuild ? { "react-router": router } : {} },
   plugins: [react(), tailwindcss()],
   build: {
     target: ["chrome123", "firefox121", "safari17.5"],

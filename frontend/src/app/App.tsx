@@ -1,7 +1,6 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Compass } from "lucide-react";
 import { lazy, Suspense, useEffect } from "react";
-import { BrowserRouter, Link, Navigate, Route, Routes } from "react-router";
 import { ProblemError } from "../api/problem";
 import { loadChunk } from "../browser/chunks";
 import { PageNotices } from "../features/connection/PageNotices";
@@ -9,6 +8,7 @@ import { RoomPage } from "../features/rooms/RoomPage";
 import { BlankPage } from "../ui/BlankPage";
 import { buttonClass } from "../ui/Button";
 import { startFocusNet } from "../ui/focus-net";
+import { BrowserRouter, Link, Redirect, type Route, Routes } from "../ui/router";
 import { Failure } from "./Failure";
 import { HomePage } from "./HomePage";
 import { Shell } from "./Shell";
@@ -72,6 +72,32 @@ const queries = new QueryClient({
   },
 });
 
+/** Pages without the shell. */
+const OUTSIDE: Route[] = [
+  { path: "/sign-in", page: <CredentialsPage key="in" isNew={false} /> },
+  { path: "/sign-up", page: <CredentialsPage key="up" isNew /> },
+];
+
+const PAGES: Route[] = [
+  { path: "/", page: <HomePage /> },
+  { path: "/r/:roomId/:seq?", page: <RoomPage /> },
+  { path: "/dm", page: <ConversationsPage /> },
+  { path: "/dm/new", page: <WritePage /> },
+  { path: "/dm/:userId", page: <ConversationPage /> },
+  { path: "/admin", page: <Redirect to="/admin/rooms" /> },
+  { path: "/admin/rooms", page: <AdminRoomsPage /> },
+  { path: "/admin/users", page: <AdminUsersPage /> },
+  { path: "/admin/invitations", page: <AdminInvitationsPage /> },
+  { path: "/admin/audit", page: <AdminAuditPage /> },
+  { path: "/settings", page: <SettingsPage /> },
+];
+
+const INSIDE = (
+  <Shell>
+    <Routes routes={PAGES} otherwise={<NotFound />} />
+  </Shell>
+);
+
 export function App() {
   useEffect(startFocusNet, []);
   return (
@@ -79,24 +105,7 @@ export function App() {
       <QueryClientProvider client={queries}>
         <BrowserRouter>
           <Suspense fallback={<PageNotices />}>
-            <Routes>
-              <Route path="/sign-in" element={<CredentialsPage key="in" isNew={false} />} />
-              <Route path="/sign-up" element={<CredentialsPage key="up" isNew />} />
-              <Route element={<Shell />}>
-                <Route path="/" element={<HomePage />} />
-                <Route path="/r/:roomId/:seq?" element={<RoomPage />} />
-                <Route path="/dm" element={<ConversationsPage />} />
-                <Route path="/dm/new" element={<WritePage />} />
-                <Route path="/dm/:userId" element={<ConversationPage />} />
-                <Route path="/admin" element={<Navigate to="/admin/rooms" replace />} />
-                <Route path="/admin/rooms" element={<AdminRoomsPage />} />
-                <Route path="/admin/users" element={<AdminUsersPage />} />
-                <Route path="/admin/invitations" element={<AdminInvitationsPage />} />
-                <Route path="/admin/audit" element={<AdminAuditPage />} />
-                <Route path="/settings" element={<SettingsPage />} />
-                <Route path="*" element={<NotFound />} />
-              </Route>
-            </Routes>
+            <Routes routes={OUTSIDE} otherwise={INSIDE} />
           </Suspense>
         </BrowserRouter>
       </QueryClientProvider>

@@ -1,5 +1,4 @@
 import { CloudAlert, Hash } from "lucide-react";
-import { Link, Navigate } from "react-router";
 import { sentence } from "../api/problem";
 import { useRooms, useRoomsSnapshot } from "../features/rooms/use-rooms";
 import { visitedRooms } from "../features/rooms/visited";
@@ -9,6 +8,7 @@ import { useChat } from "../realtime/store";
 import { Button, buttonClass } from "../ui/Button";
 import { EmptyState } from "../ui/EmptyState";
 import { PageHeader } from "../ui/PageHeader";
+import { Link, Redirect } from "../ui/router";
 import { useTitle } from "../ui/use-title";
 
 /** Redirects to the last room, or the first one, so that nobody has to choose before reading. */
@@ -23,7 +23,7 @@ export function HomePage() {
   const known = rooms?.find(({ id }) => id === last)?.id;
   // A visited room beyond the loaded pages is loaded by its own page.
   const roomId = known ?? (rooms && !isComplete ? last : undefined) ?? rooms?.[0]?.id;
-  if (roomId) return <Navigate to={`/r/${roomId}`} replace />;
+  if (roomId) return <Redirect to={`/r/${roomId}`} />;
   return (
     <>
       <PageHeader title="Rooms" />

@@ -1,6 +1,5 @@
 import { Menu as MenuIcon } from "lucide-react";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { Outlet, useLocation } from "react-router";
+import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
@@ -13,12 +12,13 @@ import { useLocalMarks, useUnread } from "../features/unread/use-unread";
 import { IconButton } from "../ui/Button";
 import { useIsWide } from "../ui/media";
 import { NavigationButton } from "../ui/PageHeader";
+import { useLocation } from "../ui/router";
 import { Toasts } from "../ui/Toast";
 import { Sidebar } from "./Sidebar";
 import { UnreadSigns } from "./UnreadSigns";
 
 /** The layout of every screen: the sidebar beside it, or behind a button on narrow screens. */
-export function Shell() {
+export function Shell({ children }: { children: ReactNode }) {
   const roomId = useOpenRoomId();
   const isWide = useIsWide();
   const [isDrawerOpen, setDrawerOpen] = useState(false);
@@ -54,7 +54,7 @@ export function Shell() {
       <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
         <PageNotices />
         <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
-          <Outlet />
+          {children}
         </NavigationButton>
       </main>
       <Toasts />

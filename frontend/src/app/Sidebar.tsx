@@ -1,11 +1,11 @@
 import { Lock, PenLine, ShieldCheck } from "lucide-react";
 import { useRef } from "react";
-import { Link, NavLink, useLocation } from "react-router";
 import { useConversations, useUnreadPeers } from "../features/direct-messages/use-conversations";
 import { ENTRY, RoomList, Section } from "../features/rooms/RoomList";
 import { useViewer } from "../features/session/use-session";
 import { Avatar } from "../ui/Avatar";
 import { Logo } from "../ui/Logo";
+import { Link, NavLink, useLocation } from "../ui/router";
 import { SidebarFooter } from "./SidebarFooter";
 
 /** Number of conversations listed here; a separate page lists all of them. */

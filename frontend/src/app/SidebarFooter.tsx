@@ -1,11 +1,11 @@
 import { EllipsisVertical, Keyboard, LogOut, Search, Settings } from "lucide-react";
-import { Link, useLocation, useNavigate } from "react-router";
 import { askToSignOut } from "../features/composer/SignOut";
 import { useViewer } from "../features/session/use-session";
 import { ThemeToggle } from "../features/settings/ThemeToggle";
 import { openPanel } from "../features/switcher/panel";
 import { Avatar } from "../ui/Avatar";
 import { Menu } from "../ui/Menu";
+import { Link, useLocation, useNavigate } from "../ui/router";
 
 /** The signed-in user with a menu, or a link to sign in for a guest. */
 export function SidebarFooter() {

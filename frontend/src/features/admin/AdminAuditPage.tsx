@@ -1,6 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ScrollText } from "lucide-react";
-import { Link } from "react-router";
 import { listAuditEntries } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
@@ -8,6 +7,7 @@ import { shortTime } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
 import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
+import { Link } from "../../ui/router";
 import { AdminPage } from "./AdminPage";
 import { type Piece, type Told, told } from "./audit-sentence";
 

@@ -1,8 +1,8 @@
 import { ShieldCheck } from "lucide-react";
 import type { ReactNode } from "react";
-import { NavLink } from "react-router";
 import { BlankPage } from "../../ui/BlankPage";
 import { PageHeader } from "../../ui/PageHeader";
+import { NavLink } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { SignInFirst } from "../session/SignInFirst";
 import { useViewer } from "../session/use-session";

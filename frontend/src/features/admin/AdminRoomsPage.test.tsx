@@ -2,11 +2,11 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
-import { MemoryRouter } from "react-router";
 import { beforeEach, expect, test } from "vitest";
 import { connectClient } from "../../api/client";
 import { withViewer } from "../../realtime/snapshots";
 import { chat } from "../../realtime/store";
+import { MemoryRouter } from "../../testing/MemoryRouter";
 import { server, usesServer } from "../../testing/server";
 import { ALI, aRoom } from "../../testing/wire";
 import { Toasts } from "../../ui/Toast";
@@ -41,10 +41,10 @@ beforeEach(() => {
   );
 });
 
-function open(at: string | { pathname: string; state: unknown } = "/admin/rooms") {
+function open(at = "/admin/rooms", state: unknown = null) {
   render(
     <QueryClientProvider client={new QueryClient()}>
-      <MemoryRouter initialEntries={[at]}>
+      <MemoryRouter at={at} state={state}>
         <AdminRoomsPage />
         <Toasts />
       </MemoryRouter>
@@ -106,6 +106,6 @@ test("archived rooms have a list of their own", async () => {
 });
 
 test("a link may open the dialog for a new room", async () => {
-  open({ pathname: "/admin/rooms", state: NEW_ROOM });
+  open("/admin/rooms", NEW_ROOM);
   expect(await screen.findByRole("dialog", { name: "New room" })).toBeVisible();
 });

@@ -10,7 +10,6 @@ import {
   Plus,
 } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
-import { Link, useLocation, useSearchParams } from "react-router";
 import { archiveRoom, listRooms, restoreRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
@@ -22,6 +21,7 @@ import { EmptyState } from "../../ui/EmptyState";
 import { LoadMore } from "../../ui/LoadMore";
 import { Menu } from "../../ui/Menu";
 import { Notice } from "../../ui/Notice";
+import { Link, useLocation, useSearchParams } from "../../ui/router";
 import { onlineSentence } from "../rooms/RoomHeader";
 import { loadMoreRooms, useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
@@ -34,7 +34,7 @@ import { RoomTopicDialog } from "./RoomTopicDialog";
 type Task = { kind: "create" } | { kind: "rename" | "topic" | "retention" | "archive"; room: Room };
 
 export function AdminRoomsPage() {
-  const [query] = useSearchParams();
+  const query = useSearchParams();
   const location = useLocation();
   const [task, setTask] = useState<Task | null>(null);
   const archived = useArchivedRooms();

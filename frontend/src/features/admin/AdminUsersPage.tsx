@@ -1,13 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Search } from "lucide-react";
 import { useState } from "react";
-import { useSearchParams } from "react-router";
 import { sentence } from "../../api/problem";
 import { useUserSearch } from "../../api/use-user-search";
 import { Button } from "../../ui/Button";
 import { counted } from "../../ui/dates";
 import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
+import { useSearchParams } from "../../ui/router";
 import { TextField } from "../../ui/TextField";
 import { AdminPage } from "./AdminPage";
 import { UserDialog, type UserTask } from "./UserDialog";
@@ -16,7 +16,7 @@ import { UserRow } from "./UserRow";
 const PAGE = 100;
 
 export function AdminUsersPage() {
-  const [address] = useSearchParams();
+  const address = useSearchParams();
   const [query, setQuery] = useState(address.get("query") ?? "");
   const [task, setTask] = useState<UserTask | null>(null);
   const client = useQueryClient();

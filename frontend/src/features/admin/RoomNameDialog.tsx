@@ -1,7 +1,7 @@
-import { useNavigate } from "react-router";
 import { createRoom, renameRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
+import { useNavigate } from "../../ui/router";
 import { reportDone } from "./done";
 import { RoomTextDialog } from "./RoomTextDialog";
 

@@ -10,11 +10,11 @@ import {
   ShieldPlus,
 } from "lucide-react";
 import type { ReactNode } from "react";
-import { useNavigate } from "react-router";
 import type { UserDetails } from "../../api/gen/types.gen";
 import { Avatar } from "../../ui/Avatar";
 import { shortTime } from "../../ui/dates";
 import { Menu, type MenuItem } from "../../ui/Menu";
+import { useNavigate } from "../../ui/router";
 import { useViewer } from "../session/use-session";
 import type { UserTask } from "./UserDialog";
 

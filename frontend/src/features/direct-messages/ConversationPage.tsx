@@ -1,6 +1,5 @@
 import { CloudAlert, Lock, UserX } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
-import { Link, useLocation, useParams } from "react-router";
 import type { Author, User } from "../../api/gen/types.gen";
 import { sentence } from "../../api/problem";
 import { useServerTraits } from "../../api/use-server-traits";
@@ -11,6 +10,7 @@ import { Button, buttonClass } from "../../ui/Button";
 import { Foot } from "../../ui/Foot";
 import { focusComposer } from "../../ui/focus-net";
 import { PageHeader } from "../../ui/PageHeader";
+import { Link, useLocation, useParams } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/Composer";
 import { outboxOf, useUnsent } from "../composer/current-outbox";

@@ -1,5 +1,4 @@
 import { Lock, PenLine } from "lucide-react";
-import { Link } from "react-router";
 import { sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
 import { buttonClass } from "../../ui/Button";
@@ -8,6 +7,7 @@ import { EmptyState } from "../../ui/EmptyState";
 import { LoadMore } from "../../ui/LoadMore";
 import { Notice } from "../../ui/Notice";
 import { PageHeader } from "../../ui/PageHeader";
+import { Link } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { SignInFirst } from "../session/SignInFirst";
 import { useViewer } from "../session/use-session";

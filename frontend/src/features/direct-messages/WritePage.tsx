@@ -1,10 +1,10 @@
 import { Lock } from "lucide-react";
 import { type FormEvent, useId, useRef, useState } from "react";
-import { useNavigate } from "react-router";
 import type { Author, User } from "../../api/gen/types.gen";
 import { BlankPage } from "../../ui/BlankPage";
 import { Button } from "../../ui/Button";
 import { PageHeader } from "../../ui/PageHeader";
+import { useNavigate } from "../../ui/router";
 import { INPUT_CLASS } from "../../ui/TextField";
 import { useTitle } from "../../ui/use-title";
 import { outboxOf } from "../composer/current-outbox";

@@ -9,9 +9,9 @@ import {
   useRef,
   useState,
 } from "react";
-import { Link } from "react-router";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import { useChat } from "../../realtime/store";
+import { Link } from "../../ui/router";
 import { connection } from "../connection/connection";
 import { type Unread, useUnread } from "../unread/use-unread";
 import { onlineSentence } from "./RoomHeader";

@@ -1,6 +1,5 @@
 import { CloudAlert, DoorClosed } from "lucide-react";
 import { lazy, Suspense, useCallback, useState } from "react";
-import { Link, useParams } from "react-router";
 import type { KnownRoom } from "../../api/earlier-release";
 import { sentence } from "../../api/problem";
 import { loadChunk } from "../../browser/chunks";
@@ -8,6 +7,7 @@ import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { useChat } from "../../realtime/store";
 import { BlankPage } from "../../ui/BlankPage";
 import { Button, buttonClass } from "../../ui/Button";
+import { Link, useParams } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/lazy";
 import { ConnectionBanner } from "../connection/ConnectionBanner";

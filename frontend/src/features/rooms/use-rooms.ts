@@ -3,13 +3,13 @@
 
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
-import { useMatch } from "react-router";
 import type { KnownRoom, RoomPage } from "../../api/earlier-release";
 import { getRoom, listRooms as readRooms } from "../../api/gen/sdk.gen";
 import type { ListRoomsData } from "../../api/gen/types.gen";
 import { answer, ProblemError } from "../../api/problem";
 import { withMoreRooms, withRoom, withRooms } from "../../realtime/snapshots";
 import { chat, useChat } from "../../realtime/store";
+import { matchPath, useLocation } from "../../ui/router";
 import { useReadingInterval } from "../connection/connection";
 import { roomIdOf } from "../timeline/room-address";
 import { forgetVisit, useVisitedRooms } from "./visited";
@@ -103,7 +103,7 @@ export function useVisitedSnapshot(): void {
 
 /** The id of the room in the address, if there is one. */
 export function useOpenRoomId(): string | undefined {
-  const part = useMatch("/r/:roomId/*")?.params.roomId;
+  const part = matchPath("/r/:roomId/:seq?", useLocation().pathname)?.roomId;
   return part && roomIdOf(part);
 }
 

@@ -2,11 +2,12 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
-import { MemoryRouter, Route, Routes } from "react-router";
 import { beforeEach, expect, test } from "vitest";
 import { connectClient } from "../../api/client";
 import type { Registration } from "../../api/gen/types.gen";
+import { MemoryRouter } from "../../testing/MemoryRouter";
 import { server, usesServer } from "../../testing/server";
+import { Routes } from "../../ui/router";
 import { CredentialsPage } from "./CredentialsPage";
 import { session } from "./session";
 
@@ -22,16 +23,17 @@ beforeEach(() => {
   server.use(http.get("*/server", () => HttpResponse.json({ demo: isDemo, registration })));
 });
 
+const ROUTES = [
+  { path: "/sign-in", page: <CredentialsPage isNew={false} /> },
+  { path: "/sign-up", page: <CredentialsPage isNew /> },
+  { path: "/r/:roomId", page: <p>back in the room</p> },
+];
+
 function show(path: "/sign-in" | "/sign-up", from = "/r/room-1", search = "") {
   render(
     <QueryClientProvider client={new QueryClient()}>
-      <MemoryRouter initialEntries={[{ pathname: path, search, state: { from } }]}>
-        <Routes>
-          <Route path="/sign-in" element={<CredentialsPage isNew={false} />} />
-          <Route path="/sign-up" element={<CredentialsPage isNew />} />
-          <Route path="/r/:roomId" element={<p>back in the room</p>} />
-          <Route path="/" element={<p>at the beginning</p>} />
-        </Routes>
+      <MemoryRouter at={path + search} state={{ from }}>
+        <Routes routes={ROUTES} otherwise={<p>at the beginning</p>} />
       </MemoryRouter>
     </QueryClientProvider>,
   );

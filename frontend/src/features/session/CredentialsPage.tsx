@@ -1,5 +1,4 @@
 import { type FormEvent, useRef, useState } from "react";
-import { Link, Navigate, useLocation, useNavigate, useSearchParams } from "react-router";
 import { ProblemError, sentence } from "../../api/problem";
 import { useServerTraits } from "../../api/use-server-traits";
 import { Button } from "../../ui/Button";
@@ -7,6 +6,7 @@ import { Logo } from "../../ui/Logo";
 import { hasKeyboard } from "../../ui/media";
 import { Notice } from "../../ui/Notice";
 import { PasswordField } from "../../ui/PasswordField";
+import { Link, Redirect, useLocation, useNavigate, useSearchParams } from "../../ui/router";
 import { TextField } from "../../ui/TextField";
 import { useTitle } from "../../ui/use-title";
 import {
@@ -52,7 +52,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
   const { state } = useLocation();
   const { user, endedBecause } = useSession();
   const { registration } = useServerTraits();
-  const [query] = useSearchParams();
+  const query = useSearchParams();
   const needsInvitation = isNew && registration === "invite";
   const [values, setValues] = useState<Record<Field, string>>({
     invitation: query.get("invitation") ?? "",
@@ -130,7 +130,7 @@ export function CredentialsPage({ isNew }: { isNew: boolean }) {
     }
   }
 
-  if (user && !isBusy) return <Navigate to={back} replace />;
+  if (user && !isBusy) return <Redirect to={back} />;
   const isClosed = isNew && registration === "closed";
   return (
     <main className="grid min-h-dvh place-items-center px-4 py-10">

@@ -1,8 +1,8 @@
 import { Lock } from "lucide-react";
 import type { ReactNode } from "react";
-import { Link, useLocation } from "react-router";
 import { BlankPage } from "../../ui/BlankPage";
 import { buttonClass } from "../../ui/Button";
+import { Link, useLocation } from "../../ui/router";
 import { useSession } from "./use-session";
 
 interface SignInFirstProps {

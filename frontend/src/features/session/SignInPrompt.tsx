@@ -1,7 +1,7 @@
 import { LogIn, X } from "lucide-react";
-import { Link, useLocation } from "react-router";
 import { buttonClass, IconButton } from "../../ui/Button";
 import { Foot } from "../../ui/Foot";
+import { Link, useLocation } from "../../ui/router";
 import { session } from "./session";
 import { useSession } from "./use-session";
 

@@ -1,4 +1,4 @@
-import { useLocation } from "react-router";
+import { useLocation } from "../../ui/router";
 
 /** Path to return to after signing in. Only paths of this app are accepted. */
 export function useReturnPath(): string {

@@ -1,9 +1,9 @@
 import { LogOut } from "lucide-react";
 import { type ReactNode, useState } from "react";
-import { Link } from "react-router";
 import { Button, buttonClass } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { PageHeader } from "../../ui/PageHeader";
+import { Link } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { askToSignOut } from "../composer/SignOut";
 import { session } from "../session/session";

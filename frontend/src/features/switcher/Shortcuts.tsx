@@ -1,8 +1,8 @@
 import { lazy, Suspense, useEffect, useRef, useSyncExternalStore } from "react";
-import { useLocation, useNavigate } from "react-router";
 import { loadChunk } from "../../browser/chunks";
 import { focusComposer, focusPage } from "../../ui/focus-net";
 import { isApple } from "../../ui/platform";
+import { useLocation, useNavigate } from "../../ui/router";
 import { openPanel } from "./panel";
 import { neighbour, nextUnread, type Place, usePlaces } from "./places";
 

@@ -2,14 +2,15 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { HttpResponse, http } from "msw";
-import { MemoryRouter, useLocation } from "react-router";
 import { beforeEach, expect, test } from "vitest";
 import { connectClient } from "../../api/client";
 import type { Role } from "../../api/gen/types.gen";
 import { withViewer } from "../../realtime/snapshots";
 import { chat } from "../../realtime/store";
+import { MemoryRouter } from "../../testing/MemoryRouter";
 import { server, usesServer } from "../../testing/server";
 import { ALI, aRoom, ZOE } from "../../testing/wire";
+import { useLocation } from "../../ui/router";
 import { session } from "../session/session";
 import { openPanel } from "./panel";
 import { Shortcuts } from "./Shortcuts";
@@ -39,7 +40,7 @@ function open(role: Role | null, at = "/r/room-1") {
   }));
   render(
     <QueryClientProvider client={new QueryClient()}>
-      <MemoryRouter initialEntries={[at]}>
+      <MemoryRouter at={at}>
         <main>
           <input aria-label="Message Attic" data-composer />
           <button type="button">Somewhere else</button>

@@ -10,11 +10,11 @@ import {
   useRef,
   useState,
 } from "react";
-import { useLocation, useNavigate } from "react-router";
 import { listUsers } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
 import { isComposing } from "../../ui/keys";
+import { useLocation, useNavigate } from "../../ui/router";
 import { useModal } from "../../ui/use-modal";
 import { useRoomSearch } from "../rooms/use-rooms";
 import { useViewer } from "../session/use-session";

@@ -16,8 +16,8 @@ import {
   UserPlus,
   Users,
 } from "lucide-react";
-import type { NavigateFunction } from "react-router";
 import type { Role } from "../../api/gen/types.gen";
+import type { Navigate } from "../../ui/router";
 import { NEW_ROOM } from "../admin/new-room";
 import { askToSignOut } from "../composer/SignOut";
 import { chooseTheme, type Theme } from "../settings/theme";
@@ -39,12 +39,7 @@ const THEMES = [
 ] satisfies { theme: Theme; label: string; icon: LucideIcon }[];
 
 /** What somebody of this role can do; null for a guest. */
-export function commandsFor(
-  role: Role | null,
-  theme: Theme,
-  navigate: NavigateFunction,
-  from: string,
-): Command[] {
+export function commandsFor(role: Role | null, theme: Theme, navigate: Navigate, from: string): Command[] {
   const signIn = (path: string) => () => void navigate(path, { state: { from } });
   const newRoom = () => void navigate("/admin/rooms", { state: NEW_ROOM });
   const forGuests: Command[] = [

@@ -1,10 +1,10 @@
 import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Trash2 } from "lucide-react";
 import type { ReactElement } from "react";
-import { Link } from "react-router";
 import { Avatar } from "../../ui/Avatar";
 import { IconButton } from "../../ui/Button";
 import { clockTime, fullTime } from "../../ui/dates";
 import { Menu } from "../../ui/Menu";
+import { Link } from "../../ui/router";
 import type { Unsent } from "../composer/outbox-records";
 import type { Entry } from "./entry";
 import { Fold, type Folding } from "./Fold";
