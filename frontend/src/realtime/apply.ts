@@ -3,7 +3,7 @@
 
 import type { KnownRoom, LobbyNews } from "../api/earlier-release";
 import type { Author, DirectMessage, MessageReactionsData, Room, RoomReadData } from "../api/gen/types.gen";
-import { buryMessage, mergeDirects, mergeMessages, trimMessages } from "./merge";
+import { buryMessage, mergeDirects, mergeMessages, requote, requoted, trimMessages } from "./merge";
 import { keepOwn, reacted } from "./reactions";
 import type { Hello, ServerEvent } from "./server-event";
 import {
@@ -123,7 +123,9 @@ function withoutFarNews(log: RoomLog): RoomLog {
 
 /** Applies an edit, from the stream or from the response to it. */
 export function withEdited(state: ChatState, message: TimelineMessage): ChatState {
-  return withLog(state, message.room_id, (log) => mergeMessages(log, [message]));
+  return withLog(state, message.room_id, (log) =>
+    requote(mergeMessages(log, [message]), message.seq, message.body),
+  );
 }
 
 function withOwnReactions(state: ChatState, message: TimelineMessage): TimelineMessage {
@@ -139,11 +141,14 @@ function withReactions(state: ChatState, data: MessageReactionsData): ChatState 
   return withLog(state, data.room_id, (log) => ({ ...log, messages: log.messages.map(changed) }));
 }
 
-export function withDeleted(state: ChatState, { id, room_id }: { id: string; room_id: string }): ChatState {
+export function withDeleted(
+  state: ChatState,
+  { id, room_id, seq }: { id: string; room_id: string; seq: number },
+): ChatState {
   const message = state.logs[room_id]?.messages.find((message) => message.id === id);
   const room = state.rooms?.[room_id];
   const { membership } = room ?? {};
-  const next = withLog(state, room_id, (log) => buryMessage(log, id));
+  const next = withLog(state, room_id, (log) => requote(buryMessage(log, id), seq, null));
   if (!room || !membership || !message || message.isDeleted) return next;
   // An unread message that is deleted does not count any more.
   if (message.author.id === state.viewer?.id || message.seq <= membership.read_seq) return next;
@@ -210,12 +215,14 @@ function withSetting(state: ChatState, room: Room): ChatState {
  * events.
  */
 function withErased(state: ChatState, user: Author): ChatState {
-  const renamed = (log: RoomLog): RoomLog => ({
-    ...log,
-    messages: log.messages.map((message) =>
+  const renamed = (log: RoomLog): RoomLog => {
+    const messages = log.messages.map((message) =>
       message.author.id === user.id ? { ...message, author: user } : message,
-    ),
-  });
+    );
+    return requoted({ ...log, messages }, (quote) =>
+      quote.author?.id === user.id ? { ...quote, author: user } : null,
+    );
+  };
   const { [user.id]: _, ...conversations } = state.conversations;
   return {
     ...state,

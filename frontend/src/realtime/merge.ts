@@ -1,7 +1,7 @@
 // Merges messages from different sources. The order of arrival does not matter: merging is idempotent, and a newer
 // version always wins, so a snapshot and the events around it may arrive in any order.
 
-import type { DirectMessage } from "../api/gen/types.gen";
+import type { Author, DirectMessage, Quote } from "../api/gen/types.gen";
 import type { RoomLog, TimelineMessage } from "./state";
 
 /** Returns the newer of two versions of a message. A deletion is final; otherwise the later edit wins. */
@@ -44,11 +44,38 @@ export function trimMessages(log: RoomLog, first: number): RoomLog {
   if (first <= (log.first ?? 1)) return log;
   const messages = log.messages.filter((message) => message.seq >= first);
   const [from, to] = [log.from && Math.max(log.from, first), log.to && Math.max(log.to, first - 1)];
-  return { ...log, messages, first, from, to };
+  const gone = ({ seq }: Quote) => (seq < first ? { seq, author: null, excerpt: null } : null);
+  return requoted({ ...log, messages, first, from, to }, gone);
+}
+
+/** Length of the excerpt of an original, in characters, as the server cuts it. */
+const EXCERPT = 160;
+
+/** The quote of a message; `body` is null if it was deleted. */
+export function quoteOf(seq: number, author: Author | null, body: string | null): Quote {
+  return { seq, author, excerpt: body === null ? null : [...body].slice(0, EXCERPT).join("") };
+}
+
+/** Changes the quotes of the message at `seq`, whose text is now `body`; null if it was deleted. */
+export function requote(log: RoomLog, seq: number, body: string | null): RoomLog {
+  const original = log.messages.find((message) => message.seq === seq);
+  const text = original ? original.body : body;
+  return requoted(log, (quote) => (quote.seq === seq ? quoteOf(seq, quote.author, text) : null));
+}
+
+/** Replaces the quotes for which `change` returns another one. */
+export function requoted(log: RoomLog, change: (quote: Quote) => Quote | null): RoomLog {
+  let isChanged = false;
+  const messages = log.messages.map((message) => {
+    const reply_to = message.reply_to && change(message.reply_to);
+    isChanged ||= reply_to !== null;
+    return reply_to ? { ...message, reply_to } : message;
+  });
+  return isChanged ? { ...log, messages } : log;
 }
 
 function buried(message: TimelineMessage): TimelineMessage {
-  return { ...message, body: null, isDeleted: true, reactions: [] };
+  return { ...message, body: null, isDeleted: true, reply_to: null, mentions: [], reactions: [] };
 }
 
 /** Direct messages are never edited, so `pos` identifies a version. */

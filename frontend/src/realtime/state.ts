@@ -1,6 +1,6 @@
 // The chat state of this tab. Immutable: `apply` and the snapshots derive the next state from the last.
 
-import type { KnownRoom } from "../api/earlier-release";
+import type { AnyMessage, KnownRoom } from "../api/earlier-release";
 import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
 
 /** A message as it is shown. Only the fact of a deletion is kept, since the event lacks its time. */
@@ -91,9 +91,18 @@ export const EMPTY_STATE: ChatState = {
 
 export const EMPTY_LOG: RoomLog = { messages: [], from: null, to: null, tombstones: new Set() };
 
-export function timelineMessage({ deleted_at, ...message }: Message): TimelineMessage {
+/** Fields that a server of an earlier release leaves out get their usual values. */
+export function timelineMessage({ deleted_at, ...message }: AnyMessage): TimelineMessage {
+  const { reply_to = null, mentions = [], reactions = [] } = message;
   const isDeleted = deleted_at !== null;
-  return { ...message, body: isDeleted ? null : (message.body ?? null), isDeleted };
+  return {
+    ...message,
+    body: isDeleted ? null : (message.body ?? null),
+    isDeleted,
+    reply_to,
+    mentions,
+    reactions,
+  };
 }
 
 /** Returns the part of a log without gaps; only that may be shown. */

@@ -1,6 +1,7 @@
 import { faceOf } from "./face";
 
 const SIZES = {
+  tiny: "size-4 text-[0.4375rem]",
   small: "size-7 text-[0.625rem]",
   medium: "size-9 text-[0.8125rem]",
   large: "size-12 text-base",

@@ -1,6 +1,7 @@
-import { render, screen } from "@testing-library/react";
+import { act, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, test, vi } from "vitest";
+import { attach } from "./attached";
 import { Composer } from "./Composer";
 import { outboxOf } from "./current-outbox";
 
@@ -115,6 +116,40 @@ test("an address pasted over words makes them a link", async () => {
   (field() as HTMLTextAreaElement).setSelectionRange(4, 13);
   await userEvent.paste("https://example.org/a");
   expect(field()).toHaveValue("see [this page](https://example.org/a)");
+});
+
+const ORIGINAL = { seq: 7, author: { id: "zoe", username: "zoe" }, excerpt: "```js\nfirst line\nsecond" };
+
+test("a reply is shown above the field, kept like the text, and sent with it", async () => {
+  attach("ali", LANE, { replyTo: ORIGINAL });
+  const { unmount } = show();
+  expect(screen.getByRole("note")).toHaveTextContent("Replying to zoe: first line");
+  await userEvent.type(field(), "yes");
+  unmount();
+  show();
+  expect(screen.getByRole("note")).toHaveTextContent("Replying to zoe");
+  await userEvent.type(field(), "{Enter}");
+  const [unsent] = outboxOf("ali").in(LANE);
+  expect(unsent).toMatchObject({ body: "yes", replyTo: ORIGINAL });
+  expect(screen.queryByRole("note")).toBeNull();
+  await userEvent.type(field(), "no reply{Enter}");
+  expect(outboxOf("ali").in(LANE).at(-1)?.replyTo).toBeNull();
+});
+
+test("Escape or the button cancels a reply and keeps the text", async () => {
+  show();
+  await userEvent.type(field(), "a thought");
+  for (const cancel of [
+    () => userEvent.keyboard("{Escape}"),
+    () => userEvent.click(screen.getByRole("button", { name: "Cancel reply" })),
+  ]) {
+    act(() => attach("ali", LANE, { replyTo: ORIGINAL }));
+    expect(screen.getByRole("note")).toBeInTheDocument();
+    await cancel();
+    expect(screen.queryByRole("note")).toBeNull();
+    expect(field()).toHaveFocus();
+    expect(field()).toHaveValue("a thought");
+  }
 });
 
 test("an unknown command is held back until it is sent as text", async () => {

@@ -2,10 +2,12 @@ import { SendHorizontal } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import { Button } from "../../ui/Button";
 import { hasKeyboard, isTouch } from "../../ui/media";
+import { attach, detachAll, useAttached } from "./attached";
 import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
 import { commandOf } from "./editing";
 import { MessageField } from "./MessageField";
+import { ReplyBar } from "./ReplyBar";
 
 /** The server's limit, in characters (code points), not UTF-16 units. */
 const LONGEST_MESSAGE = 4_000;
@@ -24,6 +26,7 @@ interface ComposerProps {
 
 export function Composer({ userId, lane, label, isPrivate = false, onEditLast }: ComposerProps) {
   const [text, setText] = useDraft(userId, lane);
+  const { replyTo } = useAttached(userId, lane);
   const field = useRef<HTMLTextAreaElement>(null);
   const countId = useId();
   const body = text.trim();
@@ -45,14 +48,23 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
 
   function send() {
     if (body === "" || isTooLong) return;
-    outboxOf(userId).send(lane, body);
+    outboxOf(userId).send(lane, body, { replyTo: replyTo ?? null });
     setText("");
+    detachAll(userId, lane);
     setHeldBack(null);
     field.current?.focus();
   }
 
+  function cancelReply() {
+    attach(userId, lane, { replyTo: undefined });
+    field.current?.focus();
+  }
+
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === "ArrowUp" && !event.altKey && text === "" && onEditLast) {
+    if (event.key === "Escape" && replyTo) {
+      event.preventDefault();
+      cancelReply();
+    } else if (event.key === "ArrowUp" && !event.altKey && text === "" && onEditLast) {
       event.preventDefault();
       onEditLast();
     }
@@ -75,6 +87,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
           </Button>
         </div>
       )}
+      {replyTo && <ReplyBar roomId={lane.slice("room:".length)} quote={replyTo} onCancel={cancelReply} />}
       <div
         className={`flex items-end gap-2 rounded-2xl border bg-raised p-1.5 shadow-low transition-colors focus-within:outline-2 focus-within:-outline-offset-1 ${isPrivate ? "border-private/50 focus-within:outline-private" : "border-edge/60 focus-within:outline-accent"}`}
       >

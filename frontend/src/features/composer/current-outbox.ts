@@ -19,12 +19,14 @@ export function outboxOf(userId: string): Outbox {
   return outbox;
 }
 
-async function deliver(userId: string, { clientId, lane, body }: Unsent, signal: AbortSignal) {
+async function deliver(userId: string, { clientId, lane, body, replyTo }: Unsent, signal: AbortSignal) {
   const [kind, id = ""] = lane.split(":");
   const options = { ...asUser(userId), signal };
+  // A server of an earlier release refuses fields that it does not know.
+  const more = replyTo ? { reply_to: replyTo.seq } : {};
   const posted =
     kind === "room"
-      ? answer(postMessage({ ...options, body: { room_id: id, body, client_id: clientId } }))
+      ? answer(postMessage({ ...options, body: { room_id: id, body, client_id: clientId, ...more } }))
       : answer(postDirectMessage({ ...options, body: { recipient_id: id, body, client_id: clientId } }));
   const message = await posted.catch((error: unknown) => {
     const isRefusedWhileSignedIn =

@@ -11,7 +11,10 @@ import { windowId } from "../../browser/window-id";
 export type Lane = `room:${string}` | `direct:${string}`;
 
 /** The text being typed: a new message, or the edit of one. */
-export type DraftPlace = Lane | `edit:${string}`;
+export type TextPlace = Lane | `edit:${string}`;
+
+/** A text, or what is attached to it. */
+export type DraftPlace = TextPlace | `with:${TextPlace}`;
 
 interface Draft {
   text: string;
@@ -54,7 +57,8 @@ export function useDraft(userId: string, place: DraftPlace): [string, (text: str
 /** Number of messages and edits that a user has begun in this browser. */
 export function countDrafts(userId: string): number {
   const prefix = formerKey(userId, "" as DraftPlace);
-  const begun = browserStorage.keys(prefix).filter((key) => readRecord(key)?.text.trim());
+  const texts = browserStorage.keys(prefix).filter((key) => !key.startsWith(`${prefix}with:`));
+  const begun = texts.filter((key) => readRecord(key)?.text.trim());
   return new Set(begun.map((key) => key.replace(/#.*$/, ""))).size;
 }
 

@@ -1,6 +1,7 @@
 // Stored form of unsent messages: one record per message, under its own key. Tabs add and remove records without
 // reading each other's, so that no tab can undo a write of another one.
 
+import type { Quote } from "../../api/gen/types.gen";
 import { browserStorage, readJson } from "../../browser/storage";
 import type { Lane } from "./drafts";
 
@@ -8,6 +9,8 @@ export interface Unsent {
   clientId: string;
   lane: Lane;
   body: string;
+  /** The message that it answers. */
+  replyTo: Quote | null;
   writtenAt: string;
   /** The server's reason if it refused the message permanently; null while it may still be sent. */
   refusal: string | null;
@@ -91,6 +94,7 @@ function asUnsent(stored: unknown): Unsent | null {
     clientId,
     lane,
     body,
+    replyTo: found.replyTo ?? null,
     writtenAt: writtenAt ?? new Date(order).toISOString(),
     refusal: found.refusal ?? null,
     order,

@@ -1,14 +1,12 @@
-import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Trash2 } from "lucide-react";
-import type { ReactElement } from "react";
+import { type ReactElement, Suspense } from "react";
 import { Avatar } from "../../ui/Avatar";
-import { IconButton } from "../../ui/Button";
 import { clockTime, fullTime } from "../../ui/dates";
-import { Menu } from "../../ui/Menu";
 import { Link } from "../../ui/router";
 import type { Unsent } from "../composer/outbox-records";
 import type { Entry } from "./entry";
 import { Fold, type Folding } from "./Fold";
 import { MessageText } from "./MessageText";
+import { Actions, QuoteLine } from "./row-extras";
 import { UnsentNote } from "./UnsentNote";
 
 /** Actions that the reader may take on messages; absent ones are not shown. */
@@ -25,6 +23,10 @@ export interface MessageActions {
   copyLink?(entry: Entry): void;
   /** Address of a message. */
   linkTo?(entry: Entry): string;
+  /** Begins a reply, or invites a guest to join. */
+  reply?(entry: Entry): void;
+  /** Shows the message that another one answers. */
+  showOriginal?(entry: Entry): void;
   /** Rendered in place of a message while it is edited. */
   editor(entry: Entry): ReactElement | null;
 }
@@ -86,9 +88,18 @@ export function MessageRow({
             </span>
           </header>
         )}
+        {entry.replyTo && (
+          <Suspense fallback={<div className="h-6" />}>
+            <QuoteLine quote={entry.replyTo} onShow={() => actions.showOriginal?.(entry)} />
+          </Suspense>
+        )}
         {editor ?? <Body entry={entry} folding={folding} />}
         {entry.unsent && <UnsentNote unsent={entry.unsent} actions={actions} />}
-        {!editor && entry.confirmed && !entry.isDeleted && <Actions entry={entry} actions={actions} />}
+        {!editor && entry.confirmed && !entry.isDeleted && (
+          <Suspense fallback={null}>
+            <Actions entry={entry} actions={actions} />
+          </Suspense>
+        )}
       </div>
     </article>
   );
@@ -124,46 +135,6 @@ function Body({ entry, folding }: { entry: Entry; folding: Folding }) {
         <MessageText body={entry.body ?? ""} />
       </Fold>
       {entry.isEdited && <span className="text-xs text-muted">edited</span>}
-    </div>
-  );
-}
-
-function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
-  const canEdit = actions.canEdit(entry);
-  const canDelete = actions.canDelete(entry);
-  const { copyLink, markUnread } = actions;
-  const more = [
-    ...(copyLink ? [{ label: "Copy link", icon: LinkIcon, onSelect: () => copyLink(entry) }] : []),
-    ...(markUnread
-      ? [{ label: "Mark unread from here", icon: MailOpen, onSelect: () => markUnread(entry) }]
-      : []),
-  ];
-  if (!canEdit && !canDelete && more.length === 0) return null;
-  return (
-    <div className="absolute -top-3 right-0 flex rounded-xl border border-line bg-raised p-0.5 opacity-0 shadow-low transition-opacity focus-within:opacity-100 group-focus-within:opacity-100 group-hover:opacity-100">
-      {canEdit && (
-        <IconButton label="Edit message" className="md:size-8" onClick={() => actions.edit(entry)}>
-          <Pencil className="size-4" aria-hidden />
-        </IconButton>
-      )}
-      {canDelete && (
-        <IconButton
-          label="Delete message"
-          className="hover:text-danger md:size-8"
-          onClick={() => actions.remove(entry)}
-        >
-          <Trash2 className="size-4" aria-hidden />
-        </IconButton>
-      )}
-      {more.length > 0 && (
-        <Menu
-          label="More actions"
-          items={more}
-          buttonClassName="inline-grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-8"
-        >
-          <Ellipsis className="size-4" aria-hidden />
-        </Menu>
-      )}
     </div>
   );
 }

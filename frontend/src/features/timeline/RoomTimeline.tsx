@@ -5,14 +5,17 @@ import { deleteMessage } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
 import { loadChunk } from "../../browser/chunks";
 import { withDeleted } from "../../realtime/apply";
+import { quoteOf } from "../../realtime/merge";
 import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { EmptyState } from "../../ui/EmptyState";
 import { focusComposer } from "../../ui/focus-net";
 import { showToast } from "../../ui/Toast";
+import { attach } from "../composer/attached";
 import { outboxOf, useUnsent } from "../composer/current-outbox";
 import { readDraft, writeDraft } from "../composer/drafts";
+import { useMutedFor } from "../session/MutedNote";
 import { useViewer } from "../session/use-session";
 import { opening } from "../settings/opening";
 import { useReadMarks } from "../unread/read-marks";
@@ -31,6 +34,10 @@ const LostEdit = lazy(() =>
   loadChunk(() => import("./LostEdit")).then((module) => ({ default: module.LostEdit })),
 );
 
+const JoinDialog = lazy(() =>
+  loadChunk(() => import("../session/JoinDialog")).then((module) => ({ default: module.JoinDialog })),
+);
+
 interface RoomTimelineProps {
   room: KnownRoom;
   /** The message to show first; null for the first unread one, or the newest. */
@@ -46,6 +53,8 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const viewer = useViewer();
   const unsent = useUnsent(viewer?.id, `room:${room.id}`);
   const [deleting, setDeleting] = useState<Entry | null>(null);
+  const [isInvited, setInvited] = useState(false);
+  const isMuted = useMutedFor(viewer?.muted_until) > 0;
   const viewerId = viewer?.id;
   const Editor = useMemo(() => (editing === null ? null : messageEditor()), [editing]);
   useEffect(() => {
@@ -69,7 +78,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     () => withUnsent(log.messages.map(roomEntry), unsent, viewer),
     [log.messages, unsent, viewer],
   );
-  const { isPaused, move } = part;
+  const { isPaused, move, visit } = part;
   const onRead = useCallback(
     (seq: number) => {
       if (!isPaused.current) markRoomRead(room.id, seq);
@@ -88,7 +97,15 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     const isOwn = (entry: Entry) => !isReadOnly && viewer !== null && entry.authorId === viewer.id;
     const address = { id: room.id, slug: room.slug ?? "" };
     const linkTo = ({ confirmed }: Entry) => messagePath(address, confirmed?.order ?? 1);
+    const reply = ({ confirmed, author, body }: Entry) => {
+      if (!viewer) return setInvited(true);
+      if (!confirmed) return;
+      attach(viewer.id, `room:${room.id}`, { replyTo: quoteOf(confirmed.order, author, body) });
+      focusComposer();
+    };
     return {
+      ...(!isReadOnly && !isMuted && { reply }),
+      showOriginal: ({ replyTo, confirmed }) => replyTo && visit(replyTo.seq, confirmed?.order ?? null),
       canEdit: isOwn,
       canDelete: (entry) => isOwn(entry) || (!isReadOnly && viewer?.role === "admin"),
       linkTo,
@@ -103,8 +120,9 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
       edit: (entry) => onEdit(entry.confirmed?.id ?? null),
       remove: setDeleting,
       retry: ({ clientId }) => viewer && outboxOf(viewer.id).retry(clientId),
-      takeBack: ({ clientId, lane, body }) => {
+      takeBack: ({ clientId, lane, body, replyTo }) => {
         if (!viewer) return;
+        if (replyTo) attach(viewer.id, lane, { replyTo });
         const typed = readDraft(viewer.id, lane);
         writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
         outboxOf(viewer.id).takeBack(clientId);
@@ -126,13 +144,13 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
         );
       },
     };
-  }, [viewer, editing, Editor, onEdit, isReadOnly, room.id, room.slug, isPaused, move]);
+  }, [viewer, editing, Editor, onEdit, isReadOnly, isMuted, room.id, room.slug, isPaused, move, visit]);
 
   async function remove(entry: Entry) {
     if (!entry.confirmed) return;
-    const { id } = entry.confirmed;
+    const { id, order: seq } = entry.confirmed;
     await answer(deleteMessage({ path: { id } }));
-    chat.update((state) => withDeleted(state, { id, room_id: room.id }));
+    chat.update((state) => withDeleted(state, { id, room_id: room.id, seq }));
     if (id !== editing) return;
     if (viewer) writeDraft(viewer.id, `edit:${id}`, "");
     onEdit(null);
@@ -172,6 +190,11 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
       {viewer && editing !== null && log.isLoaded && !isShown(entries, editing) && (
         <Suspense fallback={null}>
           <LostEdit userId={viewer.id} roomId={room.id} messageId={editing} onDone={() => onEdit(null)} />
+        </Suspense>
+      )}
+      {isInvited && (
+        <Suspense fallback={null}>
+          <JoinDialog onClose={() => setInvited(false)} />
         </Suspense>
       )}
       {deleting && (

@@ -45,6 +45,10 @@ export interface Window {
   /** Loads and shows the first unread message. */
   toLine(): void;
   onView(view: View): void;
+  /** Returns to the message from which the reader came, if any. */
+  goBack?: () => void;
+  /** Called when the reader comes to the end. */
+  onEnd(): void;
   target: Target | null;
   beginsAtLine: boolean;
   /** The line was moved by the reader, or removed. */
@@ -93,6 +97,10 @@ export function Timeline({
   const lastOrder = lastConfirmed(entries)?.confirmed?.order ?? 0;
   const isWatched = useIsWatched();
   const [isAtEnd, setAtEnd] = useState(true);
+  const onEnd = part?.onEnd;
+  useEffect(() => {
+    if (isAtEnd) onEnd?.();
+  }, [isAtEnd, onEnd]);
   const isFollowing = isAtEnd && isWatched;
   const moved = part?.moved ?? null;
   const { line, isNew, unseen } = useNews({
@@ -149,7 +157,7 @@ export function Timeline({
 
   function onKeyDown(event: KeyboardEvent) {
     const { key, target, currentTarget } = event;
-    if (key.toLowerCase() === "u" && isPlain(event)) markUnread(target);
+    if (isPlain(event) && pressOn(key, target)) event.preventDefault();
     if (target !== currentTarget) return;
     if (LEAVING_KEYS.has(key)) scroll.onLeave();
     else scroll.onInput();
@@ -167,13 +175,27 @@ export function Timeline({
     if (event.altKey && markUnread(event.target)) event.preventDefault();
   }
 
-  /** Marks the message at `target` and everything after it as unread. */
-  function markUnread(target: EventTarget): boolean {
+  /** The message at `target`, unless it is being edited. */
+  function entryAt(target: EventTarget): Entry | undefined {
     const id =
       target instanceof Element ? target.closest("[data-message]")?.getAttribute("data-message") : null;
     const entry = id ? entries.find(({ confirmed }) => confirmed?.id === id) : undefined;
-    if (!entry || !actions.markUnread || actions.editor(entry)) return false;
-    actions.markUnread(entry);
+    return entry && !actions.editor(entry) ? entry : undefined;
+  }
+
+  /** Marks the message at `target` and everything after it as unread. */
+  function markUnread(target: EventTarget): boolean {
+    const entry = entryAt(target);
+    if (entry) actions.markUnread?.(entry);
+    return Boolean(entry && actions.markUnread);
+  }
+
+  /** Carries out the action of a key on the message that has the focus; returns whether it has one. */
+  function pressOn(key: string, target: EventTarget): boolean {
+    if (key.toLowerCase() === "u") return markUnread(target);
+    const entry = key.toLowerCase() === "r" ? entryAt(target) : undefined;
+    if (!entry || entry.isDeleted || !actions.reply) return false;
+    actions.reply(entry);
     return true;
   }
 
@@ -236,7 +258,13 @@ export function Timeline({
           </Virtualizer>
         </div>
       </div>
-      <JumpButton isShown={!isAtEnd} unseen={hasNewer ? 0 : unseen} unread={unread} onJump={jump} />
+      <JumpButton
+        isShown={!isAtEnd}
+        unseen={hasNewer ? 0 : unseen}
+        unread={unread}
+        onJump={jump}
+        {...(part?.goBack && { onBack: part.goBack })}
+      />
     </div>
   );
 }

@@ -1,6 +1,6 @@
 // One type for all messages of a timeline: public or private, confirmed or unsent.
 
-import type { Author, DirectMessage, User } from "../../api/gen/types.gen";
+import type { Author, DirectMessage, Quote, User } from "../../api/gen/types.gen";
 import type { TimelineMessage } from "../../realtime/state";
 import type { Unsent } from "../composer/outbox-records";
 import type { RowMessage } from "./rows";
@@ -10,6 +10,8 @@ export interface Entry extends RowMessage {
   body: string | null;
   isDeleted: boolean;
   isEdited: boolean;
+  /** The message that it answers. */
+  replyTo: Quote | null;
   /** The message's id and position (`seq` in a room, `pos` in a conversation); null until the server confirmed it. */
   confirmed: { id: string; order: number } | null;
   /** Set while unsent. */
@@ -28,6 +30,7 @@ export function roomEntry(message: TimelineMessage): Entry {
     body: message.body,
     isDeleted: message.isDeleted,
     isEdited: message.edited_at !== null && !message.isDeleted,
+    replyTo: message.reply_to,
     confirmed: { id: message.id, order: message.seq },
     unsent: null,
   };
@@ -42,6 +45,7 @@ export function directEntry(message: DirectMessage): Entry {
     body: message.body,
     isDeleted: false,
     isEdited: false,
+    replyTo: null,
     confirmed: { id: message.id, order: message.pos },
     unsent: null,
   };
@@ -64,6 +68,7 @@ export function withUnsent(
       body: item.body,
       isDeleted: false,
       isEdited: false,
+      replyTo: item.replyTo,
       confirmed: null,
       unsent: item,
     }),

@@ -17,6 +17,8 @@ interface RoomWindow {
   isPaused: RefObject<boolean>;
   /** Moves the line above new messages; null removes it. */
   move(line: number | null): void;
+  /** Shows the message at `to`; then the reader can return to the one at `from`. */
+  visit(to: number, from: number | null): void;
 }
 
 /** Moves the loaded part of a room to where the reader wants to be. `at` is the message in the address. */
@@ -28,6 +30,7 @@ export function useWindow(
 ): RoomWindow {
   const [target, setTarget] = useState<Target | null>(null);
   const [moved, setMoved] = useState<{ line: number | null } | null>(null);
+  const [cameFrom, setCameFrom] = useState<number | null>(null);
   const isPaused = useRef(false);
   const { isLoaded, hasNewer, load, loadNewer, setAnchor, messages } = log;
 
@@ -49,6 +52,15 @@ export function useWindow(
     else showToast({ text: "There is no such message in this room", key: "link" });
   }, [at, isLoaded, room.head_seq, show]);
 
+  const onEnd = useCallback(() => setCameFrom(null), []);
+  const visit = useCallback(
+    (to: number, from: number | null) => {
+      setCameFrom(from);
+      void show(to, "message");
+    },
+    [show],
+  );
+
   const line = moved ? moved.line : mark;
   const first = messages[0]?.seq;
   const window = useMemo(
@@ -59,14 +71,30 @@ export function useWindow(
       toBeginning: () => void show(1, "beginning"),
       toLine: () => void show(Math.max(1, (line ?? first ?? 1) + 1), "line"),
       onView: ({ top }: View) => setAnchor(top),
+      ...(cameFrom !== null && { goBack: () => visit(cameFrom, null) }),
+      onEnd,
       target,
       beginsAtLine,
       moved,
     }),
-    [hasNewer, loadNewer, load, show, line, first, setAnchor, target, beginsAtLine, moved],
+    [
+      hasNewer,
+      loadNewer,
+      load,
+      show,
+      visit,
+      cameFrom,
+      onEnd,
+      line,
+      first,
+      setAnchor,
+      target,
+      beginsAtLine,
+      moved,
+    ],
   );
   const move = useCallback((to: number | null) => setMoved({ line: to }), []);
-  return { window, isPaused, move };
+  return { window, isPaused, move, visit };
 }
 
 /** Calls `onEscape` for an Escape that nothing else needs: no dialog, menu, field or edit. */

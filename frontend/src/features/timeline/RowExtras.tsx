@@ -1,0 +1,90 @@
+import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Reply, Trash2 } from "lucide-react";
+import type { Quote } from "../../api/gen/types.gen";
+import { Avatar } from "../../ui/Avatar";
+import { IconButton } from "../../ui/Button";
+import { Menu } from "../../ui/Menu";
+import { quoteLine } from "../composer/quote";
+import type { Entry } from "./entry";
+import type { MessageActions } from "./MessageRow";
+
+/** The message that another one answers, in one line above it. */
+export function QuoteLine({ quote, onShow }: { quote: Quote; onShow(): void }) {
+  const line = quoteLine(quote);
+  const author = quote.author?.username;
+  const text = line === null ? "Original message was deleted" : line;
+  const content = (
+    <>
+      <Reply className="size-3.5 shrink-0 -scale-x-100" aria-hidden />
+      {author !== undefined && (
+        <>
+          <Avatar name={author} size="tiny" />
+          <span translate="no" className="max-w-40 shrink-0 truncate font-semibold">
+            {author}
+          </span>
+        </>
+      )}
+      <span dir="auto" className={`truncate ${line === null ? "italic" : ""}`}>
+        {text}
+      </span>
+    </>
+  );
+  const look = "flex h-6 max-w-full min-w-0 items-center gap-1.5 text-sm text-muted md:max-w-[72ch]";
+  // Nothing is left of a message that was deleted because of its age.
+  if (author === undefined) return <p className={look}>{content}</p>;
+  return (
+    <button
+      type="button"
+      onClick={onShow}
+      aria-label={`In reply to ${author}: ${text}`}
+      className={`${look} relative rounded-md text-left before:absolute before:inset-x-0 before:-inset-y-2.5 before:content-[''] hover:text-ink md:before:content-none`}
+    >
+      {content}
+    </button>
+  );
+}
+
+/** The actions on a message, beside its text while it is hovered or has the focus. */
+export function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
+  const canEdit = actions.canEdit(entry);
+  const canDelete = actions.canDelete(entry);
+  const { copyLink, markUnread, reply } = actions;
+  const more = [
+    ...(copyLink ? [{ label: "Copy link", icon: LinkIcon, onSelect: () => copyLink(entry) }] : []),
+    ...(markUnread
+      ? [{ label: "Mark unread from here", icon: MailOpen, onSelect: () => markUnread(entry) }]
+      : []),
+  ];
+  if (!reply && !canEdit && !canDelete && more.length === 0) return null;
+  return (
+    <div className="absolute -top-3 right-0 flex rounded-xl border border-line bg-raised p-0.5 opacity-0 shadow-low transition-opacity focus-within:opacity-100 group-focus-within:opacity-100 group-hover:opacity-100">
+      {reply && (
+        <IconButton label="Reply" className="md:size-8" onClick={() => reply(entry)}>
+          <Reply className="size-4" aria-hidden />
+        </IconButton>
+      )}
+      {canEdit && (
+        <IconButton label="Edit message" className="md:size-8" onClick={() => actions.edit(entry)}>
+          <Pencil className="size-4" aria-hidden />
+        </IconButton>
+      )}
+      {canDelete && (
+        <IconButton
+          label="Delete message"
+          className="hover:text-danger md:size-8"
+          onClick={() => actions.remove(entry)}
+        >
+          <Trash2 className="size-4" aria-hidden />
+        </IconButton>
+      )}
+      {more.length > 0 && (
+        <Menu
+          label="More actions"
+          items={more}
+          buttonClassName="inline-grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-8"
+        >
+          <Ellipsis className="size-4" aria-hidden />
+        </Menu>
+      )}
+    </div>
+  );
+}
