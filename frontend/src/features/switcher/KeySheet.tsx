@@ -17,6 +17,15 @@ const SECTIONS: readonly { title: string; keys: readonly (readonly [keys: string
     ],
   },
   {
+    title: "On a message that has the focus",
+    keys: [
+      ["R", "Reply"],
+      ["+", "React with 👍"],
+      ["=", "React as the first one did"],
+      ["U", "Mark unread from here"],
+    ],
+  },
+  {
     title: "Writing",
     keys: [
       ["Enter", "Send"],

@@ -6,7 +6,7 @@ import type { Unsent } from "../composer/outbox-records";
 import type { Entry } from "./entry";
 import { Fold, type Folding } from "./Fold";
 import { MessageText } from "./MessageText";
-import { Actions, QuoteLine } from "./row-extras";
+import { Actions, QuoteLine, Reactions } from "./row-extras";
 import { UnsentNote } from "./UnsentNote";
 
 /** Actions that the reader may take on messages; absent ones are not shown. */
@@ -25,6 +25,10 @@ export interface MessageActions {
   linkTo?(entry: Entry): string;
   /** Begins a reply, or invites a guest to join. */
   reply?(entry: Entry): void;
+  /** Adds or removes the reader's reaction, or invites a guest to join. */
+  react?(entry: Entry, emoji: string): void;
+  /** Opens the picker of reactions beside `anchor`. */
+  pickReaction?(entry: Entry, anchor: Element): void;
   /** Shows the message that another one answers. */
   showOriginal?(entry: Entry): void;
   /** Rendered in place of a message while it is edited. */
@@ -94,6 +98,11 @@ export function MessageRow({
           </Suspense>
         )}
         {editor ?? <Body entry={entry} folding={folding} />}
+        {entry.reactions.length > 0 && (
+          <Suspense fallback={<div className="mt-1 h-7" />}>
+            <Reactions entry={entry} actions={actions} />
+          </Suspense>
+        )}
         {entry.unsent && <UnsentNote unsent={entry.unsent} actions={actions} />}
         {!editor && entry.confirmed && !entry.isDeleted && (
           <Suspense fallback={null}>

@@ -1,5 +1,5 @@
 import { CloudAlert } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { KnownRoom } from "../../api/earlier-release";
 import { deleteMessage } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
@@ -24,6 +24,7 @@ import { type Entry, roomEntry, withUnsent } from "./entry";
 import type { MessageActions } from "./MessageRow";
 import { MessageText } from "./MessageText";
 import { loadMessageEditor, messageEditor } from "./message-editor";
+import { pendingReactions } from "./pending-reactions";
 import { RoomBeginning } from "./RoomBeginning";
 import { messagePath } from "./room-address";
 import { Timeline } from "./Timeline";
@@ -36,6 +37,10 @@ const LostEdit = lazy(() =>
 
 const JoinDialog = lazy(() =>
   loadChunk(() => import("../session/JoinDialog")).then((module) => ({ default: module.JoinDialog })),
+);
+
+const ReactionPicker = lazy(() =>
+  loadChunk(() => import("./ReactionPicker")).then((module) => ({ default: module.ReactionPicker })),
 );
 
 interface RoomTimelineProps {
@@ -54,6 +59,8 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const unsent = useUnsent(viewer?.id, `room:${room.id}`);
   const [deleting, setDeleting] = useState<Entry | null>(null);
   const [isInvited, setInvited] = useState(false);
+  const [picking, setPicking] = useState<{ key: string; anchor: DOMRect } | null>(null);
+  const pending = useSyncExternalStore(pendingReactions.subscribe, () => pendingReactions.current);
   const isMuted = useMutedFor(viewer?.muted_until) > 0;
   const viewerId = viewer?.id;
   const Editor = useMemo(() => (editing === null ? null : messageEditor()), [editing]);
@@ -75,8 +82,13 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const part = useWindow(room, log, at, { mark, beginsAtLine });
 
   const entries = useMemo(
-    () => withUnsent(log.messages.map(roomEntry), unsent, viewer),
-    [log.messages, unsent, viewer],
+    () =>
+      withUnsent(
+        log.messages.map((message) => roomEntry(message, pending.get(message.id))),
+        unsent,
+        viewer,
+      ),
+    [log.messages, pending, unsent, viewer],
   );
   const { isPaused, move, visit } = part;
   const onRead = useCallback(
@@ -103,8 +115,17 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
       attach(viewer.id, `room:${room.id}`, { replyTo: quoteOf(confirmed.order, author, body) });
       focusComposer();
     };
+    const react = ({ confirmed, reactions }: Entry, emoji: string) => {
+      if (!viewer) return setInvited(true);
+      if (!confirmed) return;
+      const { id } = confirmed;
+      const isMine = reactions.some((reaction) => reaction.emoji === emoji && reaction.mine);
+      void loadReacting().then(({ setReaction }) => setReaction({ id, roomId: room.id }, emoji, !isMine));
+    };
+    const pickReaction = ({ key }: Entry, anchor: Element) =>
+      viewer ? setPicking({ key, anchor: anchor.getBoundingClientRect() }) : setInvited(true);
     return {
-      ...(!isReadOnly && !isMuted && { reply }),
+      ...(!isReadOnly && !isMuted && { reply, react, pickReaction }),
       showOriginal: ({ replyTo, confirmed }) => replyTo && visit(replyTo.seq, confirmed?.order ?? null),
       canEdit: isOwn,
       canDelete: (entry) => isOwn(entry) || (!isReadOnly && viewer?.role === "admin"),
@@ -192,6 +213,19 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
           <LostEdit userId={viewer.id} roomId={room.id} messageId={editing} onDone={() => onEdit(null)} />
         </Suspense>
       )}
+      {picking && (
+        <Suspense fallback={null}>
+          <ReactionPicker
+            anchor={picking.anchor}
+            onPick={(emoji) => {
+              setPicking(null);
+              const entry = entries.find(({ key }) => key === picking.key);
+              if (entry) actions.react?.(entry, emoji);
+            }}
+            onClose={() => setPicking(null)}
+          />
+        </Suspense>
+      )}
       {isInvited && (
         <Suspense fallback={null}>
           <JoinDialog onClose={() => setInvited(false)} />
@@ -216,6 +250,8 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     </>
   );
 }
+
+const loadReacting = () => loadChunk(() => import("./reacting"));
 
 async function copyLink(path: string): Promise<void> {
   const link = `${window.location.origin}${path}`;

@@ -1,4 +1,4 @@
-import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Reply, Trash2 } from "lucide-react";
+import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Reply, SmilePlus, Trash2 } from "lucide-react";
 import type { Quote } from "../../api/gen/types.gen";
 import { Avatar } from "../../ui/Avatar";
 import { IconButton } from "../../ui/Button";
@@ -6,6 +6,7 @@ import { Menu } from "../../ui/Menu";
 import { quoteLine } from "../composer/quote";
 import type { Entry } from "./entry";
 import type { MessageActions } from "./MessageRow";
+import { oftenUsed } from "./often-used";
 
 /** The message that another one answers, in one line above it. */
 export function QuoteLine({ quote, onShow }: { quote: Quote; onShow(): void }) {
@@ -43,11 +44,51 @@ export function QuoteLine({ quote, onShow }: { quote: Quote; onShow(): void }) {
   );
 }
 
+const PILL =
+  "relative inline-flex h-7 min-w-11 items-center justify-center gap-1 rounded-full border px-2 text-sm before:absolute before:inset-x-0 before:-inset-y-2 before:content-[''] aria-disabled:cursor-default md:before:content-none";
+
+/** The reactions to a message. A click adds or removes the reader's own. */
+export function Reactions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
+  const { react, pickReaction } = actions;
+  return (
+    <fieldset aria-label="Reactions" className="mt-1 flex flex-wrap gap-1.5 gap-y-4 md:gap-1">
+      {entry.reactions.map(({ emoji, count, mine }) => {
+        const label = `${emoji} ${count}${mine ? ", you reacted" : ""}`;
+        return (
+          <button
+            key={emoji}
+            type="button"
+            aria-label={label}
+            title={react && (mine ? "Remove your reaction" : "React as well")}
+            aria-disabled={!react || undefined}
+            onClick={() => react?.(entry, emoji)}
+            className={`${PILL} ${mine ? "border-accent bg-accent-wash font-semibold text-accent" : "border-line bg-surface text-muted hover:border-edge"}`}
+          >
+            <span>{emoji}</span>
+            <span className="tabular-nums">{count}</span>
+          </button>
+        );
+      })}
+      {pickReaction && (
+        <button
+          type="button"
+          aria-label="Add a reaction"
+          title="Add a reaction"
+          onClick={(event) => pickReaction(entry, event.currentTarget)}
+          className={`${PILL} border-line bg-surface text-muted hover:border-edge hover:text-ink`}
+        >
+          <SmilePlus className="size-4" aria-hidden />
+        </button>
+      )}
+    </fieldset>
+  );
+}
+
 /** The actions on a message, beside its text while it is hovered or has the focus. */
 export function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
   const canEdit = actions.canEdit(entry);
   const canDelete = actions.canDelete(entry);
-  const { copyLink, markUnread, reply } = actions;
+  const { copyLink, markUnread, reply, react, pickReaction } = actions;
   const more = [
     ...(copyLink ? [{ label: "Copy link", icon: LinkIcon, onSelect: () => copyLink(entry) }] : []),
     ...(markUnread
@@ -57,6 +98,28 @@ export function Actions({ entry, actions }: { entry: Entry; actions: MessageActi
   if (!reply && !canEdit && !canDelete && more.length === 0) return null;
   return (
     <div className="absolute -top-3 right-0 flex rounded-xl border border-line bg-raised p-0.5 opacity-0 shadow-low transition-opacity focus-within:opacity-100 group-focus-within:opacity-100 group-hover:opacity-100">
+      {react &&
+        oftenUsed().map((emoji) => (
+          <button
+            key={emoji}
+            type="button"
+            aria-label={`React with ${emoji}`}
+            title={`React with ${emoji}`}
+            onClick={() => react(entry, emoji)}
+            className="hidden size-8 place-items-center rounded-lg text-base hover:bg-surface md:group-hover:grid"
+          >
+            {emoji}
+          </button>
+        ))}
+      {pickReaction && (
+        <IconButton
+          label="React"
+          className="md:size-8"
+          onClick={(event) => pickReaction(entry, event.currentTarget)}
+        >
+          <SmilePlus className="size-4" aria-hidden />
+        </IconButton>
+      )}
       {reply && (
         <IconButton label="Reply" className="md:size-8" onClick={() => reply(entry)}>
           <Reply className="size-4" aria-hidden />

@@ -25,6 +25,8 @@ import { useScroll } from "./use-scroll";
 /** Keys that scroll up when pressed on the log itself. */
 const LEAVING_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
 
+const THUMBS_UP = "👍";
+
 /** Time for which a message that was linked to is highlighted. */
 const FLASH_MS = 2_500;
 
@@ -193,9 +195,11 @@ export function Timeline({
   /** Carries out the action of a key on the message that has the focus; returns whether it has one. */
   function pressOn(key: string, target: EventTarget): boolean {
     if (key.toLowerCase() === "u") return markUnread(target);
-    const entry = key.toLowerCase() === "r" ? entryAt(target) : undefined;
-    if (!entry || entry.isDeleted || !actions.reply) return false;
-    actions.reply(entry);
+    const entry = "rR+=".includes(key) ? entryAt(target) : undefined;
+    if (!entry || entry.isDeleted) return false;
+    const emoji = key === "+" ? THUMBS_UP : key === "=" ? entry.reactions[0]?.emoji : undefined;
+    if (emoji) actions.react?.(entry, emoji);
+    else if (key !== "=") actions.reply?.(entry);
     return true;
   }
 

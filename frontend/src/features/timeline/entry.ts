@@ -1,8 +1,9 @@
 // One type for all messages of a timeline: public or private, confirmed or unsent.
 
-import type { Author, DirectMessage, Quote, User } from "../../api/gen/types.gen";
+import type { Author, DirectMessage, Quote, Reaction, User } from "../../api/gen/types.gen";
 import type { TimelineMessage } from "../../realtime/state";
 import type { Unsent } from "../composer/outbox-records";
+import { withPending } from "./pending-reactions";
 import type { RowMessage } from "./rows";
 
 export interface Entry extends RowMessage {
@@ -12,6 +13,8 @@ export interface Entry extends RowMessage {
   isEdited: boolean;
   /** The message that it answers. */
   replyTo: Quote | null;
+  /** With the reader's own changes that are not confirmed yet. */
+  reactions: readonly Reaction[];
   /** The message's id and position (`seq` in a room, `pos` in a conversation); null until the server confirmed it. */
   confirmed: { id: string; order: number } | null;
   /** Set while unsent. */
@@ -21,7 +24,7 @@ export interface Entry extends RowMessage {
 const keyOf = (authorId: string, clientId: string | null, id: string) =>
   clientId === null ? id : `${authorId} ${clientId}`;
 
-export function roomEntry(message: TimelineMessage): Entry {
+export function roomEntry(message: TimelineMessage, pending?: ReadonlyMap<string, boolean>): Entry {
   return {
     key: keyOf(message.author.id, message.client_id, message.id),
     authorId: message.author.id,
@@ -31,6 +34,7 @@ export function roomEntry(message: TimelineMessage): Entry {
     isDeleted: message.isDeleted,
     isEdited: message.edited_at !== null && !message.isDeleted,
     replyTo: message.reply_to,
+    reactions: message.isDeleted ? [] : withPending(message.reactions, pending),
     confirmed: { id: message.id, order: message.seq },
     unsent: null,
   };
@@ -46,6 +50,7 @@ export function directEntry(message: DirectMessage): Entry {
     isDeleted: false,
     isEdited: false,
     replyTo: null,
+    reactions: [],
     confirmed: { id: message.id, order: message.pos },
     unsent: null,
   };
@@ -69,6 +74,7 @@ export function withUnsent(
       isDeleted: false,
       isEdited: false,
       replyTo: item.replyTo,
+      reactions: [],
       confirmed: null,
       unsent: item,
     }),

@@ -6,4 +6,5 @@ import { loadChunk } from "../../browser/chunks";
 const load = () => loadChunk(() => import("./RowExtras"));
 
 export const Actions = lazy(() => load().then((module) => ({ default: module.Actions })));
+export const Reactions = lazy(() => load().then((module) => ({ default: module.Reactions })));
 export const QuoteLine = lazy(() => load().then((module) => ({ default: module.QuoteLine })));

@@ -1,0 +1,53 @@
+// Adds and removes the reader's reactions: shown at once, confirmed by the server, and taken back if it refuses.
+
+import { addReaction, removeReaction } from "../../api/gen/sdk.gen";
+import { answer, sentence } from "../../api/problem";
+import type { ChatState } from "../../realtime/state";
+import { chat } from "../../realtime/store";
+import { showToast } from "../../ui/Toast";
+import { noteUse } from "./often-used";
+import { setPending, withOwn } from "./pending-reactions";
+
+interface Target {
+  id: string;
+  roomId: string;
+}
+
+/** What the reader wants of a reaction, while a request for it is on its way. */
+const wanted = new Map<string, boolean>();
+
+/** Makes one request at a time for each reaction, until the server has what the reader wanted last. */
+export async function setReaction(target: Target, emoji: string, mine: boolean): Promise<void> {
+  const { id } = target;
+  const key = `${id} ${emoji}`;
+  const isBusy = wanted.has(key);
+  wanted.set(key, mine);
+  setPending(id, emoji, mine);
+  if (mine) noteUse(emoji);
+  if (isBusy) return;
+  try {
+    let sent: boolean | undefined;
+    while (sent !== wanted.get(key)) {
+      sent = wanted.get(key) ?? mine;
+      await answer((sent ? addReaction : removeReaction)({ path: { id, emoji } }));
+      confirm(target, emoji, sent);
+    }
+  } catch (error) {
+    showToast({ text: `Your reaction was not saved: ${sentence(error)}`, key: "reaction" });
+  } finally {
+    wanted.delete(key);
+    setPending(id, emoji, null);
+  }
+}
+
+/** The answer may come before the event, which then changes nothing. */
+function confirm({ id, roomId }: Target, emoji: string, mine: boolean): void {
+  chat.update((state): ChatState => {
+    const log = state.logs[roomId];
+    const message = log?.messages.find((message) => message.id === id);
+    if (!log || !message || message.isDeleted) return state;
+    const changed = { ...message, reactions: [...withOwn(message.reactions, emoji, mine)] };
+    const messages = log.messages.map((other) => (other === message ? changed : other));
+    return { ...state, logs: { ...state.logs, [roomId]: { ...log, messages } } };
+  });
+}
