@@ -216,9 +216,16 @@ function withSetting(state: ChatState, room: Room): ChatState {
  */
 function withErased(state: ChatState, user: Author): ChatState {
   const renamed = (log: RoomLog): RoomLog => {
-    const messages = log.messages.map((message) =>
-      message.author.id === user.id ? { ...message, author: user } : message,
-    );
+    const messages = log.messages.map((message) => {
+      const isMentioned = message.mentions.some(({ id }) => id === user.id);
+      if (message.author.id !== user.id && !isMentioned) return message;
+      const author = message.author.id === user.id ? user : message.author;
+      return {
+        ...message,
+        author,
+        mentions: message.mentions.map((one) => (one.id === user.id ? user : one)),
+      };
+    });
     return requoted({ ...log, messages }, (quote) =>
       quote.author?.id === user.id ? { ...quote, author: user } : null,
     );

@@ -1,5 +1,6 @@
 import { SendHorizontal } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import type { Author } from "../../api/gen/types.gen";
 import { Button } from "../../ui/Button";
 import { hasKeyboard, isTouch } from "../../ui/media";
 import { attach, detachAll, useAttached } from "./attached";
@@ -7,12 +8,16 @@ import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
 import { commandOf } from "./editing";
 import { MessageField } from "./MessageField";
+import { toTokens } from "./mention-text";
 import { ReplyBar } from "./ReplyBar";
+import { useMentions } from "./use-mentions";
 
 /** The server's limit, in characters (code points), not UTF-16 units. */
 const LONGEST_MESSAGE = 4_000;
 /** The counter is shown above this length. */
 const COUNT_FROM = 3_500;
+
+const NOBODY: readonly Author[] = [];
 
 interface ComposerProps {
   userId: string;
@@ -26,10 +31,12 @@ interface ComposerProps {
 
 export function Composer({ userId, lane, label, isPrivate = false, onEditLast }: ComposerProps) {
   const [text, setText] = useDraft(userId, lane);
-  const { replyTo } = useAttached(userId, lane);
+  const { replyTo, people = NOBODY } = useAttached(userId, lane);
   const field = useRef<HTMLTextAreaElement>(null);
+  const roomId = lane.startsWith("room:") ? lane.slice("room:".length) : null;
+  const mentioning = useMentions({ userId, place: lane, roomId, field });
   const countId = useId();
-  const body = text.trim();
+  const { body, mentions } = toTokens(text.trim(), people);
   const length = [...body].length;
   const isTooLong = length > LONGEST_MESSAGE;
   const command = commandOf(body);
@@ -48,7 +55,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
 
   function send() {
     if (body === "" || isTooLong) return;
-    outboxOf(userId).send(lane, body, { replyTo: replyTo ?? null });
+    outboxOf(userId).send(lane, body, { replyTo: replyTo ?? null, mentions });
     setText("");
     detachAll(userId, lane);
     setHeldBack(null);
@@ -61,7 +68,8 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === "Escape" && replyTo) {
+    if (mentioning.onKey(event)) event.preventDefault();
+    else if (event.key === "Escape" && replyTo) {
       event.preventDefault();
       cancelReply();
     } else if (event.key === "ArrowUp" && !event.altKey && text === "" && onEditLast) {
@@ -87,14 +95,18 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
           </Button>
         </div>
       )}
-      {replyTo && <ReplyBar roomId={lane.slice("room:".length)} quote={replyTo} onCancel={cancelReply} />}
+      {replyTo && roomId && <ReplyBar roomId={roomId} quote={replyTo} onCancel={cancelReply} />}
       <div
-        className={`flex items-end gap-2 rounded-2xl border bg-raised p-1.5 shadow-low transition-colors focus-within:outline-2 focus-within:-outline-offset-1 ${isPrivate ? "border-private/50 focus-within:outline-private" : "border-edge/60 focus-within:outline-accent"}`}
+        className={`relative flex items-end gap-2 rounded-2xl border bg-raised p-1.5 shadow-low transition-colors focus-within:outline-2 focus-within:-outline-offset-1 ${isPrivate ? "border-private/50 focus-within:outline-private" : "border-edge/60 focus-within:outline-accent"}`}
       >
+        {mentioning.list}
         <MessageField
           ref={field}
           value={text}
-          onType={setText}
+          onType={(next) => {
+            setText(next);
+            mentioning.look();
+          }}
           onEnter={sendUnlessCommand}
           onKeyDown={onKeyDown}
           rows={1}
@@ -104,6 +116,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
           placeholder={label}
           enterKeyHint={isTouch() ? "enter" : "send"}
           data-composer
+          {...mentioning.field}
           className="max-h-48 min-h-11 min-w-0 flex-1 resize-none bg-transparent px-3 py-2.5 text-base outline-none [field-sizing:content] md:min-h-9 md:py-1.5 md:text-[0.9375rem]"
         />
         {length >= COUNT_FROM && (

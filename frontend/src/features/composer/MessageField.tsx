@@ -85,6 +85,12 @@ const selectionOf = ({ value, selectionStart, selectionEnd }: HTMLTextAreaElemen
   end: selectionEnd,
 });
 
+/** Replaces a part of the text, and puts the caret behind it. */
+export function insertAt(field: HTMLTextAreaElement, from: number, to: number, insert: string): void {
+  const end = from + insert.length;
+  apply(field, { from, to, insert, start: end, end });
+}
+
 /** Changes the text as if it had been typed, so that it can be undone. */
 function apply(field: HTMLTextAreaElement, { from, to, insert, start, end }: Change): void {
   field.setSelectionRange(from, to);

@@ -2,6 +2,7 @@ import { Reply, X } from "lucide-react";
 import type { Quote } from "../../api/gen/types.gen";
 import { useChat } from "../../realtime/store";
 import { IconButton } from "../../ui/Button";
+import { toNames } from "./mention-text";
 import { quoteLine } from "./quote";
 
 interface ReplyBarProps {
@@ -14,7 +15,9 @@ interface ReplyBarProps {
 /** Above the composer: the message that is being answered. */
 export function ReplyBar({ roomId, quote, onCancel }: ReplyBarProps) {
   const original = useChat((state) => state.logs[roomId]?.messages.find(({ seq }) => seq === quote.seq));
-  const line = quoteLine(original ? { ...quote, excerpt: original.body } : quote);
+  const line = quoteLine(
+    original ? { ...quote, excerpt: original.body && toNames(original.body, original.mentions) } : quote,
+  );
   return (
     <div role="note" className="flex min-w-0 items-center gap-2 pl-3 text-sm text-muted">
       <Reply className="size-4 shrink-0" aria-hidden />

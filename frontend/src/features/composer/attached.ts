@@ -1,13 +1,15 @@
-// What belongs to a text that is being typed besides the text: the message that it answers. Stored as a draft of its
-// own, so that it survives what a draft survives.
+// What belongs to a text that is being typed besides the text: the message that it answers, and the people whom it may
+// mention. Stored as a draft of its own, so that it survives what a draft survives.
 
 import { useMemo } from "react";
-import type { Quote } from "../../api/gen/types.gen";
+import type { Author, Quote } from "../../api/gen/types.gen";
 import { readJson } from "../../browser/storage";
 import { type DraftPlace, readDraft, type TextPlace, useDraft, writeDraft } from "./drafts";
 
 export interface Attached {
   replyTo?: Quote;
+  /** Whose names in the text are mentions. */
+  people?: readonly Author[];
 }
 
 const placeOf = (place: TextPlace): DraftPlace => `with:${place}`;
@@ -21,7 +23,7 @@ export const readAttached = (userId: string, place: TextPlace): Attached =>
 export function attach(
   userId: string,
   place: TextPlace,
-  change: { [Part in keyof Attached]: Attached[Part] | undefined },
+  change: { [Part in keyof Attached]?: Attached[Part] | undefined },
 ): void {
   const next = JSON.stringify({ ...readAttached(userId, place), ...change });
   writeDraft(userId, placeOf(place), next === "{}" ? "" : next);

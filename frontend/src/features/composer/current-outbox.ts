@@ -19,11 +19,15 @@ export function outboxOf(userId: string): Outbox {
   return outbox;
 }
 
-async function deliver(userId: string, { clientId, lane, body, replyTo }: Unsent, signal: AbortSignal) {
+async function deliver(userId: string, unsent: Unsent, signal: AbortSignal) {
+  const { clientId, lane, body, replyTo, mentions } = unsent;
   const [kind, id = ""] = lane.split(":");
   const options = { ...asUser(userId), signal };
   // A server of an earlier release refuses fields that it does not know.
-  const more = replyTo ? { reply_to: replyTo.seq } : {};
+  const more = {
+    ...(replyTo && { reply_to: replyTo.seq }),
+    ...(mentions.length > 0 && { mentions: mentions.map(({ id }) => id) }),
+  };
   const posted =
     kind === "room"
       ? answer(postMessage({ ...options, body: { room_id: id, body, client_id: clientId, ...more } }))

@@ -1,7 +1,7 @@
 // Stored form of unsent messages: one record per message, under its own key. Tabs add and remove records without
 // reading each other's, so that no tab can undo a write of another one.
 
-import type { Quote } from "../../api/gen/types.gen";
+import type { Author, Quote } from "../../api/gen/types.gen";
 import { browserStorage, readJson } from "../../browser/storage";
 import type { Lane } from "./drafts";
 
@@ -11,6 +11,8 @@ export interface Unsent {
   body: string;
   /** The message that it answers. */
   replyTo: Quote | null;
+  /** The people whose tokens are in the body. */
+  mentions: readonly Author[];
   writtenAt: string;
   /** The server's reason if it refused the message permanently; null while it may still be sent. */
   refusal: string | null;
@@ -95,6 +97,7 @@ function asUnsent(stored: unknown): Unsent | null {
     lane,
     body,
     replyTo: found.replyTo ?? null,
+    mentions: found.mentions ?? [],
     writtenAt: writtenAt ?? new Date(order).toISOString(),
     refusal: found.refusal ?? null,
     order,

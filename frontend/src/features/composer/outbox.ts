@@ -2,7 +2,6 @@
 // `client_id` for all attempts, so that no retry, reload or crash can lose it or post it twice. Each lane sends one
 // message at a time, in order, whichever tab sends it.
 
-import type { Quote } from "../../api/gen/types.gen";
 import { ProblemError } from "../../api/problem";
 import { exclusively } from "../../browser/exclusive";
 import { Listeners } from "../../browser/listeners";
@@ -75,7 +74,8 @@ export class Outbox {
     return known;
   }
 
-  send(lane: Lane, body: string, { replyTo = null }: { replyTo?: Quote | null } = {}): void {
+  send(lane: Lane, body: string, more: Partial<Pick<Unsent, "replyTo" | "mentions">> = {}): void {
+    const { replyTo = null, mentions = [] } = more;
     const orders = this.#records.all().map(({ order }) => order);
     const now = Date.now();
     this.#records.put({
@@ -83,6 +83,7 @@ export class Outbox {
       lane,
       body,
       replyTo,
+      mentions,
       writtenAt: new Date(now).toISOString(),
       refusal: null,
       // Later than all others, even if the clock was set back.

@@ -8,6 +8,7 @@ import { BlankPage } from "../../ui/BlankPage";
 import { showToast } from "../../ui/Toast";
 import { useUnsent } from "../composer/current-outbox";
 import { type DraftPlace, readDraft } from "../composer/drafts";
+import { toNames } from "../composer/mention-text";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
 import { KeptText } from "../timeline/KeptText";
 import { RoomTimeline } from "../timeline/RoomTimeline";
@@ -26,7 +27,9 @@ export function ArchivedRoom({ room, viewerId, editing, action }: ArchivedRoomPr
   const unsent = useUnsent(viewerId, `room:${room.id}`);
   const typed = (place: DraftPlace) => (viewerId === undefined ? "" : readDraft(viewerId, place));
   const edit = editing === null ? "" : typed(`edit:${editing}`);
-  const message = [...unsent.map(({ body }) => body), typed(`room:${room.id}`)].filter(Boolean).join("\n");
+  const message = [...unsent.map(({ body, mentions }) => toNames(body, mentions)), typed(`room:${room.id}`)]
+    .filter(Boolean)
+    .join("\n");
   return (
     <BlankPage page="Room" icon={Archive} title={`“${room.name}” was archived`} action={action}>
       <p>An admin just archived this room. Its messages are kept, and it can be restored.</p>

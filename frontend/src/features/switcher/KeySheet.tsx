@@ -30,6 +30,7 @@ const SECTIONS: readonly { title: string; keys: readonly (readonly [keys: string
     keys: [
       ["Enter", "Send"],
       ["Shift+Enter", "New line"],
+      ["@", "Mention somebody"],
       ["↑", "Edit your last message, if the field is empty"],
       ["Mod+B", "Bold"],
       ["Mod+I", "Italic"],

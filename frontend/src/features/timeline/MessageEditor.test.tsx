@@ -27,7 +27,16 @@ beforeEach(() => {
 
 function edit() {
   const calls = { onDone: vi.fn(), onEmptied: vi.fn() };
-  const { unmount } = render(<MessageEditor userId="ali" messageId="message-1" body="before" {...calls} />);
+  const { unmount } = render(
+    <MessageEditor
+      userId="ali"
+      roomId="room-1"
+      messageId="message-1"
+      body="before"
+      mentions={[]}
+      {...calls}
+    />,
+  );
   return { ...calls, unmount };
 }
 
@@ -73,4 +82,24 @@ test.each([
   fireEvent.keyDown(field(), { key: "Escape", ...key });
   expect(onDone).not.toHaveBeenCalled();
   expect(field()).toHaveValue("beforeかんじ");
+});
+
+test("mentions are names while they are edited, and tokens again when they are saved", async () => {
+  const zoe = { id: "0193798b-8f7e-7cc1-9d6f-000000000003", username: "zoe" };
+  const calls = { onDone: vi.fn(), onEmptied: vi.fn() };
+  const body = `ask @[user:${zoe.id}]`;
+  render(
+    <MessageEditor
+      userId="ali"
+      roomId="room-1"
+      messageId="message-1"
+      body={body}
+      mentions={[zoe]}
+      {...calls}
+    />,
+  );
+  expect(field()).toHaveValue("ask @zoe");
+  await userEvent.type(field(), ", please{Enter}");
+  await waitFor(() => expect(calls.onDone).toHaveBeenCalledOnce());
+  expect(saved).toEqual([`${body}, please`]);
 });

@@ -1,5 +1,6 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { editMessage } from "../../api/gen/sdk.gen";
+import type { Author } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
 import { withEdited } from "../../realtime/apply";
 import { timelineMessage } from "../../realtime/state";
@@ -7,26 +8,35 @@ import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { isComposing } from "../../ui/keys";
 import { isTouch } from "../../ui/media";
+import { detachAll, useAttached } from "../composer/attached";
 import { readDraft, writeDraft } from "../composer/drafts";
 import { MessageField } from "../composer/MessageField";
+import { toNames, toTokens } from "../composer/mention-text";
+import { useMentions } from "../composer/use-mentions";
 
 interface MessageEditorProps {
   userId: string;
+  roomId: string;
   messageId: string;
   body: string;
+  mentions: readonly Author[];
   onDone(): void;
   /** Called when the message was cleared. */
   onEmptied(): void;
 }
 
 /** Edits a message in place. The typed text is kept until it is saved or cancelled. */
-export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: MessageEditorProps) {
+export function MessageEditor(props: MessageEditorProps) {
+  const { userId, roomId, messageId, body, mentions, onDone, onEmptied } = props;
   const place = `edit:${messageId}` as const;
-  const [text, setText] = useState(() => readDraft(userId, place) || body);
+  const shown = toNames(body, mentions);
+  const [text, setText] = useState(() => readDraft(userId, place) || shown);
+  const { people = [] } = useAttached(userId, place);
   const [problem, setProblem] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
+  const mentioning = useMentions({ userId, place, roomId, field });
 
   useEffect(() => {
     let frame = 0;
@@ -48,22 +58,27 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
 
   function type(next: string) {
     setText(next);
-    writeDraft(userId, place, next === body ? "" : next);
+    writeDraft(userId, place, next === shown ? "" : next);
+    mentioning.look();
   }
 
   function giveUp() {
     writeDraft(userId, place, "");
+    detachAll(userId, place);
     onDone();
   }
 
   async function save() {
-    const next = text.trim();
+    const { body: next, mentions: mentioned } = toTokens(text.trim(), [...mentions, ...people]);
     if (isBusy) return;
     if (next === "") return onEmptied();
     if (next === body) return giveUp();
+    const ids = mentioned.map(({ id }) => id);
+    // A server of an earlier release refuses fields that it does not know.
+    const edit = { body: next, ...(ids.length > 0 && { mentions: ids }) };
     setBusy(true);
     try {
-      const message = await answer(editMessage({ path: { id: messageId }, body: { body: next } }));
+      const message = await answer(editMessage({ path: { id: messageId }, body: edit }));
       chat.update((state) => withEdited(state, timelineMessage(message)));
       giveUp();
     } catch (error) {
@@ -74,7 +89,10 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
 
   function onKeyDown(event: KeyboardEvent) {
     if (isComposing(event)) return;
-    if (event.key === "Escape") {
+    if (mentioning.onKey(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+    } else if (event.key === "Escape") {
       event.stopPropagation();
       giveUp();
     }
@@ -83,12 +101,13 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
   return (
     <form
       ref={form}
-      className="my-1 flex max-w-[72ch] flex-col gap-2"
+      className="relative my-1 flex max-w-[72ch] flex-col gap-2"
       onSubmit={(event) => {
         event.preventDefault();
         void save();
       }}
     >
+      {mentioning.list}
       <MessageField
         ref={field}
         value={text}
@@ -96,6 +115,7 @@ export function MessageEditor({ userId, messageId, body, onDone, onEmptied }: Me
         onEnter={() => void save()}
         onKeyDown={onKeyDown}
         aria-label="Edit message"
+        {...mentioning.field}
         className="max-h-64 min-h-11 w-full resize-none rounded-xl border border-edge bg-raised px-3 py-2 text-base [field-sizing:content] md:text-[0.9375rem]"
       />
       {problem && (

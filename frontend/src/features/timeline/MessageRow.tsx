@@ -41,6 +41,8 @@ interface MessageRowProps {
   isOwn: boolean;
   isLast: boolean;
   isFlashing: boolean;
+  /** True if it mentions the reader. */
+  isForReader: boolean;
   actions: MessageActions;
   folding: Folding;
 }
@@ -51,6 +53,7 @@ export function MessageRow({
   isOwn,
   isLast,
   isFlashing,
+  isForReader,
   actions,
   folding,
 }: MessageRowProps) {
@@ -64,17 +67,19 @@ export function MessageRow({
       data-thread={isWaiting ? "pending" : undefined}
       data-message={entry.confirmed?.id}
       data-state={entry.unsent ? (entry.unsent.refusal ? "failed" : "pending") : "sent"}
-      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 outline-none hover:bg-surface focus-within:bg-surface ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"} ${isFlashing ? "flash" : ""}`}
+      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 outline-none ${isForReader ? "bg-accent-wash [--thread:var(--accent)]" : "hover:bg-surface focus-within:bg-surface"} ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"} ${isFlashing ? "flash" : ""}`}
     >
       <div className="relative flex justify-center">
         {isFirstOfRun ? (
-          <span className="h-fit rounded-full ring-4 ring-ground group-focus-within:ring-surface group-hover:ring-surface">
+          <span
+            className={`h-fit rounded-full ring-4 ${isForReader ? "ring-accent-wash" : "ring-ground group-focus-within:ring-surface group-hover:ring-surface"}`}
+          >
             <Avatar name={entry.author.username} />
           </span>
         ) : (
           <span
             aria-hidden
-            className="invisible bg-surface py-0.5 text-[0.6875rem] leading-5 text-muted group-hover:visible"
+            className={`invisible ${isForReader ? "bg-accent-wash" : "bg-surface"} py-0.5 text-[0.6875rem] leading-5 text-muted group-hover:visible`}
           >
             <Time entry={entry} actions={actions} tabIndex={-1} />
           </span>
@@ -141,7 +146,7 @@ function Body({ entry, folding }: { entry: Entry; folding: Folding }) {
   return (
     <div className={`w-fit max-w-full md:max-w-[72ch] ${entry.unsent ? "text-muted" : ""}`}>
       <Fold id={entry.key} text={entry.body ?? ""} folding={folding}>
-        <MessageText body={entry.body ?? ""} />
+        <MessageText body={entry.body ?? ""} mentions={entry.mentions} />
       </Fold>
       {entry.isEdited && <span className="text-xs text-muted">edited</span>}
     </div>

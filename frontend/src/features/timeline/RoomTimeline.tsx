@@ -12,15 +12,16 @@ import { ConfirmDialog } from "../../ui/ConfirmDialog";
 import { EmptyState } from "../../ui/EmptyState";
 import { focusComposer } from "../../ui/focus-net";
 import { showToast } from "../../ui/Toast";
-import { attach } from "../composer/attached";
+import { attach, readAttached } from "../composer/attached";
 import { outboxOf, useUnsent } from "../composer/current-outbox";
 import { readDraft, writeDraft } from "../composer/drafts";
+import { toNames } from "../composer/mention-text";
 import { useMutedFor } from "../session/MutedNote";
 import { useViewer } from "../session/use-session";
 import { opening } from "../settings/opening";
 import { useReadMarks } from "../unread/read-marks";
 import { readUpTo as markOf, markRoomRead, setRoomMark, unreadOf } from "../unread/room-marks";
-import { type Entry, roomEntry, withUnsent } from "./entry";
+import { type Entry, roomEntries, withUnsent } from "./entry";
 import type { MessageActions } from "./MessageRow";
 import { MessageText } from "./MessageText";
 import { loadMessageEditor, messageEditor } from "./message-editor";
@@ -82,12 +83,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const part = useWindow(room, log, at, { mark, beginsAtLine });
 
   const entries = useMemo(
-    () =>
-      withUnsent(
-        log.messages.map((message) => roomEntry(message, pending.get(message.id))),
-        unsent,
-        viewer,
-      ),
+    () => withUnsent(roomEntries(log.messages, pending), unsent, viewer),
     [log.messages, pending, unsent, viewer],
   );
   const { isPaused, move, visit } = part;
@@ -109,10 +105,12 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     const isOwn = (entry: Entry) => !isReadOnly && viewer !== null && entry.authorId === viewer.id;
     const address = { id: room.id, slug: room.slug ?? "" };
     const linkTo = ({ confirmed }: Entry) => messagePath(address, confirmed?.order ?? 1);
-    const reply = ({ confirmed, author, body }: Entry) => {
+    const reply = ({ confirmed, author, body, mentions }: Entry) => {
       if (!viewer) return setInvited(true);
       if (!confirmed) return;
-      attach(viewer.id, `room:${room.id}`, { replyTo: quoteOf(confirmed.order, author, body) });
+      attach(viewer.id, `room:${room.id}`, {
+        replyTo: quoteOf(confirmed.order, author, body && toNames(body, mentions)),
+      });
       focusComposer();
     };
     const react = ({ confirmed, reactions }: Entry, emoji: string) => {
@@ -141,23 +139,28 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
       edit: (entry) => onEdit(entry.confirmed?.id ?? null),
       remove: setDeleting,
       retry: ({ clientId }) => viewer && outboxOf(viewer.id).retry(clientId),
-      takeBack: ({ clientId, lane, body, replyTo }) => {
+      takeBack: ({ clientId, lane, body, replyTo, mentions }) => {
         if (!viewer) return;
         if (replyTo) attach(viewer.id, lane, { replyTo });
+        const { people = [] } = readAttached(viewer.id, lane);
+        if (mentions.length > 0) attach(viewer.id, lane, { people: [...people, ...mentions] });
         const typed = readDraft(viewer.id, lane);
-        writeDraft(viewer.id, lane, typed === "" ? body : `${body}\n${typed}`);
+        const text = toNames(body, mentions);
+        writeDraft(viewer.id, lane, typed === "" ? text : `${text}\n${typed}`);
         outboxOf(viewer.id).takeBack(clientId);
         focusComposer();
       },
       editor: (entry) => {
-        const { confirmed, body } = entry;
+        const { confirmed, body, mentions } = entry;
         if (!viewer || !Editor || !confirmed || confirmed.id !== editing || body === null) return null;
         return (
-          <Suspense fallback={<MessageText body={body} />}>
+          <Suspense fallback={<MessageText body={body} mentions={mentions} />}>
             <Editor
               userId={viewer.id}
               messageId={confirmed.id}
+              roomId={room.id}
               body={body}
+              mentions={mentions}
               onDone={() => onEdit(null)}
               onEmptied={() => setDeleting(entry)}
             />
@@ -239,7 +242,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
           onClose={() => setDeleting(null)}
         >
           <blockquote className="max-h-36 overflow-y-auto rounded-xl bg-surface px-4 py-3 text-ink">
-            <MessageText body={deleting.body ?? ""} />
+            <MessageText body={deleting.body ?? ""} mentions={deleting.mentions} />
           </blockquote>
           <p>
             Its text is permanently deleted for everyone. A note that a message was deleted stays in its

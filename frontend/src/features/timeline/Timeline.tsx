@@ -296,6 +296,7 @@ function TimelineRow({ row, actions, folding, viewerId, isLast, isFlashing }: Ti
           isOwn={row.message.authorId === viewerId}
           isLast={isLast}
           isFlashing={isFlashing}
+          isForReader={row.message.mentions.some(({ id }) => id === viewerId)}
           actions={actions}
           folding={folding}
         />

@@ -2,8 +2,9 @@
 
 import type { Author, DirectMessage, Quote, Reaction, User } from "../../api/gen/types.gen";
 import type { TimelineMessage } from "../../realtime/state";
+import { toReadable } from "../composer/mention-text";
 import type { Unsent } from "../composer/outbox-records";
-import { withPending } from "./pending-reactions";
+import { type Pending, withPending } from "./pending-reactions";
 import type { RowMessage } from "./rows";
 
 export interface Entry extends RowMessage {
@@ -13,6 +14,7 @@ export interface Entry extends RowMessage {
   isEdited: boolean;
   /** The message that it answers. */
   replyTo: Quote | null;
+  mentions: readonly Author[];
   /** With the reader's own changes that are not confirmed yet. */
   reactions: readonly Reaction[];
   /** The message's id and position (`seq` in a room, `pos` in a conversation); null until the server confirmed it. */
@@ -24,6 +26,25 @@ export interface Entry extends RowMessage {
 const keyOf = (authorId: string, clientId: string | null, id: string) =>
   clientId === null ? id : `${authorId} ${clientId}`;
 
+export function roomEntries(messages: readonly TimelineMessage[], pending: Pending): Entry[] {
+  // A quote does not have the names of those whom its message mentions.
+  const nameOf = (id: string) => nameIn(messages, id);
+  return messages.map((message) => {
+    const entry = roomEntry(message, pending.get(message.id));
+    const excerpt = entry.replyTo?.excerpt;
+    if (!entry.replyTo || !excerpt?.includes("@[")) return entry;
+    return { ...entry, replyTo: { ...entry.replyTo, excerpt: toReadable(excerpt, nameOf) } };
+  });
+}
+
+function nameIn(messages: readonly TimelineMessage[], id: string): string | undefined {
+  for (const { author, mentions } of messages) {
+    const known = author.id === id ? author : mentions.find((person) => person.id === id);
+    if (known) return known.username;
+  }
+  return undefined;
+}
+
 export function roomEntry(message: TimelineMessage, pending?: ReadonlyMap<string, boolean>): Entry {
   return {
     key: keyOf(message.author.id, message.client_id, message.id),
@@ -34,6 +55,7 @@ export function roomEntry(message: TimelineMessage, pending?: ReadonlyMap<string
     isDeleted: message.isDeleted,
     isEdited: message.edited_at !== null && !message.isDeleted,
     replyTo: message.reply_to,
+    mentions: message.mentions,
     reactions: message.isDeleted ? [] : withPending(message.reactions, pending),
     confirmed: { id: message.id, order: message.seq },
     unsent: null,
@@ -50,6 +72,7 @@ export function directEntry(message: DirectMessage): Entry {
     isDeleted: false,
     isEdited: false,
     replyTo: null,
+    mentions: [],
     reactions: [],
     confirmed: { id: message.id, order: message.pos },
     unsent: null,
@@ -74,6 +97,7 @@ export function withUnsent(
       isDeleted: false,
       isEdited: false,
       replyTo: item.replyTo,
+      mentions: item.mentions,
       reactions: [],
       confirmed: null,
       unsent: item,

@@ -4,7 +4,7 @@ import type { Reaction } from "../../api/gen/types.gen";
 import { Observable } from "../../browser/observable";
 
 /** By message: whether the reader reacts with an emoji, once the change is confirmed. */
-type Pending = ReadonlyMap<string, ReadonlyMap<string, boolean>>;
+export type Pending = ReadonlyMap<string, ReadonlyMap<string, boolean>>;
 
 export const pendingReactions = new Observable<Pending>(new Map());
 

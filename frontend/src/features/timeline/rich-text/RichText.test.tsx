@@ -250,3 +250,12 @@ test("every letter and digit is shown, in order", () => {
     { numRuns: Number(process.env.FUZZ_RUNS ?? 500) },
   );
 }, 1_200_000);
+
+test("a mention is a chip with a name; without its person it stays as typed", () => {
+  const zoe = { id: "0193798b-8f7e-7cc1-9d6f-000000000003", username: "zoe" };
+  const stranger = "@[user:0193798b-8f7e-7cc1-9d6f-000000000004]";
+  const body = `**@[user:${zoe.id}]** and ${stranger}, \`@[user:${zoe.id}]\``;
+  const { container } = render(<RichText body={body} mentions={[zoe]} />);
+  expect(container.querySelector("strong [data-mention=other]")).toHaveTextContent("@zoe");
+  expect(container).toHaveTextContent(`@zoe and ${stranger}, @[user:${zoe.id}]`);
+});

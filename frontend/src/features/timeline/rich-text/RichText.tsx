@@ -1,18 +1,39 @@
-import { createElement, Fragment, memo, type ReactNode } from "react";
+import { createContext, createElement, Fragment, memo, type ReactNode, useContext } from "react";
+import type { Author } from "../../../api/gen/types.gen";
+import { useViewer } from "../../session/use-session";
 import { type Block, blocksOf, type Item, type TextPart } from "./blocks";
 import { CodeBlock } from "./CodeBlock";
+
+const NOBODY: readonly Author[] = [];
+/** The people whom the text mentions. */
+const MentionsContext = createContext(NOBODY);
+
+interface RichTextProps {
+  body: string;
+  mentions?: readonly Author[];
+}
 
 /**
  * A message's Markdown as elements; no part of it becomes HTML. A changed text replaces all elements at once, because a
  * browser's translator may have replaced texts between them.
  */
-export const RichText = memo(function RichText({ body }: { body: string }) {
+export const RichText = memo(function RichText({ body, mentions = NOBODY }: RichTextProps) {
   return (
-    <div key={body} dir="auto" className="prose-chat">
-      {all(blocksOf(body), block)}
-    </div>
+    <MentionsContext value={mentions}>
+      <div key={body} dir="auto" className="prose-chat">
+        {all(blocksOf(body), block)}
+      </div>
+    </MentionsContext>
   );
 });
+
+/** A token without its person stays as typed. */
+function Mention({ token }: { token: string }) {
+  const person = useContext(MentionsContext).find(({ id }) => token.includes(id));
+  const isReader = useViewer()?.id === person?.id;
+  if (!person) return <span>{token}</span>;
+  return <span translate="no" data-mention={isReader ? "reader" : "other"}>{`@${person.username}`}</span>;
+}
 
 /** Elements at fixed places, which need no keys. */
 const all = <Part,>(parts: readonly Part[], render: (part: Part) => ReactNode): ReactNode =>
@@ -52,6 +73,8 @@ function inline(part: TextPart): ReactNode {
   switch (part.kind) {
     case "code":
       return <code translate="no">{part.text}</code>;
+    case "mention":
+      return <Mention token={part.text} />;
     case "link":
       return (
         <a

@@ -4,7 +4,7 @@
 import { canClose, canOpen } from "./characters";
 import { BARE_ADDRESS, EMAIL, hiddenDestination, hrefOf, targetAt, trimmedAddress } from "./links";
 
-export type Inline = string | { kind: "code"; text: string } | Nested;
+export type Inline = string | { kind: "code" | "mention"; text: string } | Nested;
 
 type Nested = { content: Inline[]; depth: number } & (
   | { kind: "strong" | "em" | "del" }
@@ -23,6 +23,7 @@ const DEEPEST = 6;
 
 const TOKEN = new RegExp(
   [
+    "(?<mention>@\\[user:[0-9a-f-]{36}\\])",
     "(?<escape>\\\\[\\\\`*_~[\\]])",
     "(?<code>`+)",
     "(?<emphasis>\\*+|_+|~+)",
@@ -65,7 +66,8 @@ class InlineParser {
   #read({ 0: token, index, groups = {} }: RegExpExecArray): number {
     const end = index + token.length;
     if (groups.code) return this.#code(token, end);
-    if (groups.emphasis) this.#emphasis(token, index);
+    if (groups.mention) this.#output.push({ kind: "mention", text: token });
+    else if (groups.emphasis) this.#emphasis(token, index);
     else if (groups.bracket) return this.#bracket(token, index);
     else if (groups.address) return this.#address(token, index);
     else if (groups.email) this.#output.push(linkTo(`mailto:${token}`, [token], true));
@@ -191,7 +193,8 @@ function emphasised(mark: string, length: number, content: Inline[]): Inline {
 const depthOf = (content: readonly Inline[]): number =>
   content.reduce<number>((deepest, part) => Math.max(deepest, isNested(part) ? part.depth : 0), 0);
 
-const isNested = (part: Inline): part is Nested => typeof part !== "string" && part.kind !== "code";
+const isNested = (part: Inline): part is Nested =>
+  typeof part !== "string" && part.kind !== "code" && part.kind !== "mention";
 
 function withoutLinks(part: Inline): Inline[] {
   if (!isNested(part)) return [part];
