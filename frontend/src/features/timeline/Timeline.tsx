@@ -140,10 +140,18 @@ export function Timeline({
 
   const { toEnd, toKey } = scroll;
   const loadNewest = part?.loadNewest;
+  const isJumping = useRef(false);
   const jump = useCallback(() => {
+    isJumping.current = hasNewer;
     if (!hasNewer || !loadNewest) toEnd();
     else void loadNewest().then(toEnd);
   }, [hasNewer, loadNewest, toEnd]);
+  // The newest messages may be rendered later than they are loaded, and until then scrolling leaves the end.
+  useLayoutEffect(() => {
+    if (hasNewer || !isJumping.current) return;
+    isJumping.current = false;
+    toEnd();
+  }, [hasNewer, toEnd]);
   useScrollToOwn(entries, jump);
   const flashed = useTarget(part?.target ?? null, rows, toKey);
 
