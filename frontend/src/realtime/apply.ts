@@ -23,7 +23,7 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "message.posted":
       return withPosted(state, timelineMessage(event.data));
     case "message.edited":
-      return withEdited(state, withOwnReactions(state, timelineMessage(event.data)));
+      return withEdited(state, timelineMessage(event.data));
     case "message.pinned":
     case "message.unpinned":
       return state; // The list of pins is read when it is opened.
@@ -124,12 +124,13 @@ function withoutFarNews(log: RoomLog): RoomLog {
 /** Applies an edit, from the stream or from the response to it. */
 export function withEdited(state: ChatState, message: TimelineMessage): ChatState {
   return withLog(state, message.room_id, (log) =>
-    requote(mergeMessages(log, [message]), message.seq, message.body),
+    requote(mergeMessages(log, [withOwnReactions(log, message)]), message.seq, message.body),
   );
 }
 
-function withOwnReactions(state: ChatState, message: TimelineMessage): TimelineMessage {
-  const known = state.logs[message.room_id]?.messages.find(({ id }) => id === message.id);
+/** Neither the event nor the response to an edit says which reactions are the reader's. */
+function withOwnReactions(log: RoomLog, message: TimelineMessage): TimelineMessage {
+  const known = log.messages.find(({ id }) => id === message.id);
   return { ...message, reactions: keepOwn(message.reactions, known?.reactions) };
 }
 

@@ -8,6 +8,7 @@ import type {
   Message,
 } from "../api/gen/types.gen";
 import { mergeDirects, mergeMessages, trimMessages } from "./merge";
+import { keepOwn } from "./reactions";
 import {
   type ChatState,
   EMPTY_LOG,
@@ -258,5 +259,14 @@ export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
   const coverage = { ...state.coverage, directs: 0 };
   const bare = Object.values(state.rooms ?? {}).map(({ membership: _, ...room }) => [room.id, room] as const);
   const rooms = state.rooms && Object.fromEntries(bare);
-  return { ...state, viewer, rooms, conversations, conversationsFrom, coverage };
+  const logs = Object.fromEntries(
+    Object.entries(state.logs).map(([id, log]) => [
+      id,
+      {
+        ...log,
+        messages: log.messages.map((message) => ({ ...message, reactions: keepOwn(message.reactions, []) })),
+      },
+    ]),
+  );
+  return { ...state, viewer, rooms, logs, conversations, conversationsFrom, coverage };
 }

@@ -2,8 +2,9 @@ import { waitFor } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { beforeEach, describe, expect, test } from "vitest";
 import { connectClient } from "../../api/client";
-import { withNewestMessages, withOpenRoom } from "../../realtime/snapshots";
-import { EMPTY_STATE } from "../../realtime/state";
+import { withEdited } from "../../realtime/apply";
+import { withNewestMessages, withOpenRoom, withViewer } from "../../realtime/snapshots";
+import { EMPTY_STATE, timelineMessage } from "../../realtime/state";
 import { chat } from "../../realtime/store";
 import { server, usesServer } from "../../testing/server";
 import { aMessage } from "../../testing/wire";
@@ -101,6 +102,18 @@ describe("a change", () => {
     expect(shown()).toEqual([]);
     expect(known()?.reactions).toEqual([]);
   });
+});
+
+test("an edit keeps the reader's own reactions, and another reader has none of them", () => {
+  const ali = { id: "user-ali", username: "ali", role: "user" as const };
+  let state = withOpenRoom(withViewer(EMPTY_STATE, ali), "room-1");
+  const message = aMessage(1, { reactions: [thumbs(2, true)] });
+  state = withNewestMessages(state, "room-1", { messages: [message], head_seq: 1 });
+  const edited = aMessage(1, { edited_at: "2026-11-22T12:00:00Z", reactions: [thumbs(2)] });
+  state = withEdited(state, timelineMessage(edited));
+  expect(state.logs["room-1"]?.messages[0]?.reactions).toEqual([thumbs(2, true)]);
+  state = withViewer(state, null);
+  expect(state.logs["room-1"]?.messages[0]?.reactions).toEqual([thumbs(2)]);
 });
 
 describe("the list of emoji", () => {
