@@ -12,6 +12,7 @@ const LAYERS = [
   "features/admin",
   "features/direct-messages",
   "features/rooms",
+  "features/search",
   "features/timeline",
   "features/connection",
   "features/settings",

@@ -1,26 +1,40 @@
 import { Menu as MenuIcon } from "lucide-react";
-import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { loadChunk } from "../browser/chunks";
 import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
 import { useOpenRoomId, useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
 import { noteVisit } from "../features/rooms/visited";
+import { useSearchText } from "../features/search/address";
 import { useViewerSnapshot } from "../features/session/use-viewer-snapshot";
 import { Shortcuts } from "../features/switcher/Shortcuts";
 import { useLocalMarks, useUnread } from "../features/unread/use-unread";
 import { IconButton } from "../ui/Button";
-import { useIsWide } from "../ui/media";
+import { useIsWide, useMedia } from "../ui/media";
 import { NavigationButton } from "../ui/PageHeader";
 import { useLocation } from "../ui/router";
 import { Toasts } from "../ui/Toast";
 import { Sidebar } from "./Sidebar";
 import { UnreadSigns } from "./UnreadSigns";
 
+const SearchPanel = lazy(() =>
+  loadChunk(() => import("../features/search/SearchPanel")).then((module) => ({
+    default: module.SearchPanel,
+  })),
+);
+
+/** From this width on, the search is beside the page; otherwise it covers it. */
+const ROOMY = "(min-width: 72rem)";
+
 /** The layout of every screen: the sidebar beside it, or behind a button on narrow screens. */
 export function Shell({ children }: { children: ReactNode }) {
   const roomId = useOpenRoomId();
   const isWide = useIsWide();
+  const isRoomy = useMedia(ROOMY);
+  const search = useSearchText();
+  const isSearching = search !== null;
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const { pathname } = useLocation();
   useRoomsSnapshot();
@@ -35,7 +49,7 @@ export function Shell({ children }: { children: ReactNode }) {
     void connection.start();
   }, [roomId]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: going anywhere closes the drawer
-  useEffect(() => setDrawerOpen(false), [pathname]);
+  useEffect(() => setDrawerOpen(false), [pathname, isSearching]);
 
   return (
     <div className="flex h-dvh overflow-hidden">
@@ -51,12 +65,24 @@ export function Shell({ children }: { children: ReactNode }) {
         </aside>
       )}
       {!isWide && isDrawerOpen && <Drawer onClose={() => setDrawerOpen(false)} />}
-      <main id="main" tabIndex={-1} className="flex min-w-0 flex-1 flex-col outline-none">
-        <PageNotices />
-        <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
-          {children}
-        </NavigationButton>
-      </main>
+      <div className="relative flex min-w-0 flex-1">
+        <main
+          id="main"
+          tabIndex={-1}
+          inert={isSearching && !isRoomy}
+          className="flex min-w-0 flex-1 flex-col outline-none"
+        >
+          <PageNotices />
+          <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
+            {children}
+          </NavigationButton>
+        </main>
+        {isSearching && (
+          <Suspense fallback={null}>
+            <SearchPanel text={search} isBeside={isRoomy} />
+          </Suspense>
+        )}
+      </div>
       <Toasts />
       <SignOutQuestion />
       <UnreadSigns />

@@ -1,7 +1,8 @@
-import { Lock, PenLine, ShieldCheck } from "lucide-react";
+import { Lock, PenLine, Search, ShieldCheck } from "lucide-react";
 import { useRef } from "react";
 import { useConversations, useUnreadPeers } from "../features/direct-messages/use-conversations";
 import { ENTRY, RoomList, Section } from "../features/rooms/RoomList";
+import { useOpenSearch } from "../features/search/address";
 import { useViewer } from "../features/session/use-session";
 import { Avatar } from "../ui/Avatar";
 import { Logo } from "../ui/Logo";
@@ -20,6 +21,7 @@ export function Sidebar() {
         <Logo />
         Gapless
       </Link>
+      <SearchButton />
       <nav
         ref={scroller}
         aria-label="Rooms and messages"
@@ -32,6 +34,22 @@ export function Sidebar() {
       </nav>
       {viewer?.role === "admin" && <Administration />}
       <SidebarFooter />
+    </div>
+  );
+}
+
+function SearchButton() {
+  const open = useOpenSearch();
+  return (
+    <div className="px-3 pb-3">
+      <button
+        type="button"
+        onClick={() => open("")}
+        className="flex min-h-11 w-full items-center gap-3 rounded-xl border border-line bg-ground px-3 text-left text-muted transition-colors hover:border-edge hover:text-ink md:min-h-9.5"
+      >
+        <Search className="size-4.5 shrink-0" aria-hidden />
+        Search messages
+      </button>
     </div>
   );
 }

@@ -17,6 +17,9 @@ export function focusComposer(): void {
   composer()?.focus({ preventScroll: true });
 }
 
+/** Returns false while the reader is in a field that keeps the focus when another page is opened. */
+export const mayTakeFocus = (): boolean => document.querySelector("[data-keeps-focus]:focus") === null;
+
 /** Gives the focus to the main region. */
 export function focusPage(): void {
   mainRegion()?.focus({ preventScroll: true });

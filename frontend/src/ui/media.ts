@@ -3,14 +3,16 @@ import { useSyncExternalStore } from "react";
 /** From this width on, the sidebar is always visible. Tailwind's `md`. */
 const WIDE = "(min-width: 48rem)";
 
-export function useIsWide(): boolean {
+export const useIsWide = (): boolean => useMedia(WIDE);
+
+export function useMedia(query: string): boolean {
   return useSyncExternalStore(
     (listener) => {
-      const media = window.matchMedia(WIDE);
+      const media = window.matchMedia(query);
       media.addEventListener("change", listener);
       return () => media.removeEventListener("change", listener);
     },
-    () => window.matchMedia(WIDE).matches,
+    () => window.matchMedia(query).matches,
   );
 }
 

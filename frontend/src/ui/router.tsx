@@ -32,7 +32,10 @@ interface NavigateOptions {
   state?: unknown;
 }
 
-/** Goes to a path of this app. The same function for the lifetime of the page. */
+/**
+ * Goes to a path of this app. Another query of the same page is the same visit, unless `state` is given. The same
+ * function for the lifetime of the page.
+ */
 export type Navigate = (to: string, options?: NavigateOptions) => void;
 
 const LocationContext = createContext<Location | null>(null);
@@ -63,9 +66,12 @@ export function BrowserRouter({ children }: { children: ReactNode }) {
     return () => window.removeEventListener("popstate", follow);
   }, [follow]);
   const navigate: Navigate = useCallback(
-    (to, { replace = false, state = null } = {}) => {
+    (to, { replace = false, state } = {}) => {
       const { pathname, search, hash } = window.location;
-      const entry = { usr: state, key: Math.random().toString(36).slice(2, 10) };
+      const isSamePage = state === undefined && /^[^?#]*/.exec(to)?.[0] === pathname;
+      const entry = isSamePage
+        ? window.history.state
+        : { usr: state ?? null, key: Math.random().toString(36).slice(2, 10) };
       if (replace || to === pathname + search + hash) window.history.replaceState(entry, "", to);
       else window.history.pushState(entry, "", to);
       follow();

@@ -2,6 +2,7 @@ import { SendHorizontal } from "lucide-react";
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import type { Author } from "../../api/gen/types.gen";
 import { Button } from "../../ui/Button";
+import { mayTakeFocus } from "../../ui/focus-net";
 import { hasKeyboard, isTouch } from "../../ui/media";
 import { attach, detachAll, useAttached } from "./attached";
 import { outboxOf } from "./current-outbox";
@@ -45,7 +46,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
 
   // Do not open a touch keyboard uninvited; with a hardware keyboard, focus the field right away.
   useEffect(() => {
-    if (hasKeyboard()) field.current?.focus({ preventScroll: true });
+    if (hasKeyboard() && mayTakeFocus()) field.current?.focus({ preventScroll: true });
   }, []);
 
   function sendUnlessCommand() {

@@ -1,15 +1,25 @@
-import { Hash } from "lucide-react";
+import { Hash, Search } from "lucide-react";
 import type { Room } from "../../api/gen/types.gen";
+import { IconButton } from "../../ui/Button";
 import { PageHeader } from "../../ui/PageHeader";
 import { ConnectionBadge } from "../connection/ConnectionBadge";
+import { inRoom, useOpenSearch } from "../search/address";
 
 export function RoomHeader({ room }: { room: Room }) {
+  const search = useOpenSearch();
   return (
     <PageHeader
       icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
       title={room.name}
       subtitle={[hereSentence(room.online), ...(room.topic ? [room.topic] : [])].join(" · ")}
-      aside={<ConnectionBadge />}
+      aside={
+        <>
+          <ConnectionBadge />
+          <IconButton label="Search in this room" onClick={() => search(inRoom(room))}>
+            <Search className="size-5" aria-hidden />
+          </IconButton>
+        </>
+      }
     />
   );
 }

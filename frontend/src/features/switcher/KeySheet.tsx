@@ -7,13 +7,15 @@ const SECTIONS: readonly { title: string; keys: readonly (readonly [keys: string
     title: "Everywhere",
     keys: [
       ["Mod+K", "Jump to a room, a person or a command"],
+      ["Mod+Shift+F", "Search all messages"],
+      ["/", "Search this room, outside of a text field"],
       ["Alt+↓", "Next room"],
       ["Alt+↑", "Previous room"],
       ["Alt+Shift+↓", "Next unread room"],
       ["Alt+Shift+↑", "Previous unread room"],
       ["Mod+/", "Show this list"],
       ["?", "Show this list, outside of a text field"],
-      ["Esc", "Close a dialog, or cancel an edit"],
+      ["Esc", "Close a dialog or the search, or cancel an edit"],
     ],
   },
   {

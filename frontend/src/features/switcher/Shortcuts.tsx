@@ -1,8 +1,11 @@
 import { lazy, Suspense, useEffect, useRef, useSyncExternalStore } from "react";
 import { loadChunk } from "../../browser/chunks";
+import { chat } from "../../realtime/store";
 import { focusComposer, focusPage } from "../../ui/focus-net";
 import { isApple } from "../../ui/platform";
 import { useLocation, useNavigate } from "../../ui/router";
+import { useOpenRoomId } from "../rooms/use-rooms";
+import { inRoom, useOpenSearch } from "../search/address";
 import { openPanel } from "./panel";
 import { neighbour, nextUnread, type Place, usePlaces } from "./places";
 
@@ -19,6 +22,7 @@ export function Shortcuts() {
   const { pathname } = useLocation();
   const navigate = useNavigate();
   const isStep = useRef(false);
+  const search = useSearch();
   const press = useRef((_: KeyboardEvent) => {});
 
   // Without a composer, which takes the focus, the page does, so that a screen reader reads on from there.
@@ -34,7 +38,7 @@ export function Shortcuts() {
       isStep.current = true;
       navigate(path);
     };
-    press.current = (event) => onKey(event, places, placeOf(pathname), step);
+    press.current = (event) => onKey(event, places, placeOf(pathname), step, search);
   });
   useEffect(() => {
     const listener = (event: KeyboardEvent) => press.current(event);
@@ -55,6 +59,16 @@ export function Shortcuts() {
   );
 }
 
+/** Opens the search in all rooms, or in the open one. */
+function useSearch(): (scope: "all" | "room") => void {
+  const open = useOpenSearch();
+  const roomId = useOpenRoomId();
+  return (scope) => {
+    const room = scope === "room" && roomId ? chat.state.rooms?.[roomId] : undefined;
+    open(room ? inRoom(room) : "");
+  };
+}
+
 /** The path of the open place, also if the address names one of its messages. */
 const placeOf = (path: string) => /^\/(?:r|dm)\/[^/]+/.exec(path)?.[0] ?? path;
 
@@ -63,6 +77,7 @@ function onKey(
   places: readonly Place[],
   openPath: string,
   goTo: (path: string) => void,
+  search: (scope: "all" | "room") => void,
 ): void {
   // 229: a key that belongs to an input method.
   if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
@@ -85,6 +100,16 @@ function onKey(
   if ((hasMod && !altKey && key === "/") || (isPlain && key === "?" && !isField(target))) {
     event.preventDefault();
     openPanel.set("keys");
+    return;
+  }
+  if (hasMod && shiftKey && !altKey && key.toLowerCase() === "f") {
+    event.preventDefault();
+    search("all");
+    return;
+  }
+  if (isPlain && key === "/" && !isField(target) && !isInMenu(target)) {
+    event.preventDefault();
+    search("room");
     return;
   }
   const isArrow = key === "ArrowDown" || key === "ArrowUp";

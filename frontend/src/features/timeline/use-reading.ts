@@ -38,7 +38,7 @@ export function useReading(options: ReadingOptions): boolean {
     const look = () => {
       const { list, rows, mark, line, hasOlder, onRead, onView } = latest.current;
       const view = list.current && viewOf(list.current, rows);
-      if (!view || document.visibilityState !== "visible") {
+      if (!view || document.visibilityState !== "visible" || isCovered()) {
         views = [];
         return;
       }
@@ -57,6 +57,9 @@ export function useReading(options: ReadingOptions): boolean {
 
   return isLineAbove;
 }
+
+/** True while another panel lies over the page. */
+const isCovered = () => document.querySelector("main")?.inert === true;
 
 const orderOf = (row: Row<Entry> | undefined) =>
   row?.kind === "message" ? row.message.confirmed?.order : undefined;
