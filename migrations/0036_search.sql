@@ -12,30 +12,27 @@
 -- Expands the schema: the release before maintains the indexes without knowing it.
 
 -- Puts spaces around each character of Thai, Lao, Burmese, Khmer, Chinese, Japanese and Korean, and removes the ids of
--- mentions. A text in ASCII without a mention is returned as it is.
+-- mentions. A text in ASCII without a mention is returned as it is. Its body is parsed now, as that of the next function:
+-- a dump is restored with an empty search path, in which an index could not find them by name.
 create function spaced(p_text text) returns text
 language sql immutable parallel safe
-as $$
-    select case
-        when octet_length(p_text) = length(p_text) and strpos(p_text, '@[user:') = 0 then p_text
-        else regexp_replace(
-            regexp_replace(p_text, '@\[user:[0-9a-fA-F-]{36}\]', ' ', 'g'),
-            '([\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3005-\u3007\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3\uF900-\uFAFF\uFF66-\uFF9D\U00020000-\U0003FFFF])',
-            ' \1 ', 'g')
-    end
-$$;
+return case
+    when octet_length(p_text) = length(p_text) and strpos(p_text, '@[user:') = 0 then p_text
+    else regexp_replace(
+        regexp_replace(p_text, '@\[user:[0-9a-fA-F-]{36}\]', ' ', 'g'),
+        '([\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3005-\u3007\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3\uF900-\uFAFF\uFF66-\uFF9D\U00020000-\U0003FFFF])',
+        ' \1 ', 'g')
+end;
 
 -- Punctuation becomes space, so that a word is a run of letters and digits: the parser would keep `example.org` and
 -- `src/main.rs` whole, and skip whatever looks like a tag. No word begins with `@`. Null for a deleted message.
 create function message_terms(p_room uuid, p_author uuid, p_body text) returns tsvector
 language sql immutable parallel safe
-as $$
-    select to_tsvector('pg_catalog.simple'::regconfig, translate(spaced(p_body), '-./:@_+~%&=?#<>', '               '))
+return to_tsvector('pg_catalog.simple'::regconfig, translate(spaced(p_body), '-./:@_+~%&=?#<>', '               '))
         || array_to_tsvector(
             array['@room:' || p_room::text, '@from:' || p_author::text]
             || case when strpos(p_body, '://') > 0 and p_body ~* 'https?://' then array['@has:link'] else '{}' end
-            || case when strpos(p_body, '`') > 0 then array['@has:code'] else '{}' end)
-$$;
+            || case when strpos(p_body, '`') > 0 then array['@has:code'] else '{}' end);
 
 -- Results are the newest first, whatever their rooms. Posts wait while this index is built: half a second for a million
 -- messages.

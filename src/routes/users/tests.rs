@@ -65,7 +65,7 @@ async fn a_ban_shuts_out_at_once_and_until_it_is_lifted(_: PgPoolOptions, databa
     assert_eq!(admin.act_on(&ali, "ban", Some(json!({}))).await.expect(200), banned, "twice is once");
     ali.get("/users/me").await.expect_refusal(401, "invalid_token");
     ali.get("/rooms").await.expect_refusal(401, "invalid_token");
-    ali.refresh().await.expect(401);
+    ali.refresh().await.expect_refusal(403, "banned");
 
     let back = admin.act_on(&ali, "unban", None).await.expect(200);
     assert_eq!((&back["banned_at"], &back["ban_reason"]), (&Value::Null, &Value::Null));

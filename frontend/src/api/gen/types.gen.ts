@@ -545,6 +545,17 @@ export type Online = {
 };
 
 /**
+ * A part of an excerpt.
+ */
+export type Part = {
+    /**
+     * True for a part that the query matches.
+     */
+    match: boolean;
+    text: string;
+};
+
+/**
  * A new password: 8 to 128 characters of any kind.
  */
 export type Password = string;
@@ -786,6 +797,15 @@ export type RoomForCaller = Room & {
     membership: Membership | null;
 };
 
+/**
+ * The room of a message found.
+ */
+export type RoomFound = {
+    id: RoomId;
+    name: string;
+    slug: string;
+};
+
 export type RoomHead = {
     /**
      * `seq` of the newest message; 0 in a room without any.
@@ -922,6 +942,33 @@ export type Rooms = RoomPage & {
      * changes between them: open the stream with the `cursor` of the first.
      */
     cursor: string;
+};
+
+/**
+ * A message found.
+ */
+export type SearchResult = {
+    /**
+     * About 200 characters of the message around the first match, as text in parts; an ellipsis stands for the rest.
+     */
+    highlight: Array<Part>;
+    message: Message;
+    room: RoomFound;
+};
+
+/**
+ * Messages found.
+ */
+export type SearchResults = {
+    /**
+     * `cursor` of the next page, which may follow a page that is not full, or empty: a search that takes long is
+     * continued there. `null` at the end.
+     */
+    next: string | null;
+    /**
+     * Newest first.
+     */
+    results: Array<SearchResult>;
 };
 
 /**
@@ -2962,6 +3009,71 @@ export type SetTopicResponses = {
 };
 
 export type SetTopicResponse = SetTopicResponses[keyof SetTopicResponses];
+
+export type SearchMessagesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Words, all of which a message must have; a word of three letters or more also finds longer ones that begin with
+         * it. Also `"a phrase"`, `-word` to exclude, `from:ali`, `in:general` (a name or slug), `has:link`, `has:code`,
+         * `before:2026-11-29` and `after:2026-11-29` (days of UTC, not included). Several `from:` or `in:` mean any of
+         * them. At most 200 characters and 20 terms.
+         */
+        q?: string;
+        /**
+         * Only messages in this room.
+         */
+        room_id?: string;
+        /**
+         * Maximum number of results; values above 50 mean 50.
+         */
+        limit?: number;
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/search';
+};
+
+export type SearchMessagesErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown room, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `invalid`: the query is empty or only excludes, or is not understood
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SearchMessagesError = SearchMessagesErrors[keyof SearchMessagesErrors];
+
+export type SearchMessagesResponses = {
+    /**
+     * done
+     */
+    200: SearchResults;
+};
+
+export type SearchMessagesResponse = SearchMessagesResponses[keyof SearchMessagesResponses];
 
 export type GetServerData = {
     body?: never;

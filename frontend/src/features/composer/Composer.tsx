@@ -3,6 +3,7 @@ import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
 import type { Author } from "../../api/gen/types.gen";
 import { Button } from "../../ui/Button";
 import { mayTakeFocus } from "../../ui/focus-net";
+import { isComposing } from "../../ui/keys";
 import { hasKeyboard, isTouch } from "../../ui/media";
 import { attach, detachAll, useAttached } from "./attached";
 import { outboxOf } from "./current-outbox";
@@ -69,6 +70,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   }
 
   function onKeyDown(event: KeyboardEvent) {
+    if (isComposing(event)) return;
     if (mentioning.onKey(event)) event.preventDefault();
     else if (event.key === "Escape" && replyTo) {
       event.preventDefault();

@@ -5,6 +5,7 @@ import type { Author } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
 import { AdminMark } from "../../ui/AdminMark";
 import { Avatar } from "../../ui/Avatar";
+import { isComposing } from "../../ui/keys";
 
 const FRESH_MS = 30_000;
 
@@ -53,7 +54,9 @@ export function MentionList({ id, roomId, query, keys, ...on }: MentionListProps
     if (typed) onTyped(typed);
   }, [typed, onTyped]);
 
-  useImperativeHandle(keys, () => ({ key, altKey, ctrlKey, metaKey, shiftKey }) => {
+  useImperativeHandle(keys, () => (event) => {
+    const { key, altKey, ctrlKey, metaKey, shiftKey } = event;
+    if (isComposing(event)) return false;
     if (!active || altKey || ctrlKey || metaKey || shiftKey) return false;
     const step = key === "ArrowDown" ? 1 : key === "ArrowUp" ? -1 : 0;
     if (step !== 0) setMarked({ query, at: (at + step + people.length) % people.length });
