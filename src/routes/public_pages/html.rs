@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::{Place, View, address};
-use crate::event::{Message, Room};
+use crate::event::{Author, Message, Room};
 
 /// Length of a description in characters; search engines and previews show no more.
 const MOST_OF_DESCRIPTION: usize = 160;
@@ -110,8 +110,8 @@ fn linked(view: &View) -> Option<&Message> {
 
 fn description(view: &View) -> String {
     let spoken = |message: &Message| {
-        let body = message.body.as_deref()?;
-        Some(format!("{}: {}", message.author.username, body.split_whitespace().collect::<Vec<_>>().join(" ")))
+        let text = text_of(message)?;
+        Some(format!("{}: {}", message.author.username, text.split_whitespace().collect::<Vec<_>>().join(" ")))
     };
     let text = match linked(view) {
         Some(message) => spoken(message).unwrap_or_else(|| "This message was deleted.".to_owned()),
@@ -159,12 +159,20 @@ fn article(room: &Room, message: &Message) -> Markup {
             a href=(format!("{}/{}", address(room), message.seq.0)) {
                 time datetime=(message.created_at.format(&Rfc3339).unwrap_or_default()) { (moment(message.created_at)) }
             }
-            @match &message.body {
-                Some(body) => p { (body) },
+            @match text_of(message) {
+                Some(text) => p { (text) },
                 None => p { i { "This message was deleted." } },
             }
         }
     }
+}
+
+/// The body with names in place of ids; `None` if the message was deleted.
+fn text_of(message: &Message) -> Option<String> {
+    let body = message.body.as_deref()?.to_owned();
+    let named =
+        |text: String, user: &Author| text.replace(&format!("@[user:{}]", user.id), &format!("@{}", user.username));
+    Some(message.mentions.iter().fold(body, named))
 }
 
 fn moment(at: OffsetDateTime) -> String {

@@ -67,6 +67,13 @@ async fn a_room_is_a_page_with_its_messages_for_readers_previews_and_the_app(
         assert_eq!((&data["room"]["name"], &data["page"]["head_seq"]), (&json!("Garden"), &json!(2)));
     }
 
+    let mention = json!({
+        "room_id": id, "body": format!("for @[user:{}]", admin.id), "reply_to": 1, "mentions": [admin.id],
+    });
+    admin.post("/messages", mention).await.expect(201);
+    let (_, _, page) = open(&chat, &path, "text/html").await;
+    assert!(page.contains("<p>for @admin</p>") && page.contains("content=\"admin: for @admin\""), "{page}");
+
     admin.delete(&gone).await.expect(204);
     let (_, _, page) = open(&chat, &format!("{path}/2"), "text/html").await;
     assert!(!page.contains("secret") && page.contains("content=\"This message was deleted.\""), "{page}");
