@@ -108,8 +108,10 @@ async fn an_ended_session_gets_no_successor() {
             "a ban" => ada.ban(&alice).await,
             _ => chat.clock.advance(chat.config.refresh_token_ttl),
         }
+        // Somebody who is banned is told so, and why.
+        let refused = if what == "a ban" { 403 } else { 401 };
         for token in [&alice.refresh_token, &next] {
-            assert_eq!(refresh(&guest, token).await.status, 401, "after {what}");
+            assert_eq!(refresh(&guest, token).await.status, refused, "after {what}");
         }
         assert!(!is_signed_in(&alice).await, "after {what}");
     }

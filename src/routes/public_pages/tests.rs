@@ -1,3 +1,5 @@
+//! Public pages as crawlers, previews and browsers get them.
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
