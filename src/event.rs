@@ -137,7 +137,7 @@ pub struct Membership {
     /// several rooms with hundreds of unread messages each, the greatest numbers are estimates.
     #[schema(minimum = 0, maximum = 1_000)]
     pub unread: i64,
-    /// Number of unread messages that mention the user; always 0 until messages can mention somebody.
+    /// Number of unread messages that mention the user. Not counted by this release: always 0.
     #[schema(minimum = 0, maximum = 1_000)]
     pub mentions: i64,
     pub level: Level,

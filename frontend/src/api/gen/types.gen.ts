@@ -340,7 +340,7 @@ export type MadeInvitation = {
 export type Membership = {
     level: Level;
     /**
-     * Number of unread messages that mention the user; always 0 until messages can mention somebody.
+     * Number of unread messages that mention the user. Not counted by this release: always 0.
      */
     mentions: number;
     /**
