@@ -24,7 +24,8 @@ export function ReactionPicker({ anchor, onPick, onClose }: ReactionPickerProps)
   const [query, setQuery] = useState("");
   const [often] = useState(() => oftenUsed(COLUMNS));
   const found = findEmoji(query);
-  const shown = query.trim() === "" ? [...named(often), ...found] : found;
+  const isOften = ({ emoji }: Emoji) => often.includes(emoji);
+  const shown = query.trim() === "" ? [...named(often), ...found.filter((one) => !isOften(one))] : found;
 
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a modal dialog by itself
@@ -113,9 +114,7 @@ function Choices({ emoji, query, onQuery, onPick }: ChoicesProps) {
       >
         {emoji.map(({ emoji: choice, name }, index) => (
           <button
-            // Those used most often are there twice.
-            // biome-ignore lint/suspicious/noArrayIndexKey: the list is replaced as a whole
-            key={index}
+            key={choice}
             type="button"
             tabIndex={index === current ? 0 : -1}
             aria-label={name}
