@@ -12,14 +12,18 @@
 -- Expands the schema: the release before maintains the indexes without knowing it.
 
 -- Puts spaces around each character of Thai, Lao, Burmese, Khmer, Chinese, Japanese and Korean, and removes the ids of
--- mentions. A text in ASCII without a mention is returned as it is. Its body is parsed now, as that of the next function:
+-- mentions, punctuation, symbols and emoji: with the locale C the parser takes whatever is not ASCII for a letter.
+-- Accents are composed. A text in ASCII without a mention is returned as it is. Its body is parsed now, as that of the next function:
 -- a dump is restored with an empty search path, in which an index could not find them by name.
 create function spaced(p_text text) returns text
 language sql immutable parallel safe
 return case
     when octet_length(p_text) = length(p_text) and strpos(p_text, '@[user:') = 0 then p_text
     else regexp_replace(
-        regexp_replace(p_text, '@\[user:[0-9a-fA-F-]{36}\]', ' ', 'g'),
+        regexp_replace(
+            regexp_replace(normalize(p_text), '@\[user:[0-9a-fA-F-]{36}\]', ' ', 'g'),
+            '[\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B9\u00BB-\u00BF\u00D7\u00F7\u055A-\u055F\u0589\u05BE\u05C0\u05C3\u05F3\u05F4\u060C\u061B\u061F\u06D4\u0964\u0965\u2000-\u200B\u200E-\u206F\u20A0-\u20CF\u2100-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u303F\uFE00-\uFE1F\uFE30-\uFE6F\uFEFF\uFF00-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65\uFFE0-\uFFEF\U0001F000-\U0001FAFF\U000E0000-\U000E0FFF]',
+            ' ', 'g'),
         '([\u0E00-\u0EFF\u1000-\u109F\u1780-\u17FF\u3005-\u3007\u3040-\u30FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3\uF900-\uFAFF\uFF66-\uFF9D\U00020000-\U0003FFFF])',
         ' \1 ', 'g')
 end;
@@ -77,7 +81,7 @@ $$;
 -- Reads the newest `p_read` messages in [p_from, p_to), and returns the newest `p_most` that match and the position down
 -- to which it read. For words that every fiftieth message has: a page of them is among the newest thousand.
 --
--- `p_parts` and `p_not_parts`, in lower case, are texts that a message must contain or not, such as phrases. Messages in
+-- `p_parts` and `p_not_parts` are texts that a message must contain or not, in whatever case, such as phrases. Messages in
 -- archived rooms do not match, except in those of `p_archived`.
 create function walk_messages(
     p_query tsquery, p_parts text[], p_not_parts text[], p_since timestamptz, p_until timestamptz, p_archived uuid[],
@@ -106,8 +110,8 @@ begin
         where m.body is not null and m.pos >= reached and m.pos < p_to
           and m.created_at >= p_since and m.created_at < p_until
           and (p_query is null or message_terms(m.room_id, m.author_id, m.body) @@ p_query)
-          and not exists (select from unnest(p_parts) p where strpos(lower(m.body), p) = 0)
-          and not exists (select from unnest(p_not_parts) p where strpos(lower(m.body), p) > 0)
+          and not exists (select from unnest(p_parts) p where strpos(lower(m.body), lower(p)) = 0)
+          and not exists (select from unnest(p_not_parts) p where strpos(lower(m.body), lower(p)) > 0)
         order by m.pos desc limit p_most) f;
     return next;
 end $$;
@@ -135,8 +139,8 @@ begin
         where m.body is not null and m.pos >= p_from and m.pos < p_to
           and message_terms(m.room_id, m.author_id, m.body) @@ p_query
           and m.created_at >= p_since and m.created_at < p_until
-          and not exists (select from unnest(p_parts) p where strpos(lower(m.body), p) = 0)
-          and not exists (select from unnest(p_not_parts) p where strpos(lower(m.body), p) > 0)
+          and not exists (select from unnest(p_parts) p where strpos(lower(m.body), lower(p)) = 0)
+          and not exists (select from unnest(p_not_parts) p where strpos(lower(m.body), lower(p)) > 0)
         order by m.pos desc limit p_most) f;
     return next;
 end $$;

@@ -119,13 +119,13 @@ test("a ban ends the session of an open page; a promotion opens the admin pages 
   await act("Ban…");
   await admin.page.getByLabel("Reason").fill("enough");
   await admin.page.getByRole("dialog").getByRole("button", { name: "Ban" }).click();
-  await expect(member.page.getByText(/Your session has ended/)).toBeVisible();
+  await expect(member.page.getByText("You were banned: enough.")).toBeVisible();
   await expect(admin.page.getByText("Banned", { exact: true })).toBeVisible();
   await member.goesTo("/sign-in");
   await member.page.getByLabel("Username").fill(account.username);
   await member.page.getByLabel("Password").fill(account.password);
   await member.page.getByRole("button", { name: "Sign in" }).click();
-  await expect(member.page.getByRole("alert")).toBeVisible();
+  await expect(member.page.getByRole("alert")).toContainText("You were banned: enough.");
 });
 
 test("an admin deletes another user's message", async ({ api, person }) => {

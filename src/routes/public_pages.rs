@@ -9,11 +9,12 @@ mod html;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http_body_util::{BodyExt as _, Limited};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use time::Date;
 use time::format_description::FormatItem;
 use time::macros::format_description;
@@ -39,6 +40,15 @@ const MOST_IN_SITEMAP: i64 = 50_000;
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(800);
 /// Maximum length of the app's page, which is a few kilobytes.
 const MOST_BYTES: usize = 1 << 20;
+const CONDITIONS: [HeaderName; 7] = [
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    header::RANGE,
+    header::ACCEPT_ENCODING,
+];
 const DAY: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
 /// The part of a room that an address names.
@@ -77,9 +87,11 @@ pub(super) async fn fill(State(app): State<App>, address: Address, mut request: 
     // Programs that preview links accept anything. A page with messages is never answered by 304 or in part.
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
-    for name in [header::IF_MODIFIED_SINCE, header::IF_NONE_MATCH, header::RANGE, header::ACCEPT_ENCODING] {
+    for name in CONDITIONS {
         headers.remove(name);
     }
+    // The answer to HEAD has the length of the page; its body is left out where it is sent.
+    *request.method_mut() = Method::GET;
     let view = match app.limits.admit_address(address) {
         Ok(()) => timeout(PATIENCE, find(&app, id, place)).await,
         Err(_) => return next.run(request).await,
@@ -181,10 +193,10 @@ fn day_of(message: &Message) -> Date {
     message.created_at.date()
 }
 
-/// Address of a room within the chat.
+/// Address of a room within the chat. Crawlers expect ASCII.
 fn address(room: &Room) -> String {
     let dash = if room.slug.is_empty() { "" } else { "-" };
-    format!("/r/{}{dash}{}", room.slug, room.id)
+    format!("/r/{}{dash}{}", utf8_percent_encode(&room.slug, CONTROLS), room.id)
 }
 
 /// A room that nobody may read now. The app says so as well.

@@ -109,6 +109,37 @@ async fn messages_are_found_by_words_phrases_and_filters() {
 }
 
 #[tokio::test]
+async fn words_end_at_punctuation_of_any_script_and_keep_their_marks() {
+    let chat = Chat::start().await;
+    let alice = chat.user("alice").await;
+    let general = chat.room("General").await;
+    for is_buried in [false, true] {
+        for (body, queries) in [
+            ("Please review \u{201c}deploy\u{201d} \u{2013} today\u{2026}ok", vec!["deploy", "ok", "today"]),
+            ("Great job🎉 hello🎉party", vec!["job", "party", "job🎉"]),
+            ("It\u{2019}s 4711€ and \u{2022}bullet", vec!["It\u{2019}s", "4711", "4711€", "bullet"]),
+            ("foo\u{2014}dash\u{a0}nbsp", vec!["dash", "nbsp", "foo"]),
+            ("Это «важно» — срочно…", vec!["важно", "срочно"]),
+            ("हिन्दी நமஸ்தே", vec!["हिन्दी", "நமஸ்தே"]),
+            ("cafe\u{301} noir", vec!["cafe\u{301}", "café"]),
+            ("می\u{200c}خواهم", vec!["می\u{200c}خواهم"]),
+            ("Als Éric arrive", vec!["\"Éric arrive\"", "éric"]),
+        ] {
+            if !is_buried {
+                alice.post(&general, body).await;
+            }
+            for query in queries {
+                assert_eq!(find(&alice, query).await, [body], "{query}");
+            }
+        }
+        assert_eq!(find(&alice, "great -party").await, [""; 0], "excluded, although emoji are beside it");
+        if !is_buried {
+            bury(&chat, &general).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_result_has_its_room_and_text_in_parts() {
     let chat = Chat::start().await;
     let (alice, room) = (chat.user("alice").await, chat.room("Coffee corner").await);

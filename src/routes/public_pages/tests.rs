@@ -144,6 +144,10 @@ async fn a_room_that_cannot_be_read_is_the_app_alone_with_404(_: PgPoolOptions, 
     admin.post(&format!("/rooms/{id}/restore"), json!({})).await.expect(200);
     let (_, _, sitemap) = open(&chat, "/sitemap.xml", "*/*").await;
     assert!(sitemap.contains(&format!("<loc>https://chat.example{path}</loc>")), "{sitemap}");
+    let (_, japanese) = room(&admin, "日本").await;
+    let (_, _, sitemap) = open(&chat, "/sitemap.xml", "*/*").await;
+    assert!(sitemap.is_ascii() && sitemap.contains("/r/%E6%97%A5%E6%9C%AC-"), "{sitemap}");
+    assert_eq!(open(&chat, &utf8_percent_encode(&japanese, CONTROLS).to_string(), "*/*").await.0, 200);
     let (_, _, robots) = open(&chat, "/robots.txt", "*/*").await;
     assert!(robots.contains("Sitemap: https://chat.example/sitemap.xml"), "{robots}");
     chat.stop().await;

@@ -1,6 +1,7 @@
 //! The language of searches: `word "a phrase" -word from:ali in:general has:link before:2026-11-29`.
 
 use time::{Date, Month, OffsetDateTime, macros::datetime};
+use unicode_normalization::char::is_combining_mark;
 
 use crate::input::Refusal;
 
@@ -65,19 +66,22 @@ impl Filter {
 pub struct Text {
     /// In lower case, with single spaces.
     pub text: String,
+    /// The same in the case in which it was typed.
+    typed: String,
     pub is_phrase: bool,
 }
 
 impl Text {
     /// Returns the runs of letters and digits.
     pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+        self.text.split(|c| !is_of_word(c)).filter(|word| word.contains(char::is_alphanumeric))
     }
 
     /// Returns whether the text is a single word of a script that is written with spaces between words. A message may
     /// contain any other text in the middle of a word.
     pub fn is_word(&self) -> bool {
-        self.text.chars().all(|c| c.is_alphabetic() || c.is_ascii_digit()) && !self.text.chars().any(stands_alone)
+        self.text.chars().all(|c| is_of_word(c) && (!c.is_numeric() || c.is_ascii_digit()))
+            && !self.text.chars().any(stands_alone)
     }
 
     /// Returns whether longer words that begin with this one match as well.
@@ -102,6 +106,12 @@ impl Text {
         });
         words.collect::<Vec<_>>().join(" & ")
     }
+}
+
+/// Returns whether the character is part of a word: a letter, a digit, a mark on a letter such as the vowel signs of Hindi,
+/// or a joiner, which Persian has within words.
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 /// Returns whether the character belongs to a script without spaces between words, so that the index has it as a word of
@@ -192,7 +202,7 @@ impl Query {
             text = text.trim_matches(|c: char| ".,;:!?()[]{}<>\"'".contains(c)).to_owned();
         }
         if !text.is_empty() {
-            wanted.push(Text { text: text.to_lowercase(), is_phrase: term.is_phrase });
+            wanted.push(Text { text: text.to_lowercase(), typed: text, is_phrase: term.is_phrase });
         }
         Ok(())
     }
@@ -214,7 +224,7 @@ impl Query {
     pub fn parts(&self) -> (Vec<&str>, Vec<&str>) {
         let parts = |texts| -> Vec<&str> {
             let texts: &[Text] = texts;
-            texts.iter().filter(|text| !text.is_word()).map(|text| &*text.text).collect()
+            texts.iter().filter(|text| !text.is_word()).map(|text| &*text.typed).collect()
         };
         (parts(&self.wanted), parts(&self.unwanted))
     }
@@ -277,13 +287,15 @@ mod tests {
             ("deploy", "('deploy':*)", vec![]),
             ("to", "('to')", vec![]),
             ("Deploy, now!", "('deploy':*) & ('now':*)", vec![]),
-            ("\"Deploy  now\"", "('deploy') & ('now')", vec!["deploy now"]),
+            ("\"Deploy  now\"", "('deploy') & ('now')", vec!["Deploy now"]),
             ("\u{201c}one two\u{201d} three", "('one') & ('two') & ('three':*)", vec!["one two"]),
             ("\"left open", "('left') & ('open')", vec!["left open"]),
             ("a\"b", "('a') & ('b')", vec!["a\"b"]),
             ("example.org it's", "('example') & ('org') & ('it') & ('s')", vec!["example.org", "it's"]),
             ("東京都", "('東京都')", vec!["東京都"]),
             ("Über", "('über':* | 'Über':* | 'ÜBER':*)", vec![]),
+            ("हिन्दी cafe\u{301}", "('हिन्दी':*) & ('cafe\u{301}':* | 'Cafe\u{301}':* | 'CAFE\u{301}':*)", vec![]),
+            ("\"Éric arrive\"", "('éric' | 'Éric' | 'ÉRIC') & ('arrive')", vec!["Éric arrive"]),
             ("🎉 !!!", "", vec!["🎉", "!!!"]),
             (
                 "error:x http://a.b/c",
