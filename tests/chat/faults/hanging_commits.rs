@@ -28,6 +28,19 @@ async fn execute(db: &Db, statements: &'static str) {
     db.execute(statements).await.expect("the statements run");
 }
 
+/// Makes commits hang for as long as there is a row in `hanging`.
+async fn prepare(db: &Db) {
+    execute(db, HANG).await;
+    // Each in a transaction of its own: with the locks of several tables it could wait for the server, and that for it.
+    for table in TABLES {
+        let trigger = format!(
+            "create constraint trigger hang after insert or update or delete on {table}
+             deferrable initially deferred for each row execute function hang()"
+        );
+        db.execute(sqlx::AssertSqlSafe(trigger)).await.expect("a trigger");
+    }
+}
+
 /// Every mutating operation, by its name in `openapi.json`.
 fn mutating_operations() -> Vec<String> {
     let document = serde_json::to_value(routes::document()).expect("the document is JSON");
@@ -116,15 +129,7 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
 async fn ask_for_every_third(from: usize) {
     let chat = Chat::start().await;
     let db = chat.db();
-    execute(&db, HANG).await;
-    // Each in a transaction of its own: with the locks of several tables it could wait for the server, and that for it.
-    for table in TABLES {
-        let trigger = format!(
-            "create constraint trigger hang after insert or update or delete on {table}
-             deferrable initially deferred for each row execute function hang()"
-        );
-        db.execute(sqlx::AssertSqlSafe(trigger)).await.expect("a trigger");
-    }
+    prepare(&db).await;
     let mut slowest = Duration::ZERO;
     for operation in mutating_operations().iter().skip(from).step_by(3) {
         let (caller, method, path, body) = request(&chat, operation).await;
@@ -159,7 +164,7 @@ async fn a_hanging_commit_is_answered_in_time_last_third() {
 async fn a_refresh_committed_after_its_503_is_repeated() {
     let chat = Chat::start().await;
     let (db, alice) = (chat.db(), chat.user("alice").await);
-    execute(&db, HANG).await;
+    prepare(&db).await;
     execute(&db, "insert into hanging default values").await;
     let refresh = json!({"refresh_token": alice.refresh_token});
     chat.guest().send("/auth/refresh", refresh.clone()).await.refused(503, "unavailable");
