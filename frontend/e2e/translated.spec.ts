@@ -251,7 +251,7 @@ test("a mute, its reason and its end are shown under a translator", async ({ api
   await member.page.getByRole("link", { name: "All private messages" }).click();
   await expect(entry).not.toContainText("New");
   await api.send("POST", `/users/${account.id}/ban`, { reason: "enough" }, admin);
-  await expect(member.page.getByText(/Your session has ended/)).toBeVisible();
+  await expect(member.page.getByText("You were banned: enough.")).toBeVisible();
   await isWhole(member.page);
   expect(faults).toEqual([]);
 });

@@ -91,6 +91,16 @@ impl View {
     }
 
     /// Changes what replies show of this message.
+    fn trim(&mut self, room: RoomId, first_seq: Seq) {
+        let messages = self.messages.entry(room).or_default();
+        messages.retain(|seq, _| *seq >= first_seq);
+        for quote in messages.values_mut().map(|message| &mut message["reply_to"]) {
+            if quote["seq"].as_i64().is_some_and(|seq| seq < first_seq.0) {
+                (quote["author"], quote["excerpt"]) = (Value::Null, Value::Null);
+            }
+        }
+    }
+
     fn update_quotes(&mut self, room: RoomId, seq: Seq, change: impl Fn(&mut Value)) {
         for message in self.messages.get_mut(&room).into_iter().flat_map(BTreeMap::values_mut) {
             if message["reply_to"]["seq"] == json!(seq) {
@@ -156,8 +166,7 @@ impl Replica {
                 }
             }
             "message.deleted" => {
-                let seq = Seq(heard.data["seq"].as_i64().expect("a number"));
-                let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
+                let (room, seq) = place_of(heard);
                 let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
                 let message = message.expect("a deleted message was received before");
                 message["body"] = Value::Null;
@@ -168,8 +177,7 @@ impl Replica {
                 self.view.update_quotes(room, seq, |quote| quote["excerpt"] = Value::Null);
             }
             "message.reactions" => {
-                let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
-                let seq = Seq(heard.data["seq"].as_i64().expect("a number"));
+                let (room, seq) = place_of(heard);
                 if heard.pos() > self.read_at[&room] {
                     let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
                     react(message.expect("the message was received before"), &heard.data, &self.view.me["id"]);
@@ -180,13 +188,7 @@ impl Replica {
             "room.trimmed" => {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
                 let first_seq = Seq(heard.data["first_seq"].as_i64().expect("a number"));
-                let messages = self.view.messages.entry(room).or_default();
-                messages.retain(|seq, _| *seq >= first_seq);
-                for quote in messages.values_mut().map(|message| &mut message["reply_to"]) {
-                    if quote["seq"].as_i64().is_some_and(|seq| seq < first_seq.0) {
-                        (quote["author"], quote["excerpt"]) = (Value::Null, Value::Null);
-                    }
-                }
+                self.view.trim(room, first_seq);
             }
             "direct.posted" => {
                 let message: DirectMessage = heard.body();
@@ -243,6 +245,12 @@ impl Replica {
             other => panic!("an unknown event: {other}"),
         }
     }
+}
+
+/// The message that an event is about.
+fn place_of(heard: &Heard) -> (RoomId, Seq) {
+    let room = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
+    (room, Seq(heard.data["seq"].as_i64().expect("a number")))
 }
 
 const ACTIONS: usize = 20;

@@ -197,12 +197,13 @@ impl Query {
             });
             return Ok(());
         }
-        let mut text = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !term.is_phrase && text.contains(char::is_alphanumeric) {
-            text = text.trim_matches(|c: char| ".,;:!?()[]{}<>\"'".contains(c)).to_owned();
+        let spaced = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut typed = &*spaced;
+        if !term.is_phrase && typed.contains(char::is_alphanumeric) {
+            typed = typed.trim_matches(|c: char| ".,;:!?()[]{}<>\"'".contains(c));
         }
-        if !text.is_empty() {
-            wanted.push(Text { text: text.to_lowercase(), typed: text, is_phrase: term.is_phrase });
+        if !typed.is_empty() {
+            wanted.push(Text { text: typed.to_lowercase(), typed: typed.to_owned(), is_phrase: term.is_phrase });
         }
         Ok(())
     }
