@@ -2,7 +2,14 @@
 // release knows.
 
 import type { KnownRoom, LobbyNews } from "../api/earlier-release";
-import type { Author, DirectMessage, MessageReactionsData, Room, RoomReadData } from "../api/gen/types.gen";
+import type {
+  Author,
+  DirectMessage,
+  MessageReactionsData,
+  Reaction,
+  Room,
+  RoomReadData,
+} from "../api/gen/types.gen";
 import { buryMessage, mergeDirects, mergeMessages, requote, requoted, trimMessages } from "./merge";
 import { keepOwn, reacted } from "./reactions";
 import type { Hello, ServerEvent } from "./server-event";
@@ -135,11 +142,23 @@ function withOwnReactions(log: RoomLog, message: TimelineMessage): TimelineMessa
 }
 
 function withReactions(state: ChatState, data: MessageReactionsData): ChatState {
+  return withChangedReactions(state, data.room_id, data.id, (known) =>
+    reacted(data, known, state.viewer?.id),
+  );
+}
+
+/** Changes the reactions of a message, unless it was deleted or is not loaded. */
+export function withChangedReactions(
+  state: ChatState,
+  roomId: string,
+  id: string,
+  change: (known: readonly Reaction[]) => readonly Reaction[],
+): ChatState {
   const changed = (message: TimelineMessage) =>
-    message.id === data.id && !message.isDeleted
-      ? { ...message, reactions: reacted(data, message.reactions, state.viewer?.id) }
+    message.id === id && !message.isDeleted
+      ? { ...message, reactions: [...change(message.reactions)] }
       : message;
-  return withLog(state, data.room_id, (log) => ({ ...log, messages: log.messages.map(changed) }));
+  return withLog(state, roomId, (log) => ({ ...log, messages: log.messages.map(changed) }));
 }
 
 export function withDeleted(

@@ -1,5 +1,4 @@
-// What belongs to a text that is being typed besides the text: the message that it answers, and the people whom it may
-// mention. Stored as a draft of its own, so that it survives what a draft survives.
+// Attachments of a text that is being typed: the message that it answers, and the people whom it may mention. Stored as a draft of its own, so that it survives what a draft survives.
 
 import { useMemo } from "react";
 import type { Author, Quote } from "../../api/gen/types.gen";

@@ -1,12 +1,13 @@
 import { CloudOff, SearchX, TriangleAlert } from "lucide-react";
 import { useEffect } from "react";
+import type { SearchResult } from "../../api/gen/types.gen";
 import { ProblemError, sentence } from "../../api/problem";
 import { Button } from "../../ui/Button";
 import { counted } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
 import { everywhere, roomIn } from "./query";
 import { ResultRow } from "./ResultRow";
-import type { Result, useSearch } from "./use-search";
+import type { useSearch } from "./use-search";
 
 /** Empty pages after which a search goes on only by hand. */
 const MOST_EMPTY = 5;
@@ -17,10 +18,10 @@ interface OutcomeProps {
   isShort: boolean;
   isTyping: boolean;
   found: ReturnType<typeof useSearch>;
-  results: readonly Result[];
+  results: readonly SearchResult[];
   at: number;
-  pathOf(result: Result): string;
-  onOpen(result: Result): void;
+  pathOf(result: SearchResult): string;
+  onOpen(result: SearchResult): void;
   onType(text: string): void;
   rooms: readonly { name: string; slug?: string }[];
 }

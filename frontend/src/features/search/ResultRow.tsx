@@ -1,12 +1,11 @@
 import { Hash } from "lucide-react";
-import type { Message } from "../../api/gen/types.gen";
+import type { Message, SearchResult } from "../../api/gen/types.gen";
 import { briefTime, fullTime } from "../../ui/dates";
 import { Link } from "../../ui/router";
-import type { Result } from "./use-search";
 
 interface ResultRowProps {
   id: string;
-  result: Result;
+  result: SearchResult;
   path: string;
   isActive: boolean;
   onOpen(): void;

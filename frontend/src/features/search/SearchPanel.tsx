@@ -1,5 +1,6 @@
 import { X } from "lucide-react";
 import { type KeyboardEvent, type RefObject, useEffect, useId, useRef, useState } from "react";
+import type { SearchResult } from "../../api/gen/types.gen";
 import { IconButton } from "../../ui/Button";
 import { isComposing } from "../../ui/keys";
 import { hasKeyboard } from "../../ui/media";
@@ -13,7 +14,7 @@ import { forgetSearches, recentSearches, rememberSearch } from "./recent";
 import { SearchField } from "./SearchField";
 import { Suggestions } from "./Suggestions";
 import { useKnown } from "./use-known";
-import { type Result, useSearch } from "./use-search";
+import { useSearch } from "./use-search";
 
 /** Delay of a search after the last key. */
 const TYPING_MS = 250;
@@ -93,12 +94,12 @@ export function SearchPanel({ text, isBeside }: SearchPanelProps) {
     navigate(pathWithSearch(location, null), { replace: true });
   }
 
-  const pathOf = ({ room, message }: Result) => {
+  const pathOf = ({ room, message }: SearchResult) => {
     const path = messagePath(room, message.seq);
     return isBeside ? pathWithSearch({ pathname: path, search: "", hash: "" }, text) : path;
   };
 
-  function leaveTo(result: Result) {
+  function leaveTo(result: SearchResult) {
     if (asked === null) return;
     place = { asked, at: results.indexOf(result), top: list.current?.scrollTop ?? 0 };
     setAt(place.at);

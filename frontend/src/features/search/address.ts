@@ -41,7 +41,7 @@ export function inRoom({ slug, name }: { slug?: string; name: string }): string 
 
 const quoted = (name: string) => (/\s/.test(name) ? `"${name.replaceAll('"', "")}"` : name);
 
-// What somebody searched for is not left to the next user of this browser.
+// Recent searches are not left to the next user of this browser.
 session.subscribe(() => {
   if (session.userId !== null) return;
   for (const key of browserStorage.keys(RECENT)) if (key !== RECENT) browserStorage.remove(key);

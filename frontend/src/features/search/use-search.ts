@@ -1,6 +1,5 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { client } from "../../api/gen/client.gen";
-import type { Message } from "../../api/gen/types.gen";
+import { searchMessages } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
 
 const PAGE = 20;
@@ -8,25 +7,13 @@ const PAGE = 20;
 const FRESH_MS = 60_000;
 const RETRIES = 2;
 
-export interface Result {
-  message: Message;
-  room: { id: string; name: string; slug: string };
-  /** The text around the first match. */
-  highlight: { text: string; match: boolean }[];
-}
-
-interface Page {
-  results: Result[];
-  next: string | null;
-}
-
 /** Results of a search, newest first, loaded by page. A page may be empty although others follow. */
 export function useSearch(asked: string | null, viewerId: string | undefined) {
   const found = useInfiniteQuery({
     queryKey: ["search", viewerId, asked],
     queryFn: ({ pageParam, signal }) => {
       const query = { q: asked ?? "", limit: PAGE, ...(pageParam === null ? {} : { cursor: pageParam }) };
-      return answer(client.get<Page>({ url: "/search", query, signal }) as Promise<{ data?: Page }>);
+      return answer(searchMessages({ query, signal }));
     },
     initialPageParam: null as string | null,
     getNextPageParam: ({ next }) => next,

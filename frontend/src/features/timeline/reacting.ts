@@ -2,7 +2,7 @@
 
 import { addReaction, removeReaction } from "../../api/gen/sdk.gen";
 import { answer, sentence } from "../../api/problem";
-import type { ChatState } from "../../realtime/state";
+import { withChangedReactions } from "../../realtime/apply";
 import { chat } from "../../realtime/store";
 import { showToast } from "../../ui/Toast";
 import { noteUse } from "./often-used";
@@ -30,7 +30,11 @@ export async function setReaction(target: Target, emoji: string, mine: boolean):
     while (sent !== wanted.get(key)) {
       sent = wanted.get(key) ?? mine;
       await answer((sent ? addReaction : removeReaction)({ path: { id, emoji } }));
-      confirm(target, emoji, sent);
+      const isMine = sent;
+      // The answer may come before the event, which then changes nothing.
+      chat.update((state) =>
+        withChangedReactions(state, target.roomId, id, (known) => withOwn(known, emoji, isMine)),
+      );
     }
   } catch (error) {
     showToast({ text: `Your reaction was not saved: ${sentence(error)}`, key: "reaction" });
@@ -38,16 +42,4 @@ export async function setReaction(target: Target, emoji: string, mine: boolean):
     wanted.delete(key);
     setPending(id, emoji, null);
   }
-}
-
-/** The answer may come before the event, which then changes nothing. */
-function confirm({ id, roomId }: Target, emoji: string, mine: boolean): void {
-  chat.update((state): ChatState => {
-    const log = state.logs[roomId];
-    const message = log?.messages.find((message) => message.id === id);
-    if (!log || !message || message.isDeleted) return state;
-    const changed = { ...message, reactions: [...withOwn(message.reactions, emoji, mine)] };
-    const messages = log.messages.map((other) => (other === message ? changed : other));
-    return { ...state, logs: { ...state.logs, [roomId]: { ...log, messages } } };
-  });
 }
