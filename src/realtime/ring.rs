@@ -131,8 +131,8 @@ impl Ring {
         }
     }
 
-    /// Removes the frames of messages that were trimmed, and quotes of them, given the first `seq` that each room keeps. Frames do not know
-    /// their `seq`: it is read from those of the room, in one pass for all rooms.
+    /// Removes the frames of messages that were trimmed, and quotes of them, given the first `seq` that each room keeps.
+    /// Frames do not know their `seq`: it is read from those of the room, in one pass for all rooms.
     pub fn forget_trimmed(&mut self, trimmed: &HashMap<RoomId, Seq>) {
         if trimmed.is_empty() {
             return;

@@ -139,24 +139,13 @@ fn place_of(path: &str) -> Option<(RoomId, Place)> {
 /// Returns the messages at a place; `None` if the room is unknown or archived, or there are none on that day.
 async fn find(app: &App, id: RoomId, place: Place) -> sqlx::Result<Option<View>> {
     let Some(room) = store::rooms::find(&app.db, id).await? else { return Ok(None) };
-    let (from, until) = match place {
-        Place::Day(day) => {
-            let Some(next) = day.next_day() else { return Ok(None) };
-            let from = store::messages::first_since(&app.db, id, day.midnight().assume_utc()).await?;
-            (from, store::messages::first_since(&app.db, id, next.midnight().assume_utc()).await?)
-        }
-        _ => (None, None),
-    };
-    if matches!(place, Place::Day(_)) && (from.is_none() || from == until) {
-        return Ok(None);
-    }
     let all = Range { before: None, after: None, around: None, limit: NEWEST };
     let range = match place {
         Place::Newest => all,
         Place::Around(seq) => Range { around: Some(seq), ..all },
-        Place::Day(_) => {
-            let after = from.map(|Seq(seq)| Seq(seq - 1));
-            Range { after, before: until, limit: MOST_OF_A_DAY, ..all }
+        Place::Day(day) => {
+            let (Some(Seq(first)), until) = seqs_of(app, id, day).await? else { return Ok(None) };
+            Range { after: Some(Seq(first - 1)), before: until, limit: MOST_OF_A_DAY, ..all }
         }
     };
     let Some(page) = store::messages::page(&app.db, id, range, None).await? else { return Ok(None) };
@@ -168,6 +157,13 @@ async fn find(app: &App, id: RoomId, place: Place) -> sqlx::Result<Option<View>>
     let room = with_online(app, room);
     let app_origin = app.config.allowed_origins.first().and_then(|origin| origin.to_str().ok()).map(str::to_owned);
     Ok(Some(View { room, place, page, cursor, earlier, later, is_unlisted: app.config.demo_mode, app_origin }))
+}
+
+/// Returns the `seq` of the first message on this day or later, and of the first one after it.
+async fn seqs_of(app: &App, room: RoomId, day: Date) -> sqlx::Result<(Option<Seq>, Option<Seq>)> {
+    let Some(next) = day.next_day() else { return Ok((None, None)) };
+    let first = store::messages::first_since(&app.db, room, day.midnight().assume_utc()).await?;
+    Ok((first, store::messages::first_since(&app.db, room, next.midnight().assume_utc()).await?))
 }
 
 /// Addresses of the pages before and after: the day of the message before, and the message after.

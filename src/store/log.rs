@@ -4,7 +4,9 @@ pub mod replay;
 
 use std::sync::Arc;
 
-use sqlx::{FromRow, PgExecutor};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, PgExecutor, Postgres};
 use time::OffsetDateTime;
 
 use super::references::References;
@@ -75,7 +77,7 @@ pub async fn append_messages(
         columns.push(message);
     }
     let rows =
-        if columns.have_references { columns.append_with_references(db).await? } else { columns.append(db).await? };
+        if columns.have_references() { columns.append_with_references(db).await? } else { columns.append(db).await? };
     if rows.len() != batch.len() {
         return Err(sqlx::Error::Protocol(format!("{} posts got {} outcomes", batch.len(), rows.len())));
     }
@@ -91,9 +93,7 @@ struct Columns<'a> {
     fingerprints: Vec<Vec<u8>>,
     bodies: Vec<&'a str>,
     replies: Vec<Option<Seq>>,
-    /// Array literals, since PostgreSQL has no arrays of arrays of different lengths.
-    mentions: Vec<String>,
-    have_references: bool,
+    mentions: Vec<&'a [UserId]>,
 }
 
 impl<'a> Columns<'a> {
@@ -107,44 +107,48 @@ impl<'a> Columns<'a> {
         self.fingerprints.push(fingerprint.as_bytes().to_vec());
         self.bodies.push(body);
         self.replies.push(*reply_to);
-        let ids: Vec<String> = mentions.iter().map(UserId::to_string).collect();
-        self.mentions.push(format!("{{{}}}", ids.join(",")));
-        self.have_references |= reply_to.is_some() || !mentions.is_empty();
+        self.mentions.push(mentions);
+    }
+
+    fn have_references(&self) -> bool {
+        self.replies.iter().any(Option::is_some) || self.mentions.iter().any(|ids| !ids.is_empty())
     }
 
     async fn append(self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
-        sqlx::query_as(
-            "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at
-             from append_messages($1, $2, $3, $4, $5, $6) order by ord",
-        )
-        .bind(self.ids)
-        .bind(self.rooms)
-        .bind(self.authors)
-        .bind(self.clients)
-        .bind(self.fingerprints)
-        .bind(self.bodies)
-        .fetch_all(db)
-        .await
+        let query = "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at
+             from append_messages($1, $2, $3, $4, $5, $6) order by ord";
+        self.bound(query).fetch_all(db).await
     }
 
-    async fn append_with_references(self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
-        let rows: Vec<AppendedReply> = sqlx::query_as(
-            "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at, reply_to, quoted_id, quoted_author,
-                    quoted_name, excerpt, mentions, names
-             from append_messages($1, $2, $3, $4, $5, $6, $7, $8) order by ord",
-        )
-        .bind(self.ids)
-        .bind(self.rooms)
-        .bind(self.authors)
-        .bind(self.clients)
-        .bind(self.fingerprints)
-        .bind(self.bodies)
-        .bind(self.replies)
-        .bind(self.mentions)
-        .fetch_all(db)
-        .await?;
+    async fn append_with_references(mut self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
+        let replies = std::mem::take(&mut self.replies);
+        let mentions: Vec<String> = self.mentions.iter().map(|ids| array_literal(ids)).collect();
+        let query = "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at, reply_to, quoted_id,
+                    quoted_author, quoted_name, excerpt, mentions, names
+             from append_messages($1, $2, $3, $4, $5, $6, $7, $8) order by ord";
+        let rows: Vec<AppendedReply> = self.bound(query).bind(replies).bind(mentions).fetch_all(db).await?;
         Ok(rows.into_iter().map(|row| Appended { references: row.references, ..row.appended }).collect())
     }
+
+    /// Binds the columns that both functions take.
+    fn bound<T>(self, query: &'static str) -> QueryAs<'a, Postgres, T, PgArguments>
+    where
+        T: for<'r> FromRow<'r, PgRow>,
+    {
+        sqlx::query_as(query)
+            .bind(self.ids)
+            .bind(self.rooms)
+            .bind(self.authors)
+            .bind(self.clients)
+            .bind(self.fingerprints)
+            .bind(self.bodies)
+    }
+}
+
+/// PostgreSQL has no arrays of arrays of different lengths, so each is passed as a text.
+fn array_literal(ids: &[UserId]) -> String {
+    let ids: Vec<String> = ids.iter().map(UserId::to_string).collect();
+    format!("{{{}}}", ids.join(","))
 }
 
 impl Appended {

@@ -68,13 +68,11 @@ fn without(page: &str, from: &str, to: &str) -> String {
 }
 
 fn head(view: &View) -> Markup {
-    let title = match view.place {
-        Place::Newest => format!("{} · Gapless", view.room.name),
-        Place::Around(_) => match linked(view) {
-            Some(message) => format!("{} in {} · Gapless", message.author.username, view.room.name),
-            None => format!("{} · Gapless", view.room.name),
-        },
-        Place::Day(day) => format!("{}, {day} · Gapless", view.room.name),
+    let room = &view.room.name;
+    let title = match (view.place, linked(view)) {
+        (Place::Day(day), _) => format!("{room}, {day} · Gapless"),
+        (_, Some(message)) => format!("{} in {room} · Gapless", message.author.username),
+        (_, None) => format!("{room} · Gapless"),
     };
     let description = description(view);
     html! {

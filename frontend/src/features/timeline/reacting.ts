@@ -13,7 +13,7 @@ interface Target {
   roomId: string;
 }
 
-/** What the reader wants of a reaction, while a request for it is on its way. */
+/** Wanted state of each reaction for which a request is on its way. */
 const wanted = new Map<string, boolean>();
 
 /** Makes one request at a time for each reaction, until the server has what the reader wanted last. */
