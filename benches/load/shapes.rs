@@ -6,8 +6,10 @@ mod churn;
 mod fan_out;
 mod idle;
 mod instances;
+mod lobby;
 mod posts;
 mod resume;
+mod search;
 mod wire;
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use crate::table::Table;
 
 type Shape = fn(&mut Stage, &Options, &mut Table) -> anyhow::Result<()>;
 
-const SHAPES: [(&str, Shape); 12] = [
+const SHAPES: [(&str, Shape); 14] = [
     ("one-at-a-time", fan_out::one_at_a_time),
     ("one-room", fan_out::one_room),
     ("many-rooms", fan_out::many_rooms),
@@ -34,6 +36,8 @@ const SHAPES: [(&str, Shape); 12] = [
     ("instances", instances::instances),
     ("behind", behind::behind),
     ("wire", wire::wire),
+    ("lobby", lobby::lobby),
+    ("search", search::search),
 ];
 
 /// Runs the requested shapes, prints the table and writes it to the target directory.
