@@ -56,7 +56,7 @@ class LiveConnection {
       onTokenEnding: (why) => void this.#renew(why),
       onUnknownEvent: () => isNewerReleaseThere.set(true),
       isServerThere: () =>
-        answer(listRooms()).then(
+        answer(listRooms({ query: { limit: 1 } })).then(
           () => true,
           () => false,
         ),
