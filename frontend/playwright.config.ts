@@ -38,6 +38,8 @@ export default defineConfig({
   use: {
     baseURL: `http://localhost:${port}`,
     launchOptions: { executablePath: findChromium() },
+    // A service worker would deliver files that a test withholds; `offline.spec.ts` allows it.
+    serviceWorkers: "block",
     locale: "en-GB",
     timezoneId: "Europe/Berlin",
     // Traces would double the time of every test; enable them for one test with `--trace on`.

@@ -13,6 +13,7 @@ const LAYERS = [
   "features/direct-messages",
   "features/rooms",
   "features/search",
+  "features/offline",
   "features/timeline",
   "features/connection",
   "features/settings",

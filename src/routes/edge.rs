@@ -33,7 +33,7 @@ const PREFLIGHT_LIFE: Duration = Duration::from_hours(2);
 
 const REQUEST_ID: &str = "x-request-id";
 
-/// Content security policy of pages: their own files, and the API wherever the page's settings say it is.
+/// Content security policy of pages and their scripts: their own files, and the API wherever the page's settings say it is.
 const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self'; img-src 'self' data:; \
      style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'";
@@ -117,8 +117,11 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
 
 /// Adds security headers. `Cache-Control` set by a handler is kept.
 fn harden(headers: &mut HeaderMap) {
-    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let policy = if is_page { PAGE_POLICY } else { DATA_POLICY };
+    let is_of_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        // A service worker is subject to the policy of its script, not to that of a page.
+        [&b"text/html"[..], b"text/javascript"].iter().any(|page| kind.as_bytes().starts_with(page))
+    });
+    let policy = if is_of_page { PAGE_POLICY } else { DATA_POLICY };
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     // Browsers obey it only if it came over TLS (RFC 6797, section 8.1).

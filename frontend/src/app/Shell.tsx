@@ -1,10 +1,13 @@
 import { Menu as MenuIcon } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { ProblemError } from "../api/problem";
 import { loadChunk } from "../browser/chunks";
 import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
+import { KeptNote } from "../features/offline/KeptNote";
+import { useKept } from "../features/offline/use-kept";
 import { useOpenRoomId, useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
 import { noteVisit } from "../features/rooms/visited";
 import { useSearchText } from "../features/search/address";
@@ -37,7 +40,8 @@ export function Shell({ children }: { children: ReactNode }) {
   const isSearching = search !== null;
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const { pathname } = useLocation();
-  useRoomsSnapshot();
+  const { failureReason } = useRoomsSnapshot();
+  useKept(failureReason instanceof ProblemError && failureReason.isTemporary);
   useConversationsSnapshot();
   useViewerSnapshot();
   useVisitedSnapshot();
@@ -73,6 +77,7 @@ export function Shell({ children }: { children: ReactNode }) {
           className="flex min-w-0 flex-1 flex-col outline-none"
         >
           <PageNotices />
+          <KeptNote roomId={roomId} />
           <NavigationButton value={isWide ? null : <OpenDrawer onOpen={() => setDrawerOpen(true)} />}>
             {children}
           </NavigationButton>

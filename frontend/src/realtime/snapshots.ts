@@ -42,8 +42,28 @@ export function withRooms(state: ChatState, page: RoomPage, version: number): Ch
     return next !== null && !isFresh;
   });
   const known = state.rooms && Object.fromEntries(kept);
-  const base = { ...state, rooms: known, roomsSince: state.coverage.lobby, roomsNext: next };
+  const base = { ...state, kept: null, rooms: known, roomsSince: state.coverage.lobby, roomsNext: next };
   return joinRooms({ ...base, areRoomsPaged: page.next !== undefined }, page.rooms, version, isFresh);
+}
+
+/** Shows rooms that were kept in this browser while the server cannot be reached. */
+export function withKept(
+  state: ChatState,
+  kept: readonly { room: KnownRoom; messages: RoomLog["messages"]; readAt: string }[],
+): ChatState {
+  if (state.rooms !== null) return state;
+  const logs = { ...state.logs };
+  for (const { room, messages } of kept) {
+    const from = messages[0]?.seq ?? room.head_seq + 1;
+    if ((logs[room.id]?.from ?? null) === null)
+      logs[room.id] = { ...EMPTY_LOG, ...logs[room.id], messages, from };
+  }
+  return {
+    ...state,
+    rooms: Object.fromEntries(kept.map(({ room }) => [room.id, room])),
+    logs,
+    kept: Object.fromEntries(kept.map(({ room, readAt }) => [room.id, readAt])),
+  };
 }
 
 /** Adds a further page of the list, or the rooms found by a search (without `next`). */

@@ -70,6 +70,8 @@ export interface ChatState {
   erased: ReadonlySet<string>;
   /** `pos` from which on the list of conversations is loaded, 0 for all of it; null until it is loaded. */
   conversationsFrom: number | null;
+  /** When the rooms that are shown without a network were up to date, by id; null once the server has answered. */
+  kept: Readonly<Record<string, string>> | null;
   coverage: Coverage;
 }
 
@@ -86,6 +88,7 @@ export const EMPTY_STATE: ChatState = {
   conversations: {},
   erased: new Set(),
   conversationsFrom: null,
+  kept: null,
   coverage: { count: 0, lobby: 0, directs: 0, rooms: {} },
 };
 

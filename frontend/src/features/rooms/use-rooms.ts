@@ -115,7 +115,9 @@ export function useRoom(roomId: string): KnownRoom | undefined {
 export function useOpenRoom(roomId: string) {
   const room = useRoom(roomId);
   const areLoaded = useChat((state) => state.rooms !== null);
-  const areAllLoaded = useChat((state) => state.rooms !== null && state.roomsNext === null);
+  const areAllLoaded = useChat(
+    (state) => state.rooms !== null && state.roomsNext === null && state.kept === null,
+  );
   const isArchived = useChat((state) => state.archived[roomId] !== undefined);
   const isAdmin = useChat((state) => state.viewer?.role === "admin");
   const coverage = useChat((state) => state.coverage.lobby);

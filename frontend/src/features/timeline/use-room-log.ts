@@ -200,6 +200,8 @@ function partAround(seq: number, before: number, limit: number) {
 
 /** A room that was left is shown again at once, unless it has to be opened at a message that is not loaded. */
 function isStale(roomId: string, openAt: number | null): boolean {
+  // Without a network, nothing else could be loaded.
+  if (chat.state.kept) return false;
   const { isLoaded, from, to } = extentOf(roomId);
   const head = chat.state.rooms?.[roomId]?.head_seq ?? 0;
   return isLoaded && openAt !== null && (openAt < from || openAt >= to || to < head);

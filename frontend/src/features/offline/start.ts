@@ -1,0 +1,59 @@
+// Prepares this browser for a start without a network; loaded when the page has settled.
+
+import { shownMessages } from "../../realtime/state";
+import { chat } from "../../realtime/store";
+import { session } from "../session/session";
+import { forgetRoom, forgetRooms, keepRoom } from "./kept";
+
+/** Interval at which changed rooms are kept. */
+const KEEP_EVERY_MS = 10_000;
+
+export function startOffline(): void {
+  // Missing over plain HTTP, and in some private windows.
+  if (!("serviceWorker" in navigator) || !("caches" in window)) return;
+  navigator.serviceWorker.register("/sw.js").catch(() => {});
+  const keeper = new Keeper();
+  setInterval(() => void keeper.keep(), KEEP_EVERY_MS);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") void keeper.keep();
+  });
+  let { userId } = session;
+  session.subscribe(() => {
+    const isSignedOut = userId !== null && session.userId !== userId;
+    userId = session.userId;
+    if (isSignedOut) void keeper.forget();
+  });
+  void keeper.keep();
+}
+
+export class Keeper {
+  /** The logs that were kept, by room. */
+  #kept = new Map<string, object>();
+
+  /** Keeps the rooms of this tab that changed, and forgets those that were archived. */
+  async keep(): Promise<void> {
+    const { logs, rooms, archived, kept } = chat.state;
+    // What is shown without a network was kept earlier.
+    if (kept !== null) return;
+    try {
+      for (const id of Object.keys(archived)) {
+        if (this.#kept.delete(id)) await forgetRoom(id);
+      }
+      for (const [id, log] of Object.entries(logs)) {
+        const room = rooms?.[id];
+        const isCovered = (chat.state.coverage.rooms[id] ?? 0) > 0;
+        if (!room || log.from === null || log.to !== null || !isCovered || this.#kept.get(id) === log)
+          continue;
+        this.#kept.set(id, log);
+        await keepRoom(room, shownMessages(log));
+      }
+    } catch {
+      // The browser's storage is full or blocked: there is nothing to read without a network then.
+    }
+  }
+
+  async forget(): Promise<void> {
+    this.#kept.clear();
+    await forgetRooms().catch(() => {});
+  }
+}

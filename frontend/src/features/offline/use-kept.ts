@@ -1,0 +1,26 @@
+import { useEffect } from "react";
+import { loadChunk } from "../../browser/chunks";
+import { useChat } from "../../realtime/store";
+
+/** Time after the start of the app until it is prepared for one without a network: first comes the page itself. */
+const SETTLED_MS = 4_000;
+
+let isPrepared = false;
+
+/** Opens the rooms that were kept while the server cannot be reached. Mounted once, by the shell. */
+export function useKept(isUnreachable: boolean): void {
+  const isEmpty = useChat((state) => state.rooms === null);
+  useEffect(() => {
+    if (isUnreachable && isEmpty)
+      void loadChunk(() => import("./restore")).then((module) => module.restoreKept());
+  }, [isUnreachable, isEmpty]);
+
+  useEffect(() => {
+    if (isEmpty || isPrepared || !import.meta.env.PROD) return;
+    const timer = setTimeout(() => {
+      isPrepared = true;
+      void loadChunk(() => import("./start")).then((module) => module.startOffline());
+    }, SETTLED_MS);
+    return () => clearTimeout(timer);
+  }, [isEmpty]);
+}
