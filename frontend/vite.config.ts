@@ -20,8 +20,13 @@ const serviceWorker: Plugin = {
         Object.values(bundle).find((file) => file.type === "chunk" && file.isEntry)?.fileName ?? "";
       const others = Object.keys(bundle).filter((name) => name.startsWith("assets/") && name !== entry);
       const files = [entry, ...others.sort()].map((name) => `/${name}`);
-      const source = readFileSync("service-worker.js", "utf8")
-        .replace("__RELEASE__", createHash("sha256").update(files.join()).digest("hex").slice(0, 12))
+      const worker = readFileSync("service-worker.js", "utf8");
+      // Files without a digest in their names make another release, too.
+      const unhashed = ["index.html", "public/theme.js", "public/favicon.svg", "public/manifest.webmanifest"];
+      const release = createHash("sha256").update(files.join() + worker);
+      for (const path of unhashed) release.update(readFileSync(path));
+      const source = worker
+        .replace("__RELEASE__", release.digest("hex").slice(0, 12))
         .replace("__FILES__", JSON.stringify(files).replaceAll('"', '\\"'));
       this.emitFile({ type: "asset", fileName: "sw.js", source });
     },

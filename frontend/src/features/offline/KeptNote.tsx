@@ -10,7 +10,7 @@ export function KeptNote({ roomId }: { roomId: string | undefined }) {
   return (
     <div className="px-3">
       <Notice tone="waiting">
-        <span>{`Offline: what you see was read at ${shortTime(readAt)}.`}</span>
+        <span>{`Showing messages saved on ${shortTime(readAt)}.`}</span>
       </Notice>
     </div>
   );

@@ -3,7 +3,9 @@ import { withKept, withNewestMessages, withRooms } from "../../realtime/snapshot
 import { EMPTY_LOG, EMPTY_STATE, shownMessages, timelineMessage } from "../../realtime/state";
 import { chat } from "../../realtime/store";
 import { aMessage, aRoom } from "../../testing/wire";
-import { forgetRooms, keepRoom, keptRooms } from "./kept";
+import { session } from "../session/session";
+import { keepRoom, keptRooms } from "./kept";
+import { forgetOtherReaders } from "./readers";
 import { Keeper } from "./start";
 
 /** The browser's caches, which jsdom does not have. */
@@ -21,6 +23,7 @@ function fakeCaches() {
       };
     },
     delete: async (name: string) => all.delete(name),
+    keys: async () => [...all.keys()],
   };
 }
 
@@ -35,10 +38,13 @@ beforeEach(() => {
 });
 
 test("the newest messages of a room are kept, and nothing about the reader", async () => {
-  await keepRoom({ ...aRoom({ head_seq: 300 }), membership }, messages(1, 300), NOW);
+  const reactions = [{ emoji: "👍", count: 2, mine: true }];
+  const all = messages(1, 300).map((message) => ({ ...message, reactions }));
+  await keepRoom({ ...aRoom({ head_seq: 300 }), membership }, all, NOW);
   const [kept] = await keptRooms(NOW);
   expect(kept?.messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, at) => 101 + at));
   expect(kept?.room).toEqual(aRoom({ head_seq: 300 }));
+  expect(kept?.messages[0]?.reactions).toEqual([{ emoji: "👍", count: 2, mine: false }]);
   expect(kept?.readAt).toBe(NOW.toISOString());
 });
 
@@ -62,7 +68,7 @@ test("kept rooms are shown until the server answers", async () => {
   expect(withKept(listed, await keptRooms(NOW))).toBe(listed);
 });
 
-test("a tab keeps rooms that the stream covers, until they are archived or the reader signs out", async () => {
+test("a tab keeps rooms that the stream covers, until they are archived", async () => {
   const keeper = new Keeper();
   const open = { ...EMPTY_LOG, messages: messages(1, 2), from: 1 };
   const rooms = { "room-1": aRoom(), "room-2": aRoom({ id: "room-2" }) };
@@ -80,7 +86,27 @@ test("a tab keeps rooms that the stream covers, until they are archived or the r
   }));
   await keeper.keep();
   expect((await keptRooms()).map(({ room }) => room.id)).toEqual(["room-1"]);
-  await keeper.forget();
+});
+
+test("a reader finds nothing of another one, and signing out deletes it", async () => {
+  const reader = vi.spyOn(session, "userId", "get");
+  reader.mockReturnValue("ali");
+  await keepRoom(aRoom(), messages(1, 2));
+  expect(await keptRooms()).toHaveLength(1);
+  reader.mockReturnValue(null);
   expect(await keptRooms()).toEqual([]);
-  await forgetRooms();
+  await forgetOtherReaders();
+  reader.mockReturnValue("ali");
+  expect(await keptRooms()).toEqual([]);
+});
+
+test("what a tab is keeping while another one signs out is deleted as well", async () => {
+  const reader = vi.spyOn(session, "userId", "get");
+  reader.mockReturnValue("ali");
+  const isKeeping = keepRoom(aRoom(), messages(1, 2));
+  reader.mockReturnValue(null);
+  await forgetOtherReaders();
+  await isKeeping;
+  reader.mockReturnValue("ali");
+  expect(await keptRooms()).toEqual([]);
 });

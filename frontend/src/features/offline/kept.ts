@@ -2,9 +2,10 @@
 // is kept: no private messages, and nothing about the reader.
 
 import type { KnownRoom } from "../../api/earlier-release";
+import { keepOwn } from "../../realtime/reactions";
 import type { TimelineMessage } from "../../realtime/state";
+import { forgetOtherReaders, ownCache } from "./readers";
 
-const CACHE = "gapless.rooms";
 const MOST_MESSAGES = 200;
 /** Rooms that were not opened for so long are forgotten. */
 const KEPT_MS = 14 * 86_400_000;
@@ -23,16 +24,21 @@ export async function keepRoom(
   messages: readonly TimelineMessage[],
   now = new Date(),
 ): Promise<void> {
-  const kept: KeptRoom = { room, messages: messages.slice(-MOST_MESSAGES), readAt: now.toISOString() };
-  const cache = await caches.open(CACHE);
+  const name = ownCache();
+  const newest = messages.slice(-MOST_MESSAGES);
+  const bare = newest.map((message) => ({ ...message, reactions: keepOwn(message.reactions, []) }));
+  const kept: KeptRoom = { room, messages: bare, readAt: now.toISOString() };
+  const cache = await caches.open(name);
   await cache.put(addressOf(room.id), Response.json(kept));
+  // The reader may have signed out meanwhile.
+  if (name !== ownCache()) await forgetOtherReaders();
 }
 
 /** Fields of a message that an earlier release may not have kept. */
 const USUAL = { reply_to: null, mentions: [], reactions: [] };
 
 export async function keptRooms(now = new Date()): Promise<KeptRoom[]> {
-  const cache = await caches.open(CACHE);
+  const cache = await caches.open(ownCache());
   const rooms: KeptRoom[] = [];
   for (const request of await cache.keys()) {
     const kept: KeptRoom | undefined = await (await cache.match(request))?.json();
@@ -43,10 +49,6 @@ export async function keptRooms(now = new Date()): Promise<KeptRoom[]> {
 }
 
 export async function forgetRoom(roomId: string): Promise<void> {
-  const cache = await caches.open(CACHE);
+  const cache = await caches.open(ownCache());
   await cache.delete(addressOf(roomId));
-}
-
-export async function forgetRooms(): Promise<void> {
-  await caches.delete(CACHE);
 }

@@ -3,7 +3,7 @@
 import { shownMessages } from "../../realtime/state";
 import { chat } from "../../realtime/store";
 import { session } from "../session/session";
-import { forgetRoom, forgetRooms, keepRoom } from "./kept";
+import { forgetRoom, keepRoom } from "./kept";
 
 /** Interval at which changed rooms are kept. */
 const KEEP_EVERY_MS = 10_000;
@@ -17,24 +17,21 @@ export function startOffline(): void {
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") void keeper.keep();
   });
-  let { userId } = session;
-  session.subscribe(() => {
-    const isSignedOut = userId !== null && session.userId !== userId;
-    userId = session.userId;
-    if (isSignedOut) void keeper.forget();
-  });
   void keeper.keep();
 }
 
 export class Keeper {
   /** The logs that were kept, by room. */
   #kept = new Map<string, object>();
+  #readerId = session.userId;
 
   /** Keeps the rooms of this tab that changed, and forgets those that were archived. */
   async keep(): Promise<void> {
     const { logs, rooms, archived, kept } = chat.state;
     // What is shown without a network was kept earlier.
     if (kept !== null) return;
+    if (this.#readerId !== session.userId) this.#kept.clear();
+    this.#readerId = session.userId;
     try {
       for (const id of Object.keys(archived)) {
         if (this.#kept.delete(id)) await forgetRoom(id);
@@ -50,10 +47,5 @@ export class Keeper {
     } catch {
       // The browser's storage is full or blocked: there is nothing to read without a network then.
     }
-  }
-
-  async forget(): Promise<void> {
-    this.#kept.clear();
-    await forgetRooms().catch(() => {});
   }
 }
