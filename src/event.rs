@@ -5,6 +5,7 @@
 //! Next: [`crate::realtime`], which delivers events to the clients that may receive them.
 
 pub mod compact;
+pub mod inbox;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -137,7 +138,7 @@ pub struct Membership {
     /// several rooms with hundreds of unread messages each, the greatest numbers are estimates.
     #[schema(minimum = 0, maximum = 1_000)]
     pub unread: i64,
-    /// Number of unread messages that mention the user. Not counted by this release: always 0.
+    /// Number of unread messages that mention the user or reply to them.
     #[schema(minimum = 0, maximum = 1_000)]
     pub mentions: i64,
     pub level: Level,

@@ -264,6 +264,12 @@ impl Realtime {
         self.backplane.send(Bulletin::Gone);
     }
 
+    /// Announces that the log has reached `pos`: events up to there are read from it. Does not wait.
+    pub fn announce(&self, pos: Pos) {
+        self.backplane.send(Bulletin::Head(pos));
+        self.tell_applier(News::Demand(pos));
+    }
+
     /// Announces that the log has reached `pos`, and waits (a second at most) until it is applied here: for handlers of
     /// rare changes, so that their callers can read their own writes.
     pub async fn settle(&self, pos: Pos) {

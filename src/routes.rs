@@ -6,6 +6,7 @@ mod direct_messages;
 mod edge;
 mod etag;
 mod health;
+mod inbox;
 mod invitations;
 mod messages;
 pub mod openapi;
@@ -60,6 +61,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(search::search_messages))
         .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))
         .routes(routes!(direct_messages::list_conversations))
+        .routes(routes!(inbox::list_inbox))
+        .routes(routes!(inbox::mark_inbox_read))
         .routes(routes!(users::get_me))
         .routes(routes!(users::list_users))
         .routes(routes!(users::set_role, users::erase_user))

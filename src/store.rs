@@ -11,6 +11,7 @@ pub mod direct_messages;
 pub mod embedded;
 pub mod erasure;
 pub mod events;
+pub mod inbox;
 pub mod invitations;
 pub mod log;
 pub mod messages;

@@ -78,6 +78,8 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   await follows("room.topic_set", () => api.send("PUT", `/rooms/${room.id}/topic`, topic, admin));
   const mark = { seq: message.seq };
   await follows("room.read", () => api.send("PUT", `/rooms/${room.id}/read`, mark, reader));
+  const mention = { room_id: room.id, body: "look", mentions: [reader.id] };
+  await follows("inbox.added", () => api.send("POST", "/messages", mention, admin));
   const leaver = await api.account();
   await follows("message.posted", () => api.post(leaver, room, "soon gone"));
   // Two events: first the user is renamed, then their messages are deleted.

@@ -74,14 +74,22 @@ fn fields(frame: &Bytes) -> Option<(&str, Cursor, &str)> {
     Some((name, cursor, lines.next()?.strip_prefix("data: ")?))
 }
 
-/// Returns the `seq` of the message in a frame.
-pub fn message_seq(frame: &Bytes) -> Option<Seq> {
+/// Returns the room and the `seq` of the message in a frame, which may be part of an inbox item.
+pub fn message_place(frame: &Bytes) -> Option<(RoomId, Seq)> {
     #[derive(serde::Deserialize)]
-    struct Numbered {
+    struct Place {
+        room_id: RoomId,
         seq: Seq,
     }
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Data {
+        Message(Place),
+        Item { message: Place },
+    }
     let data = std::str::from_utf8(frame).ok()?.lines().find_map(|line| line.strip_prefix("data: "))?;
-    serde_json::from_str::<Numbered>(data).ok().map(|message| message.seq)
+    let (Data::Message(place) | Data::Item { message: place }) = serde_json::from_str(data).ok()?;
+    Some((place.room_id, place.seq))
 }
 
 /// The first event of a stream, for its reader only.

@@ -9,12 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::clock::Clock;
-use crate::event::{Event, Message};
+use crate::event::Event;
 use crate::id::Pos;
-use crate::outcome::{Outcome, Posted};
 use crate::post::NewMessage;
 use crate::store::log::replay::{Found, Request};
-use crate::store::log::{Head, Snapshot};
+use crate::store::log::{Batch, Head, Snapshot};
 use crate::store::{self, Db};
 
 #[cfg(test)]
@@ -109,12 +108,12 @@ impl Log {
         }
     }
 
-    /// Commits a batch and returns an outcome for each message, in the same order.
-    pub async fn append(&self, batch: &[NewMessage]) -> Result<Vec<Outcome<Posted<Message>>>, CommitError> {
+    /// Commits a batch of posts.
+    pub async fn append(&self, batch: &[NewMessage]) -> Result<Batch, CommitError> {
         match self {
-            Self::Database(log) => Ok(store::log::append_messages(&log.db, batch).await?),
+            Self::Database(log) => Ok(store::log::append_batch(&log.db, batch).await?),
             #[cfg(test)]
-            Self::Memory(log) => log.append(batch).await,
+            Self::Memory(log) => Ok(Batch { outcomes: log.append(batch).await?, upto: None }),
         }
     }
 }

@@ -31,7 +31,6 @@ use self::cache::{Cache, Flight};
 use self::run::{Events, Run};
 use super::log::Log;
 use super::turns::{Turn, Turns};
-use crate::event::Audience;
 use crate::id::{MessageId, Pos, RoomId, Seq};
 use crate::store::log::replay::Request;
 
@@ -132,9 +131,7 @@ impl Replay {
     /// Discards every run whose result contains a deleted body, or an excerpt of it, or is of a trimmed room, and those being read, whose
     /// results may.
     pub fn forget_bodies(&self, deleted: &HashMap<MessageId, OffsetDateTime>, trimmed: &HashMap<RoomId, Seq>) {
-        self.cache().strike(|entry| {
-            entry.has_words_of(deleted) || matches!(&entry.audience, Audience::Room(room) if trimmed.contains_key(room))
-        });
+        self.cache().strike(|entry| entry.has_words_of(deleted) || entry.may_be_of(trimmed));
     }
 
     /// Discards every run: any of them may contain data of an erased user.

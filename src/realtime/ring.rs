@@ -53,6 +53,15 @@ impl Entry {
         words.into_iter().flatten().flatten().any(|message| messages.contains_key(&message))
     }
 
+    /// Returns whether the frame may carry words of one of these rooms. Those for one user may be of any room.
+    pub fn may_be_of<T>(&self, rooms: &HashMap<RoomId, T>) -> bool {
+        match self.audience {
+            Audience::Room(room) => rooms.contains_key(&room),
+            Audience::User(_) => self.body.is_some(),
+            _ => false,
+        }
+    }
+
     /// Removes this from the frame.
     fn redact(&mut self, removed: Removed) {
         let Some(Body { redact, .. }) = self.body else { return };
@@ -132,21 +141,28 @@ impl Ring {
     }
 
     /// Removes the frames of messages that were trimmed, and quotes of them, given the first `seq` that each room keeps.
-    /// Frames do not know their `seq`: it is read from those of the room, in one pass for all rooms.
+    /// Frames do not know their `seq`: it is read from the message in them, in one pass for all rooms.
     pub fn forget_trimmed(&mut self, trimmed: &HashMap<RoomId, Seq>) {
         if trimmed.is_empty() {
             return;
         }
         for entry in &mut self.entries {
-            let (Audience::Room(room), Some(body), Some(frame)) = (entry.audience, entry.body, &entry.frame) else {
+            if !entry.may_be_of(trimmed) {
                 continue;
-            };
-            let Some(&first_seq) = trimmed.get(&room) else { continue };
+            }
+            let (Some(body), Some(frame)) = (entry.body, &entry.frame) else { continue };
+            let place = frame::message_place(frame.bytes(Format::Json));
+            let first_seq = place.and_then(|(room, _)| trimmed.get(&room));
             self.bytes -= entry.cost();
-            if frame::message_seq(frame.bytes(Format::Json)).is_none_or(|seq| seq < first_seq) {
-                (entry.frame, entry.body) = (None, None);
-            } else if body.quoted.is_some() {
-                entry.redact(Removed::QuotesBefore(first_seq));
+            match (place, first_seq) {
+                (Some((_, seq)), Some(first_seq)) if seq >= *first_seq => {
+                    if body.quoted.is_some() {
+                        entry.redact(Removed::QuotesBefore(*first_seq));
+                    }
+                }
+                // Of another room.
+                (Some(_), None) => {}
+                _ => (entry.frame, entry.body) = (None, None),
             }
             self.bytes += entry.cost();
         }

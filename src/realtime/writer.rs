@@ -17,9 +17,11 @@ use tokio_util::task::TaskTracker;
 use super::Realtime;
 use super::log::{CommitError, Log};
 use crate::event::{Event, Message};
+use crate::id::Pos;
 use crate::outcome::{Outcome, Posted};
 use crate::post::{NewMessage, WriteError};
 use crate::store::events;
+use crate::store::log::Batch;
 use crate::telemetry::posts;
 use crate::telemetry::trace::{Span, Trace};
 
@@ -132,13 +134,17 @@ async fn write(
             let (messages, answers): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|submit| (submit.message, submit.answer)).unzip();
             metrics::histogram!("gapless_writer_batch_size").record(u32::try_from(messages.len()).unwrap_or(u32::MAX));
-            let outcomes = commit_patiently(&log, &messages).await;
+            let mut upto = None;
+            let outcomes = commit_patiently(&log, &messages, &mut upto).await;
             drop(permit);
             metrics::histogram!("gapless_writer_commit_seconds").record(began.elapsed());
             posts::count(&outcomes);
             let trace = span.trace();
             span.end();
             realtime.publish(outcomes.iter().flatten().filter_map(accepted).collect(), trace);
+            if let Some(pos) = upto {
+                realtime.announce(pos);
+            }
             for (outcome, answer) in outcomes.into_iter().zip(answers) {
                 // The client may have disconnected; the message is committed all the same.
                 answer.send(outcome).ok();
@@ -153,14 +159,20 @@ fn accepted(outcome: &Outcome<Posted<Message>>) -> Option<Event> {
     Some(events::messages::posted(message))
 }
 
-/// Retries until [`PATIENCE`] is over. If the database refuses a row, only that row fails.
-async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome<Posted<Message>>, WriteError>> {
+/// Retries until [`PATIENCE`] is over. If the database refuses a row, only that row fails. `upto` becomes the position up
+/// to which the log has events of the batch beside its posts.
+async fn commit_patiently(
+    log: &Log,
+    batch: &[NewMessage],
+    upto: &mut Option<Pos>,
+) -> Vec<Result<Outcome<Posted<Message>>, WriteError>> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let mut is_first = true;
     loop {
         match tokio::time::timeout_at(deadline, log.append(batch)).await {
-            Ok(Ok(outcomes)) => {
+            Ok(Ok(Batch { outcomes, upto: reached })) => {
                 debug_assert_eq!(outcomes.len(), batch.len(), "every row gets its outcome");
+                *upto = reached.max(*upto);
                 // A duplicate with the same id was committed by an earlier attempt, whose answer was lost.
                 return batch.iter().zip(outcomes).map(|(sent, outcome)| Ok(own(sent, outcome))).collect();
             }
@@ -172,7 +184,7 @@ async fn commit_patiently(log: &Log, batch: &[NewMessage]) -> Vec<Result<Outcome
                 let mut outcomes = Vec::with_capacity(batch.len());
                 for message in batch {
                     let alone = std::slice::from_ref(message);
-                    outcomes.extend(Box::pin(commit_patiently(log, alone)).await);
+                    outcomes.extend(Box::pin(commit_patiently(log, alone, upto)).await);
                 }
                 return outcomes;
             }

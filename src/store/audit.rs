@@ -38,8 +38,9 @@ pub async fn list(db: &Db, before: Option<Pos>, limit: i64) -> sqlx::Result<Vec<
          left join users a on a.id = l.actor_id
          left join rooms r on r.id = l.room_id
          left join users u on u.id = l.user_id
-         -- The predicate of the index `log_audited_without_reactions`, then the kinds.
-         where l.kind not in ('message.posted', 'direct.posted', 'message.edited', 'room.read', 'message.reactions')
+         -- The predicate of the index `log_audited_without_inbox`, then the kinds.
+         where l.kind not in
+               ('message.posted', 'direct.posted', 'message.edited', 'room.read', 'message.reactions', 'inbox.added')
            and (l.kind <> 'message.deleted' or l.actor_id is not null)
            and l.pos < $1
            -- The message may be gone; then `detail` says whether it was the actor's own.

@@ -85,6 +85,9 @@ impl ErasedMessages {
             self.reads_after = super::read_marks::forget(db, self.user, after, BATCH_OF_ENTRIES).await?;
             return Ok(Progress::More(None));
         }
+        if super::inbox::forget(db, self.user, BATCH_OF_ENTRIES).await? > 0 {
+            return Ok(Progress::More(None));
+        }
         let count: i64 =
             sqlx::query_scalar("select forget_direct_words($1, $2)").bind(self.user).bind(BATCH).fetch_one(db).await?;
         if count > 0 || super::sessions::remove_of(db, self.user, BATCH).await? > 0 {

@@ -7,6 +7,7 @@
 //! that a new kind touches.
 
 pub mod direct_messages;
+mod inbox;
 pub mod messages;
 pub mod reactions;
 pub mod reads;
@@ -145,8 +146,16 @@ fn schemas<T: ToSchema>() -> Vec<(String, RefOr<Schema>)> {
 }
 
 /// All kinds that this release knows.
-const KINDS: [&[Kind]; 7] =
-    [messages::KINDS, reactions::KINDS, direct_messages::KINDS, rooms::KINDS, trims::KINDS, users::KINDS, reads::KINDS];
+const KINDS: [&[Kind]; 8] = [
+    inbox::KINDS,
+    messages::KINDS,
+    reactions::KINDS,
+    direct_messages::KINDS,
+    rooms::KINDS,
+    trims::KINDS,
+    users::KINDS,
+    reads::KINDS,
+];
 
 /// Returns the descriptions of events that clients receive, each name once.
 pub fn descriptions() -> Vec<Description> {
@@ -237,6 +246,7 @@ pub async fn read(db: &Db, rows: Vec<Row>) -> sqlx::Result<Vec<Event>> {
     let mut add = |read: Vec<Event>| events.extend(read.into_iter().map(|event| (event.pos, event)));
     add(messages::read(db, &of(&rows, messages::KINDS)).await?);
     add(reactions::read(db, &of(&rows, reactions::KINDS)).await?);
+    add(inbox::read(db, &of(&rows, inbox::KINDS)).await?);
     add(direct_messages::read(db, &of(&rows, direct_messages::KINDS)).await?);
     add(rooms::read(db, &of(&rows, rooms::KINDS)).await?);
     add(trims::read(&of(&rows, trims::KINDS)));

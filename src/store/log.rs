@@ -53,6 +53,8 @@ struct Appended {
     deleted_at: Option<OffsetDateTime>,
     #[sqlx(skip)]
     references: References,
+    #[sqlx(skip)]
+    log_pos: Option<Pos>,
 }
 
 /// An outcome with the references of its message.
@@ -62,6 +64,16 @@ struct AppendedReply {
     appended: Appended,
     #[sqlx(flatten)]
     references: References,
+    log_pos: Pos,
+}
+
+/// A committed batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// One for each post, in the same order.
+    pub outcomes: Vec<Outcome<Posted<Message>>>,
+    /// Position of the log after the batch, if the batch may have added items to inboxes.
+    pub upto: Option<Pos>,
 }
 
 /// Commits a batch of posts and returns an outcome for each, in order.
@@ -72,6 +84,14 @@ pub async fn append_messages(
     db: impl PgExecutor<'_>,
     batch: &[NewMessage],
 ) -> sqlx::Result<Vec<Outcome<Posted<Message>>>> {
+    append_batch(db, batch).await.map(|batch| batch.outcomes)
+}
+
+/// Like [`append_messages`], and tells how far the log has grown.
+///
+/// # Errors
+/// As above.
+pub async fn append_batch(db: impl PgExecutor<'_>, batch: &[NewMessage]) -> sqlx::Result<Batch> {
     let mut columns = Columns::default();
     for message in batch {
         columns.push(message);
@@ -81,7 +101,9 @@ pub async fn append_messages(
     if rows.len() != batch.len() {
         return Err(sqlx::Error::Protocol(format!("{} posts got {} outcomes", batch.len(), rows.len())));
     }
-    batch.iter().zip(rows).map(|(sent, row)| row.outcome_of(sent)).collect()
+    let upto = rows.iter().filter_map(|row| row.log_pos).max();
+    let outcomes: sqlx::Result<_> = batch.iter().zip(rows).map(|(sent, row)| row.outcome_of(sent)).collect();
+    Ok(Batch { outcomes: outcomes?, upto })
 }
 
 #[derive(Default)]
@@ -123,11 +145,17 @@ impl<'a> Columns<'a> {
     async fn append_with_references(mut self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
         let replies = std::mem::take(&mut self.replies);
         let mentions: Vec<String> = self.mentions.iter().map(|ids| array_literal(ids)).collect();
+        let audiences: Vec<Option<String>> = Vec::new();
         let query = "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at, reply_to, quoted_id,
-                    quoted_author, quoted_name, excerpt, mentions, names
-             from append_messages($1, $2, $3, $4, $5, $6, $7, $8) order by ord";
-        let rows: Vec<AppendedReply> = self.bound(query).bind(replies).bind(mentions).fetch_all(db).await?;
-        Ok(rows.into_iter().map(|row| Appended { references: row.references, ..row.appended }).collect())
+                    quoted_author, quoted_name, excerpt, mentions, names, log_pos
+             from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9) order by ord";
+        let query = self.bound(query).bind(replies).bind(mentions).bind(audiences);
+        let rows: Vec<AppendedReply> = query.fetch_all(db).await?;
+        let appended = |row: AppendedReply| {
+            let (references, log_pos) = (row.references, Some(row.log_pos));
+            Appended { references, log_pos, ..row.appended }
+        };
+        Ok(rows.into_iter().map(appended).collect())
     }
 
     /// Binds the columns that both functions take.

@@ -1,5 +1,5 @@
 //! Read marks: how far a user has read each room, and which of its messages notify them. The functions are in
-//! `migrations/0029_read_marks.sql`.
+//! `migrations/0029_read_marks.sql` and `0040_inbox.sql`.
 
 use std::collections::HashMap;
 
@@ -39,6 +39,7 @@ struct SetRow {
     read_seq: Option<Seq>,
     unread: Option<i64>,
     level: Option<String>,
+    mentions: Option<i64>,
 }
 
 impl SetRow {
@@ -46,12 +47,12 @@ impl SetRow {
         Ok(match self.outcome.as_str() {
             "unchanged" => Ok(None),
             "done" => {
-                let (Some(pos), Some(at), Some(read_seq), Some(unread), Some(level)) =
-                    (self.pos, self.at, self.read_seq, self.unread, self.level)
+                let (Some(pos), Some(at), Some(read_seq), Some(unread), Some(mentions), Some(level)) =
+                    (self.pos, self.at, self.read_seq, self.unread, self.mentions, self.level)
                 else {
                     return Err(sqlx::Error::Protocol("a read mark was set, but its values are missing".into()));
                 };
-                let membership = Membership { read_seq, unread, mentions: 0, level: parse(level)? };
+                let membership = Membership { read_seq, unread, mentions, level: parse(level)? };
                 Ok(Some(reads::read_by(mark.user, mark.room, pos, at, membership)))
             }
             word => Err(super::refusal(word, "room")?),
@@ -72,7 +73,7 @@ pub async fn set(db: &Db, batch: &[NewMark]) -> sqlx::Result<Vec<Outcome<Option<
     let is_forced = |mark: &NewMark| matches!(mark.change, Change::Read { is_forced: true, .. });
     let level = |mark: &NewMark| if let Change::Level(level) = mark.change { Some(level.as_str()) } else { None };
     let rows: Vec<SetRow> = sqlx::query_as(
-        "select outcome, pos, at, read_seq, unread, level from set_read_marks($1, $2, $3, $4, $5) order by ord",
+        "select outcome, pos, at, read_seq, unread, level, mentions from set_room_marks($1, $2, $3, $4, $5) order by ord",
     )
     .bind(batch.iter().map(|mark| mark.user).collect::<Vec<_>>())
     .bind(batch.iter().map(|mark| mark.room).collect::<Vec<_>>())
@@ -90,15 +91,18 @@ pub async fn set(db: &Db, batch: &[NewMark]) -> sqlx::Result<Vec<Outcome<Option<
 /// Returns the user's membership in each of these rooms. Counts messages up to the `head_seq` of each, so that events
 /// after the position of the list continue from these numbers.
 pub async fn of_rooms(db: &Db, user: UserId, rooms: &[Room]) -> sqlx::Result<HashMap<RoomId, Membership>> {
-    let rows: Vec<(RoomId, Seq, i64, String)> =
-        sqlx::query_as("select room_id, read_seq, unread, level from memberships($1, $2, $3)")
-            .bind(user)
-            .bind(rooms.iter().map(|room| room.id).collect::<Vec<_>>())
-            .bind(rooms.iter().map(|room| room.head_seq).collect::<Vec<_>>())
-            .fetch_all(db)
-            .await?;
-    let membership = |(room, read_seq, unread, level): (_, _, _, String)| {
-        Ok((room, Membership { read_seq, unread, mentions: 0, level: parse(level)? }))
+    let rows: Vec<(RoomId, Seq, i64, i64, String)> = sqlx::query_as(
+        "select m.room_id, m.read_seq, m.unread, mentions_between($1, m.room_id, m.read_seq, h.head_seq), m.level
+         from memberships($1, $2, $3) m
+         join unnest($2, $3) as h (room_id, head_seq) on h.room_id = m.room_id",
+    )
+    .bind(user)
+    .bind(rooms.iter().map(|room| room.id).collect::<Vec<_>>())
+    .bind(rooms.iter().map(|room| room.head_seq).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    let membership = |(room, read_seq, unread, mentions, level): (_, _, _, _, String)| {
+        Ok((room, Membership { read_seq, unread, mentions, level: parse(level)? }))
     };
     rows.into_iter().map(membership).collect()
 }

@@ -7,6 +7,7 @@
 
 mod export;
 mod import;
+mod numbers;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;

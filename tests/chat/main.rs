@@ -21,6 +21,7 @@ mod faults;
 mod following;
 mod hearing;
 mod hosted;
+mod inbox;
 mod inputs;
 mod kept_connections;
 mod lost_answers;

@@ -4,7 +4,7 @@
 mod reactions;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gapless::event::{Author, DirectMessage, Message, Room};
 use gapless::id::{Pos, RoomId, Seq};
@@ -36,6 +36,8 @@ struct Replica {
     /// For each room, the position of its snapshot, which contains all earlier events.
     read_at: BTreeMap<RoomId, i64>,
     stream: Stream,
+    /// Messages of which the reader's inbox was told.
+    told: BTreeSet<(RoomId, Seq)>,
     events: usize,
 }
 
@@ -110,12 +112,16 @@ impl View {
     }
 
     /// Counts unread messages from the mark and the messages, as a client does between two events about its mark.
-    fn count_unread(&mut self) {
+    fn count_unread(&mut self, told: &BTreeSet<(RoomId, Seq)>) {
         for (room, membership) in &mut self.memberships {
             let read_seq = Seq(membership["read_seq"].as_i64().expect("a number"));
             let is_unread = |(seq, message): &(&Seq, &Value)| {
                 **seq > read_seq && message["author"]["id"] != self.me["id"] && message["deleted_at"] == false
             };
+            let is_told = |(seq, message): &(&Seq, &Value)| {
+                **seq > read_seq && told.contains(&(*room, **seq)) && message["deleted_at"] == false
+            };
+            membership["mentions"] = self.messages[room].iter().filter(is_told).count().into();
             membership["unread"] = self.messages[room].iter().filter(is_unread).count().into();
         }
     }
@@ -127,7 +133,7 @@ impl Replica {
         let view = View::read(reader).await;
         let read_at = view.rooms.keys().map(|room| (*room, pos_of(&json!(cursor)))).collect();
         let stream = reader.opening().rooms(view.rooms.values()).from(&cursor).open().await;
-        Self { who, reader: reader.clone(), view, read_at, stream, events: 0 }
+        Self { who, reader: reader.clone(), view, read_at, stream, told: BTreeSet::new(), events: 0 }
     }
 
     /// Reads events up to `newest`, and compares the state with that of a fresh reader.
@@ -140,7 +146,7 @@ impl Replica {
                 self.apply(&heard).await;
             }
         }
-        self.view.count_unread();
+        self.view.count_unread(&self.told);
         let fresh = View::read(&self.reader).await;
         assert_eq!(self.view, fresh, "{} (left) and a fresh reader (right) after {after}", self.who);
     }
@@ -166,7 +172,7 @@ impl Replica {
                 }
             }
             "message.deleted" => {
-                let (room, seq) = place_of(heard);
+                let (room, seq) = place_of(&heard.data);
                 let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
                 let message = message.expect("a deleted message was received before");
                 message["body"] = Value::Null;
@@ -177,7 +183,7 @@ impl Replica {
                 self.view.update_quotes(room, seq, |quote| quote["excerpt"] = Value::Null);
             }
             "message.reactions" => {
-                let (room, seq) = place_of(heard);
+                let (room, seq) = place_of(&heard.data);
                 if heard.pos() > self.read_at[&room] {
                     let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
                     react(message.expect("the message was received before"), &heard.data, &self.view.me["id"]);
@@ -189,6 +195,9 @@ impl Replica {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
                 let first_seq = Seq(heard.data["first_seq"].as_i64().expect("a number"));
                 self.view.trim(room, first_seq);
+            }
+            "inbox.added" => {
+                self.told.insert(place_of(&heard.data["message"]));
             }
             "direct.posted" => {
                 let message: DirectMessage = heard.body();
@@ -248,9 +257,9 @@ impl Replica {
 }
 
 /// The message that an event is about.
-fn place_of(heard: &Heard) -> (RoomId, Seq) {
-    let room = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
-    (room, Seq(heard.data["seq"].as_i64().expect("a number")))
+fn place_of(data: &Value) -> (RoomId, Seq) {
+    let room = serde_json::from_value(data["room_id"].clone()).expect("an id");
+    (room, Seq(data["seq"].as_i64().expect("a number")))
 }
 
 const ACTIONS: usize = 20;

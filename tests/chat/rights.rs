@@ -78,6 +78,8 @@ remove_reaction?archived   401     401     401  409   409   409    401     409  
 post_direct_message        401     401     401  403   403   403    401     403   201
 list_direct_messages       401     401     401  200   200   200    401     200   200
 list_conversations         401     401     401  200   200   200    401     200   200
+list_inbox                 401     401     401  200   200   200    401     200   200
+mark_inbox_read            401     401     401  204   204   204    401     204   204
 
 open_stream                200     401     401  200   200   200    401     200   200
 livez                      200     200     200  200   200   200    200     200   200
@@ -251,6 +253,8 @@ fn request(
         }
         "list_direct_messages" => (Method::GET, "/direct-messages".into(), Value::Null),
         "list_conversations" => (Method::GET, "/direct-messages/conversations".into(), Value::Null),
+        "list_inbox" => (Method::GET, "/inbox".into(), Value::Null),
+        "mark_inbox_read" => (Method::PUT, "/inbox/read".into(), json!({"pos": 1})),
         "open_stream" => (Method::GET, format!("/sse?room={}", room.id), Value::Null),
         "get_server" => (Method::GET, "/server".into(), Value::Null),
         "livez" | "readyz" | "metrics" => (Method::GET, format!("/{operation}"), Value::Null),

@@ -53,6 +53,12 @@ async fn page(reader: &User, room: &str) -> Value {
     page
 }
 
+async fn expect_mention_in_reply(reader: &User) {
+    let inbox = reader.get("/inbox").await.is(200).json();
+    let item = &inbox["items"][0];
+    assert_eq!((&item["kind"], &item["message"]["reply_to"]["seq"]), (&json!("mention"), &json!(1)));
+}
+
 #[tokio::test]
 async fn an_exported_chat_continues_in_another_database() {
     let source = Database::create().await;
@@ -74,7 +80,10 @@ async fn an_exported_chat_continues_in_another_database() {
     founder.put(&format!("/rooms/{}/retention", general.id), json!({"days": 90})).await.is(200);
     founder.archive(&attic).await;
     let late = User::sign_up(here.guest(), "late").await;
-    alice.post(&general, "after late joined").await;
+    let reply = json!({
+        "room_id": general.id, "body": "after late joined", "reply_to": 1, "mentions": [founder.id, alice.id],
+    });
+    alice.send("/messages", reply).await.is(201);
     alice.put(&format!("/rooms/{}/read", general.id), json!({"seq": 2})).await.is(204);
     alice.put(&format!("/rooms/{}/level", general.id), json!({"level": "all"})).await.is(204);
     let erased = User::sign_up(here.guest(), "zoe").await;
@@ -126,6 +135,9 @@ async fn an_exported_chat_continues_in_another_database() {
         let path = format!("/rooms/{}", general.id);
         let [old, new] = [old.get(&path).await.is(200).json(), new.get(&path).await.is(200).json()];
         assert_eq!((&new["membership"], &new["membership"]["unread"]), (&old["membership"], &json!(unread)));
+    }
+    for reader in [&founder, &new_founder] {
+        expect_mention_in_reply(reader).await;
     }
     let mut rooms = [here.guest().rooms().await, there.guest().rooms().await];
     rooms.iter_mut().flatten().for_each(|room| room.online = gapless::event::Online::default());

@@ -200,6 +200,24 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(state.rooms?.["room-2"]?.membership).toMatchObject({ read_seq: 7, unread: 2, mentions: 1 });
     expect(having(anEvent("room.read", read)).rooms).toEqual(opened().rooms);
   },
+  "inbox.added"() {
+    const item = (seq: number) => {
+      const message = aMessage(seq, { room_id: "room-2", mentions: [ALI] });
+      const room = { id: "room-2", name: "Help", slug: "help" };
+      return anEvent("inbox.added", {
+        kind: "mention",
+        pos: message.pos,
+        message,
+        room,
+        at: message.created_at,
+        read: false,
+      });
+    };
+    const mentions = (state: ChatState) => state.rooms?.["room-2"]?.membership?.mentions;
+    expect(mentions(apply(member(), item(9)))).toBe(1);
+    expect(mentions(apply(member(), item(5)))).toBe(0);
+    expect(having(item(9)).rooms).toEqual(opened().rooms);
+  },
   "user.erased"() {
     const left = { id: ZOE.id, username: "erased-0123456789ab" };
     const state = having(

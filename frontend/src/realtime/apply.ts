@@ -5,6 +5,7 @@ import type { KnownRoom, LobbyNews } from "../api/earlier-release";
 import type {
   Author,
   DirectMessage,
+  InboxItem,
   MessageReactionsData,
   Reaction,
   Room,
@@ -51,6 +52,8 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
       return withSetting(state, event.data);
     case "room.read":
       return withRead(state, event.data);
+    case "inbox.added":
+      return withInboxItem(state, event.data);
     case "room.trimmed":
       return withLog(state, event.data.room_id, (log) => trimMessages(log, event.data.first_seq));
     case "user.changed":
@@ -267,6 +270,13 @@ function withRead(state: ChatState, { room_id, ...read }: RoomReadData): ChatSta
     ...state,
     rooms: { ...state.rooms, [room_id]: { ...room, membership: { ...room.membership, ...read } } },
   };
+}
+
+/** Counts a new item of the viewer's inbox in its room, unless the room is read up to its message. */
+function withInboxItem(state: ChatState, { message, room }: InboxItem): ChatState {
+  const membership = room ? state.rooms?.[room.id]?.membership : undefined;
+  if (!room || !membership || !("seq" in message) || message.seq <= membership.read_seq) return state;
+  return withRead(state, { ...membership, room_id: room.id, mentions: membership.mentions + 1 });
 }
 
 /** Moves the viewer's mark before the server has confirmed it; `unread` is exact only at the end of a room. */

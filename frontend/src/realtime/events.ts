@@ -8,6 +8,7 @@ import type {
   ExpiringData,
   HeartbeatData,
   HelloData,
+  InboxItem,
   LobbyData,
   Message,
   MessageDeletedData,
@@ -32,6 +33,7 @@ export interface DataTypes {
   ExpiringData: ExpiringData;
   HeartbeatData: HeartbeatData;
   HelloData: HelloData;
+  InboxItem: InboxItem;
   LobbyData: LobbyData;
   Message: Message;
   MessageDeletedData: MessageDeletedData;
@@ -54,6 +56,7 @@ export const EVENT_KINDS = {
   reset: { data: "ResetData", hasId: true },
   drain: { data: "DrainData", hasId: false },
   bye: { data: "ByeData", hasId: false },
+  "inbox.added": { data: "InboxItem", hasId: true },
   "message.posted": { data: "Message", hasId: true },
   "message.edited": { data: "Message", hasId: true },
   "message.deleted": { data: "MessageDeletedData", hasId: true },

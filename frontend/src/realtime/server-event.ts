@@ -41,6 +41,7 @@ const FIELDS: {
   ExpiringData: {},
   HeartbeatData: {},
   HelloData: { rooms: "object", missing: "object", heartbeat_secs: "number" },
+  InboxItem: { kind: "string", message: "object" },
   LobbyData: { rooms: "object" },
   Message: { id: "string", room_id: "string", seq: "number", author: "object", created_at: "string" },
   MessageDeletedData: { id: "string", room_id: "string" },

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::event::Author;
-use crate::id::{ClientId, MessageId, Pos, RoomId, UserId};
+use crate::id::{ClientId, MessageId, RoomId, UserId};
 use crate::realtime::log::memory::{Commits, Memory};
 
 fn new_message(body: &str) -> NewMessage {
@@ -102,6 +102,6 @@ async fn the_time_limit_includes_the_wait_behind_a_hanging_batch() {
 async fn a_refused_row_does_not_fail_its_batch() {
     let Bench { log, .. } = bench(1, Commits::Refuse("bad")).await;
     let batch = ["good", "bad", "fine"].map(new_message);
-    let outcomes = commit_patiently(&Log::Memory(log), &batch).await;
+    let outcomes = commit_patiently(&Log::Memory(log), &batch, &mut None).await;
     assert!(matches!(outcomes[..], [Ok(Ok(Posted::Accepted(_))), Err(_), Ok(Ok(Posted::Accepted(_)))]));
 }

@@ -26,7 +26,7 @@ struct Marked {
     /// Number of messages of others after `read_seq` that are not deleted, at this event; 1,000 means 1,000 or more.
     #[schema(minimum = 0, maximum = 1_000)]
     unread: i64,
-    /// Number of unread messages that mention the user.
+    /// Number of unread messages that mention the user or reply to them, at this event.
     #[serde(default)]
     #[schema(required = true, minimum = 0, maximum = 1_000)]
     mentions: i64,

@@ -15,6 +15,7 @@ use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
 use self::insert::insert;
+use super::numbers::Numbers;
 use super::{DirectMessage, End, FORMAT, Line, Message, Reactions, ReadMark, Room, User};
 use crate::event::Role;
 use crate::id::{Pos, RoomId, Seq, UserId};
@@ -83,39 +84,6 @@ struct ImportState {
     active_names: HashSet<String>,
     pos: Pos,
     batch: Vec<(u64, Placed)>,
-}
-
-/// Numbers of a room's messages so far.
-#[derive(Clone, Copy)]
-struct Numbers {
-    /// The room's oldest message that is kept.
-    first: Seq,
-    /// `None` before the room's first message in the file.
-    newest: Option<Seq>,
-}
-
-impl Numbers {
-    /// Checks that a message continues the room's. The first in the file may be a receipt.
-    fn take(&mut self, seq: Seq) -> anyhow::Result<()> {
-        match self.newest {
-            None => ensure!(
-                (1..=self.first.0).contains(&seq.0),
-                "seq is {}, but the room begins at {}",
-                seq.0,
-                self.first.0
-            ),
-            Some(newest) => {
-                ensure!(seq.0 == newest.0 + 1, "seq is {}, but the room's next is {}", seq.0, newest.0 + 1);
-            }
-        }
-        self.newest = Some(seq);
-        Ok(())
-    }
-
-    /// Returns the room's newest `seq`, which may be of a deleted message.
-    fn head(self) -> Seq {
-        Seq(self.newest.map_or(0, |newest| newest.0).max(self.first.0 - 1))
-    }
 }
 
 /// A line and the computed values to store with it.
@@ -314,6 +282,24 @@ impl ImportState {
             .persistent(false)
             .execute(&mut *transaction)
             .await?;
+        // Inboxes follow from the messages.
+        sqlx::query(
+            "insert into inbox_items (user_id, pos, kind, message_id, room_id, seq, at)
+             select distinct on (t.user_id, m.pos) t.user_id, m.pos, t.kind, m.id, m.room_id, m.seq, m.created_at
+             from messages m
+             left join messages q on q.room_id = m.room_id and q.seq = m.reply_to
+             cross join lateral (
+                select q.author_id as user_id, 'reply' as kind
+                union all
+                select k.id, 'mention' from unnest(m.mentions) as k (id)
+             ) t
+             join users u on u.id = t.user_id and u.banned_at is null and u.erased_at is null
+             where m.deleted_at is null and (m.reply_to is not null or m.mentions <> '{}') and t.user_id <> m.author_id
+             order by t.user_id, m.pos, t.kind desc",
+        )
+        .persistent(false)
+        .execute(&mut *transaction)
+        .await?;
         // Positions up to which messages count as read: that of the newest message of that time, or the end.
         let (users, until): (Vec<UserId>, Vec<OffsetDateTime>) = self.read_until.iter().copied().unzip();
         sqlx::query(

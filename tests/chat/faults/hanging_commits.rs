@@ -22,7 +22,7 @@ begin
     while exists (select from hanging) loop perform pg_sleep(0.01); end loop;
     return null;
 end $$;";
-const TABLES: [&str; 5] = ["users", "sessions", "refresh_tokens", "invitations", "log"];
+const TABLES: [&str; 6] = ["users", "sessions", "refresh_tokens", "invitations", "inbox_marks", "log"];
 
 async fn execute(db: &Db, statements: &'static str) {
     db.execute(statements).await.expect("the statements run");
@@ -121,6 +121,7 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "post_direct_message" => {
             (admin, Method::POST, "/direct-messages".into(), json!({"recipient_id": alice.id, "body": "words"}))
         }
+        "mark_inbox_read" => (caller, Method::PUT, "/inbox/read".into(), json!({"pos": 1})),
         other => panic!("this test does not support {other} yet"),
     }
 }

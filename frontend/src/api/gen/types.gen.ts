@@ -242,6 +242,79 @@ export type HelloEvent = {
     kind: 'hello';
 };
 
+export type Inbox = {
+    /**
+     * Newest first.
+     */
+    items: Array<InboxItem>;
+    /**
+     * `cursor` of the next page; `null` at the end.
+     */
+    next: string | null;
+};
+
+/**
+ * A message that mentions the caller, or replies to one of theirs, was posted, or an edit added the mention. Delivered to that user only.
+ */
+export type InboxAddedEvent = {
+    data: InboxItem;
+    id: EventId;
+    kind: 'inbox.added';
+};
+
+/**
+ * An item of a user's inbox.
+ */
+export type InboxItem = {
+    /**
+     * Time of the message, or of the edit that added the mention.
+     */
+    at: string;
+    kind: InboxKind;
+    message: InboxMessage;
+    /**
+     * Position of the message, or of the edit that added the mention. The inbox is read up to it by `PUT /inbox/read`.
+     */
+    pos: Pos;
+    /**
+     * The room was read up to this message, or the inbox up to this item.
+     */
+    read: boolean;
+    room?: InboxRoom | null;
+};
+
+/**
+ * Reason for which a message is in an inbox.
+ */
+export type InboxKind = 'mention' | 'reply' | 'direct';
+
+/**
+ * The message of an item: for the kind `direct` a direct message, otherwise one of a room.
+ */
+export type InboxMessage = Message | DirectMessage;
+
+/**
+ * The newest item that the caller has seen.
+ */
+export type InboxReadInput = {
+    /**
+     * Items up to this `pos` are read. A position beyond the newest means the newest.
+     */
+    pos: number;
+};
+
+/**
+ * The room of an item.
+ */
+export type InboxRoom = {
+    id: RoomId;
+    name: string;
+    /**
+     * See `Room`.
+     */
+    slug: string;
+};
+
 /**
  * An invitation as admins see it, without its code.
  */
@@ -340,7 +413,7 @@ export type MadeInvitation = {
 export type Membership = {
     level: Level;
     /**
-     * Number of unread messages that mention the user. Not counted by this release: always 0.
+     * Number of unread messages that mention the user or reply to them.
      */
     mentions: number;
     /**
@@ -852,7 +925,7 @@ export type RoomPage = {
 export type RoomReadData = {
     level: Level;
     /**
-     * Number of unread messages that mention the user.
+     * Number of unread messages that mention the user or reply to them, at this event.
      */
     mentions: number;
     /**
@@ -1061,6 +1134,8 @@ export type StreamEvent = ({
 } & DrainEvent) | ({
     kind: 'bye';
 } & ByeEvent) | ({
+    kind: 'inbox.added';
+} & InboxAddedEvent) | ({
     kind: 'message.posted';
 } & MessagePostedEvent) | ({
     kind: 'message.edited';
@@ -1690,6 +1765,105 @@ export type ListConversationsResponses = {
 };
 
 export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
+
+export type ListInboxData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Maximum number of items; values above 100 mean 100.
+         */
+        limit?: number;
+    };
+    url: '/inbox';
+};
+
+export type ListInboxErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListInboxError = ListInboxErrors[keyof ListInboxErrors];
+
+export type ListInboxResponses = {
+    /**
+     * done
+     */
+    200: Inbox;
+};
+
+export type ListInboxResponse = ListInboxResponses[keyof ListInboxResponses];
+
+export type MarkInboxReadData = {
+    body: InboxReadInput;
+    path?: never;
+    query?: never;
+    url: '/inbox/read';
+};
+
+export type MarkInboxReadErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type MarkInboxReadError = MarkInboxReadErrors[keyof MarkInboxReadErrors];
+
+export type MarkInboxReadResponses = {
+    /**
+     * marked, or marked before
+     */
+    204: void;
+};
+
+export type MarkInboxReadResponse = MarkInboxReadResponses[keyof MarkInboxReadResponses];
 
 export type ListInvitationsData = {
     body?: never;
