@@ -15,6 +15,7 @@ use crate::auth::Auth;
 use crate::auth::password::Passwords;
 use crate::clock::Clock;
 use crate::config::{Config, SigningKey};
+use crate::here::PeopleHere;
 use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
@@ -60,6 +61,7 @@ pub struct Parts {
     pub writer: Writer,
     pub reactions: Reactions,
     pub read_marks: ReadMarks,
+    pub people_here: PeopleHere,
     pub auth: Arc<Auth>,
     pub passwords: Passwords,
     pub limits: Arc<Limits>,
@@ -145,6 +147,7 @@ impl App {
             writer,
             reactions,
             read_marks,
+            people_here: PeopleHere::default(),
             auth,
             passwords,
             limits,

@@ -26,6 +26,7 @@ pub mod auth;
 pub mod batches;
 
 pub mod demo;
+pub mod here;
 pub mod lifecycle;
 pub mod reactions;
 pub mod read_marks;

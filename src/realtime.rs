@@ -30,8 +30,10 @@ pub mod subscription;
 mod teller;
 pub mod topic;
 pub mod turns;
+pub mod typing;
 pub mod writer;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
@@ -102,7 +104,7 @@ pub struct Shared {
     hints: Arc<Hints>,
     /// Set when another instance requests a presence report.
     is_asked_for_presence: AtomicBool,
-    /// Notified when a quiet room has a new message.
+    /// Notified when a quiet room has a new message, or somebody types.
     is_lobby_due: Notify,
 }
 
@@ -247,6 +249,7 @@ impl Realtime {
                 }
             }
             Bulletin::AskPresence => self.shared.is_asked_for_presence.store(true, Ordering::Relaxed),
+            Bulletin::Typing(announcements) => self.hear_typing(announcements),
             Bulletin::Gone => self.shared.feed().presence.say_farewell(from, Instant::now()),
             Bulletin::Probe => {}
         }
@@ -313,6 +316,26 @@ impl Realtime {
 
     pub fn online(&self, room: RoomId) -> Online {
         self.shared.feed().presence.online(room)
+    }
+
+    /// Returns whether a room is archived; `None` for an unknown one.
+    pub fn is_archived(&self, room: RoomId) -> Option<bool> {
+        self.shared.feed().directory.rooms.get(&room).map(|room| room.is_archived)
+    }
+
+    /// Returns the users who are present in a room, and the number of guests.
+    pub fn present(&self, room: RoomId) -> (Vec<UserId>, u32) {
+        self.shared.feed().presence.present(room)
+    }
+
+    /// Returns the admins among these authors and in the room: those whose role its readers see.
+    pub fn admins_seen(&self, room: RoomId, authors: impl Iterator<Item = UserId>) -> Vec<UserId> {
+        let authors: HashSet<UserId> = authors.collect();
+        let feed = self.shared.feed();
+        let is_seen = |user: &UserId| authors.contains(user) || feed.presence.is_present(room, *user);
+        let mut admins: Vec<UserId> = feed.directory.admins.iter().copied().filter(is_seen).collect();
+        admins.sort_unstable();
+        admins
     }
 
     pub fn role_of(&self, user: UserId) -> Role {

@@ -6,6 +6,7 @@ mod direct_messages;
 mod edge;
 mod etag;
 mod health;
+mod here;
 mod inbox;
 mod invitations;
 mod messages;
@@ -53,10 +54,13 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(read_marks::mark_read))
         .routes(routes!(read_marks::set_level))
         .routes(routes!(people::list_people))
+        .routes(routes!(here::list_here))
+        .routes(routes!(here::announce_typing))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
         .routes(routes!(pins::pin_message, pins::unpin_message))
         .routes(routes!(pins::list_pins))
+        .routes(routes!(reactions::list_reactions))
         .routes(routes!(reactions::add_reaction, reactions::remove_reaction))
         .routes(routes!(search::search_messages))
         .routes(routes!(direct_messages::list_direct_messages, direct_messages::post_direct_message))

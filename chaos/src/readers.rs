@@ -321,7 +321,7 @@ impl Reader {
             "heartbeat" => Record::Heartbeat { at, conn, cursor },
             "reset" => Record::Reset { at, conn, cursor, reason: reason(&data) },
             "bye" => Record::Bye { at, conn, reason: reason(&data) },
-            "presence" | "lobby" | "expiring" | "drain" => return ControlFlow::Continue(()),
+            "presence" | "typing" | "lobby" | "expiring" | "drain" => return ControlFlow::Continue(()),
             _ => match durable(at, conn, name, cursor, &data) {
                 Ok(record) => record,
                 // The checker finds the unrecorded event missing.

@@ -90,6 +90,8 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   // Events about the connection or presence, and heartbeats, change nothing in the compared state.
   const guest = await Listener.open(`${server.url}/sse?room=${room.id}`);
   await stream.hears(({ kind, data }) => kind === "presence" && (data as { guests: number }).guests === 1);
+  await api.send("PUT", `/rooms/${room.id}/typing`, undefined, admin);
+  await stream.hears(({ kind }) => kind === "typing");
   const elsewhere = await Listener.open(`${server.url}/sse?room=${other.id}`);
   for (const kind of ["lobby", "heartbeat", "expiring"] as const) {
     await stream.hears((event) => event.kind === kind);

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use super::presence::Report;
+use super::typing::Announcement;
 use crate::event::Event;
 use crate::id::{InstanceId, Pos};
 use crate::telemetry::trace::Trace;
@@ -32,6 +33,8 @@ pub enum Bulletin {
     Present(Report),
     /// The sender missed reports: every instance must send a full one.
     AskPresence,
+    /// These users type. Earlier releases ignore it.
+    Typing(Vec<Announcement>),
     /// The sender shuts down, and everyone connected to it leaves.
     Gone,
     /// Carries nothing; tests whether the sender receives its own publications.
@@ -102,6 +105,14 @@ impl Backplane {
         match self {
             Self::Local => {}
             Self::Redis(publisher) => publisher.send(trace, bulletin),
+        }
+    }
+
+    /// Sends a bulletin that nobody misses, unless so many others wait that one of them could be dropped for it.
+    pub fn send_if_idle(&self, bulletin: Bulletin) {
+        match self {
+            Self::Local => {}
+            Self::Redis(publisher) => publisher.send_if_idle(bulletin),
         }
     }
 

@@ -28,6 +28,7 @@ use super::replay::{ReplayFilter, Share};
 use super::ring::{Entry, Ring};
 use super::sample::Sample;
 use super::topic::Interest;
+use super::typing::Typing;
 use crate::event::{Audience, Effect, Event, Online};
 use crate::id::{MessageId, Pos, RoomId, Seq, SessionClaim};
 
@@ -49,6 +50,7 @@ pub struct Feed {
     pub presence: Presence,
     pages: Pages,
     lobby: Lobby,
+    pub typing: Typing,
     /// Set while online counts are due to be checked.
     is_presence_due: bool,
     /// Heartbeat frame at `applied`, shared by all streams that send one at that position.
@@ -169,6 +171,7 @@ impl Feed {
             presence: Presence::default(),
             pages: Pages::default(),
             lobby: Lobby::default(),
+            typing: Typing::default(),
             is_presence_due: false,
             heartbeat: None,
         }
@@ -350,6 +353,7 @@ impl Feed {
         self.heartbeat = None;
         self.hub.drop_rounds();
         self.lobby.restart();
+        self.typing = Typing::default();
         for subscriber in self.hub.iter() {
             if self.directory.is_revoked(subscriber.interest.user(), subscriber.session) {
                 subscriber.mailbox.close(ByeReason::Revoked);

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use super::cursor::Cursor;
-use crate::event::{Event, Online};
+use crate::event::{Author, Event, Online};
 use crate::id::{Pos, RoomId, Seq};
 use crate::store::events::{Compact, Redact, Removed};
 
@@ -141,6 +141,16 @@ pub fn presence(room_id: RoomId, online: Online) -> Bytes {
         guests: u32,
     }
     without_id("presence", &Presence { room_id, users: online.users, guests: online.guests })
+}
+
+/// A user types in a room that the reader subscribed to.
+pub fn typing(room_id: RoomId, user: &Author) -> Bytes {
+    #[derive(Serialize)]
+    struct Typing<'a> {
+        room_id: RoomId,
+        user: &'a Author,
+    }
+    without_id("typing", &Typing { room_id, user })
 }
 
 /// Maximum size of a `lobby` frame: two packets.

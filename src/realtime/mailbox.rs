@@ -1,7 +1,7 @@
 //! The queue of frames for one reader. The hub pushes into it and never waits for the reader.
 //!
-//! Counts and heads of rooms are *asides*: sent behind the events, the newest of each room only, and without waking the
-//! reader for them (see [`Mailbox::ring`]).
+//! Counts and heads of rooms, and who types there, are *asides*: sent behind the events, the newest of each room only, and
+//! without waking the reader for them (see [`Mailbox::ring`]).
 //!
 //! A mailbox is bounded. When it is full, the reader is *behind*: the queue is dropped, but the position from which to
 //! read its events again is kept, so nothing is lost. A reader who is behind gets no frames until it has caught up by
@@ -15,12 +15,16 @@ use bytes::Bytes;
 use super::format::Format;
 use super::frame::{self, ByeReason};
 use super::sample::Sample;
-use crate::id::{Pos, RoomId};
+use crate::id::{Pos, RoomId, UserId};
 
 /// Maximum number of frames in a mailbox. At 300 bytes a frame, enough for a burst of a second in a busy room; a
 /// reader whose socket is slower than that is better served by reading the ring at its own pace.
 const MOST_FRAMES: usize = if cfg!(test) { 4 } else { 512 }; // small enough for tests to reach
 const MOST_BYTES: usize = 256 * 1024;
+
+/// Maximum number of people who type in a mailbox. More wait there only if its reader is slow, and are shown as "several
+/// people" in any case.
+const MOST_TYPISTS: usize = 8;
 
 /// Next step of a reader.
 #[derive(Debug)]
@@ -38,8 +42,21 @@ pub enum Next {
 pub enum Aside {
     /// The online counts of a room that the reader reads, as a frame.
     Presence(RoomId),
+    /// A user types in a room that the reader reads, as a frame.
+    Typing(RoomId, UserId),
     /// The summary of a room of the reader's list, as one item of a `lobby` frame.
     Lobby(RoomId),
+}
+
+impl Aside {
+    /// Returns whether it is of no use to a reader who receives it later.
+    const fn is_momentary(self) -> bool {
+        matches!(self, Self::Presence(_) | Self::Typing(..))
+    }
+
+    const fn is_typing(self) -> bool {
+        matches!(self, Self::Typing(..))
+    }
 }
 
 /// See the [module](self).
@@ -60,7 +77,7 @@ struct Queue {
     first: Option<Pos>,
     /// Times one of the frames.
     sample: Option<Box<Sample>>,
-    /// Oldest first; at most one for each room that the reader reads or follows.
+    /// Oldest first; at most one for each room that the reader reads or follows, and [`MOST_TYPISTS`].
     asides: Vec<(Aside, Bytes)>,
     /// True while somebody is going to [ring](Mailbox::ring) for the asides.
     is_bell_queued: bool,
@@ -136,17 +153,19 @@ impl Mailbox {
     /// Queues an aside, to be sent with the next frames or when somebody [rings](Self::ring). Returns true if
     /// `is_rung_for` and nobody is going to ring yet.
     ///
-    /// Presence of a reader who is behind is left out: it receives the current counts when it is live. Summaries are
-    /// kept until then, because nothing would repeat them.
+    /// Presence and typing are left out for a reader who is behind: it receives the current counts when it is live.
+    /// Summaries are kept until then, because nothing would repeat them.
     #[must_use]
     pub fn lay_aside(&self, aside: Aside, bytes: Bytes, is_rung_for: bool) -> bool {
         let mut queue = self.lock();
-        let is_late = queue.behind.is_some() && matches!(aside, Aside::Presence(_));
+        let is_late = queue.behind.is_some() && aside.is_momentary();
         if is_late || queue.bye.is_some() {
             return false;
         }
+        let has_no_room = aside.is_typing() && queue.has_many_typists();
         match queue.asides.iter_mut().find(|(queued, _)| *queued == aside) {
             Some((_, queued)) => *queued = bytes,
+            None if has_no_room => return false,
             None => queue.asides.push((aside, bytes)),
         }
         is_rung_for && !std::mem::replace(&mut queue.is_bell_queued, true)
@@ -191,7 +210,7 @@ impl Mailbox {
         let mut queue = self.lock();
         queue.behind = None;
         // The reader receives the current counts, and these are older.
-        queue.asides.retain(|(aside, _)| !matches!(aside, Aside::Presence(_)));
+        queue.asides.retain(|(aside, _)| !aside.is_momentary());
     }
 
     /// Discards the queue: the reader receives `reset` and continues after `from`.
@@ -259,12 +278,16 @@ impl Queue {
         self.sample = None;
     }
 
+    fn has_many_typists(&self) -> bool {
+        self.asides.iter().filter(|(aside, _)| aside.is_typing()).count() >= MOST_TYPISTS
+    }
+
     /// Appends the asides as frames.
     fn take_asides(&mut self, frames: &mut Vec<Bytes>) {
         let mut rooms = Vec::new();
         for (aside, bytes) in std::mem::take(&mut self.asides) {
             match aside {
-                Aside::Presence(_) => frames.push(bytes),
+                Aside::Presence(_) | Aside::Typing(..) => frames.push(bytes),
                 Aside::Lobby(_) => rooms.push(bytes),
             }
         }

@@ -69,6 +69,18 @@ impl Presence {
         self.rooms.get(&room).map(Attendance::online).unwrap_or_default()
     }
 
+    /// Returns the users in a room, each once and in any order, and the number of guests.
+    pub fn present(&self, room: RoomId) -> (Vec<UserId>, u32) {
+        let Some(attendance) = self.rooms.get(&room) else { return (Vec::new(), 0) };
+        let elsewhere = attendance.users_elsewhere.keys().filter(|user| !attendance.users.contains_key(user));
+        (attendance.users.keys().chain(elsewhere).copied().collect(), attendance.online().guests)
+    }
+
+    pub fn is_present(&self, room: RoomId, user: UserId) -> bool {
+        let Some(attendance) = self.rooms.get(&room) else { return false };
+        attendance.users.contains_key(&user) || attendance.users_elsewhere.contains_key(&user)
+    }
+
     pub fn join(&mut self, room: RoomId, who: Who) {
         let attendance = self.rooms.entry(room).or_default();
         // A user who returns within the grace period cancels their own leaving; a guest cancels any guest's.

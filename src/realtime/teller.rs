@@ -1,4 +1,4 @@
-//! The one task that tells online counts and heads of rooms, to readers and to the other instances.
+//! The one task that tells online counts, heads of rooms and who types, to readers and to the other instances.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -40,6 +40,7 @@ pub async fn run(realtime: Realtime, stop: CancellationToken) {
         let now = Instant::now();
         if is_tick {
             report(&realtime, &mut answered_at, now);
+            realtime.pass_typing_on();
         }
         let (bells, more) = realtime.shared.feed().tell(now, is_tick);
         for mailbox in bells {

@@ -11,7 +11,7 @@ use crate::auth::{Anyone, SignedIn};
 use crate::error::{Error, Result};
 use crate::event::Message;
 use crate::extract::{Json, Path, Query};
-use crate::id::{ClientId, MessageId, RoomId, Seq};
+use crate::id::{ClientId, MessageId, RoomId, Seq, UserId};
 use crate::input::{Limit, Mentions, MessageBody, Natural, not_empty, whole};
 use crate::outcome::Posted;
 use crate::post::NewMessage;
@@ -53,6 +53,8 @@ pub struct Messages {
     /// `seq` at which the room begins: messages before it were deleted because of their age. Greater than `head_seq` if
     /// no message is left.
     first_seq: Seq,
+    /// Those authors of the page who are admins, and the admins who are in the room.
+    admins: Vec<UserId>,
     /// A stream opened with it misses nothing after this page.
     #[schema(example = "5f0c2a9d81be.42")]
     cursor: String,
@@ -119,7 +121,9 @@ pub async fn list_messages(
         return Err(Error::NotFound("room"));
     }
     let cursor = app.realtime.cursor_at(page.pos).to_string();
-    Ok(Json(Messages { messages: page.messages, head_seq: page.head_seq, first_seq: page.first_seq, cursor }))
+    let admins = app.realtime.admins_seen(which.room_id, page.messages.iter().map(|message| message.author.id));
+    let store::messages::Page { messages, head_seq, first_seq, .. } = page;
+    Ok(Json(Messages { messages, head_seq, first_seq, admins, cursor }))
 }
 
 /// Post a message. The response is sent once the message is durable; repeating the request under the same `client_id`

@@ -1,15 +1,20 @@
-//! Reactions: users react to messages with emoji.
+//! Reactions: users react to messages with emoji, and everybody reads who did.
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::rooms::reads_archived;
 use crate::app::App;
-use crate::auth::{Caller, SignedIn};
+use crate::auth::{Anyone, Caller, SignedIn};
 use crate::error::{Error, Result};
+use crate::extract;
 use crate::id::MessageId;
 use crate::input::Emoji;
-use crate::store::reactions::NewReaction;
+use crate::store;
+use crate::store::reactions::{NewReaction, Users};
 
 /// A message and an emoji, from the path.
 pub struct OfMessage(MessageId, Emoji);
@@ -24,6 +29,32 @@ impl<S: Send + Sync> FromRequestParts<S> for OfMessage {
         let message = message.parse().map_err(|_| Error::NotFound("message"))?;
         Ok(Self(message, Emoji::parse(&emoji).map_err(refused)?))
     }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReactionsOfMessage {
+    /// In the order of first use.
+    reactions: Vec<Users>,
+}
+
+/// Read who reacted to a message. A deleted message has no reactions.
+#[utoipa::path(
+    get, path = "/messages/{id}/reactions", tag = "messages", security((), ("bearer" = [])),
+    params(("id" = MessageId, Path)),
+    responses(
+        (status = 200, body = ReactionsOfMessage),
+        (status = 404, description = "unknown, or its room is archived and the caller no admin"),
+    )
+)]
+pub async fn list_reactions(
+    State(app): State<App>,
+    Anyone(caller): Anyone,
+    extract::Path(id): extract::Path<MessageId>,
+) -> Result<extract::Json<ReactionsOfMessage>> {
+    let found = store::reactions::of_message(&app.db, id).await?;
+    let found = found.filter(|found| !found.is_archived || reads_archived(caller.as_ref()));
+    let reactions = found.ok_or(Error::NotFound("message"))?.reactions;
+    Ok(extract::Json(ReactionsOfMessage { reactions }))
 }
 
 /// React to a message with an emoji. Repeating this is not an error. Within a second of another change to the message's

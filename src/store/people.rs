@@ -1,4 +1,4 @@
-//! People to mention in a room: those who wrote lately, and other accounts by the beginning of their names.
+//! People of a room: those who are there, and those to mention, who wrote lately or whose names begin with some letters.
 
 use super::{Db, user_search};
 use crate::event::{Role, User};
@@ -6,6 +6,27 @@ use crate::id::{RoomId, UserId};
 
 /// Number of the room's newest messages whose authors come first: reading them takes about a millisecond.
 const MESSAGES: i64 = 1_000;
+
+/// Returns these users, admins first and then by name, at most `limit`. Banned and erased users are left out.
+pub async fn named(db: &Db, ids: &[UserId], limit: i64) -> sqlx::Result<Vec<User>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(UserId, String, bool)> = sqlx::query_as(
+        "select u.id, u.username, u.role = 'admin' from users u
+         where u.id = any($1) and u.banned_at is null and u.erased_at is null
+         order by (u.role = 'admin') desc, u.username limit $2",
+    )
+    .bind(ids)
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(person).collect())
+}
+
+fn person((id, username, is_admin): (UserId, String, bool)) -> User {
+    User { id, username: username.into(), role: if is_admin { Role::Admin } else { Role::User } }
+}
 
 /// Returns people whose name begins with `part` (lower case; may be empty): those who wrote one of the room's last
 /// messages, latest first, and then other accounts in the order of their names, if `part` is not empty. Banned and
@@ -33,9 +54,6 @@ pub async fn of_room(db: &Db, room: RoomId, part: &str, limit: i64) -> sqlx::Res
     .bind(MESSAGES)
     .fetch_all(db)
     .await?;
-    let role = |is_admin| if is_admin { Role::Admin } else { Role::User };
-    let person =
-        |(id, username, is_admin): (_, String, _)| User { id, username: username.into(), role: role(is_admin) };
     let mut people: Vec<User> = rows.into_iter().map(person).collect();
 
     let most = usize::try_from(limit).unwrap_or_default();

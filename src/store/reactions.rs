@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::Db;
 use super::events::reactions::{self, Changed};
-use crate::event::Event;
+use crate::event::{Author, Event};
 use crate::id::{MessageId, Pos, RoomId, Seq, UserId};
 use crate::input::Emoji;
 use crate::outcome::Outcome;
@@ -31,6 +31,27 @@ pub struct Count {
     pub emoji: String,
     #[schema(minimum = 1)]
     pub count: i64,
+}
+
+/// Users who chose an emoji.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReactionUsers)]
+pub struct Users {
+    #[schema(example = "👍")]
+    pub emoji: String,
+    #[schema(minimum = 1)]
+    pub count: i64,
+    /// By name; at most 50 of them.
+    #[schema(max_items = 50)]
+    pub users: Vec<Author>,
+}
+
+/// The reactions to a message, with names.
+#[derive(Debug)]
+pub struct OfMessage {
+    pub is_archived: bool,
+    /// In the order of first use.
+    pub reactions: Vec<Users>,
 }
 
 /// One user's reaction that was added or removed.
@@ -109,6 +130,52 @@ pub async fn set(db: &Db, batch: &[NewReaction]) -> sqlx::Result<Committed> {
         return Err(sqlx::Error::Protocol(format!("{} reactions got {outcomes} outcomes", batch.len())));
     }
     Ok(committed)
+}
+
+/// Maximum number of names for each emoji.
+const MOST_NAMED: i64 = 50;
+
+#[derive(FromRow)]
+struct Named {
+    is_archived: bool,
+    emoji: Option<String>,
+    count: Option<i64>,
+    ids: Option<Vec<UserId>>,
+    names: Option<Vec<String>>,
+}
+
+/// Returns who reacted to a message; `None` if there is no such message.
+pub async fn of_message(db: &Db, message: MessageId) -> sqlx::Result<Option<OfMessage>> {
+    let rows: Vec<Named> = sqlx::query_as(
+        "with named as materialized (
+            select w.emoji, array_agg(u.id order by u.username) as ids, array_agg(u.username order by u.username) as names
+            from (
+                select x.emoji, x.user_id, row_number() over (partition by x.emoji order by x.user_id) as ord
+                from reactions x where x.message_id = $1
+            ) w
+            join users u on u.id = w.user_id
+            where w.ord <= $2 group by w.emoji
+         )
+         select r.is_archived, k.item ->> 'emoji' as emoji, (k.item ->> 'count')::bigint as count, n.ids, n.names
+         from messages m
+         join rooms r on r.id = m.room_id and r.first_seq <= m.seq
+         left join reaction_counts c on c.message_id = m.id
+         left join lateral jsonb_array_elements(c.counts) with ordinality as k (item, ord) on true
+         left join named n on n.emoji = k.item ->> 'emoji'
+         where m.id = $1 order by k.ord",
+    )
+    .bind(message)
+    .bind(MOST_NAMED)
+    .fetch_all(db)
+    .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let is_archived = first.is_archived;
+    let users = |row: Named| {
+        let (ids, names) = (row.ids.unwrap_or_default(), row.names.unwrap_or_default());
+        let users = ids.into_iter().zip(names).map(|(id, name)| Author { id, username: name.into() }).collect();
+        Some(Users { emoji: row.emoji?, count: row.count?, users })
+    };
+    Ok(Some(OfMessage { is_archived, reactions: rows.into_iter().filter_map(users).collect() }))
 }
 
 /// Removes the reactions of an erased user from at most `most` messages. Returns the number of messages, and the position

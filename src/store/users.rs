@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::event::{Role, User};
 use crate::id::{Pos, SessionId, UserId};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Refusal};
 
 use super::Db;
 use super::sessions::NewSession;
@@ -133,6 +133,23 @@ pub async fn find(db: &Db, id: UserId) -> sqlx::Result<Option<Account>> {
     .fetch_optional(db)
     .await?;
     Ok(row.map(Account::from))
+}
+
+/// Returns whether a user may write, who may be banned or muted.
+pub async fn may_write(db: &Db, id: UserId) -> sqlx::Result<Outcome<()>> {
+    let standing: Option<(bool, bool)> = sqlx::query_as(
+        "select banned_at is not null, coalesce(muted_until > clock_timestamp(), false)
+         from users where id = $1 and erased_at is null",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    Ok(match standing {
+        None => Err(Refusal::UnknownAuthor),
+        Some((true, _)) => Err(Refusal::Banned),
+        Some((_, true)) => Err(Refusal::Muted),
+        Some(_) => Ok(()),
+    })
 }
 
 /// Gives `user` a role.

@@ -20,6 +20,7 @@ mod erasure;
 mod faults;
 mod following;
 mod hearing;
+mod here;
 mod hosted;
 mod inbox;
 mod inputs;
@@ -52,4 +53,5 @@ mod stream_events;
 #[cfg(feature = "otlp")]
 mod traces;
 mod transfer;
+mod typing;
 mod watching;

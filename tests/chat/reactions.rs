@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::actors::{Answer, Chat, Guest, Ledger, Stream};
+use crate::actors::{Answer, Chat, Guest, Ledger, Stream, User};
 
 const HEART: &str = "❤\u{fe0f}";
 const FAMILY: &str = "👩\u{200d}👩\u{200d}👧\u{200d}👦";
@@ -321,4 +321,59 @@ async fn trimmed_messages_leave_no_reactions() {
         late.expect_message("new").await;
         expect_reactions(&mut late, &new, &[("👍", 1)], json!([change(&alice, "👍", true)])).await;
     }
+}
+
+#[tokio::test]
+async fn everybody_reads_who_reacted() {
+    let chat = Chat::start().await;
+    let (ada, room) = (chat.admin("ada").await, chat.room("general").await);
+    let (zoe, bob) = (chat.user("zoe").await, chat.user("bob").await);
+    let message = ada.post(&room, "hi").await;
+    let path = format!("/messages/{}/reactions", message.id);
+    let who = async |reader: &Guest| reader.get(&path).await.is(200).json()["reactions"].take();
+    assert_eq!(who(&chat.guest()).await, json!([]));
+    react(&zoe, &message, HEART).await.is(204);
+    react(&bob, &message, HEART).await.is(204);
+    react(&bob, &message, "👍").await.is(204);
+    let user = |user: &User| json!({"id": user.id, "username": user.name});
+    let hearts = json!({"emoji": HEART, "count": 2, "users": [user(&bob), user(&zoe)]});
+    let thumbs = json!({"emoji": "👍", "count": 1, "users": [user(&bob)]});
+    for reader in [&chat.guest(), &*bob] {
+        assert_eq!(who(reader).await, json!([hearts, thumbs]), "in the order of first use, names in theirs");
+    }
+    take_back(&bob, &message, HEART).await.is(204);
+    take_back(&zoe, &message, HEART).await.is(204);
+    assert_eq!(who(&bob).await, json!([thumbs]));
+
+    bob.get(&format!("/messages/{}/reactions", uuid::Uuid::now_v7())).await.refused(404, "not_found");
+    ada.archive(&room).await;
+    bob.get(&path).await.refused(404, "not_found");
+    assert_eq!(who(&ada).await, json!([thumbs]));
+    ada.restore(&room).await;
+    ada.delete_message(message.id).await;
+    assert_eq!(who(&bob).await, json!([]));
+}
+
+#[tokio::test]
+async fn fifty_names_of_an_emoji_are_listed() {
+    let chat = Chat::start().await;
+    let message = chat.user("alice").await.post(&chat.room("general").await, "hi").await;
+    sqlx::query(
+        "with made as (
+            insert into users (id, username, password_hash)
+            select gen_random_uuid(), 'user-' || n, '' from generate_series(1, 60) n returning id
+         ), reacted as (
+            insert into reactions (message_id, user_id, emoji) select $1, id, '👍' from made
+         ), counted as (
+            insert into reaction_counts (message_id, counts) values ($1, '[{\"emoji\": \"👍\", \"count\": 60}]')
+         )
+         update messages set reacted = true where id = $1",
+    )
+    .bind(message.id)
+    .execute(&chat.db())
+    .await
+    .expect("reactions");
+    let list = chat.guest().get(&format!("/messages/{}/reactions", message.id)).await.is(200).json();
+    let [thumbs] = &list["reactions"].as_array().expect("a list")[..] else { panic!("{list}") };
+    assert_eq!((&thumbs["count"], thumbs["users"].as_array().expect("a list").len()), (&json!(60), 50));
 }

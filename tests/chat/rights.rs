@@ -53,6 +53,10 @@ set_level                  401     401     401  204   204   204    401     204  
 set_level?archived         401     401     401  404   404   404    401     404   204
 list_people                401     401     401  200   200   200    401     200   200
 list_people?archived       401     401     401  404   404   404    401     404   200
+list_here                  200     401     401  200   200   200    401     200   200
+list_here?archived         404     401     401  404   404   404    401     404   200
+announce_typing            401     401     401  204   204   403    401     204   204
+announce_typing?archived   401     401     401  409   409   409    401     409   409
 
 list_messages              200     401     401  200   200   200    401     200   200
 list_messages?archived     404     401     401  404   404   404    401     404   200
@@ -70,6 +74,8 @@ pin_message                401     401     401  403   403   403    401     403  
 pin_message?archived       401     401     401  403   403   403    401     403   409
 unpin_message              401     401     401  403   403   403    401     403   204
 unpin_message?archived     401     401     401  403   403   403    401     403   409
+list_reactions             200     401     401  200   200   200    401     200   200
+list_reactions?archived    404     401     401  404   404   404    401     404   200
 add_reaction               401     401     401  204   204   403    401     204   204
 add_reaction?archived      401     401     401  409   409   409    401     409   409
 remove_reaction            401     401     401  204   204   403    401     204   204
@@ -238,6 +244,8 @@ fn request(
         "mark_read" => (Method::PUT, of_room("/read"), json!({"seq": 1})),
         "set_level" => (Method::PUT, of_room("/level"), json!({"level": "all"})),
         "list_people" => (Method::GET, of_room("/people"), Value::Null),
+        "list_here" => (Method::GET, of_room("/here"), Value::Null),
+        "announce_typing" => (Method::PUT, of_room("/typing"), Value::Null),
         "list_messages" => (Method::GET, format!("/messages?room_id={}", room.id), Value::Null),
         "search_messages" => (Method::GET, format!("/search?q=words&room_id={}", room.id), Value::Null),
         "post_message" => (Method::POST, "/messages".into(), json!({"room_id": room.id, "body": "words"})),
@@ -246,6 +254,7 @@ fn request(
         "list_pins" => (Method::GET, of_room("/pins"), Value::Null),
         "pin_message" => (Method::PUT, format!("{of_message}/pin"), Value::Null),
         "unpin_message" => (Method::DELETE, format!("{of_message}/pin"), Value::Null),
+        "list_reactions" => (Method::GET, format!("{of_message}/reactions"), Value::Null),
         "add_reaction" => (Method::PUT, format!("{of_message}/reactions/👍"), Value::Null),
         "remove_reaction" => (Method::DELETE, format!("{of_message}/reactions/👍"), Value::Null),
         "post_direct_message" => {
@@ -270,7 +279,9 @@ fn code_of(case: &str, kind: &str, status: u16) -> &'static str {
         (401, "metrics", _) | (401, _, "nobody") => "unauthenticated",
         (401, ..) => "invalid_token",
         (403, "login" | "refresh", _) => "banned",
-        (403, "post_message" | "edit_message" | "add_reaction" | "remove_reaction", "muted") => "muted",
+        (403, "post_message" | "edit_message" | "add_reaction" | "remove_reaction" | "announce_typing", "muted") => {
+            "muted"
+        }
         (403, "edit_message" | "delete_message", _) => "not_author",
         (403, ..) => "not_admin",
         (404, ..) => "not_found",

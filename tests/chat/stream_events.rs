@@ -21,6 +21,7 @@ async fn frames_of_every_kind_fit_the_document() {
 
     let mut of_user = bob.opening().room(&room).with("follow", far.id).open().await;
     let message = ada.post(&room, "hi").await;
+    bob.put(&format!("/rooms/{}/typing", room.id), json!(null)).await.is(204);
     bob.put(&format!("/rooms/{}/read", room.id), json!({"seq": 1})).await.is(204);
     ada.send("/messages", json!({"room_id": room.id, "body": "look", "reply_to": 1, "mentions": [bob.id]}))
         .await

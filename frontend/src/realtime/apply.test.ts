@@ -257,6 +257,7 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(state.rooms?.["room-2"]?.online).toEqual({ users: 1, guests: 0 });
     expect(Object.keys(state.rooms ?? {})).toEqual(["room-1", "room-2"]);
   },
+  typing: () => isIgnored(anEvent("typing", { room_id: "room-1", user: ZOE })),
   heartbeat: () => isIgnored(anEvent("heartbeat", {})),
   expiring: () => isIgnored(anEvent("expiring", { expires_at: "2026-11-22T12:00:00Z" })),
   drain: () => isIgnored(anEvent("drain", { retry_ms: 100 })),

@@ -66,11 +66,12 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
       return withNews(state, event.data.rooms);
     case "reset":
       return { ...state, coverage: renewedCoverage(state.coverage) };
+    case "typing": // Kept for some seconds only: see `features/people/typing.ts`.
     case "heartbeat":
     case "expiring":
     case "drain":
     case "bye":
-      return state; // These concern the connection, not the chat.
+      return state; // The others concern the connection, not the chat.
     default:
       event satisfies never;
       return state; // An event of a newer release, from another tab: ignored.

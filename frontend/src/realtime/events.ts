@@ -19,6 +19,7 @@ import type {
   RoomReadData,
   RoomTrimmedData,
   Standing,
+  TypingData,
   StreamEvent,
 } from "../api/gen/types.gen";
 
@@ -44,12 +45,14 @@ export interface DataTypes {
   RoomReadData: RoomReadData;
   RoomTrimmedData: RoomTrimmedData;
   Standing: Standing;
+  TypingData: TypingData;
 }
 
 /** Every kind: the type of its `data`, and whether its frame carries an `id:`. */
 export const EVENT_KINDS = {
   hello: { data: "HelloData", hasId: true },
   presence: { data: "PresenceData", hasId: false },
+  typing: { data: "TypingData", hasId: false },
   lobby: { data: "LobbyData", hasId: false },
   heartbeat: { data: "HeartbeatData", hasId: true },
   expiring: { data: "ExpiringData", hasId: false },

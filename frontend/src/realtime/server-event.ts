@@ -52,6 +52,7 @@ const FIELDS: {
   Room: { id: "string", name: "string", head_seq: "number" },
   RoomTrimmedData: { room_id: "string", first_seq: "number" },
   Standing: { id: "string" },
+  TypingData: { room_id: "string", user: "object" },
 };
 
 /** Returns whether this release knows the kind. `EventSource` and other tabs may name any. */

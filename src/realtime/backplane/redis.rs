@@ -58,6 +58,12 @@ impl Publisher {
         }
     }
 
+    pub(super) fn send_if_idle(&self, bulletin: Bulletin) {
+        if self.outbox.capacity() > OUTBOX / 2 {
+            self.send(Trace::default(), bulletin);
+        }
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.is_connected.load(Ordering::Relaxed)
     }

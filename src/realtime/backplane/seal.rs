@@ -170,8 +170,9 @@ mod tests {
 
     use super::*;
     use crate::event::{Audience, Author, Effect, Event};
-    use crate::id::UserId;
+    use crate::id::{RoomId, UserId};
     use crate::realtime::presence::Report;
+    use crate::realtime::typing::Announcement;
 
     const NOW: OffsetDateTime = time::macros::datetime!(2026-11-29 12:00 UTC);
 
@@ -191,6 +192,11 @@ mod tests {
         Event::silent(Pos(pos), NOW, "user.erased").told_to(Audience::Everyone, &author).with_effect(effect)
     }
 
+    fn announcement() -> Announcement {
+        let user = Author { id: UserId(uuid::Uuid::nil()), username: "ali".into() };
+        Announcement { room: RoomId(uuid::Uuid::nil()), user }
+    }
+
     /// A publication of a newer release, signed with our key.
     fn newer(seal: &Seal, bulletin: &Value) -> Vec<u8> {
         let said = json!({"from": InstanceId::new(), "epoch": "e", "bulletin": bulletin, "sent_at_ms": 0, "more": 1});
@@ -208,6 +214,7 @@ mod tests {
             Bulletin::Head(Pos(7)),
             Bulletin::Present(Report::default()),
             Bulletin::AskPresence,
+            Bulletin::Typing(vec![announcement()]),
             Bulletin::Gone,
             Bulletin::Probe,
         ] {
@@ -228,7 +235,13 @@ mod tests {
     fn bulletins_without_a_position_expire_after_a_minute() {
         let seal = seal(&[1]);
         let later = NOW + FRESH_FOR + Duration::SECOND;
-        for bulletin in [Bulletin::Present(Report::default()), Bulletin::AskPresence, Bulletin::Gone, Bulletin::Probe] {
+        for bulletin in [
+            Bulletin::Present(Report::default()),
+            Bulletin::AskPresence,
+            Bulletin::Typing(vec![announcement()]),
+            Bulletin::Gone,
+            Bulletin::Probe,
+        ] {
             let payload = seal.seal(envelope(bulletin.clone()));
             assert!(matches!(seal.open(&payload, NOW + FRESH_FOR), Opened::Ours(_)));
             assert_eq!(seal.open(&payload, later), Opened::Stale, "{bulletin:?}");
@@ -256,7 +269,9 @@ mod tests {
             {"pos": 9, "at": at, "kind": "message.sung", "audience": "nobody", "effect": {"louder": true}}]});
         let Opened::Ours(read) = seal.open(&newer(&seal, &sung), NOW) else { panic!("it is ours") };
         assert_eq!(read.bulletin, Bulletin::Head(Pos(9)));
-        assert_eq!(seal.open(&newer(&seal, &json!({"sang": 1})), NOW), Opened::Unknown);
+        for unknown in [json!({"sang": 1}), json!({"typing": [{"room": "here", "user": "ali"}]})] {
+            assert_eq!(seal.open(&newer(&seal, &unknown), NOW), Opened::Unknown);
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! Online counts, heads of rooms, and heartbeats: told behind the events, and limited in number.
+//! Online counts, heads of rooms, who types, and heartbeats: told behind the events, and limited in number.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Feed;
+use crate::id::RoomId;
 use crate::realtime::frame;
 use crate::realtime::hub::{SubscriberId, To};
 use crate::realtime::mailbox::{Aside, Mailbox};
+use crate::realtime::typing::{Announcement, MOST_PEOPLE};
 
 /// Mailboxes that receive counts or heads per hold of the feed's lock: some tens of microseconds.
 const SERVE_MOST: usize = 512;
@@ -18,6 +20,9 @@ impl Feed {
     /// follow soon. `is_tick`: the online counts are to be looked at.
     pub fn tell(&mut self, now: Instant, is_tick: bool) -> (Vec<Arc<Mailbox>>, bool) {
         self.is_presence_due |= is_tick;
+        if is_tick {
+            self.typing.forget_old(now);
+        }
         // Changes wait until everybody has received the earlier ones, and only the last of each room is kept: however
         // slow the rounds are, they use no more memory.
         if !self.hub.has_rounds() {
@@ -25,6 +30,7 @@ impl Feed {
                 self.tell_presence(now);
             }
             self.tell_lobby(now);
+            self.tell_typing();
         }
         self.hub.serve(SERVE_MOST);
         (self.hub.take_bells(RING_MOST), self.hub.has_rounds() || self.hub.has_bells())
@@ -55,6 +61,20 @@ impl Feed {
         }
         for (room, item) in self.lobby.due_to_all(now, is_for_all) {
             self.hub.begin_round(To::All(room), item);
+        }
+    }
+
+    /// Returns whether readers of the room are told who types there.
+    pub fn tells_typing(&self, room: RoomId) -> bool {
+        let online = self.presence.online(room);
+        self.directory.active_room(room).is_some() && online.users.saturating_add(online.guests) <= MOST_PEOPLE
+    }
+
+    fn tell_typing(&mut self) {
+        for Announcement { room, user } in self.typing.take_for_readers() {
+            if self.tells_typing(room) && !self.directory.banned.contains(&user.id) {
+                self.hub.begin_round(To::Typing(room, user.id), frame::typing(room, &user));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rounds: counts and heads of rooms on their way to many mailboxes, behind the messages.
+//! Rounds: counts and heads of rooms, and who types, on their way to many mailboxes, behind the messages.
 //!
 //! A message goes to all its readers at once. What a round brings can wait, so it takes a few mailboxes per hold of the
 //! feed's lock, and wakes a few readers at a time: however many readers a round has, a message that arrives during it
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Hub, SubscriberId};
-use crate::id::RoomId;
+use crate::id::{RoomId, UserId};
 use crate::realtime::mailbox::{Aside, Mailbox};
 
 /// Up to this number, streams that hear of all rooms are woken for a head. More of them receive it with their next
@@ -22,6 +22,8 @@ const MOST_WOKEN: usize = 1_000;
 pub enum To {
     /// Readers of the room.
     Readers(RoomId),
+    /// Readers of the room, in which this user types.
+    Typing(RoomId, UserId),
     /// Streams that follow the room.
     Followers(RoomId),
     /// Streams that hear of all rooms, except readers of this one.
@@ -41,7 +43,7 @@ impl Hub {
     /// Starts a round, unless it has no receivers.
     pub fn begin_round(&mut self, to: To, bytes: Bytes) {
         let listeners = match to {
-            To::Readers(room) => self.by_room.get(&room),
+            To::Readers(room) | To::Typing(room, _) => self.by_room.get(&room),
             To::Followers(room) => self.followers.get(&room),
             To::All(_) => Some(&self.followers_of_all),
         };
@@ -76,6 +78,7 @@ impl Hub {
         {
             let (listeners, aside, is_rung_for) = match round.to {
                 To::Readers(room) => (self.by_room.get(&room), Aside::Presence(room), true),
+                To::Typing(room, user) => (self.by_room.get(&room), Aside::Typing(room, user), true),
                 To::Followers(room) => (self.followers.get(&room), Aside::Lobby(room), true),
                 To::All(room) => {
                     let is_rung_for = self.followers_of_all.len() <= MOST_WOKEN;

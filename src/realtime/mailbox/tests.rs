@@ -138,3 +138,21 @@ fn bye_follows_queued_frames_and_stops_later_ones() {
     assert_eq!(frames, ["one"]);
     assert!(matches!(next(&mailbox), Some(Next::Bye(ByeReason::Revoked))));
 }
+
+#[test]
+fn typing_is_dropped_for_a_reader_who_is_slow() {
+    let (mailbox, room) = (live(), RoomId(uuid::Uuid::from_u128(1)));
+    let typing = |user: usize| Aside::Typing(room, UserId(uuid::Uuid::from_u128(user as u128)));
+    assert!(aside(&mailbox, typing(0), "first"));
+    for user in 0..100 {
+        assert!(!aside(&mailbox, typing(user), "typing"), "somebody is going to ring");
+    }
+    let Some(Next::Frames(frames, _)) = next(&mailbox) else { panic!("they wait") };
+    assert_eq!(frames.len(), MOST_TYPISTS);
+
+    mailbox.ring();
+    let behind = Mailbox::behind(Pos(0));
+    assert!(!aside(&behind, typing(0), "typing"), "it would be old news");
+    behind.go_live();
+    assert!(next(&behind).is_none());
+}

@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, Ref, RefOr};
 use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
-use crate::event::User;
+use crate::event::{Author, User};
 use crate::store::events::{self, Description};
 
 /// An event of the stream. `kind` and `id` are the fields `event:` and `id:` of a server-sent event, and `data` is the
@@ -26,6 +26,10 @@ enum StreamEvent {
     /// The online counts of a room that the stream carries.
     #[serde(rename = "presence")]
     Presence { data: PresenceData },
+    /// A user types in a room that the stream carries: valid for five seconds, or until a message of this user. Sent at
+    /// most every three seconds, to the user's own streams too.
+    #[serde(rename = "typing")]
+    Typing { data: TypingData },
     /// Rooms that the stream does not carry and of which something changed: a new message (at once, or once a second in a
     /// busy room), or the online counts (every 15 seconds or less often). With `follow` only followed rooms.
     #[serde(rename = "lobby")]
@@ -86,6 +90,13 @@ struct PresenceData {
     room_id: Uuid,
     users: u32,
     guests: u32,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct TypingData {
+    room_id: Uuid,
+    user: Author,
 }
 
 #[derive(ToSchema)]

@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddReactionData, AddReactionErrors, AddReactionResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListInboxData, ListInboxErrors, ListInboxResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPinsData, ListPinsErrors, ListPinsResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkInboxReadData, MarkInboxReadErrors, MarkInboxReadResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PinMessageData, PinMessageErrors, PinMessageResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SearchMessagesData, SearchMessagesErrors, SearchMessagesResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses, UnpinMessageData, UnpinMessageErrors, UnpinMessageResponses } from './types.gen';
+import type { AddReactionData, AddReactionErrors, AddReactionResponses, AnnounceTypingData, AnnounceTypingErrors, AnnounceTypingResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListHereData, ListHereErrors, ListHereResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPinsData, ListPinsErrors, ListPinsResponses, ListReactionsData, ListReactionsErrors, ListReactionsResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PinMessageData, PinMessageErrors, PinMessageResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SearchMessagesData, SearchMessagesErrors, SearchMessagesResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses, UnpinMessageData, UnpinMessageErrors, UnpinMessageResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -142,29 +142,6 @@ export const listConversations = <ThrowOnError extends boolean = false>(options?
 });
 
 /**
- * List messages that mention the caller, replies to the caller, and direct messages to the caller. Deleted messages and
- * those of archived rooms are left out.
- */
-export const listInbox = <ThrowOnError extends boolean = false>(options?: Options<ListInboxData, ThrowOnError>) => (options?.client ?? client).get<ListInboxResponses, ListInboxErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/inbox',
-    ...options
-});
-
-/**
- * Mark the inbox as read up to an item. The mark never moves back.
- */
-export const markInboxRead = <ThrowOnError extends boolean = false>(options: Options<MarkInboxReadData, ThrowOnError>) => (options.client ?? client).put<MarkInboxReadResponses, MarkInboxReadErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/inbox/read',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
  * List invitations, newest first, including those that can no longer be used.
  */
 export const listInvitations = <ThrowOnError extends boolean = false>(options?: Options<ListInvitationsData, ThrowOnError>) => (options?.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
@@ -268,6 +245,15 @@ export const pinMessage = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Read who reacted to a message. A deleted message has no reactions.
+ */
+export const listReactions = <ThrowOnError extends boolean = false>(options: Options<ListReactionsData, ThrowOnError>) => (options.client ?? client).get<ListReactionsResponses, ListReactionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages/{id}/reactions',
+    ...options
+});
+
+/**
  * Remove the caller's reaction. Repeating this is not an error.
  */
 export const removeReaction = <ThrowOnError extends boolean = false>(options: Options<RemoveReactionData, ThrowOnError>) => (options.client ?? client).delete<RemoveReactionResponses, RemoveReactionErrors, ThrowOnError>({
@@ -354,6 +340,18 @@ export const archiveRoom = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * List the people in a room: signed-in users whose pages are open there, and the number of guests. In a room with more
+ * than 200 users the list may be two seconds old.
+ *
+ * With `If-None-Match`, a list that has not changed is answered with 304 and no body.
+ */
+export const listHere = <ThrowOnError extends boolean = false>(options: Options<ListHereData, ThrowOnError>) => (options.client ?? client).get<ListHereResponses, ListHereErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/here',
+    ...options
+});
+
+/**
  * Set which new messages of a room notify the caller: all, those that mention them, or none. All streams of the caller
  * receive `room.read` if it changes.
  */
@@ -433,6 +431,16 @@ export const setTopic = <ThrowOnError extends boolean = false>(options: Options<
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Tell the readers of a room that the caller is typing. Has an effect at most once in three seconds, and none in a room
+ * with more than 50 people.
+ */
+export const announceTyping = <ThrowOnError extends boolean = false>(options: Options<AnnounceTypingData, ThrowOnError>) => (options.client ?? client).put<AnnounceTypingResponses, AnnounceTypingErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/typing',
+    ...options
 });
 
 /**

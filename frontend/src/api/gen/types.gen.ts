@@ -316,6 +316,24 @@ export type InboxRoom = {
 };
 
 /**
+ * The people in a room.
+ */
+export type Here = {
+    /**
+     * Number of guests, counted by connection.
+     */
+    guests: number;
+    /**
+     * Admins first, then by name.
+     */
+    users: Array<User>;
+    /**
+     * Number of users, also of those who are not listed.
+     */
+    users_total: number;
+};
+
+/**
  * An invitation as admins see it, without its code.
  */
 export type Invitation = {
@@ -563,6 +581,10 @@ export type MessageUnpinnedEvent = {
 
 export type Messages = {
     /**
+     * Those authors of the page who are admins, and the admins who are in the room.
+     */
+    admins: Array<UserId>;
+    /**
      * A stream opened with it misses nothing after this page.
      */
     cursor: string;
@@ -751,6 +773,25 @@ export type ReactionChange = {
 export type ReactionCount = {
     count: number;
     emoji: string;
+};
+
+/**
+ * Users who chose an emoji.
+ */
+export type ReactionUsers = {
+    count: number;
+    emoji: string;
+    /**
+     * By name; at most 50 of them.
+     */
+    users: Array<Author>;
+};
+
+export type ReactionsOfMessage = {
+    /**
+     * In the order of first use.
+     */
+    reactions: Array<ReactionUsers>;
 };
 
 /**
@@ -1122,6 +1163,8 @@ export type StreamEvent = ({
 } & HelloEvent) | ({
     kind: 'presence';
 } & PresenceEvent) | ({
+    kind: 'typing';
+} & TypingEvent) | ({
     kind: 'lobby';
 } & LobbyEvent) | ({
     kind: 'heartbeat';
@@ -1181,6 +1224,20 @@ export type TokenType = 'Bearer';
  */
 export type Topic = {
     topic: RoomTopic;
+};
+
+export type TypingData = {
+    room_id: string;
+    user: Author;
+};
+
+/**
+ * A user types in a room that the stream carries: valid for five seconds, or until a message of this user. Sent at
+ * most every three seconds, to the user's own streams too.
+ */
+export type TypingEvent = {
+    data: TypingData;
+    kind: 'typing';
 };
 
 /**
@@ -2364,6 +2421,45 @@ export type PinMessageResponses = {
 
 export type PinMessageResponse = PinMessageResponses[keyof PinMessageResponses];
 
+export type ListReactionsData = {
+    body?: never;
+    path: {
+        id: MessageId;
+    };
+    query?: never;
+    url: '/messages/{id}/reactions';
+};
+
+export type ListReactionsErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or its room is archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListReactionsError = ListReactionsErrors[keyof ListReactionsErrors];
+
+export type ListReactionsResponses = {
+    /**
+     * done
+     */
+    200: ReactionsOfMessage;
+};
+
+export type ListReactionsResponse = ListReactionsResponses[keyof ListReactionsResponses];
+
 export type RemoveReactionData = {
     body?: never;
     path: {
@@ -2802,6 +2898,51 @@ export type ArchiveRoomResponses = {
 
 export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
 
+export type ListHereData = {
+    body?: never;
+    headers?: {
+        /**
+         * `ETag` of an earlier answer
+         */
+        'if-none-match'?: string | null;
+    };
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/here';
+};
+
+export type ListHereErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListHereError = ListHereErrors[keyof ListHereErrors];
+
+export type ListHereResponses = {
+    /**
+     * done
+     */
+    200: Here;
+};
+
+export type ListHereResponse = ListHereResponses[keyof ListHereResponses];
+
 export type SetLevelData = {
     body: LevelInput;
     path: {
@@ -3183,6 +3324,53 @@ export type SetTopicResponses = {
 };
 
 export type SetTopicResponse = SetTopicResponses[keyof SetTopicResponses];
+
+export type AnnounceTypingData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/typing';
+};
+
+export type AnnounceTypingErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown room
+     */
+    404: Problem;
+    /**
+     * `room_archived`
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type AnnounceTypingError = AnnounceTypingErrors[keyof AnnounceTypingErrors];
+
+export type AnnounceTypingResponses = {
+    /**
+     * told, or nothing to tell
+     */
+    204: void;
+};
+
+export type AnnounceTypingResponse = AnnounceTypingResponses[keyof AnnounceTypingResponses];
 
 export type SearchMessagesData = {
     body?: never;
