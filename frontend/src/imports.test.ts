@@ -18,6 +18,7 @@ const LAYERS = [
   "features/connection",
   "features/settings",
   "features/composer",
+  "features/people",
   "features/unread",
   "features/session",
   "ui",

@@ -1,5 +1,15 @@
 import { Menu as MenuIcon } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import {
+  lazy,
+  type ReactNode,
+  Suspense,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import { ProblemError } from "../api/problem";
 import { loadChunk } from "../browser/chunks";
 import { SignOutQuestion } from "../features/composer/SignOut";
@@ -8,6 +18,7 @@ import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
 import { KeptNote } from "../features/offline/KeptNote";
 import { useKept } from "../features/offline/use-kept";
+import { isHereOpen } from "../features/people/panel";
 import { useOpenRoomId, useRoomsSnapshot, useVisitedSnapshot } from "../features/rooms/use-rooms";
 import { noteVisit } from "../features/rooms/visited";
 import { useSearchText } from "../features/search/address";
@@ -28,6 +39,10 @@ const SearchPanel = lazy(() =>
   })),
 );
 
+const HerePanel = lazy(() =>
+  loadChunk(() => import("../features/people/HerePanel")).then((module) => ({ default: module.HerePanel })),
+);
+
 /** From this width on, the search is beside the page; otherwise it covers it. */
 const ROOMY = "(min-width: 72rem)";
 
@@ -38,6 +53,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const isRoomy = useMedia(ROOMY);
   const search = useSearchText();
   const isSearching = search !== null;
+  const isHere = useSyncExternalStore(isHereOpen.subscribe, () => isHereOpen.current);
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const { pathname } = useLocation();
   const { failureReason } = useRoomsSnapshot();
@@ -82,10 +98,17 @@ export function Shell({ children }: { children: ReactNode }) {
             {children}
           </NavigationButton>
         </main>
-        {isSearching && (
+        {isSearching ? (
           <Suspense fallback={null}>
             <SearchPanel text={search} isBeside={isRoomy} />
           </Suspense>
+        ) : (
+          roomId &&
+          isHere && (
+            <Suspense fallback={null}>
+              <HerePanel roomId={roomId} isBeside={isRoomy} />
+            </Suspense>
+          )
         )}
       </div>
       <Toasts />

@@ -5,21 +5,24 @@ export const NavigationButton = createContext<ReactNode>(null);
 
 interface PageHeaderProps {
   title: string;
+  /** Begins the line below the title. */
+  lead?: ReactNode;
   subtitle?: string;
   icon?: ReactNode;
   aside?: ReactNode;
 }
 
-export function PageHeader({ title, subtitle, icon, aside }: PageHeaderProps) {
+export function PageHeader({ title, lead, subtitle, icon, aside }: PageHeaderProps) {
   return (
     <header className="flex min-h-16 shrink-0 items-center gap-2 border-b border-line py-2 pr-3 pl-2 md:pr-5 md:pl-5">
       {useContext(NavigationButton)}
       {icon}
       <div className="min-w-0 flex-1">
         <h1 className="truncate text-lg leading-tight font-bold">{title}</h1>
-        {subtitle && (
+        {(lead || subtitle) && (
           <p className="truncate text-[0.8125rem] text-muted" title={subtitle}>
-            {subtitle}
+            {lead}
+            {subtitle && <span>{lead ? ` · ${subtitle}` : subtitle}</span>}
           </p>
         )}
       </div>

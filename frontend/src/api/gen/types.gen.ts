@@ -242,6 +242,24 @@ export type HelloEvent = {
     kind: 'hello';
 };
 
+/**
+ * The people in a room.
+ */
+export type Here = {
+    /**
+     * Number of guests, counted by connection.
+     */
+    guests: number;
+    /**
+     * Admins first, then by name.
+     */
+    users: Array<User>;
+    /**
+     * Number of users, also of those who are not listed.
+     */
+    users_total: number;
+};
+
 export type Inbox = {
     /**
      * Newest first.
@@ -313,24 +331,6 @@ export type InboxRoom = {
      * See `Room`.
      */
     slug: string;
-};
-
-/**
- * The people in a room.
- */
-export type Here = {
-    /**
-     * Number of guests, counted by connection.
-     */
-    guests: number;
-    /**
-     * Admins first, then by name.
-     */
-    users: Array<User>;
-    /**
-     * Number of users, also of those who are not listed.
-     */
-    users_total: number;
 };
 
 /**

@@ -5,6 +5,7 @@ import { Button } from "../../ui/Button";
 import { mayTakeFocus } from "../../ui/focus-net";
 import { isComposing } from "../../ui/keys";
 import { hasKeyboard, isTouch } from "../../ui/media";
+import { noteTyping } from "../people/announce";
 import { attach, detachAll, useAttached } from "./attached";
 import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
@@ -108,6 +109,7 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
           value={text}
           onType={(next) => {
             setText(next);
+            if (roomId && next !== text && next.trim() !== "" && !next.startsWith("/")) noteTyping(roomId);
             mentioning.look();
           }}
           onEnter={sendUnlessCommand}

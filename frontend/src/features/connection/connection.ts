@@ -15,6 +15,7 @@ import { withViewer } from "../../realtime/snapshots";
 import { chat } from "../../realtime/store";
 import type { ConnectionStatus, StreamPorts } from "../../realtime/stream";
 import { outboxOf } from "../composer/current-outbox";
+import { typing } from "../people/typing";
 import { session } from "../session/session";
 
 /** Duration of the "caught up" status after a reconnect. */
@@ -112,6 +113,7 @@ class LiveConnection {
 
   #hear(event: ServerEvent): void {
     try {
+      typing.hear(event);
       chat.hear(event);
     } catch {
       // From a newer release, in a format that this one cannot read. Reload the affected data by REST.

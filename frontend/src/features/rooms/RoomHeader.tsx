@@ -1,8 +1,10 @@
 import { Hash, Search } from "lucide-react";
+import { useSyncExternalStore } from "react";
 import type { Room } from "../../api/gen/types.gen";
 import { IconButton } from "../../ui/Button";
 import { PageHeader } from "../../ui/PageHeader";
 import { ConnectionBadge } from "../connection/ConnectionBadge";
+import { isHereOpen } from "../people/panel";
 import { inRoom, useOpenSearch } from "../search/address";
 
 export function RoomHeader({ room }: { room: Room }) {
@@ -11,7 +13,8 @@ export function RoomHeader({ room }: { room: Room }) {
     <PageHeader
       icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
       title={room.name}
-      subtitle={[hereSentence(room.online), ...(room.topic ? [room.topic] : [])].join(" · ")}
+      lead={<HereButton online={room.online} />}
+      {...(room.topic && { subtitle: room.topic })}
       aside={
         <>
           <ConnectionBadge />
@@ -21,6 +24,22 @@ export function RoomHeader({ room }: { room: Room }) {
         </>
       }
     />
+  );
+}
+
+/** The number of people in the room opens the list of them. */
+function HereButton({ online }: { online: Room["online"] }) {
+  const isOpen = useSyncExternalStore(isHereOpen.subscribe, () => isHereOpen.current);
+  return (
+    <button
+      type="button"
+      aria-expanded={isOpen}
+      title="Who is here"
+      onClick={() => isHereOpen.set(!isOpen)}
+      className="relative rounded before:absolute before:-inset-x-2 before:-top-3.5 before:-bottom-3 before:content-[''] hover:text-ink hover:underline aria-expanded:text-ink md:before:inset-0"
+    >
+      {hereSentence(online)}
+    </button>
   );
 }
 

@@ -11,6 +11,7 @@ import { Link, useParams } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { Composer } from "../composer/lazy";
 import { ConnectionBanner } from "../connection/ConnectionBanner";
+import { TypingLine } from "../people/TypingLine";
 import { MutedNote, useMutedFor } from "../session/MutedNote";
 import { SignInPrompt } from "../session/SignInPrompt";
 import { useViewer } from "../session/use-session";
@@ -116,6 +117,7 @@ function OpenRoom({ room, at, editing, onEdit }: OpenRoomProps) {
       <RoomHeader room={room} />
       <ConnectionBanner />
       <RoomTimeline room={room} at={at} editing={editing} onEdit={onEdit} />
+      <TypingLine roomId={room.id} />
       {viewer === null ? (
         <SignInPrompt />
       ) : viewer.muted_until && mutedForMs > 0 ? (

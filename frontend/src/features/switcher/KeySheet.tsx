@@ -8,6 +8,7 @@ const SECTIONS: readonly { title: string; keys: readonly (readonly [keys: string
     keys: [
       ["Mod+K", "Jump to a room, a person or a command"],
       ["Mod+Shift+F", "Search all messages"],
+      ["Mod+Shift+O", "Who is here"],
       ["/", "Search this room, outside of a text field"],
       ["Alt+↓", "Next room"],
       ["Alt+↑", "Previous room"],

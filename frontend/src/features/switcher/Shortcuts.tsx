@@ -4,6 +4,7 @@ import { chat } from "../../realtime/store";
 import { focusComposer, focusPage } from "../../ui/focus-net";
 import { isApple } from "../../ui/platform";
 import { useLocation, useNavigate } from "../../ui/router";
+import { isHereOpen } from "../people/panel";
 import { useOpenRoomId } from "../rooms/use-rooms";
 import { inRoom, useOpenSearch } from "../search/address";
 import { openPanel } from "./panel";
@@ -105,6 +106,11 @@ function onKey(
   if (hasMod && shiftKey && !altKey && key.toLowerCase() === "f") {
     event.preventDefault();
     search("all");
+    return;
+  }
+  if (hasMod && shiftKey && !altKey && key.toLowerCase() === "o" && openPath.startsWith("/r/")) {
+    event.preventDefault();
+    isHereOpen.set(!isHereOpen.current);
     return;
   }
   if (isPlain && key === "/" && !isField(target) && !isInMenu(target)) {

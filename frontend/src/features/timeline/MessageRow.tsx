@@ -1,8 +1,10 @@
 import { type ReactElement, Suspense } from "react";
+import { AdminMark } from "../../ui/AdminMark";
 import { Avatar } from "../../ui/Avatar";
 import { clockTime, fullTime } from "../../ui/dates";
 import { Link } from "../../ui/router";
 import type { Unsent } from "../composer/outbox-records";
+import { useIsAdmin } from "../people/admins";
 import type { Entry } from "./entry";
 import { Fold, type Folding } from "./Fold";
 import { MessageText } from "./MessageText";
@@ -29,6 +31,8 @@ export interface MessageActions {
   react?(entry: Entry, emoji: string): void;
   /** Opens the picker of reactions beside `anchor`. */
   pickReaction?(entry: Entry, anchor: Element): void;
+  /** Shows who reacted to a message. */
+  showReactions?(entry: Entry): void;
   /** Shows the message that another one answers. */
   showOriginal?(entry: Entry): void;
   /** Rendered in place of a message while it is edited. */
@@ -59,6 +63,7 @@ export function MessageRow({
 }: MessageRowProps) {
   const editor = actions.editor(entry);
   const isWaiting = entry.unsent !== null;
+  const isAdmin = useIsAdmin(entry.authorId);
   return (
     <article
       // On touch screens, which cannot hover, focus reveals the actions.
@@ -91,6 +96,11 @@ export function MessageRow({
             <span translate="no" className="truncate font-semibold">
               {entry.author.username}
             </span>
+            {isAdmin && (
+              <span className="self-center">
+                <AdminMark />
+              </span>
+            )}
             {isOwn && <span className="text-xs font-medium text-muted">you</span>}
             <span className="shrink-0 text-xs text-muted">
               <Time entry={entry} actions={actions} />

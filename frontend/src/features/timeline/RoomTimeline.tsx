@@ -40,6 +40,10 @@ const JoinDialog = lazy(() =>
   loadChunk(() => import("../session/JoinDialog")).then((module) => ({ default: module.JoinDialog })),
 );
 
+const WhoReacted = lazy(() =>
+  loadChunk(() => import("./WhoReacted")).then((module) => ({ default: module.WhoReacted })),
+);
+
 const ReactionPicker = lazy(() =>
   loadChunk(() => import("./ReactionPicker")).then((module) => ({ default: module.ReactionPicker })),
 );
@@ -61,6 +65,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   const [deleting, setDeleting] = useState<Entry | null>(null);
   const [isInvited, setInvited] = useState(false);
   const [picking, setPicking] = useState<{ key: string; anchor: DOMRect } | null>(null);
+  const [reactionsOf, setReactionsOf] = useState<string | null>(null);
   const pending = useSyncExternalStore(pendingReactions.subscribe, () => pendingReactions.current);
   const isMuted = useMutedFor(viewer?.muted_until) > 0;
   const viewerId = viewer?.id;
@@ -124,6 +129,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
       viewer ? setPicking({ key, anchor: anchor.getBoundingClientRect() }) : setInvited(true);
     return {
       ...(!isReadOnly && !isMuted && { reply, react, pickReaction }),
+      showReactions: ({ key }) => setReactionsOf(key),
       showOriginal: ({ replyTo, confirmed }) => replyTo && visit(replyTo.seq, confirmed?.order ?? null),
       canEdit: isOwn,
       canDelete: (entry) => isOwn(entry) || (!isReadOnly && viewer?.role === "admin"),
@@ -180,6 +186,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     onEdit(null);
   }
 
+  const lookedAt = reactionsOf !== null && entries.find(({ key }) => key === reactionsOf);
   if (log.error && !log.isLoaded) {
     return (
       <EmptyState
@@ -227,6 +234,11 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
             }}
             onClose={() => setPicking(null)}
           />
+        </Suspense>
+      )}
+      {lookedAt && (
+        <Suspense fallback={null}>
+          <WhoReacted entry={lookedAt} onClose={() => setReactionsOf(null)} />
         </Suspense>
       )}
       {isInvited && (

@@ -1,12 +1,19 @@
-import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Reply, SmilePlus, Trash2 } from "lucide-react";
-import type { Quote } from "../../api/gen/types.gen";
+import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Reply, Smile, SmilePlus, Trash2 } from "lucide-react";
+import { lazy, Suspense, useEffect, useId, useRef, useState } from "react";
+import type { Quote, Reaction } from "../../api/gen/types.gen";
+import { loadChunk } from "../../browser/chunks";
 import { Avatar } from "../../ui/Avatar";
 import { IconButton } from "../../ui/Button";
+import { isComposing } from "../../ui/keys";
 import { Menu } from "../../ui/Menu";
 import { quoteLine } from "../composer/quote";
 import type { Entry } from "./entry";
 import type { MessageActions } from "./MessageRow";
 import { oftenUsed } from "./often-used";
+
+const ReactionNames = lazy(() =>
+  loadChunk(() => import("./WhoReacted")).then((module) => ({ default: module.ReactionNames })),
+);
 
 /** The message that another one answers, in one line above it. */
 export function QuoteLine({ quote, onShow }: { quote: Quote; onShow(): void }) {
@@ -52,23 +59,9 @@ export function Reactions({ entry, actions }: { entry: Entry; actions: MessageAc
   const { react, pickReaction } = actions;
   return (
     <fieldset aria-label="Reactions" className="mt-1 flex flex-wrap gap-1.5 gap-y-4 md:gap-1">
-      {entry.reactions.map(({ emoji, count, mine }) => {
-        const label = `${emoji} ${count}${mine ? ", you reacted" : ""}`;
-        return (
-          <button
-            key={emoji}
-            type="button"
-            aria-label={label}
-            title={react && (mine ? "Remove your reaction" : "React as well")}
-            aria-disabled={!react || undefined}
-            onClick={() => react?.(entry, emoji)}
-            className={`${PILL} ${mine ? "border-accent bg-accent-wash font-semibold text-accent" : "border-line bg-surface text-muted hover:border-edge"}`}
-          >
-            <span>{emoji}</span>
-            <span className="tabular-nums">{count}</span>
-          </button>
-        );
-      })}
+      {entry.reactions.map((reaction) => (
+        <Pill key={reaction.emoji} entry={entry} reaction={reaction} react={react} />
+      ))}
       {pickReaction && (
         <button
           type="button"
@@ -84,12 +77,66 @@ export function Reactions({ entry, actions }: { entry: Entry; actions: MessageAc
   );
 }
 
+/** Delay until the names are shown: whoever moves across a page asks for nothing. */
+const NAMES_AFTER_MS = 300;
+
+interface PillProps {
+  entry: Entry;
+  reaction: Reaction;
+  react: MessageActions["react"];
+}
+
+/** One reaction; who chose it is shown while it is hovered or has the focus. */
+function Pill({ entry, reaction: { emoji, count, mine }, react }: PillProps) {
+  const [isLookedAt, setLookedAt] = useState(false);
+  const namesId = useId();
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  function look() {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setLookedAt(true), NAMES_AFTER_MS);
+  }
+
+  function leave() {
+    clearTimeout(timer.current);
+    setLookedAt(false);
+  }
+
+  return (
+    <button
+      type="button"
+      aria-label={`${emoji} ${count}${mine ? ", you reacted" : ""}`}
+      aria-describedby={isLookedAt ? namesId : undefined}
+      aria-disabled={!react || undefined}
+      onClick={() => react?.(entry, emoji)}
+      onPointerEnter={({ pointerType }) => pointerType === "mouse" && look()}
+      onPointerLeave={leave}
+      onFocus={({ currentTarget }) => currentTarget.matches(":focus-visible") && look()}
+      onBlur={leave}
+      onKeyDown={(event) => !isComposing(event) && event.key === "Escape" && leave()}
+      className={`${PILL} ${mine ? "border-accent bg-accent-wash font-semibold text-accent" : "border-line bg-surface text-muted hover:border-edge"}`}
+    >
+      <span>{emoji}</span>
+      <span className="tabular-nums">{count}</span>
+      {isLookedAt && entry.confirmed && (
+        <Suspense fallback={null}>
+          <ReactionNames id={namesId} entry={entry} emoji={emoji} />
+        </Suspense>
+      )}
+    </button>
+  );
+}
+
 /** The actions on a message, beside its text while it is hovered or has the focus. */
 export function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
   const canEdit = actions.canEdit(entry);
   const canDelete = actions.canDelete(entry);
-  const { copyLink, markUnread, reply, react, pickReaction } = actions;
+  const { copyLink, markUnread, reply, react, pickReaction, showReactions } = actions;
   const more = [
+    ...(showReactions && entry.reactions.length > 0
+      ? [{ label: "Who reacted", icon: Smile, onSelect: () => showReactions(entry) }]
+      : []),
     ...(copyLink ? [{ label: "Copy link", icon: LinkIcon, onSelect: () => copyLink(entry) }] : []),
     ...(markUnread
       ? [{ label: "Mark unread from here", icon: MailOpen, onSelect: () => markUnread(entry) }]

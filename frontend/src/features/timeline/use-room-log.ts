@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { listMessages } from "../../api/gen/sdk.gen";
+import type { ListMessagesData, ListMessagesResponse } from "../../api/gen/types.gen";
 import { answer } from "../../api/problem";
 import { troubleOf, untilAnswered } from "../../api/until-answered";
 import {
@@ -16,6 +17,7 @@ import {
 import { shownMessages, type TimelineMessage } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
 import { connection, useReadingInterval } from "../connection/connection";
+import { noteAdmins } from "../people/admins";
 
 const PAGE = 50;
 /** The server's limit of one page. */
@@ -80,7 +82,7 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
           return page.head_seq;
         }
         const limit = Math.min(LONGEST_PAGE, isHeldBack ? PAGE : Math.max(PAGE, before.count));
-        const page = await answer(listMessages({ query: { room_id: roomId, limit } }));
+        const page = await readPage({ room_id: roomId, limit });
         const { count, from } = extentOf(roomId);
         // An older page that arrived meanwhile would be dropped, and the reader moved: load that one again as well.
         if (!isHeldBack && limit < LONGEST_PAGE && count > limit && from < before.from) continue;
@@ -121,7 +123,7 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
     if (from === null || from <= first || isBusy.current) return;
     setLoadingOlder(true);
     void turn("newest", async (limit) => {
-      const page = await answer(listMessages({ query: { room_id: roomId, before: from, limit } }));
+      const page = await readPage({ room_id: roomId, before: from, limit });
       chat.update((state) => withOlderMessages(state, roomId, page.messages));
     }).finally(() => setLoadingOlder(false));
   }, [roomId, from, first, turn]);
@@ -129,7 +131,7 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
   const loadNewer = useCallback(() => {
     if (to === null) return;
     void turn("oldest", async (limit) => {
-      const page = await answer(listMessages({ query: { room_id: roomId, after: to, limit } }));
+      const page = await readPage({ room_id: roomId, after: to, limit });
       chat.update((state) => withNewerMessages(state, roomId, page));
     });
   }, [roomId, to, turn]);
@@ -141,11 +143,11 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
       if (seq === null ? isAtEnd : seq >= from && seq <= to) return true;
       try {
         if (seq === null) {
-          const page = await answer(listMessages({ query: { room_id: roomId, limit: PAGE } }));
+          const page = await readPage({ room_id: roomId, limit: PAGE });
           chat.update((state) => withNewestMessages(state, roomId, page));
         } else {
           const query = { room_id: roomId, ...partAround(seq, BEFORE, BEFORE + AFTER) };
-          const page = await answer(listMessages({ query }));
+          const page = await readPage(query);
           chat.update((state) => withMessagesAround(state, roomId, page));
         }
         return true;
@@ -227,4 +229,13 @@ function extentOf(roomId: string): Extent {
     isLoaded: from !== Number.POSITIVE_INFINITY,
     isAtEnd: log?.to === null,
   };
+}
+
+async function readPage(query: ListMessagesData["query"]): Promise<ListMessagesResponse> {
+  const page = await answer(listMessages({ query }));
+  noteAdmins(
+    page.messages.map(({ author }) => author.id),
+    page.admins,
+  );
+  return page;
 }
