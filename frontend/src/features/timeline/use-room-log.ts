@@ -77,7 +77,7 @@ export function useRoomLog(roomId: string, openAt: number | null = null): RoomLo
         if (part) {
           // Polling brings the newest messages only.
           if (isHeldBack && before.isLoaded) return 0;
-          const page = await answer(listMessages({ query: { room_id: roomId, ...part } }));
+          const page = await readPage({ room_id: roomId, ...part });
           chat.update((state) => withMessagesAround(state, roomId, page));
           return page.head_seq;
         }
