@@ -139,6 +139,18 @@ mod tests {
         assert!(trail.iter().all(|entry| entry.kind != "room.trimmed"), "nobody did that");
     }
 
+    /// The newest entry of a quiet log goes with its message.
+    #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
+    async fn the_position_of_a_deleted_entry_is_not_given_to_another(pool: sqlx::PgPool) {
+        let scene = Scene::with(pool, 3, 3, 40).await;
+        let before = scene.head().await;
+        assert_eq!(scene.trim(39, 10).await, (3, Some(Pos(before.0 + 1))));
+        assert_eq!((scene.head().await, scene.page().await), (Pos(before.0 + 1), (Seq(4), Seq(3), vec![])));
+
+        sqlx::query("delete from log where pos = $1").bind(before.0 + 1).execute(&scene.db).await.unwrap();
+        assert_eq!(scene.head().await, Pos(before.0 + 1));
+    }
+
     #[sqlx::test(migrator = "crate::store::MIGRATIONS")]
     async fn a_message_that_expires_early_leaves_a_receipt_for_thirty_days(pool: sqlx::PgPool) {
         let scene = Scene::with(pool, 3, 2, 5).await;

@@ -197,7 +197,7 @@ mod tests {
         migrate(&options).await.unwrap();
         migrate(&options).await.unwrap();
         let mut next = options.connect().await.unwrap();
-        next.execute("alter table rooms add colour text").await.unwrap();
+        next.execute("alter table stored_rooms add colour text").await.unwrap();
         next.execute(
             "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
              values (9999, 'colours', true, '\\x00', 1)",

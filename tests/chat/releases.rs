@@ -11,7 +11,8 @@ const EXPANSION: &str = "
     select format('alter table %I add column next_release text default ''new''', relname)
     from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace
     union all
-    select format('create or replace view %I as select v.*, 1 as next_release from (%s) v', relname, rtrim(pg_get_viewdef(oid), ';'))
+    select format('create or replace view %I as %s', relname,
+                  regexp_replace(pg_get_viewdef(oid), '\n   FROM ', ', 1 as next_release FROM '))
     from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace
     union all
     select format('alter type %I add value ''next.release''', typname)

@@ -27,8 +27,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const TAKES_BYTES: usize = 256 << 10;
 
 const SEED: &str = "
-    with head as (update log_head set pos = pos + $3 returning pos - $3 as pos),
-    room as (update rooms set head_seq = head_seq + $3 where id = $1 returning head_seq - $3 as seq),
+    with head as (select lock_log() as pos),
+    room as (select head_seq as seq from rooms where id = $1),
     said as (
         insert into messages (id, room_id, seq, pos, author_id, client_id, fingerprint, body, created_at)
         select gen_random_uuid(), $1, room.seq + n, head.pos + n, $2, gen_random_uuid(), '\\x00',

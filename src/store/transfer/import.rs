@@ -258,7 +258,8 @@ impl ImportState {
         let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) =
             self.rooms.iter().map(|(room, numbers)| (*room, numbers.head())).unzip();
         sqlx::query(
-            "update rooms r set head_seq = n.seq from unnest($1::uuid[], $2::bigint[]) as n (id, seq) where r.id = n.id",
+            "update stored_rooms r set head_seq = n.seq
+             from unnest($1::uuid[], $2::bigint[]) as n (id, seq) where r.id = n.id",
         )
         .bind(rooms)
         .bind(seqs)
@@ -277,7 +278,7 @@ impl ImportState {
         .execute(&mut *transaction)
         .await?;
         let archived = i64::try_from(self.archived.len()).expect("memory holds fewer rooms than 2^63");
-        sqlx::query("update log_head set pos = $1")
+        sqlx::query("update stored_log_head set pos = $1")
             .bind(self.pos.0 + archived)
             .persistent(false)
             .execute(&mut *transaction)

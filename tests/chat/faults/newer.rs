@@ -15,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(1);
 
 /// Appends one entry as a function of a newer schema would.
 async fn append(db: &Db, kind: &str, room: Option<RoomId>, message: Option<uuid::Uuid>) -> i64 {
-    let appended = "with head as (update log_head set pos = pos + 1 returning pos)
+    let appended = "with head as (select lock_log() + 1 as pos)
          insert into log (pos, kind, at, room_id, message_id, detail)
          select pos, $1::log_kind, now(), $2, $3, '{\"of\": \"a newer release\"}' from head returning pos";
     let appended = sqlx::query_scalar(appended).bind(kind).bind(room).bind(message);

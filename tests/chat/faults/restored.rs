@@ -11,8 +11,7 @@ use crate::actors::{Chat, pos_of};
 const FORGET_TEN: &str = "do $$ begin
     delete from messages where pos > (select pos - 10 from log_head);
     delete from log where pos > (select pos - 10 from log_head);
-    update rooms set head_seq = head_seq - 10 where head_seq > 0;
-    update log_head set pos = pos - 10;
+    update stored_log_head set pos = (select max(pos) from log);
 end $$";
 
 /// Twelve other messages, in batches of one, as if alice had posted them on the copy.
