@@ -153,7 +153,8 @@ pub async fn of_message(db: &Db, message: MessageId) -> sqlx::Result<Option<OfMe
                 select x.emoji, x.user_id, row_number() over (partition by x.emoji order by x.user_id) as ord
                 from reactions x where x.message_id = $1
             ) w
-            join users u on u.id = w.user_id
+            -- One look-up for each name, however many accounts there are.
+            cross join lateral (select u.id, u.username from users u where u.id = w.user_id limit 1) u
             where w.ord <= $2 group by w.emoji
          )
          select r.is_archived, k.item ->> 'emoji' as emoji, (k.item ->> 'count')::bigint as count, n.ids, n.names

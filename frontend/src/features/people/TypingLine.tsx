@@ -15,7 +15,7 @@ export function TypingLine({ roomId }: { roomId: string }) {
       {sentence && (
         <p
           dir="auto"
-          className="foreign pointer-events-none absolute bottom-0 left-4 z-[5] max-w-[calc(100%-2rem)] truncate rounded-t-md bg-ground/95 px-2 text-xs leading-4.5 text-muted md:left-5"
+          className="foreign pointer-events-none absolute bottom-0.5 left-4 z-[5] max-w-[calc(100%-2rem)] truncate rounded-t-md bg-ground/95 px-2 text-xs leading-3.5 text-muted md:left-5"
         >
           {sentence}
         </p>

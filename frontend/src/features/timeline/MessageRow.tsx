@@ -97,7 +97,7 @@ export function MessageRow({
               {entry.author.username}
             </span>
             {isAdmin && (
-              <span className="self-center">
+              <span className="inline-flex self-center">
                 <AdminMark />
               </span>
             )}
