@@ -19,6 +19,7 @@ use crate::here::PeopleHere;
 use crate::id::Pos;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
+use crate::push::Push;
 use crate::reactions::Reactions;
 use crate::read_marks::ReadMarks;
 use crate::readiness::Readiness;
@@ -62,6 +63,7 @@ pub struct Parts {
     pub reactions: Reactions,
     pub read_marks: ReadMarks,
     pub people_here: PeopleHere,
+    pub push: Push,
     pub auth: Arc<Auth>,
     pub passwords: Passwords,
     pub limits: Arc<Limits>,
@@ -135,6 +137,7 @@ impl App {
         let writer = Writer::spawn(config.write_queue, log, realtime.clone(), tasks, stop);
         let reactions = Reactions::spawn(db.clone(), realtime.clone(), tasks, lifecycle.stop.clone());
         let read_marks = ReadMarks::spawn(db.clone(), realtime.clone(), tasks, lifecycle.stop.clone());
+        let push = Push::spawn(&config.push, db.clone(), clock.clone(), tasks, lifecycle.leaving.clone());
         let limits = Arc::new(Limits::new(&config));
         let auth = Arc::new(Auth::new(&config, realtime.clone(), Arc::clone(&limits), clock.clone()));
         let sweep = Sweep::new(db.clone(), realtime.clone(), config.retention_days);
@@ -148,6 +151,7 @@ impl App {
             reactions,
             read_marks,
             people_here: PeopleHere::default(),
+            push,
             auth,
             passwords,
             limits,

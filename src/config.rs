@@ -5,7 +5,10 @@
 //! [`Config`].
 
 mod key_file;
+mod key_in_dir;
 mod origins;
+mod push;
+mod push_hosts;
 mod redis_address;
 pub mod reference;
 mod settings;
@@ -13,6 +16,7 @@ mod signing_key;
 mod trusted_proxy;
 pub mod unknown_variables;
 pub mod values;
+mod vapid_key;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -25,9 +29,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 pub use key_file::KeyFile;
+pub use push::Push;
+pub use push_hosts::PushHosts;
 pub use settings::{LogFormat, Registration, Settings};
 pub use signing_key::SigningKey;
 pub use trusted_proxy::TrustedProxy;
+pub use vapid_key::VapidKey;
 
 /// Timeout for a connection that is silent or has sent an incomplete request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,6 +82,8 @@ pub struct Config {
     pub dm_replies: bool,
     /// `RETENTION_DAYS`; `None` keeps for ever.
     pub retention_days: Option<i32>,
+    /// `VAPID_PRIVATE_KEY`, `VAPID_SUBJECT`, `PUSH_HOSTS` and `PUSH_DELAY_SECS`
+    pub push: Push,
     /// `RATE_LIMITS`
     pub rate_limits: bool,
     /// `SPA_DIR`
@@ -168,6 +177,18 @@ impl Config {
         let metrics_token =
             faults.of(secret("METRICS_TOKEN", settings.metrics_token, settings.metrics_token_file)).flatten();
 
+        let vapid_key = faults
+            .of(secret("VAPID_PRIVATE_KEY", settings.vapid_private_key, settings.vapid_private_key_file))
+            .flatten();
+        let keeps_key = matches!(key, KeyNeed::Needed) && database_url.is_none();
+        let push = faults.of(Push::of(&push::Given {
+            key: vapid_key,
+            subject: settings.vapid_subject.as_deref(),
+            hosts: settings.push_hosts.as_deref(),
+            delay_secs: settings.push_delay_secs,
+            keeps_key_in: keeps_key.then_some(&*settings.data_dir),
+        }));
+
         let demo_mode = settings.demo_mode.unwrap_or(database_url.is_none() && said_key.is_none());
         let keys = faults.of(match (said_key, key) {
             (Some(said), _) => KeyFile::parse(&said).context("JWT_SIGNING_KEY"),
@@ -191,7 +212,7 @@ impl Config {
             );
         }
         faults.none()?;
-        let (Some(keys), Some(previous_keys)) = (keys, previous_keys) else {
+        let (Some(keys), Some(previous_keys), Some(push)) = (keys, previous_keys, push) else {
             unreachable!("each is there, or a fault was noted");
         };
         let (jwt_signing_key, mut jwt_previous_keys) = keys.into_keys();
@@ -218,6 +239,7 @@ impl Config {
             registration: settings.registration,
             dm_replies: settings.dm_replies,
             retention_days: settings.retention_days,
+            push,
             rate_limits: settings.rate_limits,
             spa_dir: settings.spa_dir.filter(|dir| !dir.as_os_str().is_empty()),
             postgres_bin_dir: settings.postgres_bin_dir.filter(|dir| !dir.as_os_str().is_empty()),
@@ -258,6 +280,7 @@ impl Config {
             registration: Registration::Open,
             dm_replies: false,
             retention_days: None,
+            push: Push::off(),
             rate_limits: false,
             spa_dir: None,
             postgres_bin_dir: None,

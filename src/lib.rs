@@ -28,6 +28,7 @@ pub mod batches;
 pub mod demo;
 pub mod here;
 pub mod lifecycle;
+pub mod push;
 pub mod reactions;
 pub mod read_marks;
 mod readiness;

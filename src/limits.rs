@@ -41,6 +41,8 @@ const SIGN_UPS_PER_ADDRESS: Rate = Rate::per_minute(5).at_once(20);
 /// New accounts from all addresses together: enough for a crowd that arrives at once, and a bound for a flood from a
 /// thousand addresses.
 const SIGN_UPS: Rate = Rate::per_minute(20).at_once(200);
+/// Test notifications per user: each is a request to a push service.
+const PUSH_TESTS_PER_USER: Rate = Rate::per_minute(6).at_once(3);
 /// Open streams per user: one for each browser, and more for browsers whose tabs cannot share one.
 const STREAMS_PER_USER: usize = 64;
 /// Rate of opening streams per user; a browser that reloads as fast as it can stays below.
@@ -72,6 +74,7 @@ struct Rates {
     sign_ups: Failures,
     stream_openings_by_address: Budget,
     stream_openings_by_user: Budget,
+    push_tests_by_user: Budget,
 }
 
 /// A permit for a stream: counted for its address and, if signed in, its user.
@@ -150,6 +153,11 @@ impl Limits {
         self.rates.as_ref().map_or(Ok(()), |rates| rates.requests_by_user.take(&user))
     }
 
+    /// Counts one test notification of a user.
+    pub fn admit_push_test(&self, user: UserId) -> Result<()> {
+        self.rates.as_ref().map_or(Ok(()), |rates| rates.push_tests_by_user.take(&user))
+    }
+
     /// Admits one search of a user or, without one, a guest at this address; may wait for others to finish.
     ///
     /// # Errors
@@ -201,6 +209,7 @@ impl Rates {
         Self {
             stream_openings_by_address: Budget::new("stream_openings_by_address", stream_openings),
             stream_openings_by_user: Budget::new("stream_openings_by_user", STREAM_OPENINGS_PER_USER),
+            push_tests_by_user: Budget::new("push_tests_by_user", PUSH_TESTS_PER_USER),
             requests_by_address: Budget::new("requests_by_address", REQUESTS_PER_ADDRESS),
             requests_by_user: Budget::new("requests_by_user", REQUESTS_PER_USER),
             sign_ins: Arc::new(SignIns::new()),

@@ -14,6 +14,7 @@ pub mod openapi;
 mod people;
 mod pins;
 mod public_pages;
+mod push;
 mod reactions;
 mod read_marks;
 mod room_list;
@@ -67,6 +68,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(direct_messages::list_conversations))
         .routes(routes!(inbox::list_inbox))
         .routes(routes!(inbox::mark_inbox_read))
+        .routes(routes!(push::get_push))
+        .routes(routes!(push::subscribe_to_push, push::unsubscribe_from_push))
+        .routes(routes!(push::test_push))
         .routes(routes!(users::get_me))
         .routes(routes!(users::list_users))
         .routes(routes!(users::set_role, users::erase_user))

@@ -17,6 +17,7 @@ pub mod log;
 pub mod messages;
 pub mod people;
 pub mod pins;
+pub mod push;
 pub mod reactions;
 pub mod read_marks;
 mod references;

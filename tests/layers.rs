@@ -30,6 +30,7 @@ const SERVER: Layers = &[
             "demo",
             "here",
             "lifecycle",
+            "push",
             "reactions",
             "read_marks",
             "readiness",

@@ -1,4 +1,5 @@
-//! `gapless keys`: creates the first signing key, and replaces it without signing anybody out.
+//! `gapless keys`: creates the first signing key, replaces it without signing anybody out, and creates the key of Web
+//! Push.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -9,12 +10,14 @@ use clap::Subcommand;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::clock::Clock;
-use crate::config::{KeyFile, Settings, SigningKey};
+use crate::config::{KeyFile, Settings, SigningKey, VapidKey};
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Keys {
     /// Print a new signing key, for `JWT_SIGNING_KEY`.
     Generate,
+    /// Print a new key for Web Push, for `VAPID_PRIVATE_KEY`, and its public key.
+    Vapid,
     /// Replace the signing key with a new one; the old key still verifies the tokens that it signed.
     ///
     /// Without --file nothing is changed: it prints which variables to set, and when.
@@ -30,6 +33,11 @@ impl Keys {
         let ttl_secs = settings.access_token_ttl_secs();
         match self {
             Self::Generate => println!("{}", SigningKey::generate()?.to_hex().expose_secret()),
+            Self::Vapid => {
+                let key = VapidKey::generate()?;
+                println!("VAPID_PRIVATE_KEY={}", key.to_text().expose_secret());
+                println!("# Its public key, which GET /push returns: {}", key.public_text());
+            }
             Self::Rotate { file: Some(file) } => println!("{}", rotate_file(&file, ttl_secs)?),
             Self::Rotate { file: None } => {
                 let present = settings.signing_key_text()?.context(

@@ -49,7 +49,7 @@ pub struct Settings {
     #[arg(long, env = "REDIS_CONNECTION_FILE", value_parser = path())]
     pub(super) redis_connection_file: Option<PathBuf>,
 
-    /// Directory for the program's own data: the private database and the demo mode's signing key.
+    /// Directory for the program's own data: the private database, and keys that the program created for itself.
     #[arg(long, env = "DATA_DIR", default_value = ".data")]
     pub(super) data_dir: PathBuf,
 
@@ -124,6 +124,26 @@ pub struct Settings {
     /// Days after which messages are deleted automatically, in rooms without a setting of their own. If unset, messages are kept.
     #[arg(long, env = "RETENTION_DAYS", value_parser = clap::value_parser!(i32).range(0..=36_500))]
     pub(super) retention_days: Option<i32>,
+
+    /// Private key that identifies this server to browsers' push services, as printed by `gapless keys vapid`. If unset, notifications reach only open pages, except with the private database, which keeps a key in `DATA_DIR`.
+    #[arg(long, env = "VAPID_PRIVATE_KEY", hide_env_values = true)]
+    pub(super) vapid_private_key: Option<SecretString>,
+
+    /// File that contains `VAPID_PRIVATE_KEY`.
+    #[arg(long, env = "VAPID_PRIVATE_KEY_FILE", value_parser = path())]
+    pub(super) vapid_private_key_file: Option<PathBuf>,
+
+    /// Contact of the operator for push services: `mailto:` and an address, or an https URL. Required with `VAPID_PRIVATE_KEY`.
+    #[arg(long, env = "VAPID_SUBJECT")]
+    pub(super) vapid_subject: Option<String>,
+
+    /// Hosts of push services in addition to those of Chromium, Firefox, Edge and Safari, as `host` or `host:port`, comma-separated.
+    #[arg(long, env = "PUSH_HOSTS")]
+    pub(super) push_hosts: Option<String>,
+
+    /// Seconds after which a mention, reply or direct message that is still unread is sent to the user's devices.
+    #[arg(long, env = "PUSH_DELAY_SECS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub(super) push_delay_secs: u64,
 
     /// Limit requests, sign-ins and streams per user and address. Turn off only for load tests.
     #[arg(long, env = "RATE_LIMITS", default_value = "on", action = ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]

@@ -1,14 +1,12 @@
 //! The key that signs access tokens: 32 bytes that are never printed or logged.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use rand::TryRngCore;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::KeyFile;
+use super::{KeyFile, key_in_dir};
 
 /// Name of the demo's key file, in `DATA_DIR`.
 const FILE: &str = "signing-key";
@@ -60,30 +58,14 @@ impl SigningKey {
     /// Returns the key kept in `dir`. The first call creates it, in a file that only its owner can read.
     pub(super) fn kept_in(dir: &Path) -> anyhow::Result<KeyFile> {
         let path = dir.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(kept) => {
-                KeyFile::parse(&kept.into()).with_context(|| format!("{} is damaged; delete it", path.display()))
+        match key_in_dir::read(&path)? {
+            Some(kept) => KeyFile::parse(&kept).with_context(|| format!("{} is damaged; delete it", path.display())),
+            None => {
+                let key = Self::generate()?;
+                key_in_dir::write(dir, &path, &key.to_hex())?;
+                Ok(KeyFile::of(key))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Self::made_in(dir, &path).map(KeyFile::of),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
-    }
-
-    fn made_in(dir: &Path, path: &Path) -> anyhow::Result<Self> {
-        let key = Self::generate()?;
-        fs::create_dir_all(dir).with_context(|| format!("cannot create the data directory {}", dir.display()))?;
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options
-            .open(path)
-            .and_then(|mut file| {
-                writeln!(file, "{}", hex(&key.0))?;
-                file.sync_all()
-            })
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(key)
     }
 
     pub(super) fn from_hex(hex: &str) -> anyhow::Result<Self> {

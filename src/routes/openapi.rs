@@ -29,13 +29,14 @@ Read with REST, listen with one event stream (`GET /sse`), and join the two by `
 rooms or messages answers one, and a stream opened with it misses nothing after that list. Every refusal is a problem (RFC 9457) with \
 a stable `code`. A post repeated under the same `client_id` is the same post.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("server", "Settings of this server that an app depends on."),
     ("auth", "Sign up, sign in, stay signed in, sign out."),
     ("rooms", "Anyone reads the active rooms; admins run them."),
     ("messages", "Anyone reads; users post, and change what they posted."),
     ("direct messages", "Messages between an admin and one user, delivered to nobody else."),
     ("stream", "Events, as they happen."),
+    ("push", "Notifications to browsers that are closed (Web Push)."),
     ("users", "Accounts and their rights."),
     ("moderation", "Changes by admins and operators."),
     ("operation", "For operators."),

@@ -55,7 +55,7 @@ impl Metric {
 /// A section of the page, and its metrics.
 type Chapter = (&'static str, &'static [Metric]);
 
-const CHAPTERS: [Chapter; 8] = [
+const CHAPTERS: [Chapter; 9] = [
     (
         "Is it up",
         &[
@@ -80,7 +80,7 @@ const CHAPTERS: [Chapter; 8] = [
             counter("gapless_refusals_unlogged_total", "Responses of 400 and above that were not logged: more than ten a second had the same status."),
             counter("gapless_limits_hit_total", "Times that a limit was reached, by limit.").by(&[(
                 "limit",
-                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `searches_by_address`, `searches_by_user`, `searches`, `stream_openings_by_address`, `stream_openings_by_user`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
+                "`requests_by_address`, `requests_by_user`, `sign_ins_by_account`, `sign_ins_by_address`, `sign_ins_slowed`, `sign_ups_by_address`, `sign_ups`, `searches_by_address`, `searches_by_user`, `searches`, `push_tests_by_user`, `stream_openings_by_address`, `stream_openings_by_user`, `connections`, `connections_by_address`, `streams`, `streams_by_address`, `streams_by_user`",
             )]),
             counter("gapless_sign_ins_total", "Sign-ins by outcome: `succeeded`, or the `code` of the refusal.")
                 .by(&[("outcome", "`succeeded`, `wrong_credentials`, `banned`, `too_many_requests`, `unavailable`, …")]),
@@ -126,6 +126,17 @@ const CHAPTERS: [Chapter; 8] = [
             counter("gapless_replay_reads_total", "Reads of the log for readers too far behind for the events in memory; readers at the same point share one."),
             gauge("gapless_rooms", "Rooms, by state.").by(&[("state", "`active`, `archived`")]),
             gauge("gapless_rooms_with_readers", "Rooms with at least one reader, on any instance in contact with this one."),
+        ],
+    ),
+    (
+        "Notifications to closed browsers",
+        &[
+            counter("gapless_pushes_total", "Notifications, by what became of them: one for each browser, and `retried` once for each further attempt.").by(&[(
+                "outcome",
+                "`accepted` (by the push service), `retried`, `given_up` (after the last attempt), `gone` (the browser has ended its subscription, which was removed), `refused` (by the push service, or an endpoint that is not allowed any more), `unneeded` (read, deleted or signed out meanwhile), `replaced` (by a newer one of the same room or sender), `expired`",
+            )]),
+            seconds("gapless_push_request_seconds", "Duration of a request to a push service."),
+            gauge("gapless_push_services_paused", "Hosts of push services that did not answer, and are left alone for up to five minutes."),
         ],
     ),
     (

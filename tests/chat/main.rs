@@ -31,6 +31,7 @@ mod pages;
 mod people;
 mod pins;
 mod privacy;
+mod push;
 mod reactions;
 mod read_marks;
 mod refusals;

@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::actors::Chat;
+use crate::actors::{Chat, PushService};
 use crate::rights::ask_everything;
 
 /// All changes that an additive migration may make: a column for each table and view, a value for each enum, and every
@@ -25,7 +25,7 @@ const ASKING: fn(&str) -> bool = |kind| ["nobody", "user", "admin"].contains(&ki
 
 #[tokio::test]
 async fn all_responses_are_the_same_on_the_next_releases_schema() {
-    let chat = Chat::start().await;
+    let chat = Chat::start_with(|config| PushService::set_up(&[], config)).await;
     let admin = chat.admin("ada").await;
     let (asked, faults) = ask_everything(&chat, &admin, ASKING).await;
     assert!(faults.is_empty(), "before: \n{}", faults.join("\n"));

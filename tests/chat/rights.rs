@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::actors::{Chat, Guest, PASSWORD, User};
+use crate::actors::{Chat, Guest, PASSWORD, PushService, User};
 
 /// The status for each kind of caller. `user` and `muted` are the authors of the message concerned; for the others
 /// it is somebody else's. `demoted` has a token from the time as an admin. A row that ends in
@@ -87,6 +87,11 @@ list_conversations         401     401     401  200   200   200    401     200  
 list_inbox                 401     401     401  200   200   200    401     200   200
 mark_inbox_read            401     401     401  204   204   204    401     204   204
 
+get_push                   200     200     200  200   200   200    200     200   200
+subscribe_to_push          401     401     401  204   204   204    401     204   204
+unsubscribe_from_push      401     401     401  204   204   204    401     204   204
+test_push                  401     401     401  204   204   204    401     204   204
+
 open_stream                200     401     401  200   200   200    401     200   200
 livez                      200     200     200  200   200   200    200     200   200
 readyz                     200     200     200  200   200   200    200     200   200
@@ -96,7 +101,7 @@ metrics                    401     401     401  401   401   401    401     401  
 
 #[tokio::test]
 async fn every_operation_has_the_expected_status_for_every_caller() {
-    let chat = Chat::start().await;
+    let chat = Chat::start_with(|config| PushService::set_up(&[], config)).await;
     let (asked, faults) = ask_everything(&chat, &chat.admin("ada").await, |_| true).await;
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
     println!("{asked} responses, one for each operation and caller");
@@ -264,6 +269,12 @@ fn request(
         "list_conversations" => (Method::GET, "/direct-messages/conversations".into(), Value::Null),
         "list_inbox" => (Method::GET, "/inbox".into(), Value::Null),
         "mark_inbox_read" => (Method::PUT, "/inbox/read".into(), json!({"pos": 1})),
+        "get_push" => (Method::GET, "/push".into(), Value::Null),
+        "subscribe_to_push" => (Method::PUT, "/push/subscriptions".into(), PushService::unanswered(name)),
+        "unsubscribe_from_push" => {
+            (Method::DELETE, "/push/subscriptions".into(), json!({"endpoint": "http://127.0.0.1:9/"}))
+        }
+        "test_push" => (Method::POST, "/push/test".into(), Value::Null),
         "open_stream" => (Method::GET, format!("/sse?room={}", room.id), Value::Null),
         "get_server" => (Method::GET, "/server".into(), Value::Null),
         "livez" | "readyz" | "metrics" => (Method::GET, format!("/{operation}"), Value::Null),

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 
-use crate::actors::{Chat, Guest, PASSWORD};
+use crate::actors::{Chat, Guest, PASSWORD, PushService};
 
 /// Maximum time until the caller gets a response.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
@@ -22,7 +22,8 @@ begin
     while exists (select from hanging) loop perform pg_sleep(0.01); end loop;
     return null;
 end $$;";
-const TABLES: [&str; 6] = ["users", "sessions", "refresh_tokens", "invitations", "inbox_marks", "log"];
+const TABLES: [&str; 8] =
+    ["users", "sessions", "refresh_tokens", "invitations", "inbox_marks", "log", "push_subscriptions", "push_queue"];
 
 async fn execute(db: &Db, statements: &'static str) {
     db.execute(statements).await.expect("the statements run");
@@ -124,13 +125,23 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
             (admin, Method::POST, "/direct-messages".into(), json!({"recipient_id": alice.id, "body": "words"}))
         }
         "mark_inbox_read" => (caller, Method::PUT, "/inbox/read".into(), json!({"pos": 1})),
+        "subscribe_to_push" => (caller, Method::PUT, "/push/subscriptions".into(), PushService::unanswered(&name)),
+        "unsubscribe_from_push" | "test_push" => {
+            let subscription = PushService::unanswered(&name);
+            let endpoint = json!({"endpoint": subscription["endpoint"]});
+            caller.put("/push/subscriptions", subscription).await.is(204);
+            match operation {
+                "test_push" => (caller, Method::POST, "/push/test".into(), Value::Null),
+                _ => (caller, Method::DELETE, "/push/subscriptions".into(), endpoint),
+            }
+        }
         other => panic!("this test does not support {other} yet"),
     }
 }
 
 /// Runs every third operation, so that three tests share the waiting time.
 async fn ask_for_every_third(from: usize) {
-    let chat = Chat::start().await;
+    let chat = Chat::start_with(|config| PushService::set_up(&[], config)).await;
     let db = chat.db();
     prepare(&db).await;
     let mut slowest = Duration::ZERO;

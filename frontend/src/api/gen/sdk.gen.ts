@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddReactionData, AddReactionErrors, AddReactionResponses, AnnounceTypingData, AnnounceTypingErrors, AnnounceTypingResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListHereData, ListHereErrors, ListHereResponses, ListInboxData, ListInboxErrors, ListInboxResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPinsData, ListPinsErrors, ListPinsResponses, ListReactionsData, ListReactionsErrors, ListReactionsResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkInboxReadData, MarkInboxReadErrors, MarkInboxReadResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PinMessageData, PinMessageErrors, PinMessageResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SearchMessagesData, SearchMessagesErrors, SearchMessagesResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses, UnpinMessageData, UnpinMessageErrors, UnpinMessageResponses } from './types.gen';
+import type { AddReactionData, AddReactionErrors, AddReactionResponses, AnnounceTypingData, AnnounceTypingErrors, AnnounceTypingResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetPushData, GetPushErrors, GetPushResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListHereData, ListHereErrors, ListHereResponses, ListInboxData, ListInboxErrors, ListInboxResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPinsData, ListPinsErrors, ListPinsResponses, ListReactionsData, ListReactionsErrors, ListReactionsResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkInboxReadData, MarkInboxReadErrors, MarkInboxReadResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PinMessageData, PinMessageErrors, PinMessageResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SearchMessagesData, SearchMessagesErrors, SearchMessagesResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, SubscribeToPushData, SubscribeToPushErrors, SubscribeToPushResponses, TestPushData, TestPushErrors, TestPushResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses, UnpinMessageData, UnpinMessageErrors, UnpinMessageResponses, UnsubscribeFromPushData, UnsubscribeFromPushErrors, UnsubscribeFromPushResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -300,6 +300,47 @@ export const addReaction = <ThrowOnError extends boolean = false>(options: Optio
  * one, metrics are served on the port of `METRICS_PORT` only.
  */
 export const metrics = <ThrowOnError extends boolean = false>(options?: Options<MetricsData, ThrowOnError>) => (options?.client ?? client).get<MetricsResponses, MetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
+
+/**
+ * Read the key with which browsers subscribe.
+ */
+export const getPush = <ThrowOnError extends boolean = false>(options?: Options<GetPushData, ThrowOnError>) => (options?.client ?? client).get<GetPushResponses, GetPushErrors, ThrowOnError>({ url: '/push', ...options });
+
+/**
+ * Unsubscribe a browser. Repeating this is not an error.
+ */
+export const unsubscribeFromPush = <ThrowOnError extends boolean = false>(options: Options<UnsubscribeFromPushData, ThrowOnError>) => (options.client ?? client).delete<UnsubscribeFromPushResponses, UnsubscribeFromPushErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/push/subscriptions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Subscribe a browser, or change its subscription. It ends with the caller's session. A user's oldest subscription is
+ * removed when there are more than ten.
+ */
+export const subscribeToPush = <ThrowOnError extends boolean = false>(options: Options<SubscribeToPushData, ThrowOnError>) => (options.client ?? client).put<SubscribeToPushResponses, SubscribeToPushErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/push/subscriptions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send a test notification to all of the caller's subscribed browsers.
+ */
+export const testPush = <ThrowOnError extends boolean = false>(options?: Options<TestPushData, ThrowOnError>) => (options?.client ?? client).post<TestPushResponses, TestPushErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/push/test',
+    ...options
+});
 
 /**
  * Reports whether this instance takes traffic: it is not shutting down, the database answers, and every change in the

@@ -731,6 +731,14 @@ export type Problem = {
     type: string;
 };
 
+export type PushSettings = {
+    /**
+     * Key for `pushManager.subscribe` (`applicationServerKey`), base64url; `null` if this server sends no notifications
+     * to closed browsers.
+     */
+    public_key: string | null;
+};
+
 /**
  * The message that another one replies to, as it is now.
  */
@@ -1215,6 +1223,32 @@ export type StreamEvent = ({
 } & RoomReadEvent);
 
 /**
+ * A browser's subscription, as `PushSubscription.toJSON()` returns it.
+ */
+export type SubscriptionInput = {
+    /**
+     * https, on a host of a push service that this server knows.
+     */
+    endpoint: string;
+    keys: SubscriptionKeys;
+    /**
+     * Include the text of messages and, for direct messages, the sender.
+     */
+    preview: boolean;
+};
+
+export type SubscriptionKeys = {
+    /**
+     * Secret of the browser: 16 bytes, base64url.
+     */
+    auth: string;
+    /**
+     * Public key of the browser: 65 bytes, base64url.
+     */
+    p256dh: string;
+};
+
+/**
  * Scheme in which the access token is presented (RFC 6750).
  */
 export type TokenType = 'Bearer';
@@ -1238,6 +1272,13 @@ export type TypingData = {
 export type TypingEvent = {
     data: TypingData;
     kind: 'typing';
+};
+
+/**
+ * A subscription to remove.
+ */
+export type UnsubscribeInput = {
+    endpoint: string;
 };
 
 /**
@@ -2598,6 +2639,182 @@ export type MetricsResponses = {
 };
 
 export type MetricsResponse = MetricsResponses[keyof MetricsResponses];
+
+export type GetPushData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/push';
+};
+
+export type GetPushErrors = {
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type GetPushError = GetPushErrors[keyof GetPushErrors];
+
+export type GetPushResponses = {
+    /**
+     * done
+     */
+    200: PushSettings;
+};
+
+export type GetPushResponse = GetPushResponses[keyof GetPushResponses];
+
+export type UnsubscribeFromPushData = {
+    body: UnsubscribeInput;
+    path?: never;
+    query?: never;
+    url: '/push/subscriptions';
+};
+
+export type UnsubscribeFromPushErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type UnsubscribeFromPushError = UnsubscribeFromPushErrors[keyof UnsubscribeFromPushErrors];
+
+export type UnsubscribeFromPushResponses = {
+    /**
+     * unsubscribed, or was not subscribed
+     */
+    204: void;
+};
+
+export type UnsubscribeFromPushResponse = UnsubscribeFromPushResponses[keyof UnsubscribeFromPushResponses];
+
+export type SubscribeToPushData = {
+    body: SubscriptionInput;
+    path?: never;
+    query?: never;
+    url: '/push/subscriptions';
+};
+
+export type SubscribeToPushErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `push_off`: this server sends no notifications to closed browsers
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: not an endpoint of a known push service, or not keys of a browser
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SubscribeToPushError = SubscribeToPushErrors[keyof SubscribeToPushErrors];
+
+export type SubscribeToPushResponses = {
+    /**
+     * subscribed, or subscribed before
+     */
+    204: void;
+};
+
+export type SubscribeToPushResponse = SubscribeToPushResponses[keyof SubscribeToPushResponses];
+
+export type TestPushData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/push/test';
+};
+
+export type TestPushErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `push_off`: this server sends no notifications to closed browsers
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type TestPushError = TestPushErrors[keyof TestPushErrors];
+
+export type TestPushResponses = {
+    /**
+     * queued; it is sent at once
+     */
+    204: void;
+};
+
+export type TestPushResponse = TestPushResponses[keyof TestPushResponses];
 
 export type ReadyzData = {
     body?: never;
