@@ -16,9 +16,10 @@ const pass = (ms: number) => act(() => vi.advanceTimersByTime(ms));
 const show = (...options: Parameters<typeof showToast>) => act(() => showToast(...options));
 
 test("a toast is announced and disappears by itself", () => {
-  expect(screen.getByRole("status")).toBeEmptyDOMElement();
+  const region = screen.getByRole("status", { name: "Notifications" });
+  expect(region).toBeEmptyDOMElement();
   show({ text: "Link copied" });
-  expect(screen.getByRole("status")).toHaveTextContent("Link copied");
+  expect(region).toHaveTextContent("Link copied");
   pass(4_000);
   expect(screen.queryByText("Link copied")).toBeNull();
 });
@@ -30,6 +31,22 @@ test("an action gets eight seconds, runs once and removes the toast", () => {
   fireEvent.click(screen.getByRole("button", { name: "Undo" }));
   expect(undo).toHaveBeenCalledOnce();
   expect(screen.queryByText("All rooms marked as read")).toBeNull();
+});
+
+test("a toast at the top is announced by a region of its own, and may have two actions", () => {
+  const [reply, open] = [vi.fn(), vi.fn()];
+  const actions = {
+    action: { label: "Reply", onSelect: reply },
+    second: { label: "Open", onSelect: open },
+  };
+  show({ text: "Private message from zoe", detail: "hello", isAtTop: true, ms: 6_000, ...actions });
+  expect(screen.getByRole("status", { name: "New private messages" })).toHaveTextContent("hello");
+  expect(screen.getByRole("status", { name: "Notifications" })).toBeEmptyDOMElement();
+  pass(5_900);
+  fireEvent.click(screen.getByRole("button", { name: "Open" }));
+  expect(open).toHaveBeenCalledOnce();
+  expect(reply).not.toHaveBeenCalled();
+  expect(screen.queryByTestId("toast")).toBeNull();
 });
 
 test("time stops under the pointer and in focus", () => {

@@ -3,11 +3,20 @@ import { useEffect, useRef, useSyncExternalStore } from "react";
 import { Listeners } from "../browser/listeners";
 import { IconButton } from "./Button";
 
+interface ToastAction {
+  label: string;
+  onSelect(): void;
+}
+
 export interface ToastOptions {
   text: string;
   /** A second, quieter line. */
   detail?: string;
-  action?: { label: string; onSelect(): void };
+  action?: ToastAction;
+  /** A further action after the first. */
+  second?: ToastAction;
+  /** At the top, where it covers neither the newest messages nor the field. */
+  isAtTop?: boolean;
   /** Time on the screen, without the time under the pointer or the focus. */
   ms?: number;
   tone?: keyof typeof TONES;
@@ -28,6 +37,11 @@ const MOST_TOASTS = 3;
 const TONES = {
   plain: "border-line bg-raised text-ink",
   private: "border-private bg-private-wash text-ink",
+};
+
+const ACTIONS = {
+  plain: "text-accent hover:text-accent-strong",
+  private: "text-private hover:underline",
 };
 
 const listeners = new Listeners();
@@ -51,14 +65,26 @@ function dismiss(id: number): void {
   if (shown.some((toast) => toast.id === id)) set(shown.filter((toast) => toast.id !== id));
 }
 
-/** Mounted once, by the shell. The region exists before its content, so that screen readers announce each toast. */
+const BOTTOM = "bottom-24 md:right-6";
+const TOP = "top-[max(4.5rem,env(safe-area-inset-top))] md:right-5";
+
+/** Mounted once, by the shell. The regions exist before their content, so that screen readers announce each toast. */
 export function Toasts() {
   const toasts = useSyncExternalStore(listeners.subscribe, () => shown);
   return (
+    <>
+      <Region label="Notifications" look={BOTTOM} toasts={toasts.filter(({ isAtTop }) => !isAtTop)} />
+      <Region label="New private messages" look={TOP} toasts={toasts.filter(({ isAtTop }) => isAtTop)} />
+    </>
+  );
+}
+
+function Region({ label, look, toasts }: { label: string; look: string; toasts: readonly Shown[] }) {
+  return (
     <div
       role="status"
-      aria-label="Notifications"
-      className="pointer-events-none fixed inset-x-3 bottom-24 z-40 flex flex-col items-center gap-2 md:inset-x-auto md:right-6 md:items-end"
+      aria-label={label}
+      className={`pointer-events-none fixed inset-x-3 z-40 flex flex-col items-center gap-2 md:inset-x-auto md:items-end ${look}`}
     >
       {toasts.map((toast) => (
         <Toast key={toast.id} toast={toast} onDone={() => dismiss(toast.id)} />
@@ -68,7 +94,7 @@ export function Toasts() {
 }
 
 function Toast({ toast, onDone }: { toast: Shown; onDone(): void }) {
-  const { text, detail, action, tone = "plain" } = toast;
+  const { text, detail, action, second, tone = "plain" } = toast;
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const leftMs = useRef(toast.ms ?? (action ? ACTION_MS : DEFAULT_MS));
   const startedAt = useRef(0);
@@ -107,17 +133,21 @@ function Toast({ toast, onDone }: { toast: Shown; onDone(): void }) {
         <p className="foreign font-medium">{text}</p>
         {detail && <p className="foreign line-clamp-2 text-muted">{detail}</p>}
       </div>
-      {action && (
-        <button
-          type="button"
-          className="min-h-11 rounded-lg px-2 text-sm font-semibold text-accent hover:text-accent-strong md:min-h-9"
-          onClick={() => {
-            onDone();
-            action.onSelect();
-          }}
-        >
-          {action.label}
-        </button>
+      {[action, second].map(
+        (one) =>
+          one && (
+            <button
+              key={one.label}
+              type="button"
+              className={`min-h-11 rounded-lg px-2 text-sm font-semibold md:min-h-9 ${ACTIONS[tone]}`}
+              onClick={() => {
+                onDone();
+                one.onSelect();
+              }}
+            >
+              {one.label}
+            </button>
+          ),
       )}
       <IconButton label="Dismiss" onClick={onDone}>
         <X className="size-4" aria-hidden />
