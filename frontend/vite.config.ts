@@ -20,7 +20,9 @@ const serviceWorker: Plugin = {
         Object.values(bundle).find((file) => file.type === "chunk" && file.isEntry)?.fileName ?? "";
       const others = Object.keys(bundle).filter((name) => name.startsWith("assets/") && name !== entry);
       const files = [entry, ...others.sort()].map((name) => `/${name}`);
-      const worker = readFileSync("service-worker.js", "utf8");
+      const worker = ["service-worker.js", "service-worker-notifications.js"]
+        .map((path) => readFileSync(path, "utf8"))
+        .join("\n");
       // Files without a digest in their names make another release, too.
       const unhashed = ["index.html", "public/theme.js", "public/favicon.svg", "public/manifest.webmanifest"];
       const release = createHash("sha256").update(files.join() + worker);

@@ -8,7 +8,7 @@ import { RoomPage } from "../features/rooms/RoomPage";
 import { BlankPage } from "../ui/BlankPage";
 import { buttonClass } from "../ui/Button";
 import { startFocusNet } from "../ui/focus-net";
-import { BrowserRouter, Link, Redirect, type Route, Routes } from "../ui/router";
+import { BrowserRouter, Link, Redirect, type Route, Routes, useParams } from "../ui/router";
 import { Failure } from "./Failure";
 import { HomePage } from "./HomePage";
 import { Shell } from "./Shell";
@@ -84,6 +84,7 @@ const PAGES: Route[] = [
   { path: "/dm", page: <ConversationsPage /> },
   { path: "/dm/new", page: <WritePage /> },
   { path: "/dm/:userId", page: <ConversationPage /> },
+  { path: "/me/direct/:userId", page: <DirectRedirect /> },
   { path: "/admin", page: <Redirect to="/admin/rooms" /> },
   { path: "/admin/rooms", page: <AdminRoomsPage /> },
   { path: "/admin/users", page: <AdminUsersPage /> },
@@ -111,6 +112,11 @@ export function App() {
       </QueryClientProvider>
     </Failure>
   );
+}
+
+/** The address in notifications. */
+function DirectRedirect() {
+  return <Redirect to={`/dm/${useParams().userId}`} />;
 }
 
 function NotFound() {

@@ -16,6 +16,7 @@ import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
+import { LazyNotifications } from "../features/notifications/lazy";
 import { KeptNote } from "../features/offline/KeptNote";
 import { useKept } from "../features/offline/use-kept";
 import { isHereOpen } from "../features/people/panel";
@@ -114,6 +115,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <Toasts />
       <SignOutQuestion />
       <UnreadSigns />
+      <LazyNotifications roomId={roomId} />
       <Shortcuts />
     </div>
   );

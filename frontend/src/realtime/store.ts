@@ -8,12 +8,16 @@ import type { ServerEvent } from "./server-event";
 import { withoutHole } from "./snapshots";
 import { type ChatState, EMPTY_STATE, timelineMessage } from "./state";
 
+/** Hears an event after it was applied, with the state before it. */
+export type Hearer = (event: ServerEvent, before: ChatState) => void;
+
 /** Minimum interval between notifications: a replay may bring hundreds of events at once. */
 const FRAME_MS = 16;
 
 export class ChatStore {
   #state = EMPTY_STATE;
   #listeners = new Listeners();
+  #hearers = new Set<Hearer>();
   #notifiedAt = 0;
   #pending: ReturnType<typeof setTimeout> | undefined;
 
@@ -30,12 +34,19 @@ export class ChatStore {
     this.#notify();
   };
 
+  readonly onEvent = (hearer: Hearer): (() => void) => {
+    this.#hearers.add(hearer);
+    return () => this.#hearers.delete(hearer);
+  };
+
   /** Applies an event of the stream. */
   readonly hear = (event: ServerEvent): void => {
+    const before = this.#state;
     this.update((state) => {
       const next = apply(state, event);
       return event.kind === "message.posted" ? withoutHole(next, event.data) : next;
     });
+    for (const hear of this.#hearers) hear(event, before);
   };
 
   /** Applies the response to our own post, which may arrive before or after its event. */

@@ -1,4 +1,4 @@
-import type { LucideIcon } from "lucide-react";
+import { Check, type LucideIcon } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { isComposing } from "./keys";
 
@@ -6,6 +6,8 @@ export interface MenuItem {
   label: string;
   icon: LucideIcon;
   isDanger?: boolean;
+  /** Given for an item that is one of several choices. */
+  isChosen?: boolean;
   onSelect(): void;
 }
 
@@ -31,7 +33,7 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
 
   useEffect(() => {
     if (!isOpen) return;
-    root.current?.querySelector<HTMLElement>('[role="menuitem"]')?.focus();
+    root.current?.querySelector<HTMLElement>('[role^="menuitem"]')?.focus();
     const closeOutside = (event: PointerEvent) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
@@ -46,7 +48,7 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
 
   function onKeyDown(event: KeyboardEvent) {
     if (isComposing(event)) return;
-    const entries = [...(root.current?.querySelectorAll<HTMLElement>('[role="menuitem"]') ?? [])];
+    const entries = [...(root.current?.querySelectorAll<HTMLElement>('[role^="menuitem"]') ?? [])];
     const at = entries.indexOf(document.activeElement as HTMLElement);
     const targets: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
     const target = targets[event.key];
@@ -86,11 +88,13 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
           onKeyDown={onKeyDown}
           className={`rise absolute right-0 z-30 min-w-52 rounded-xl border border-line bg-raised p-1.5 shadow-float ${isAbove ? "bottom-full mb-2" : "top-full mt-1"}`}
         >
-          {items.map(({ label: itemLabel, icon: Icon, isDanger, onSelect }) => (
+          {items.map(({ label: itemLabel, icon: Icon, isDanger, isChosen, onSelect }) => (
+            // biome-ignore lint/a11y/useAriaPropsSupportedByRole: an item is `menuitemradio` if it has the attribute
             <button
               key={itemLabel}
               type="button"
-              role="menuitem"
+              role={isChosen === undefined ? "menuitem" : "menuitemradio"}
+              aria-checked={isChosen}
               tabIndex={-1}
               className={`flex min-h-11 w-full items-center gap-3 rounded-lg px-3 text-left font-medium hover:bg-surface focus-visible:bg-surface md:min-h-9 ${isDanger ? "text-danger" : "text-ink"}`}
               onClick={() => {
@@ -99,7 +103,8 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
               }}
             >
               <Icon className="size-4.5 shrink-0" aria-hidden />
-              <span>{itemLabel}</span>
+              <span className="flex-1">{itemLabel}</span>
+              {isChosen && <Check className="size-4.5 shrink-0 text-accent" aria-hidden />}
             </button>
           ))}
         </div>

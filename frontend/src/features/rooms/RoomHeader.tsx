@@ -1,13 +1,15 @@
 import { Hash, Search } from "lucide-react";
 import { useSyncExternalStore } from "react";
+import type { KnownRoom } from "../../api/earlier-release";
 import type { Room } from "../../api/gen/types.gen";
 import { IconButton } from "../../ui/Button";
 import { PageHeader } from "../../ui/PageHeader";
 import { ConnectionBadge } from "../connection/ConnectionBadge";
 import { isHereOpen } from "../people/panel";
 import { inRoom, useOpenSearch } from "../search/address";
+import { RoomLevel } from "./RoomLevel";
 
-export function RoomHeader({ room }: { room: Room }) {
+export function RoomHeader({ room }: { room: KnownRoom }) {
   const search = useOpenSearch();
   return (
     <PageHeader
@@ -18,6 +20,7 @@ export function RoomHeader({ room }: { room: Room }) {
       aside={
         <>
           <ConnectionBadge />
+          <RoomLevel room={room} />
           <IconButton label="Search in this room" onClick={() => search(inRoom(room))}>
             <Search className="size-5" aria-hidden />
           </IconButton>

@@ -6,6 +6,7 @@ import { PageHeader } from "../../ui/PageHeader";
 import { Link } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
 import { askToSignOut } from "../composer/SignOut";
+import { NotificationSettings } from "../notifications/NotificationSettings";
 import { session } from "../session/session";
 import { useViewer } from "../session/use-session";
 import { OpeningChoice } from "./OpeningChoice";
@@ -29,6 +30,9 @@ export function SettingsPage() {
           </Section>
           {viewer ? (
             <>
+              <Section title="Notifications">
+                <NotificationSettings />
+              </Section>
               <Section title="Password">
                 <PasswordForm />
               </Section>

@@ -53,10 +53,10 @@ export function setMarks(userId: string | undefined, to: Marks): void {
 }
 
 export function useReadMarks(userId: string | undefined): Marks {
-  return useSyncExternalStore(subscribe, () => readMarks(userId));
+  return useSyncExternalStore(subscribeToMarks, () => readMarks(userId));
 }
 
-function subscribe(listener: () => void): () => void {
+export function subscribeToMarks(listener: () => void): () => void {
   const unsubscribe = listeners.subscribe(listener);
   window.addEventListener("storage", listener);
   return () => {

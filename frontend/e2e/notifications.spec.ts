@@ -1,0 +1,325 @@
+// Notifications of the browser, the card that offers them, their settings, and private messages that arrive elsewhere.
+
+import AxeBuilder from "@axe-core/playwright";
+import type { Page, Worker } from "@playwright/test";
+import type { Account, Api, Room } from "./api";
+import { expect, type Person, test } from "./person";
+
+test.use({ serviceWorkers: "allow" });
+
+const CARD = "Get notified when somebody mentions you?";
+
+/** What the browser shows, by tag. */
+async function shownTo({ page }: Person): Promise<Record<string, { title: string; body: string }>> {
+  return page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready;
+    const shown = await registration.getNotifications();
+    return Object.fromEntries(shown.map(({ tag, title, body }) => [tag, { title, body }]));
+  });
+}
+
+async function isPrepared({ page }: Person): Promise<void> {
+  await page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready;
+    while (registration.active?.state !== "activated")
+      await new Promise((resolve) => setTimeout(resolve, 100));
+  });
+}
+
+/** Playwright's pages always have the focus. */
+async function looks({ page }: Person, isLooking: boolean): Promise<void> {
+  await page.evaluate((isLooking) => {
+    document.hasFocus = () => isLooking;
+    window.dispatchEvent(new Event(isLooking ? "focus" : "blur"));
+  }, isLooking);
+}
+
+async function hasNoViolations(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id }) => id)).toEqual([]);
+}
+
+async function allows({ page }: Person): Promise<void> {
+  await page.context().grantPermissions(["notifications"]);
+}
+
+async function mentions(api: Api, author: Account, room: Room, whom: Account, text: string): Promise<void> {
+  const body = {
+    room_id: room.id,
+    body: `@[user:${whom.id}] ${text}`,
+    mentions: [whom.id],
+    client_id: crypto.randomUUID(),
+  };
+  await api.send("POST", "/messages", body, author);
+}
+
+async function turnsOn(person: Person): Promise<void> {
+  await person.goesTo("/settings");
+  await person.page.getByRole("checkbox", { name: "Notify me on this device" }).check();
+}
+
+test("nobody is asked on load; the card comes after the first own message, and Not now is respected", async ({
+  api,
+  person,
+}) => {
+  const room = await api.room();
+  const account = await api.account();
+  const bo = await person();
+  await allows(bo);
+  await bo.page.addInitScript(() => {
+    const request = Notification.requestPermission.bind(Notification);
+    Notification.requestPermission = () => {
+      sessionStorage.setItem("asked", "yes");
+      return request();
+    };
+  });
+  const isAsked = () => bo.page.evaluate(() => sessionStorage.getItem("asked") !== null);
+  await bo.signsIn(account);
+  await bo.opens(room);
+  await isPrepared(bo);
+  await expect(bo.page.getByText(CARD)).toHaveCount(0);
+  await bo.writes("hello");
+  await expect(bo.page.getByText(CARD)).toBeVisible();
+  await hasNoViolations(bo.page);
+  await bo.page.getByRole("button", { name: "Not now" }).click();
+  await expect(bo.page.getByText(CARD)).toHaveCount(0);
+  await bo.writes("hello again");
+  await bo.seesSent("hello again");
+  await expect(bo.page.getByText(CARD)).toHaveCount(0);
+
+  // Two weeks later it asks once more, and then never again.
+  const later = (weeks: number) =>
+    bo.page.evaluate(
+      (ms) => {
+        const asked = JSON.parse(localStorage.getItem("gapless.notifications.asked") ?? "{}");
+        localStorage.setItem("gapless.notifications.asked", JSON.stringify({ ...asked, at: asked.at - ms }));
+      },
+      weeks * 7 * 86_400_000,
+    );
+  await later(2);
+  await bo.writes("two weeks later");
+  expect(await isAsked()).toBe(false);
+  await bo.page.getByRole("button", { name: "Turn on" }).click();
+  await expect(bo.page.getByText("Notifications are on")).toBeVisible();
+  expect(await isAsked()).toBe(true);
+  await later(3);
+  await bo.writes("even later");
+  await bo.seesSent("even later");
+  await expect(bo.page.getByText(CARD)).toHaveCount(0);
+});
+
+test("a mention notifies whoever does not look, once for each room, until it is read anywhere", async ({
+  api,
+  person,
+}) => {
+  const room = await api.room();
+  const [ali, account] = [await api.account(), await api.account()];
+  const bo = await person();
+  await allows(bo);
+  await bo.signsIn(account);
+  await turnsOn(bo);
+  await bo.opens(room);
+  await isPrepared(bo);
+  const tag = `room:${room.id}`;
+
+  // Seen here, so nothing is shown.
+  await mentions(api, ali, room, account, "while bo looks");
+  await bo.sees("while bo looks");
+  await looks(bo, false);
+  const second = await bo.opensTab();
+  await second.goesTo("/settings");
+  await second.page.bringToFront();
+  await looks(second, false);
+  await api.post(ali, room, "nothing for bo");
+  await mentions(api, ali, room, account, "one");
+  await expect
+    .poll(() => shownTo(bo))
+    .toEqual({
+      [tag]: { title: `${ali.username} mentioned you in ${room.name}`, body: `@${account.username} one` },
+    });
+  await mentions(api, ali, room, account, "two");
+  await expect
+    .poll(() => shownTo(bo))
+    .toEqual({
+      [tag]: { title: `${room.name}: 2 new`, body: `Last from ${ali.username}: @${account.username} two` },
+    });
+  await api.send("PUT", `/rooms/${room.id}/read`, { seq: 4 }, account);
+  await expect.poll(() => shownTo(bo)).toEqual({});
+
+  // Levels.
+  await api.send("PUT", `/rooms/${room.id}/level`, { level: "none" }, account);
+  await expect(bo.page.getByRole("button", { name: "Notify me about: nothing" })).toBeVisible();
+  await mentions(api, ali, room, account, "silenced");
+  await bo.sees("silenced");
+  await bo.page.getByRole("button", { name: "Notify me about: nothing" }).click();
+  await hasNoViolations(bo.page);
+  await bo.page.getByRole("menuitemradio", { name: "Every message" }).click();
+  await expect(bo.page.getByRole("button", { name: "Notify me about: every message" })).toBeVisible();
+  await api.post(ali, room, "anything");
+  await expect
+    .poll(() => shownTo(bo))
+    .toEqual({ [tag]: { title: `${ali.username} in ${room.name}`, body: "anything" } });
+
+  // Nothing is left for the next person at this browser.
+  await looks(bo, true);
+  await bo.page.getByRole("button", { name: "Your account" }).click();
+  await bo.page.getByRole("menuitem", { name: "Sign out" }).click();
+  await expect.poll(() => shownTo(bo)).toEqual({});
+});
+
+test("settings: on and off, without texts, a test, and what a browser refuses", async ({ api, person }) => {
+  const account = await api.account();
+  const bo = await person();
+  await allows(bo);
+  await bo.signsIn(account);
+  await bo.goesTo("/settings");
+  await isPrepared(bo);
+  const section = bo.page.getByRole("region", { name: "Notifications" });
+  const onDevice = section.getByRole("checkbox", { name: "Notify me on this device" });
+  await expect(onDevice).not.toBeChecked();
+  await onDevice.check();
+  await section.getByRole("button", { name: "Send a test notification" }).click();
+  await expect
+    .poll(() => shownTo(bo))
+    .toEqual({ test: { title: "Notifications work", body: "Messages for you will look like this." } });
+
+  await section.getByRole("checkbox", { name: "Show the text of messages" }).uncheck();
+  await hasNoViolations(bo.page);
+  await looks(bo, false);
+  const admin = await api.admin();
+  const direct = { recipient_id: account.id, body: "between us", client_id: crypto.randomUUID() };
+  await api.send("POST", "/direct-messages", direct, admin);
+  await expect
+    .poll(async () => (await shownTo(bo))[`direct:${admin.id}`])
+    .toEqual({
+      title: "New private message",
+      body: "",
+    });
+
+  await looks(bo, true);
+  await onDevice.uncheck();
+  await expect.poll(() => shownTo(bo)).toEqual({});
+  await bo.page.context().clearPermissions();
+  await bo.page.reload();
+  await bo.page.evaluate(() => {
+    Object.defineProperty(Notification, "permission", { get: () => "denied" });
+    window.dispatchEvent(new Event("focus"));
+  });
+  await expect(section.getByText("Your browser blocks notifications from this site.")).toBeVisible();
+  await expect(onDevice).toBeDisabled();
+  await hasNoViolations(bo.page);
+});
+
+test("a private message shows wherever its recipient is, and waits under the pointer", async ({
+  api,
+  person,
+}) => {
+  const room = await api.room();
+  const account = await api.account();
+  const admin = await api.admin();
+  for (const size of [
+    { width: 1280, height: 720 },
+    { width: 390, height: 844 },
+  ]) {
+    const bo = await person();
+    await bo.page.setViewportSize(size);
+    await bo.signsIn(account);
+    await bo.opens(room);
+    const toasts = bo.page.getByRole("status", { name: "New private messages" });
+    await expect(toasts).toHaveCount(1);
+    // The part that hears of private messages is loaded when the page has settled.
+    await isPrepared(bo);
+    const body = `for ${size.width} only`;
+    const direct = { recipient_id: account.id, body, client_id: crypto.randomUUID() };
+    await api.send("POST", "/direct-messages", direct, admin);
+    const toast = toasts.getByTestId("toast");
+    await expect(toast).toContainText("Private message from admin");
+    await expect(toast).toContainText(body);
+    await toast.hover();
+    await hasNoViolations(bo.page);
+    await toast.getByRole("button", { name: "Open" }).click();
+    await bo.sees(body);
+    await expect(bo.page).toHaveURL(new RegExp(`/dm/${admin.id}$`));
+    const next = { ...direct, body: `${body}, seen`, client_id: crypto.randomUUID() };
+    await api.send("POST", "/direct-messages", next, admin);
+    await bo.sees(next.body);
+    await expect(toast).toHaveCount(0);
+  }
+});
+
+async function workerOf({ page }: Person): Promise<Worker> {
+  const [worker] = page.context().serviceWorkers();
+  return worker ?? page.context().waitForEvent("serviceworker");
+}
+
+/** Delivers a push as the browser's push service would. */
+async function delivers({ page }: Person, notice: object): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  let registrationId = "";
+  devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
+    registrationId = registrations.at(-1)?.registrationId ?? registrationId;
+  });
+  await devtools.send("ServiceWorker.enable");
+  await expect.poll(() => registrationId).not.toBe("");
+  const { origin } = new URL(page.url());
+  await devtools.send("ServiceWorker.deliverPushMessage", {
+    origin,
+    registrationId,
+    data: JSON.stringify(notice),
+  });
+  await devtools.detach();
+}
+
+test("a push shows a notification, and a click on it opens the message", async ({ api, person }) => {
+  const room = await api.room();
+  const [ali, account] = [await api.account(), await api.account()];
+  const { seq } = await api.post(ali, room, "what was pushed");
+  const bo = await person();
+  await allows(bo);
+  await bo.signsIn(account);
+  await turnsOn(bo);
+  await isPrepared(bo);
+  const notice = {
+    kind: "mention",
+    room: { id: room.id, name: room.name },
+    from: ali.username,
+    text: "what was pushed",
+    url: `/r/${room.id}/${seq}`,
+    tag: `room:${room.id}`,
+    pos: 1_000_000,
+  };
+  await delivers(bo, notice);
+  await expect
+    .poll(() => shownTo(bo))
+    .toEqual({
+      [notice.tag]: { title: `${ali.username} mentioned you in ${room.name}`, body: "what was pushed" },
+    });
+  // What the open app has shown already stays as it is.
+  await delivers(bo, notice);
+  await delivers(bo, {
+    ...notice,
+    kind: "direct",
+    room: null,
+    url: "/me/direct/1",
+    tag: "direct:1",
+    from: null,
+    text: null,
+  });
+  await expect.poll(async () => (await shownTo(bo))["direct:1"]?.title).toBe("New private message");
+  expect((await shownTo(bo))[notice.tag]?.title).toBe(`${ali.username} mentioned you in ${room.name}`);
+
+  const worker = await workerOf(bo);
+  await worker.evaluate(async (tag) => {
+    // The types of a page, not of a worker, are known here.
+    // biome-ignore lint/suspicious/noExplicitAny: see above
+    const scope = globalThis as any;
+    const [notification] = await scope.registration.getNotifications({ tag });
+    const click = new scope.NotificationEvent("notificationclick", { notification });
+    // Only the browser's own events may be prolonged.
+    Object.defineProperty(click, "waitUntil", { value: () => {} });
+    scope.dispatchEvent(click);
+  }, notice.tag);
+  await bo.sees("what was pushed");
+  await expect(bo.page).toHaveURL(new RegExp(`/r/${room.id}/${seq}`));
+  await expect.poll(async () => Object.keys(await shownTo(bo))).toEqual(["direct:1"]);
+});
