@@ -127,9 +127,9 @@ function Toast({ toast, onDone }: { toast: Shown; onDone(): void }) {
       onPointerLeave={run}
       onFocus={pause}
       onBlur={run}
-      className={`rise pointer-events-auto flex max-w-sm items-center gap-3 rounded-xl border py-1.5 pr-1.5 pl-4 shadow-float ${TONES[tone]}`}
+      className={`rise pointer-events-auto flex max-w-sm items-center gap-x-3 rounded-xl border py-1.5 pr-1.5 pl-4 shadow-float ${second ? "flex-wrap justify-end" : ""} ${TONES[tone]}`}
     >
-      <div className="min-w-0 flex-1 py-1 text-sm">
+      <div className={`min-w-0 py-1 text-sm ${second ? "basis-full pr-2" : "flex-1"}`}>
         <p className="foreign font-medium">{text}</p>
         {detail && <p className="foreign line-clamp-2 text-muted">{detail}</p>}
       </div>
