@@ -18,7 +18,7 @@ from stored_log_head h;
 create view rooms as
 select r.id, r.name, r.name_key, r.is_archived,
        greatest(r.head_seq, r.first_seq - 1, (select max(m.seq) from messages m where m.room_id = r.id)) as head_seq,
-       r.created_at, r.retention_days, r.expired_seq, r.topic, r.first_seq
+       r.created_at, r.retention_days, r.expired_seq, r.topic, r.first_seq, r.landing, r.indexable
 from stored_rooms r;
 
 -- Deletions by age may delete the newest entry of a quiet log, whose position must not be given to another.

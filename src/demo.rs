@@ -42,6 +42,9 @@ const ROOMS: [(&str, &[(&str, &str)]); 3] = [
     ("Random", &[(USER, "Tea or coffee?"), (ADMIN, "Yes.")]),
 ];
 
+/// The landing room.
+const LANDING: &str = "General";
+
 /// Fixed ids identify what was created earlier, even if it was changed since: UUID version 8 (RFC 9562, for custom
 /// uses), in a range that random UUIDs do not reach.
 const FIRST_ID: u128 = 0x6761_706c_6573_8000_8000_0000_0000_0000;
@@ -69,6 +72,10 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
             Some(_) => {}
             None if create_room(db, room_id, admin.id, name).await? => {}
             None => continue,
+        }
+        if name == LANDING && !store::rooms::has_landing(db).await? {
+            // A refusal leaves the chat without a landing room, which is possible.
+            let _refused = store::rooms::set_landing(db, room_id, admin.id).await?;
         }
         for (message, (author, body)) in (1_u128..).zip(conversation) {
             let id = Uuid::from_u128(FIRST_ID + (room << 16) + message);
@@ -140,6 +147,7 @@ mod tests {
         let rooms = all_rooms(&db).await;
         let shown: Vec<_> = rooms.iter().map(|room| (room.name.as_str(), room.head_seq.0)).collect();
         assert_eq!(shown, [("General", 3), ("Help", 2), ("Random", 2)]);
+        assert_eq!(rooms.iter().map(|room| room.landing).collect::<Vec<_>>(), [true, false, false]);
 
         let first = head(&db).await;
         seed(&db, &passwords).await.unwrap();

@@ -6,6 +6,7 @@
 
 pub mod compact;
 pub mod inbox;
+mod room;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+pub use self::room::{Online, Room};
 use crate::id::{ClientId, Generation, MessageId, Pos, RoomId, Seq, SessionClaim, SessionId, UserId};
 
 /// Rights of a user beyond reading and posting.
@@ -62,39 +64,6 @@ pub struct User {
     #[schema(value_type = String, example = "ali")]
     pub username: Arc<str>,
     pub role: Role,
-}
-
-/// Number of people in a room now: distinct users, and guests counted by connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub struct Online {
-    pub users: u32,
-    pub guests: u32,
-}
-
-/// A room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Room {
-    pub id: RoomId,
-    #[schema(example = "general")]
-    pub name: String,
-    /// The name as a part of an address, `/r/{slug}-{id}`: letters, digits and dashes; may be empty.
-    #[serde(default)]
-    #[schema(required = true, example = "general")]
-    pub slug: String,
-    /// Topic, shown in the header of the room; empty if there is none.
-    #[serde(default)]
-    #[schema(required = true, max_length = 250, example = "Announcements and help")]
-    pub topic: String,
-    pub is_archived: bool,
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// `seq` of the newest message; 0 in a room without any.
-    pub head_seq: Seq,
-    /// Days after which messages are deleted automatically; 0 keeps them for ever, `null` uses the server's setting.
-    #[serde(default)]
-    #[schema(required = true, minimum = 0, maximum = 36_500)]
-    pub retention_days: Option<i32>,
-    pub online: Online,
 }
 
 /// New messages of a room that notify a user.

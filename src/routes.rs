@@ -50,6 +50,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(rooms::get_room, rooms::rename_room))
         .routes(routes!(rooms::set_retention))
         .routes(routes!(rooms::set_topic))
+        .routes(routes!(rooms::set_landing))
+        .routes(routes!(rooms::set_indexable))
         .routes(routes!(rooms::archive_room))
         .routes(routes!(rooms::restore_room))
         .routes(routes!(read_marks::mark_read))

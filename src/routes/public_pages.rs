@@ -156,7 +156,8 @@ async fn find(app: &App, id: RoomId, place: Place) -> sqlx::Result<Option<View>>
     let cursor = app.realtime.cursor_at(page.pos).to_string();
     let room = with_online(app, room);
     let app_origin = app.config.allowed_origins.first().and_then(|origin| origin.to_str().ok()).map(str::to_owned);
-    Ok(Some(View { room, place, page, cursor, earlier, later, is_unlisted: app.config.demo_mode, app_origin }))
+    let is_unlisted = app.config.demo_mode || !room.indexable;
+    Ok(Some(View { room, place, page, cursor, earlier, later, is_unlisted, app_origin }))
 }
 
 /// Returns the `seq` of the first message on this day or later, and of the first one after it.
@@ -234,11 +235,11 @@ async fn robots(State(app): State<App>, headers: HeaderMap) -> String {
     format!("User-agent: *\nDisallow: /sse\nDisallow: /messages\nDisallow: /rooms\nSitemap: {sitemap}\n")
 }
 
-/// Addresses of the rooms that can be read.
+/// Addresses of the rooms that can be read, except those that an admin excluded.
 async fn sitemap(State(app): State<App>, headers: HeaderMap) -> Result<Response> {
     let all = Selection { archived: false, part: "", after: None, limit: MOST_IN_SITEMAP };
     let found = room_list::page(&app.db, all).await?;
-    let body = html::sitemap(host(&headers), found.rooms.iter());
+    let body = html::sitemap(host(&headers), found.rooms.iter().filter(|room| room.indexable));
     Ok(([(header::CONTENT_TYPE, "application/xml")], body).into_response())
 }
 

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::Anyone;
 use crate::error::{Error, Result};
 use crate::extract::Query;
+use crate::id::RoomId;
 use crate::input::{Limit, SearchText, not_empty};
 use crate::store::room_list::{self, Place, Selection};
 
@@ -67,6 +68,10 @@ pub struct RoomPage {
     /// `after` of the next page; `null` at the end.
     #[schema(required = true, example = "AZ8Kd2oAcAGAAQAAAAAAAWdlbmVyYWw")]
     next: Option<String>,
+    /// The room to which the address of the chat leads: the landing room, otherwise the one with the newest message.
+    /// Only on the first page of all active rooms; `null` if no room has a message.
+    #[schema(required = true)]
+    landing: Option<RoomId>,
 }
 
 /// List the rooms, with the number of people in each.
@@ -101,13 +106,16 @@ pub async fn list_rooms(
     let cursor = app.realtime.cursor_at(found.pos).to_string();
     let rooms = found.rooms.into_iter().map(|room| with_online(&app, room)).collect();
     let rooms = with_membership(&app, caller.as_ref(), rooms).await?;
-    let answer = Rooms { page: RoomPage { rooms, next: found.next.map(|place| place.to_string()) }, cursor };
+    let answer = Rooms {
+        page: RoomPage { rooms, next: found.next.map(|place| place.to_string()), landing: found.landing },
+        cursor,
+    };
     etag::respond(&headers, &answer.page, &answer)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, header};
+    use axum::http::{HeaderMap, Method, header};
     use serde_json::{Value, json};
     use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -146,6 +154,39 @@ mod tests {
         // The position has grown; the page has not changed.
         admin.post("/rooms", json!({ "name": "Pond" })).await.expect(201);
         assert_eq!(read(&guest, "/rooms?query=orch", &tag(&headers)).await.0, 304);
+        chat.stop().await;
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn the_address_leads_to_the_landing_room_or_to_the_newest_message(
+        _: PgPoolOptions,
+        database: PgConnectOptions,
+    ) {
+        let chat = Chat::start(database).await;
+        let (admin, guest) = (chat.admin("admin").await, chat.guest());
+        let mut rooms = Vec::new();
+        for name in ["Garden", "Lounge", "Party"] {
+            rooms.push(admin.post("/rooms", json!({ "name": name })).await.expect(201)["id"].take());
+        }
+        let leads_to = async |path: &str| guest.get(path).await.expect(200)["landing"].take();
+        let at = |room: usize, what: &str| format!("/rooms/{}/{what}", rooms[room].as_str().unwrap());
+        assert_eq!(leads_to("/rooms").await, Value::Null);
+        for room in [2, 1] {
+            admin.post("/messages", json!({ "room_id": rooms[room], "body": "hi" })).await.expect(201);
+            assert_eq!(leads_to("/rooms").await, rooms[room]);
+        }
+        admin.post(&at(1, "archive"), Value::Null).await.expect(200);
+        assert_eq!(leads_to("/rooms").await, rooms[2]);
+        admin.ask(Method::PUT, &at(0, "landing"), None).await.expect(204);
+        assert_eq!(leads_to("/rooms").await, rooms[0]);
+        for page in ["/rooms?query=par", "/rooms?limit=500&query=x"] {
+            assert_eq!(leads_to(page).await, Value::Null, "{page}");
+        }
+        admin.post(&at(0, "archive"), Value::Null).await.expect(200);
+        assert_eq!(leads_to("/rooms").await, rooms[2]);
+        admin.ask(Method::PUT, &at(0, "landing"), None).await.expect_refusal(409, "room_archived");
+        admin.post(&at(0, "restore"), Value::Null).await.expect(200);
+        assert_eq!(leads_to("/rooms").await, rooms[0], "it is the landing room again");
         chat.stop().await;
     }
 

@@ -29,6 +29,14 @@ pub struct Topic {
     topic: RoomTopic,
 }
 
+/// Treatment of a room by search engines.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Indexing {
+    /// False asks them not to list the room.
+    indexable: bool,
+}
+
 /// Time for which a room keeps its messages.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -156,6 +164,47 @@ pub async fn set_topic(
     Json(input): Json<Topic>,
 ) -> Result<Json<Room>> {
     let changed = store::rooms::set_topic(&app.db, id, admin.id, input.topic.as_ref()).await??;
+    app.settled(changed).await;
+    room(&app, id).await
+}
+
+/// Make a room the landing room, to which the address of the chat leads. Repeating this is not an error.
+#[utoipa::path(
+    put, path = "/rooms/{id}/landing", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
+    responses(
+        (status = 204, description = "it is the landing room, and no other room is"),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+        (status = 409, description = "`room_archived`"),
+    )
+)]
+pub async fn set_landing(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(id): Path<RoomId>,
+) -> Result<StatusCode> {
+    let changed = store::rooms::set_landing(&app.db, id, admin.id).await??;
+    app.settled(changed).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Let search engines list a room, or ask them not to: its public pages say `noindex` and leave the sitemap.
+#[utoipa::path(
+    put, path = "/rooms/{id}/indexable", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
+    request_body = Indexing,
+    responses(
+        (status = 200, body = Room),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown"),
+    )
+)]
+pub async fn set_indexable(
+    State(app): State<App>,
+    AsAdmin(admin): AsAdmin,
+    Path(id): Path<RoomId>,
+    Json(input): Json<Indexing>,
+) -> Result<Json<Room>> {
+    let changed = store::rooms::set_indexable(&app.db, id, admin.id, input.indexable).await??;
     app.settled(changed).await;
     room(&app, id).await
 }

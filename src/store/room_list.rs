@@ -38,6 +38,9 @@ pub struct Page {
     pub rooms: Vec<Room>,
     /// Start of the next page; `None` at the end of the list.
     pub next: Option<Place>,
+    /// The landing room, if it is active; otherwise the active room with the newest message. Only on the first page of
+    /// all active rooms.
+    pub landing: Option<RoomId>,
 }
 
 /// The place after a room in the list.
@@ -50,12 +53,15 @@ pub struct Place {
 /// Each list in a statement of its own, so that it can use the index of active names. Rooms that only the filter has to
 /// look at are read in order until the page is full: 10,000 names take a few milliseconds.
 macro_rules! statement {
-    ($which:literal) => {
+    ($which:literal, $landing:literal) => {
         concat!(
-            "select h.pos, r.id, r.name, r.name_key, r.topic, r.is_archived, r.created_at, r.head_seq, r.retention_days
+            "select h.pos, ",
+            $landing,
+            " as landing_room, r.id, r.name, r.name_key, r.topic, r.is_archived, r.created_at, r.head_seq, r.retention_days,
+                    r.landing, r.indexable
              from log_head h left join (
-                 select id, name, name_key, topic, is_archived, created_at, head_seq, retention_days from rooms
-                 where ",
+                 select id, name, name_key, topic, is_archived, created_at, head_seq, retention_days, landing, indexable
+                 from rooms where ",
             $which,
             " and (name_key, id) > ($1, $2) and strpos(name_key, $3) > 0
                  order by name_key, id limit $4
@@ -65,8 +71,14 @@ macro_rules! statement {
     };
 }
 
-const ACTIVE: &str = statement!("not is_archived");
-const ARCHIVED: &str = statement!("is_archived");
+/// The newest messages may be in rooms that were archived since; then a few of them are passed over.
+const ACTIVE: &str = statement!(
+    "not is_archived",
+    "coalesce((select id from rooms where landing and not is_archived),
+              (select r.id from (select room_id, pos from messages where body is not null order by pos desc limit 200) m
+               join rooms r on r.id = m.room_id and not r.is_archived order by m.pos desc limit 1))"
+);
+const ARCHIVED: &str = statement!("is_archived", "null::uuid");
 
 /// Returns a page and its position, read by one statement and so from one snapshot.
 pub async fn page(db: &Db, selection: Selection<'_>) -> sqlx::Result<Page> {
@@ -80,7 +92,9 @@ pub async fn page(db: &Db, selection: Selection<'_>) -> sqlx::Result<Page> {
         .fetch_all(db)
         .await?;
 
-    let pos = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("pos")?;
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let pos = first.try_get("pos")?;
+    let landing = if after.is_none() && part.is_empty() { first.try_get("landing_room")? } else { None };
     let mut rooms = Vec::with_capacity(rows.len());
     let (mut last, mut next) = (None, None);
     for row in rows {
@@ -93,7 +107,7 @@ pub async fn page(db: &Db, selection: Selection<'_>) -> sqlx::Result<Page> {
         last = Some(Place { name_key: row.try_get("name_key")?, id });
         rooms.push(RoomRow::from_row(&row)?.into());
     }
-    Ok(Page { pos, rooms, next })
+    Ok(Page { pos, rooms, next, landing })
 }
 
 impl fmt::Display for Place {

@@ -21,7 +21,8 @@ pub async fn find(db: &Db, id: RoomId) -> sqlx::Result<Option<Room>> {
 /// Returns those of these rooms that exist, archived or not, in no particular order.
 pub async fn find_all(db: &Db, ids: &[RoomId]) -> sqlx::Result<Vec<Room>> {
     let rows = sqlx::query_as::<_, RoomRow>(
-        "select id, name, topic, is_archived, created_at, head_seq, retention_days from rooms where id = any($1)",
+        "select id, name, topic, is_archived, created_at, head_seq, retention_days, landing, indexable
+         from rooms where id = any($1)",
     )
     .bind(ids)
     .fetch_all(db)
@@ -59,6 +60,23 @@ pub async fn set_retention(db: &Db, id: RoomId, actor: UserId, days: Option<i32>
 pub async fn set_topic(db: &Db, id: RoomId, actor: UserId, topic: &str) -> sqlx::Result<Outcome> {
     let query = sqlx::query_as("select outcome, pos from set_room_topic($1, $2, $3)");
     super::outcome(query.bind(id).bind(actor).bind(topic).fetch_one(db).await?, "room")
+}
+
+/// Makes the room the landing room, instead of another one.
+pub async fn set_landing(db: &Db, id: RoomId, actor: UserId) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from set_landing_room($1, $2)");
+    super::outcome(query.bind(id).bind(actor).fetch_one(db).await?, "room")
+}
+
+/// Returns whether some room is the landing room.
+pub async fn has_landing(db: &Db) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select exists (select from rooms where landing)").fetch_one(db).await
+}
+
+/// Sets whether search engines may list the room.
+pub async fn set_indexable(db: &Db, id: RoomId, actor: UserId, indexable: bool) -> sqlx::Result<Outcome> {
+    let query = sqlx::query_as("select outcome, pos from set_room_indexable($1, $2, $3)");
+    super::outcome(query.bind(id).bind(actor).bind(indexable).fetch_one(db).await?, "room")
 }
 
 /// Archives or restores a room.
@@ -112,6 +130,8 @@ pub(super) struct RoomRow {
     created_at: OffsetDateTime,
     head_seq: Seq,
     retention_days: Option<i32>,
+    landing: bool,
+    indexable: bool,
 }
 
 impl From<RoomRow> for Room {
@@ -125,6 +145,8 @@ impl From<RoomRow> for Room {
             created_at: row.created_at,
             head_seq: row.head_seq,
             retention_days: row.retention_days,
+            landing: row.landing,
+            indexable: row.indexable,
             online: Online::default(),
         }
     }
@@ -256,6 +278,37 @@ mod tests {
         let detail: serde_json::Value =
             sqlx::query_scalar("select detail from log where pos = 2").fetch_one(&db).await.expect("the entry");
         assert_eq!(detail, serde_json::json!({"from": "", "to": "Help"}));
+    }
+
+    #[sqlx::test(migrations = "./migrations")]
+    async fn the_landing_room_moves_and_is_never_two(pool: sqlx::PgPool) {
+        let db = Db::from(pool);
+        let (admin, ali) = (user(&db, "admin", "admin").await, user(&db, "ali", "user").await);
+        let [first, second] = [RoomId::new(), RoomId::new()];
+        for (room, name) in [(first, "Lounge"), (second, "Garden")] {
+            create(&db, room, admin, name).await.expect("an answer").expect("created");
+        }
+        for (id, by, outcome) in [
+            (first, admin, Ok(Some(Pos(3)))),
+            (first, admin, Ok(None)),
+            (second, ali, Err(Refusal::NotAdmin)),
+            (RoomId::new(), admin, Err(Refusal::Unknown("room"))),
+            (second, admin, Ok(Some(Pos(4)))),
+        ] {
+            assert_eq!(set_landing(&db, id, by).await.expect("an answer"), outcome);
+        }
+        set_archived(&db, first, admin, true).await.expect("an answer").expect("archived");
+        assert_eq!(set_landing(&db, first, admin).await.expect("an answer"), Err(Refusal::Archived));
+        let rooms = find_all(&db, &[first, second]).await.expect("rooms");
+        let landing: Vec<_> = rooms.iter().filter(|room| room.landing).map(|room| room.id).collect();
+        assert_eq!(landing, [second]);
+        let details: Vec<serde_json::Value> =
+            sqlx::query_scalar("select detail from log where kind = 'room.landing_set' order by pos")
+                .fetch_all(&db)
+                .await
+                .expect("entries");
+        let detail = |name: &str, from: Option<&str>| serde_json::json!({"name": name, "from": from});
+        assert_eq!(details, [detail("Lounge", None), detail("Garden", Some("Lounge"))]);
     }
 
     #[sqlx::test(migrations = "./migrations")]

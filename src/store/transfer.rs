@@ -95,12 +95,27 @@ pub struct Room {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
     pub retention_days: Option<i32>,
+    /// Left out if false, as releases without a landing room expect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub landing: bool,
+    /// Left out if true, likewise.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub indexable: bool,
     /// `seq` of the oldest message that is kept. Earlier ones in the file are receipts: they are never shown. Left out
     /// if nothing was trimmed, as earlier releases expect.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub first_seq: Seq,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_true(value: &bool) -> bool {
+    *value
 }
 
 const fn first() -> Seq {

@@ -43,6 +43,7 @@ const RULES: &[(&str, Way)] = &[
     ("rooms_active_name_key", Asked(|chat| taken_room_names(chat).boxed_local())),
     ("rooms_retention_sane", Asked(|chat| retention_beyond_reason(chat).boxed_local())),
     ("rooms_topic_sane", Asked(|chat| topics_beyond_reason(chat).boxed_local())),
+    ("rooms_one_landing", Ours("the room before loses it first, under the lock of the log")),
     ("messages_pkey", CHANCE),
     ("messages_body_until_deleted", Asked(|chat| edits_of_the_deleted(chat).boxed_local())),
     ("messages_one_per_submit", Asked(|chat| used_client_ids(chat).boxed_local())),

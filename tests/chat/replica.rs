@@ -212,13 +212,13 @@ impl Replica {
                 let rooms = self.view.rooms.values();
                 self.stream = self.reader.opening().rooms(rooms).from(&self.stream.cursor).open().await;
             }
-            "room.renamed" | "room.retention_set" | "room.topic_set" => {
+            "room.renamed" | "room.retention_set" | "room.topic_set" | "room.landing_set" | "room.indexable_set" => {
                 let changed: Room = heard.body();
+                if changed.landing {
+                    self.view.rooms.values_mut().for_each(|room| room.landing = false);
+                }
                 if let Some(room) = self.view.rooms.get_mut(&changed.id) {
-                    room.name = changed.name;
-                    room.slug = changed.slug;
-                    room.retention_days = changed.retention_days;
-                    room.topic = changed.topic;
+                    *room = Room { head_seq: room.head_seq, online: room.online, ..changed };
                 }
             }
             "room.archived" => {

@@ -45,6 +45,8 @@ get_room?archived          404     401     401  404   404   404    401     404  
 rename_room                401     401     401  403   403   403    401     403   200
 set_retention              401     401     401  403   403   403    401     403   200
 set_topic                  401     401     401  403   403   403    401     403   200
+set_landing                401     401     401  403   403   403    401     403   204
+set_indexable              401     401     401  403   403   403    401     403   200
 archive_room               401     401     401  403   403   403    401     403   200
 restore_room?archived      401     401     401  403   403   403    401     403   200
 mark_read                  401     401     401  204   204   204    401     204   204
@@ -244,6 +246,8 @@ fn request(
         "rename_room" => (Method::PATCH, of_room(""), json!({"name": name})),
         "set_retention" => (Method::PUT, of_room("/retention"), json!({"days": 90})),
         "set_topic" => (Method::PUT, of_room("/topic"), json!({"topic": "words"})),
+        "set_landing" => (Method::PUT, of_room("/landing"), Value::Null),
+        "set_indexable" => (Method::PUT, of_room("/indexable"), json!({"indexable": false})),
         "archive_room" => (Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (Method::POST, of_room("/restore"), Value::Null),
         "mark_read" => (Method::PUT, of_room("/read"), json!({"seq": 1})),

@@ -60,7 +60,8 @@ async fn a_room_and_the_list_of_rooms() {
     let room = |name: &str, is_archived: bool| {
         json!({
             "id": "[uuid]", "name": name, "slug": name.to_lowercase(), "topic": "", "is_archived": is_archived, "created_at": "[time]",
-            "head_seq": 0, "retention_days": null, "online": {"users": 0, "guests": 0},
+            "head_seq": 0, "retention_days": null, "landing": false, "indexable": true,
+            "online": {"users": 0, "guests": 0},
         })
     };
     let membership = json!({"read_seq": 0, "unread": 0, "mentions": 0, "level": "mentions"});
@@ -80,13 +81,15 @@ async fn a_room_and_the_list_of_rooms() {
         room("Orchard", false)
     );
 
-    let list = json!({"rooms": [read("Orchard", false, &Value::Null)], "next": null, "cursor": "[cursor]"});
+    let list =
+        json!({"rooms": [read("Orchard", false, &Value::Null)], "next": null, "landing": null, "cursor": "[cursor]"});
     assert_eq!(redacted(&chat.guest().get("/rooms").await.is(200).json()), list);
     assert_eq!(admin.get("/rooms?archived=true").await.is(200).json()["rooms"], json!([]));
     for _ in 0..2 {
         assert_eq!(redacted(&admin.tell(&at("/archive")).await.is(200).json()), room("Orchard", true));
     }
-    let list = json!({"rooms": [read("Orchard", true, &membership)], "next": null, "cursor": "[cursor]"});
+    let list =
+        json!({"rooms": [read("Orchard", true, &membership)], "next": null, "landing": null, "cursor": "[cursor]"});
     assert_eq!(redacted(&admin.get("/rooms?archived=true").await.is(200).json()), list);
     for _ in 0..2 {
         assert_eq!(redacted(&admin.tell(&at("/restore")).await.is(200).json()), room("Orchard", false));
@@ -216,6 +219,13 @@ async fn every_event_of_the_stream() {
     let described = ada.put(&at("/topic"), json!({"topic": " Trees "})).await.is(200).json();
     assert_eq!(described["topic"], "Trees");
     assert_eq!(stream.expect("room.topic_set").await.data, described);
+    ada.put(&at("/landing"), Value::Null).await.is(204);
+    let landing = chat.guest().get(&at("")).await.is(200).json();
+    let told = stream.expect("room.landing_set").await.data;
+    assert_eq!((&told["id"], &told["landing"], &landing["landing"]), (&created["id"], &json!(true), &json!(true)));
+    let hidden = ada.put(&at("/indexable"), json!({"indexable": false})).await.is(200).json();
+    assert_eq!(hidden["indexable"], false);
+    assert_eq!(stream.expect("room.indexable_set").await.data, hidden);
     let archived = ada.tell(&at("/archive")).await.is(200).json();
     assert_eq!(stream.expect("room.archived").await.data, archived);
     let restored = ada.tell(&at("/restore")).await.is(200).json();

@@ -40,6 +40,8 @@ async fn frames_of_every_kind_fit_the_document() {
     sqlx::query(age).execute(&chat.db()).await.expect("the messages' table");
     ada.put(&format!("/rooms/{}/retention", room.id), json!({"days": 30})).await.is(200);
     ada.put(&format!("/rooms/{}/topic", garden.id), json!({"topic": "Trees"})).await.is(200);
+    ada.put(&format!("/rooms/{}/landing", garden.id), json!(null)).await.is(204);
+    ada.put(&format!("/rooms/{}/indexable", garden.id), json!({"indexable": false})).await.is(200);
     ada.archive(&garden).await;
     ada.restore(&garden).await;
     ada.mute(&bob, 60).await;

@@ -78,6 +78,8 @@ async fn an_exported_chat_continues_in_another_database() {
     founder.write_to(&alice, "psst").await;
     founder.ban(&User::sign_up(here.guest(), "mallory").await).await;
     founder.put(&format!("/rooms/{}/retention", general.id), json!({"days": 90})).await.is(200);
+    founder.put(&format!("/rooms/{}/landing", general.id), Value::Null).await.is(204);
+    founder.put(&format!("/rooms/{}/indexable", general.id), json!({"indexable": false})).await.is(200);
     founder.archive(&attic).await;
     let late = User::sign_up(here.guest(), "late").await;
     let reply = json!({
@@ -143,6 +145,7 @@ async fn an_exported_chat_continues_in_another_database() {
     rooms.iter_mut().flatten().for_each(|room| room.online = gapless::event::Online::default());
     assert_eq!(rooms[0], rooms[1]);
     assert_eq!(rooms[1][0].retention_days, Some(90));
+    assert!(rooms[1][0].landing && !rooms[1][0].indexable);
     let direct = new_alice.get("/direct-messages").await.is(200).json();
     assert_eq!(direct["messages"][0]["body"], "psst");
 
@@ -217,7 +220,7 @@ fn written(lines: &[Value]) -> String {
 #[tokio::test]
 async fn an_invalid_line_is_named_and_nothing_is_imported() {
     let target = Database::empty().await;
-    let cases: [(&str, &str, Spoil); 18] = [
+    let cases: [(&str, &str, Spoil); 19] = [
         ("line 1", "begins with", |lines| drop(lines.remove(0))),
         ("line 1", "format 2", |lines| lines[0]["format"] = 2.into()),
         ("line 2", "username", |lines| lines[1]["username"] = "A B".into()),
@@ -225,6 +228,11 @@ async fn an_invalid_line_is_named_and_nothing_is_imported() {
         ("line 3", "appears twice", |lines| lines[2]["id"] = lines[1]["id"].clone()),
         ("line 3", "users_username_key", |lines| lines[2]["username"] = "ali".into()),
         ("line 4", "colour", |lines| lines[3]["colour"] = "red".into()),
+        ("line 5", "second landing room", |lines| {
+            lines[3]["landing"] = true.into();
+            lines.insert(4, lines[3].clone());
+            lines[4]["id"] = Uuid::nil().to_string().into();
+        }),
         ("line 5", "trimmed", |lines| lines[4]["body"] = " hi".into()),
         ("line 5", "begins at 1", |lines| lines[4]["seq"] = 2.into()),
         ("line 6", "seq is 3", |lines| lines[5]["seq"] = 3.into()),

@@ -6,7 +6,7 @@ import type { LobbyRoom, Membership, Message, Room, Rooms } from "./gen/types.ge
 export type KnownRoom = Room & { membership?: Membership | null };
 
 /** A page of the list of rooms. Without `next`, the server sends all rooms at once. */
-export type RoomPage = Pick<Partial<Rooms>, "next"> & { rooms: KnownRoom[] };
+export type RoomPage = Pick<Partial<Rooms>, "next" | "landing"> & { rooms: KnownRoom[] };
 
 /** News of a room. A server of an earlier release leaves out `head_seq`; the state itself knows only some of it. */
 export type LobbyNews = Pick<LobbyRoom, "id"> & Partial<LobbyRoom>;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ALI, aDirect, aMessage, anEvent, aRoom, hello, ZOE } from "../testing/wire";
 import { apply, withMark } from "./apply";
 import { EVENT_KINDS, type EventKind } from "./events";
+import { withPins } from "./pins";
 import type { ServerEvent } from "./server-event";
 import {
   withConversations,
@@ -74,10 +75,31 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(bodies(apply(state, anEvent("message.edited", older)))).toEqual(["body 1", "newer", "body 3"]);
   },
   "message.pinned"() {
-    expect(shown(having(anEvent("message.pinned", aMessage(2))))).toEqual(shown(opened()));
+    const ids = (state: ChatState) => state.pins["room-1"]?.map(({ id }) => id);
+    const unknown = having(anEvent("message.pinned", aMessage(2)));
+    expect([shown(unknown), ids(unknown)]).toEqual([shown(opened()), undefined]);
+    expect(unknown.pinsVersion).toBe(1);
+
+    const loaded = withPins(opened(), "room-1", [aMessage(1)]);
+    const pinned = apply(loaded, anEvent("message.pinned", aMessage(3)));
+    expect(ids(pinned)).toEqual(["message-3", "message-1"]);
+    expect(ids(apply(pinned, anEvent("message.pinned", aMessage(1))))).toEqual(["message-1", "message-3"]);
+
+    const edited = apply(pinned, anEvent("message.edited", aMessage(3, { body: "newer" })));
+    expect(edited.pins["room-1"]?.[0]?.body).toBe("newer");
+    const deleted = { id: "message-3", room_id: "room-1", seq: 3, pos: 200 };
+    expect(ids(apply(pinned, anEvent("message.deleted", deleted)))).toEqual(["message-1"]);
+    const trimmed = apply(pinned, anEvent("room.trimmed", { room_id: "room-1", first_seq: 2 }));
+    expect(ids(trimmed)).toEqual(["message-3"]);
+    const erased = apply(pinned, anEvent("user.erased", { ...ALI, username: "erased-1" }));
+    expect(erased.pins["room-1"]?.[0]?.author.username).toBe("erased-1");
+    expect(apply(pinned, anEvent("message.edited", aMessage(2))).pins).toBe(pinned.pins);
   },
   "message.unpinned"() {
-    expect(shown(having(anEvent("message.unpinned", aMessage(2))))).toEqual(shown(opened()));
+    const loaded = withPins(opened(), "room-1", [aMessage(2), aMessage(1)]);
+    const state = apply(loaded, anEvent("message.unpinned", aMessage(2)));
+    expect(state.pins["room-1"]?.map(({ id }) => id)).toEqual(["message-1"]);
+    expect(shown(state)).toEqual(shown(opened()));
   },
   "message.reactions"() {
     const of2 = { id: "message-2", room_id: "room-1", seq: 2 };
@@ -187,6 +209,26 @@ const CHECKS: { [Kind in EventKind]: () => void } = {
     expect(state.rooms?.["room-1"]).toMatchObject({ retention_days: 30, head_seq: 3 });
     const archived = aRoom({ id: "room-9", is_archived: true, retention_days: 30 });
     expect(having(anEvent("room.retention_set", archived)).rooms?.["room-9"]).toBeUndefined();
+  },
+  "room.landing_set"() {
+    const [first, second] = [aRoom({ id: "room-8", landing: true }), aRoom({ id: "room-9" })];
+    const before = { ...having(anEvent("room.created", first)), landing: "room-8" };
+    const moved = apply(before, anEvent("room.landing_set", { ...second, landing: true }));
+    expect(moved.landing).toBe("room-9");
+    const landing = Object.values(moved.rooms ?? {}).filter((room) => room.landing);
+    expect(landing.map(({ id }) => id)).toEqual(["room-9"]);
+    // It was archived since: it stays archived, and there is none.
+    const gone = apply(before, anEvent("room.landing_set", { ...second, landing: true, is_archived: true }));
+    expect([gone.landing, gone.rooms?.["room-8"]?.landing, gone.rooms?.["room-9"]]).toEqual([
+      null,
+      false,
+      undefined,
+    ]);
+    expect(apply(moved, anEvent("room.archived", { ...second, is_archived: true })).landing).toBeNull();
+  },
+  "room.indexable_set"() {
+    const state = having(anEvent("room.indexable_set", aRoom({ indexable: false })));
+    expect(state.rooms?.["room-1"]).toMatchObject({ indexable: false, head_seq: 3 });
   },
   "room.topic_set"() {
     const state = having(anEvent("room.topic_set", aRoom({ topic: "Help and news" })));

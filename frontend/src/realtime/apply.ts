@@ -10,8 +10,10 @@ import type {
   Reaction,
   Room,
   RoomReadData,
+  RoomTrimmedData,
 } from "../api/gen/types.gen";
 import { buryMessage, mergeDirects, mergeMessages, requote, requoted, trimMessages } from "./merge";
+import { withPinned, withPinsChanged, withUnpinned } from "./pins";
 import { keepOwn, reacted } from "./reactions";
 import type { Hello, ServerEvent } from "./server-event";
 import {
@@ -33,8 +35,9 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "message.edited":
       return withEdited(state, timelineMessage(event.data));
     case "message.pinned":
+      return withPinned(state, timelineMessage(event.data));
     case "message.unpinned":
-      return state; // The list of pins is read when it is opened.
+      return withUnpinned(state, event.data);
     case "message.reactions":
       return withReactions(state, event.data);
     case "message.deleted":
@@ -49,13 +52,15 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
       return withArchivedRoom(state, event.data);
     case "room.retention_set":
     case "room.topic_set":
+    case "room.indexable_set":
+    case "room.landing_set":
       return withSetting(state, event.data);
     case "room.read":
       return withRead(state, event.data);
     case "inbox.added":
       return withInboxItem(state, event.data);
     case "room.trimmed":
-      return withLog(state, event.data.room_id, (log) => trimMessages(log, event.data.first_seq));
+      return withTrimmed(state, event.data);
     case "user.changed":
       return withViewerChange(state, event.data);
     case "user.erased":
@@ -132,8 +137,14 @@ function withoutFarNews(log: RoomLog): RoomLog {
   return { ...log, messages: log.messages.filter(isNear) };
 }
 
+function withTrimmed(state: ChatState, { room_id, first_seq }: RoomTrimmedData): ChatState {
+  const trimmed = withLog(state, room_id, (log) => trimMessages(log, first_seq));
+  return withPinsChanged(trimmed, (pin) => (pin.room_id === room_id && pin.seq < first_seq ? null : pin));
+}
+
 /** Applies an edit, from the stream or from the response to it. */
-export function withEdited(state: ChatState, message: TimelineMessage): ChatState {
+export function withEdited(before: ChatState, message: TimelineMessage): ChatState {
+  const state = withPinsChanged(before, (pin) => (pin.id === message.id ? message : pin));
   return withLog(state, message.room_id, (log) =>
     requote(mergeMessages(log, [withOwnReactions(log, message)]), message.seq, message.body),
   );
@@ -172,7 +183,8 @@ export function withDeleted(
   const message = state.logs[room_id]?.messages.find((message) => message.id === id);
   const room = state.rooms?.[room_id];
   const { membership } = room ?? {};
-  const next = withLog(state, room_id, (log) => requote(buryMessage(log, id), seq, null));
+  const unpinned = withPinsChanged(state, (pin) => (pin.id === id ? null : pin));
+  const next = withLog(unpinned, room_id, (log) => requote(buryMessage(log, id), seq, null));
   if (!room || !membership || !message || message.isDeleted) return next;
   // An unread message that is deleted does not count any more.
   if (message.author.id === state.viewer?.id || message.seq <= membership.read_seq) return next;
@@ -197,7 +209,8 @@ export function withDirect(state: ChatState, message: DirectMessage): ChatState 
   return { ...state, conversations: { ...state.conversations, [user.id]: conversation } };
 }
 
-function withActiveRoom(state: ChatState, room: Room): ChatState {
+function withActiveRoom(before: ChatState, room: Room): ChatState {
+  const state = withLanding(before, room);
   const known = state.rooms?.[room.id];
   const { [room.id]: _, ...archived } = state.archived;
   // The counts in a frame date from its creation; presence events are newer.
@@ -224,6 +237,7 @@ function withArchivedRoom(state: ChatState, room: Room): ChatState {
   return {
     ...state,
     rooms: state.rooms && rooms,
+    landing: state.landing === room.id ? null : state.landing,
     roomsVersion: state.roomsVersion + 1,
     archived: { ...state.archived, [room.id]: room },
   };
@@ -231,14 +245,30 @@ function withArchivedRoom(state: ChatState, room: Room): ChatState {
 
 /** The room may be archived; it then stays archived. */
 function withSetting(state: ChatState, room: Room): ChatState {
-  return room.is_archived ? { ...state, roomsVersion: state.roomsVersion + 1 } : withActiveRoom(state, room);
+  if (!room.is_archived) return withActiveRoom(state, room);
+  return { ...withLanding(state, room), roomsVersion: state.roomsVersion + 1 };
+}
+
+/** There is one landing room at most. */
+function withLanding(state: ChatState, { id, landing, is_archived }: Room): ChatState {
+  const former = Object.values(state.rooms ?? {}).filter((room) => room.landing && room.id !== id);
+  if (!landing || (former.length === 0 && (is_archived || state.landing === id))) return state;
+  const cleared = former.map((room) => [room.id, { ...room, landing: false }] as const);
+  return {
+    ...state,
+    rooms: state.rooms && { ...state.rooms, ...Object.fromEntries(cleared) },
+    landing: is_archived ? null : id,
+  };
 }
 
 /**
  * Replaces the name of an erased user and removes the conversation with them. Their messages are deleted by separate
  * events.
  */
-function withErased(state: ChatState, user: Author): ChatState {
+function withErased(before: ChatState, user: Author): ChatState {
+  const state = withPinsChanged(before, (pin) =>
+    pin.author.id === user.id ? { ...pin, author: user } : pin,
+  );
   const renamed = (log: RoomLog): RoomLog => {
     const messages = log.messages.map((message) => {
       const isMentioned = message.mentions.some(({ id }) => id === user.id);

@@ -73,6 +73,8 @@ export const EVENT_KINDS = {
   "room.restored": { data: "Room", hasId: true },
   "room.retention_set": { data: "Room", hasId: true },
   "room.topic_set": { data: "Room", hasId: true },
+  "room.landing_set": { data: "Room", hasId: true },
+  "room.indexable_set": { data: "Room", hasId: true },
   "room.trimmed": { data: "RoomTrimmedData", hasId: true },
   "user.changed": { data: "Standing", hasId: true },
   "user.erased": { data: "Author", hasId: true },

@@ -36,13 +36,15 @@ export function withOpenRoom(state: ChatState, roomId: string, isStale = false):
  */
 export function withRooms(state: ChatState, page: RoomPage, version: number): ChatState {
   const { next = null } = page;
+  // An event since then names a newer one.
+  const landing = state.roomsVersion === version ? (page.landing ?? null) : state.landing;
   const isFresh = state.roomsSince !== state.coverage.lobby;
   const kept = Object.entries(state.rooms ?? {}).filter(([id]) => {
     if (state.roomsVersion !== version || state.coverage.rooms[id]) return true;
     return next !== null && !isFresh;
   });
   const known = state.rooms && Object.fromEntries(kept);
-  const base = { ...state, kept: null, rooms: known, roomsSince: state.coverage.lobby, roomsNext: next };
+  const base = { ...state, kept: null, landing, rooms: known, roomsSince: state.coverage.lobby, roomsNext: next };
   return joinRooms({ ...base, areRoomsPaged: page.next !== undefined }, page.rooms, version, isFresh);
 }
 

@@ -52,6 +52,8 @@ export interface ChatState {
   viewer: Viewer | null;
   /** Known active rooms: those listed so far, opened or named by the stream; null until the first page is loaded. */
   rooms: Readonly<Record<string, KnownRoom>> | null;
+  /** The room to which the address of the chat leads, if the server names one. */
+  landing: string | null;
   /** Where the list of rooms continues; null if all of it is loaded. */
   roomsNext: string | null;
   /** True if the server lists rooms by page, and reports news of the rooms that are followed. */
@@ -65,6 +67,10 @@ export interface ChatState {
   /** Rooms requested from the stream but unknown or already archived. */
   missing: readonly string[];
   logs: Readonly<Record<string, RoomLog>>;
+  /** The pinned messages of rooms, newest pin first; absent until they are loaded. */
+  pins: Readonly<Record<string, readonly TimelineMessage[]>>;
+  /** Grows with every change of a pin, so that a list requested before one is requested again. */
+  pinsVersion: number;
   conversations: Readonly<Record<string, Conversation>>;
   /** Users erased while this page was open: a list on its way must not bring a conversation back. */
   erased: ReadonlySet<string>;
@@ -78,6 +84,7 @@ export interface ChatState {
 export const EMPTY_STATE: ChatState = {
   viewer: null,
   rooms: null,
+  landing: null,
   roomsNext: null,
   areRoomsPaged: false,
   roomsSince: 0,
@@ -85,6 +92,8 @@ export const EMPTY_STATE: ChatState = {
   archived: {},
   missing: [],
   logs: {},
+  pins: {},
+  pinsVersion: 0,
   conversations: {},
   erased: new Set(),
   conversationsFrom: null,

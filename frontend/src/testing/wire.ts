@@ -17,6 +17,8 @@ export function aRoom(room: Partial<Room> = {}): Room {
     created_at: "2026-11-22T08:00:00Z",
     head_seq: 0,
     retention_days: null,
+    landing: false,
+    indexable: true,
     online: { users: 0, guests: 0 },
     ...room,
   };

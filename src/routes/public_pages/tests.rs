@@ -154,6 +154,34 @@ async fn a_room_that_cannot_be_read_is_the_app_alone_with_404(_: PgPoolOptions, 
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_room_that_search_engines_shall_not_list_says_so_and_is_read_as_before(
+    _: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let (_dir, chat) = chat(database).await;
+    let admin = chat.admin("admin").await;
+    let (id, path) = room(&admin, "Garden").await;
+    let (_, other) = room(&admin, "Orchard").await;
+    let said = say(&admin, &id, "words").await;
+    let day = &said["created_at"].as_str().unwrap()[..10];
+    for (indexable, marked) in [(true, false), (false, true), (true, false)] {
+        let path_of_switch = format!("/rooms/{id}/indexable");
+        admin.ask(Method::PUT, &path_of_switch, Some(json!({ "indexable": indexable }))).await.expect(200);
+        for place in [path.clone(), format!("{path}/{day}")] {
+            let (status, headers, page) = open(&chat, &place, "text/html").await;
+            assert!(status == 200 && page.contains("<p>words</p>"), "{page}");
+            assert_eq!(headers.contains_key("x-robots-tag"), marked, "{place}");
+            assert_eq!(page.contains("name=\"robots\" content=\"noindex\""), marked, "{page}");
+        }
+        let (_, _, sitemap) = open(&chat, "/sitemap.xml", "*/*").await;
+        assert!(sitemap.contains(&other) && sitemap.contains(&path) != marked, "{sitemap}");
+    }
+    let (_, headers, _) = open(&chat, &other, "text/html").await;
+    assert!(!headers.contains_key("x-robots-tag"));
+    chat.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_host_without_the_app_and_a_demo_have_pages_of_their_own(_: PgPoolOptions, database: PgConnectOptions) {
     let allowed_origins = vec![HeaderValue::from_static("https://chat.example")];
     let config = Config { spa_dir: None, demo_mode: true, allowed_origins, ..Config::for_tests() };

@@ -14,6 +14,8 @@ pub const KINDS: &[Kind] = &[
     changing("room.restored", "An archived room was restored."),
     changing("room.retention_set", "The retention period of a room was changed."),
     changing("room.topic_set", "The topic of a room was changed."),
+    changing("room.landing_set", "A room became the landing room; no other room is the landing room any more."),
+    changing("room.indexable_set", "Search engines are asked to list a room, or not to list it."),
 ];
 
 const fn changing(name: &'static str, about: &'static str) -> Kind {

@@ -123,10 +123,13 @@ async fn users(snapshot: &mut PgConnection, after: Uuid, password_hashes: bool) 
 }
 
 async fn rooms(snapshot: &mut PgConnection) -> sqlx::Result<Vec<Room>> {
-    sqlx::query_as("select id, name, topic, is_archived, retention_days, first_seq, created_at from rooms order by id")
-        .persistent(false)
-        .fetch_all(snapshot)
-        .await
+    sqlx::query_as(
+        "select id, name, topic, is_archived, retention_days, landing, indexable, first_seq, created_at
+         from rooms order by id",
+    )
+    .persistent(false)
+    .fetch_all(snapshot)
+    .await
 }
 
 /// Returns messages after a position: public ones and, if requested, direct ones. Direct messages from and to erased

@@ -80,6 +80,7 @@ struct ImportState {
     /// See [`User::read_until`].
     read_until: Vec<(UserId, OffsetDateTime)>,
     archived: Vec<RoomId>,
+    has_landing: bool,
     /// Keys of the active rooms' names.
     active_names: HashSet<String>,
     pos: Pos,
@@ -157,6 +158,8 @@ impl ImportState {
         ensure!(room.first_seq >= Seq(1), "first_seq must be at least 1");
         let numbers = Numbers { first: room.first_seq, newest: None };
         ensure!(self.rooms.insert(room.id, numbers).is_none(), "room {} appears twice", room.id);
+        ensure!(!(room.landing && self.has_landing), "there is a second landing room");
+        self.has_landing |= room.landing;
         if room.is_archived {
             self.archived.push(room.id);
         }

@@ -103,6 +103,8 @@ async fn request(chat: &Chat, operation: &str) -> (Guest, Method, String, Value)
         "rename_room" => (admin, Method::PATCH, of_room(""), json!({"name": format!("{name} 2")})),
         "set_retention" => (admin, Method::PUT, of_room("/retention"), json!({"days": 90})),
         "set_topic" => (admin, Method::PUT, of_room("/topic"), json!({"topic": "words"})),
+        "set_landing" => (admin, Method::PUT, of_room("/landing"), Value::Null),
+        "set_indexable" => (admin, Method::PUT, of_room("/indexable"), json!({"indexable": false})),
         "archive_room" => (admin, Method::POST, of_room("/archive"), Value::Null),
         "restore_room" => (admin, Method::POST, of_room("/restore"), Value::Null),
         "mark_read" => (admin, Method::PUT, of_room("/read"), json!({"seq": 1})),

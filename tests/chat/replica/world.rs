@@ -96,14 +96,7 @@ impl World {
                 self.ada.put(&format!("/rooms/{}/retention", room.id), json!({"days": 90 + n})).await.is(200);
                 "a retention"
             }
-            15 => {
-                let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
-                self.ada
-                    .put(&format!("/rooms/{}/topic", room.id), json!({"topic": format!("topic {n}")}))
-                    .await
-                    .is(200);
-                "a topic"
-            }
+            15 => self.set_room(n, chance).await,
             14 => self.host_carol(n, chance).await,
             17 => {
                 let Some(room) = pick(&self.rooms, chance) else { return "nothing" };
@@ -146,6 +139,17 @@ impl World {
         let message = author.send("/messages", post).await.is(201).body();
         self.messages.push((room, message, by_bob));
         "a post"
+    }
+
+    async fn set_room(&mut self, n: usize, chance: &mut StdRng) -> &'static str {
+        let Some(room) = pick(&self.rooms, chance).cloned() else { return "nothing" };
+        let at = |what: &str| format!("/rooms/{}/{what}", room.id);
+        self.ada.put(&at("landing"), Value::Null).await.is(204);
+        self.check("a landing room").await;
+        self.ada.put(&at("indexable"), json!({"indexable": chance.random::<bool>()})).await.is(200);
+        self.check("a word to search engines").await;
+        self.ada.put(&at("topic"), json!({"topic": format!("topic {n}")})).await.is(200);
+        "a topic"
     }
 
     /// Carol writes, is answered, reacts, and is erased.

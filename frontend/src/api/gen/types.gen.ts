@@ -243,94 +243,13 @@ export type HelloEvent = {
 };
 
 /**
- * The people in a room.
+ * Treatment of a room by search engines.
  */
-export type Here = {
+export type Indexing = {
     /**
-     * Number of guests, counted by connection.
+     * False asks them not to list the room.
      */
-    guests: number;
-    /**
-     * Admins first, then by name.
-     */
-    users: Array<User>;
-    /**
-     * Number of users, also of those who are not listed.
-     */
-    users_total: number;
-};
-
-export type Inbox = {
-    /**
-     * Newest first.
-     */
-    items: Array<InboxItem>;
-    /**
-     * `cursor` of the next page; `null` at the end.
-     */
-    next: string | null;
-};
-
-/**
- * A message that mentions the caller, or replies to one of theirs, was posted, or an edit added the mention. Delivered to that user only.
- */
-export type InboxAddedEvent = {
-    data: InboxItem;
-    id: EventId;
-    kind: 'inbox.added';
-};
-
-/**
- * An item of a user's inbox.
- */
-export type InboxItem = {
-    /**
-     * Time of the message, or of the edit that added the mention.
-     */
-    at: string;
-    kind: InboxKind;
-    message: InboxMessage;
-    /**
-     * Position of the message, or of the edit that added the mention. The inbox is read up to it by `PUT /inbox/read`.
-     */
-    pos: Pos;
-    /**
-     * The room was read up to this message, or the inbox up to this item.
-     */
-    read: boolean;
-    room?: InboxRoom | null;
-};
-
-/**
- * Reason for which a message is in an inbox.
- */
-export type InboxKind = 'mention' | 'reply' | 'direct';
-
-/**
- * The message of an item: for the kind `direct` a direct message, otherwise one of a room.
- */
-export type InboxMessage = Message | DirectMessage;
-
-/**
- * The newest item that the caller has seen.
- */
-export type InboxReadInput = {
-    /**
-     * Items up to this `pos` are read. A position beyond the newest means the newest.
-     */
-    pos: number;
-};
-
-/**
- * The room of an item.
- */
-export type InboxRoom = {
-    id: RoomId;
-    name: string;
-    /**
-     * See `Room`.
-     */
-    slug: string;
+    indexable: boolean;
 };
 
 /**
@@ -431,7 +350,7 @@ export type MadeInvitation = {
 export type Membership = {
     level: Level;
     /**
-     * Number of unread messages that mention the user or reply to them.
+     * Number of unread messages that mention the user. Not counted by this release: always 0.
      */
     mentions: number;
     /**
@@ -581,10 +500,6 @@ export type MessageUnpinnedEvent = {
 
 export type Messages = {
     /**
-     * Those authors of the page who are admins, and the admins who are in the room.
-     */
-    admins: Array<UserId>;
-    /**
      * A stream opened with it misses nothing after this page.
      */
     cursor: string;
@@ -731,14 +646,6 @@ export type Problem = {
     type: string;
 };
 
-export type PushSettings = {
-    /**
-     * Key for `pushManager.subscribe` (`applicationServerKey`), base64url; `null` if this server sends no notifications
-     * to closed browsers.
-     */
-    public_key: string | null;
-};
-
 /**
  * The message that another one replies to, as it is now.
  */
@@ -781,25 +688,6 @@ export type ReactionChange = {
 export type ReactionCount = {
     count: number;
     emoji: string;
-};
-
-/**
- * Users who chose an emoji.
- */
-export type ReactionUsers = {
-    count: number;
-    emoji: string;
-    /**
-     * By name; at most 50 of them.
-     */
-    users: Array<Author>;
-};
-
-export type ReactionsOfMessage = {
-    /**
-     * In the order of first use.
-     */
-    reactions: Array<ReactionUsers>;
 };
 
 /**
@@ -877,7 +765,15 @@ export type Room = {
      */
     head_seq: Seq;
     id: RoomId;
+    /**
+     * False if search engines are asked not to list the room.
+     */
+    indexable: boolean;
     is_archived: boolean;
+    /**
+     * True for the landing room, to which the address of the chat leads; at most one room.
+     */
+    landing: boolean;
     name: string;
     online: Online;
     /**
@@ -942,10 +838,28 @@ export type RoomHead = {
 export type RoomId = string;
 
 /**
+ * Search engines are asked to list a room, or not to list it.
+ */
+export type RoomIndexableSetEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.indexable_set';
+};
+
+/**
  * Settings of a room.
  */
 export type RoomInput = {
     name: RoomName;
+};
+
+/**
+ * A room became the landing room; no other room is the landing room any more.
+ */
+export type RoomLandingSetEvent = {
+    data: Room;
+    id: EventId;
+    kind: 'room.landing_set';
 };
 
 /**
@@ -958,6 +872,7 @@ export type RoomName = string;
  * opened with an earlier one misses nothing either.
  */
 export type RoomPage = {
+    landing: RoomId | null;
     /**
      * `after` of the next page; `null` at the end.
      */
@@ -974,7 +889,7 @@ export type RoomPage = {
 export type RoomReadData = {
     level: Level;
     /**
-     * Number of unread messages that mention the user or reply to them, at this event.
+     * Number of unread messages that mention the user.
      */
     mentions: number;
     /**
@@ -1171,8 +1086,6 @@ export type StreamEvent = ({
 } & HelloEvent) | ({
     kind: 'presence';
 } & PresenceEvent) | ({
-    kind: 'typing';
-} & TypingEvent) | ({
     kind: 'lobby';
 } & LobbyEvent) | ({
     kind: 'heartbeat';
@@ -1185,8 +1098,6 @@ export type StreamEvent = ({
 } & DrainEvent) | ({
     kind: 'bye';
 } & ByeEvent) | ({
-    kind: 'inbox.added';
-} & InboxAddedEvent) | ({
     kind: 'message.posted';
 } & MessagePostedEvent) | ({
     kind: 'message.edited';
@@ -1213,6 +1124,10 @@ export type StreamEvent = ({
 } & RoomRetentionSetEvent) | ({
     kind: 'room.topic_set';
 } & RoomTopicSetEvent) | ({
+    kind: 'room.landing_set';
+} & RoomLandingSetEvent) | ({
+    kind: 'room.indexable_set';
+} & RoomIndexableSetEvent) | ({
     kind: 'room.trimmed';
 } & RoomTrimmedEvent) | ({
     kind: 'user.changed';
@@ -1221,32 +1136,6 @@ export type StreamEvent = ({
 } & UserErasedEvent) | ({
     kind: 'room.read';
 } & RoomReadEvent);
-
-/**
- * A browser's subscription, as `PushSubscription.toJSON()` returns it.
- */
-export type SubscriptionInput = {
-    /**
-     * https, on a host of a push service that this server knows.
-     */
-    endpoint: string;
-    keys: SubscriptionKeys;
-    /**
-     * Include the text of messages and, for direct messages, the sender.
-     */
-    preview: boolean;
-};
-
-export type SubscriptionKeys = {
-    /**
-     * Secret of the browser: 16 bytes, base64url.
-     */
-    auth: string;
-    /**
-     * Public key of the browser: 65 bytes, base64url.
-     */
-    p256dh: string;
-};
 
 /**
  * Scheme in which the access token is presented (RFC 6750).
@@ -1258,27 +1147,6 @@ export type TokenType = 'Bearer';
  */
 export type Topic = {
     topic: RoomTopic;
-};
-
-export type TypingData = {
-    room_id: string;
-    user: Author;
-};
-
-/**
- * A user types in a room that the stream carries: valid for five seconds, or until a message of this user. Sent at
- * most every three seconds, to the user's own streams too.
- */
-export type TypingEvent = {
-    data: TypingData;
-    kind: 'typing';
-};
-
-/**
- * A subscription to remove.
- */
-export type UnsubscribeInput = {
-    endpoint: string;
 };
 
 /**
@@ -1864,105 +1732,6 @@ export type ListConversationsResponses = {
 
 export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
 
-export type ListInboxData = {
-    body?: never;
-    path?: never;
-    query?: {
-        /**
-         * `next` of the page before.
-         */
-        cursor?: string;
-        /**
-         * Maximum number of items; values above 100 mean 100.
-         */
-        limit?: number;
-    };
-    url: '/inbox';
-};
-
-export type ListInboxErrors = {
-    /**
-     * `malformed`: the query
-     */
-    400: Problem;
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type ListInboxError = ListInboxErrors[keyof ListInboxErrors];
-
-export type ListInboxResponses = {
-    /**
-     * done
-     */
-    200: Inbox;
-};
-
-export type ListInboxResponse = ListInboxResponses[keyof ListInboxResponses];
-
-export type MarkInboxReadData = {
-    body: InboxReadInput;
-    path?: never;
-    query?: never;
-    url: '/inbox/read';
-};
-
-export type MarkInboxReadErrors = {
-    /**
-     * `malformed`: not JSON
-     */
-    400: Problem;
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * `request_timeout`: the body did not arrive in time
-     */
-    408: Problem;
-    /**
-     * `too_large`: over 64 KiB
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: not sent as JSON
-     */
-    415: Problem;
-    /**
-     * `invalid`: `errors` says which field and why
-     */
-    422: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type MarkInboxReadError = MarkInboxReadErrors[keyof MarkInboxReadErrors];
-
-export type MarkInboxReadResponses = {
-    /**
-     * marked, or marked before
-     */
-    204: void;
-};
-
-export type MarkInboxReadResponse = MarkInboxReadResponses[keyof MarkInboxReadResponses];
-
 export type ListInvitationsData = {
     body?: never;
     path?: never;
@@ -2462,45 +2231,6 @@ export type PinMessageResponses = {
 
 export type PinMessageResponse = PinMessageResponses[keyof PinMessageResponses];
 
-export type ListReactionsData = {
-    body?: never;
-    path: {
-        id: MessageId;
-    };
-    query?: never;
-    url: '/messages/{id}/reactions';
-};
-
-export type ListReactionsErrors = {
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * unknown, or its room is archived and the caller no admin
-     */
-    404: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type ListReactionsError = ListReactionsErrors[keyof ListReactionsErrors];
-
-export type ListReactionsResponses = {
-    /**
-     * done
-     */
-    200: ReactionsOfMessage;
-};
-
-export type ListReactionsResponse = ListReactionsResponses[keyof ListReactionsResponses];
-
 export type RemoveReactionData = {
     body?: never;
     path: {
@@ -2639,182 +2369,6 @@ export type MetricsResponses = {
 };
 
 export type MetricsResponse = MetricsResponses[keyof MetricsResponses];
-
-export type GetPushData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/push';
-};
-
-export type GetPushErrors = {
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type GetPushError = GetPushErrors[keyof GetPushErrors];
-
-export type GetPushResponses = {
-    /**
-     * done
-     */
-    200: PushSettings;
-};
-
-export type GetPushResponse = GetPushResponses[keyof GetPushResponses];
-
-export type UnsubscribeFromPushData = {
-    body: UnsubscribeInput;
-    path?: never;
-    query?: never;
-    url: '/push/subscriptions';
-};
-
-export type UnsubscribeFromPushErrors = {
-    /**
-     * `malformed`: not JSON
-     */
-    400: Problem;
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * `request_timeout`: the body did not arrive in time
-     */
-    408: Problem;
-    /**
-     * `too_large`: over 64 KiB
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: not sent as JSON
-     */
-    415: Problem;
-    /**
-     * `invalid`: `errors` says which field and why
-     */
-    422: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type UnsubscribeFromPushError = UnsubscribeFromPushErrors[keyof UnsubscribeFromPushErrors];
-
-export type UnsubscribeFromPushResponses = {
-    /**
-     * unsubscribed, or was not subscribed
-     */
-    204: void;
-};
-
-export type UnsubscribeFromPushResponse = UnsubscribeFromPushResponses[keyof UnsubscribeFromPushResponses];
-
-export type SubscribeToPushData = {
-    body: SubscriptionInput;
-    path?: never;
-    query?: never;
-    url: '/push/subscriptions';
-};
-
-export type SubscribeToPushErrors = {
-    /**
-     * `malformed`: not JSON
-     */
-    400: Problem;
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * `request_timeout`: the body did not arrive in time
-     */
-    408: Problem;
-    /**
-     * `push_off`: this server sends no notifications to closed browsers
-     */
-    409: Problem;
-    /**
-     * `too_large`: over 64 KiB
-     */
-    413: Problem;
-    /**
-     * `unsupported_media_type`: not sent as JSON
-     */
-    415: Problem;
-    /**
-     * `invalid`: not an endpoint of a known push service, or not keys of a browser
-     */
-    422: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type SubscribeToPushError = SubscribeToPushErrors[keyof SubscribeToPushErrors];
-
-export type SubscribeToPushResponses = {
-    /**
-     * subscribed, or subscribed before
-     */
-    204: void;
-};
-
-export type SubscribeToPushResponse = SubscribeToPushResponses[keyof SubscribeToPushResponses];
-
-export type TestPushData = {
-    body?: never;
-    path?: never;
-    query?: never;
-    url: '/push/test';
-};
-
-export type TestPushErrors = {
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * `push_off`: this server sends no notifications to closed browsers
-     */
-    409: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type TestPushError = TestPushErrors[keyof TestPushErrors];
-
-export type TestPushResponses = {
-    /**
-     * queued; it is sent at once
-     */
-    204: void;
-};
-
-export type TestPushResponse = TestPushResponses[keyof TestPushResponses];
 
 export type ReadyzData = {
     body?: never;
@@ -3115,30 +2669,48 @@ export type ArchiveRoomResponses = {
 
 export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
 
-export type ListHereData = {
-    body?: never;
-    headers?: {
-        /**
-         * `ETag` of an earlier answer
-         */
-        'if-none-match'?: string | null;
-    };
+export type SetIndexableData = {
+    body: Indexing;
     path: {
         id: RoomId;
     };
     query?: never;
-    url: '/rooms/{id}/here';
+    url: '/rooms/{id}/indexable';
 };
 
-export type ListHereErrors = {
+export type SetIndexableErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
     /**
      * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
      */
     401: Problem;
     /**
-     * unknown, or archived and the caller no admin
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
      */
     404: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
     /**
      * `too_many_requests`
      */
@@ -3149,16 +2721,63 @@ export type ListHereErrors = {
     503: Problem;
 };
 
-export type ListHereError = ListHereErrors[keyof ListHereErrors];
+export type SetIndexableError = SetIndexableErrors[keyof SetIndexableErrors];
 
-export type ListHereResponses = {
+export type SetIndexableResponses = {
     /**
      * done
      */
-    200: Here;
+    200: Room;
 };
 
-export type ListHereResponse = ListHereResponses[keyof ListHereResponses];
+export type SetIndexableResponse = SetIndexableResponses[keyof SetIndexableResponses];
+
+export type SetLandingData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/landing';
+};
+
+export type SetLandingErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown
+     */
+    404: Problem;
+    /**
+     * `room_archived`
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SetLandingError = SetLandingErrors[keyof SetLandingErrors];
+
+export type SetLandingResponses = {
+    /**
+     * it is the landing room, and no other room is
+     */
+    204: void;
+};
+
+export type SetLandingResponse = SetLandingResponses[keyof SetLandingResponses];
 
 export type SetLevelData = {
     body: LevelInput;
@@ -3541,53 +3160,6 @@ export type SetTopicResponses = {
 };
 
 export type SetTopicResponse = SetTopicResponses[keyof SetTopicResponses];
-
-export type AnnounceTypingData = {
-    body?: never;
-    path: {
-        id: RoomId;
-    };
-    query?: never;
-    url: '/rooms/{id}/typing';
-};
-
-export type AnnounceTypingErrors = {
-    /**
-     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
-     */
-    401: Problem;
-    /**
-     * `muted` or `banned`
-     */
-    403: Problem;
-    /**
-     * unknown room
-     */
-    404: Problem;
-    /**
-     * `room_archived`
-     */
-    409: Problem;
-    /**
-     * `too_many_requests`
-     */
-    429: Problem;
-    /**
-     * `unavailable`: busy, or the database is away; try again
-     */
-    503: Problem;
-};
-
-export type AnnounceTypingError = AnnounceTypingErrors[keyof AnnounceTypingErrors];
-
-export type AnnounceTypingResponses = {
-    /**
-     * told, or nothing to tell
-     */
-    204: void;
-};
-
-export type AnnounceTypingResponse = AnnounceTypingResponses[keyof AnnounceTypingResponses];
 
 export type SearchMessagesData = {
     body?: never;

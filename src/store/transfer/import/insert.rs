@@ -38,15 +38,15 @@ const INSERTS: [&str; 8] = [
     "with arrived as (
         select * from json_to_recordset($1::json) as r (
             kind text, pos bigint, id uuid, name text, name_key text, topic text, is_archived boolean, retention_days integer,
-            first_seq bigint, created_at timestamptz)
+            landing boolean, indexable boolean, first_seq bigint, created_at timestamptz)
         where kind = 'room'
      ), logged as (
         insert into log (pos, kind, at, room_id) select pos, 'room.created', created_at, id from arrived
      )
      insert into rooms (
-        id, name, name_key, topic, is_archived, retention_days, first_seq, expired_seq, created_at)
-     select id, name, name_key, coalesce(topic, ''), is_archived, retention_days, coalesce(first_seq, 1),
-            coalesce(first_seq, 1) - 1, created_at
+        id, name, name_key, topic, is_archived, retention_days, landing, indexable, first_seq, expired_seq, created_at)
+     select id, name, name_key, coalesce(topic, ''), is_archived, retention_days, coalesce(landing, false),
+            coalesce(indexable, true), coalesce(first_seq, 1), coalesce(first_seq, 1) - 1, created_at
      from arrived",
     "with arrived as (
         select * from json_to_recordset($1::json) as m (
