@@ -44,7 +44,14 @@ export function withRooms(state: ChatState, page: RoomPage, version: number): Ch
     return next !== null && !isFresh;
   });
   const known = state.rooms && Object.fromEntries(kept);
-  const base = { ...state, kept: null, landing, rooms: known, roomsSince: state.coverage.lobby, roomsNext: next };
+  const base = {
+    ...state,
+    kept: null,
+    landing,
+    rooms: known,
+    roomsSince: state.coverage.lobby,
+    roomsNext: next,
+  };
   return joinRooms({ ...base, areRoomsPaged: page.next !== undefined }, page.rooms, version, isFresh);
 }
 

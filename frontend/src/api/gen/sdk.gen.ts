@@ -2,7 +2,7 @@
 
 import type { Client, Options as Options2, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddReactionData, AddReactionErrors, AddReactionResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPinsData, ListPinsErrors, ListPinsResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PinMessageData, PinMessageErrors, PinMessageResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SearchMessagesData, SearchMessagesErrors, SearchMessagesResponses, SetIndexableData, SetIndexableErrors, SetIndexableResponses, SetLandingData, SetLandingErrors, SetLandingResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses, UnpinMessageData, UnpinMessageErrors, UnpinMessageResponses } from './types.gen';
+import type { AddReactionData, AddReactionErrors, AddReactionResponses, AnnounceTypingData, AnnounceTypingErrors, AnnounceTypingResponses, ArchiveRoomData, ArchiveRoomErrors, ArchiveRoomResponses, BanUserData, BanUserErrors, BanUserResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateRoomData, CreateRoomErrors, CreateRoomResponses, DeleteMessageData, DeleteMessageErrors, DeleteMessageResponses, EditMessageData, EditMessageErrors, EditMessageResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EraseUserData, EraseUserErrors, EraseUserResponses, GetMeData, GetMeErrors, GetMeResponses, GetPushData, GetPushErrors, GetPushResponses, GetRoomData, GetRoomErrors, GetRoomResponses, GetServerData, GetServerErrors, GetServerResponses, ListAuditEntriesData, ListAuditEntriesErrors, ListAuditEntriesResponses, ListConversationsData, ListConversationsErrors, ListConversationsResponses, ListDirectMessagesData, ListDirectMessagesErrors, ListDirectMessagesResponses, ListHereData, ListHereErrors, ListHereResponses, ListInboxData, ListInboxErrors, ListInboxResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPinsData, ListPinsErrors, ListPinsResponses, ListReactionsData, ListReactionsErrors, ListReactionsResponses, ListRoomsData, ListRoomsErrors, ListRoomsResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LivezData, LivezResponses, LoginData, LoginErrors, LoginResponses, LogoutAllData, LogoutAllErrors, LogoutAllResponses, LogoutData, LogoutErrors, LogoutResponses, MarkInboxReadData, MarkInboxReadErrors, MarkInboxReadResponses, MarkReadData, MarkReadErrors, MarkReadResponses, MetricsData, MetricsErrors, MetricsResponses, MuteUserData, MuteUserErrors, MuteUserResponses, OpenStreamData, OpenStreamErrors, OpenStreamResponse, OpenStreamResponses, PinMessageData, PinMessageErrors, PinMessageResponses, PostDirectMessageData, PostDirectMessageErrors, PostDirectMessageResponses, PostMessageData, PostMessageErrors, PostMessageResponses, ReadyzData, ReadyzErrors, ReadyzResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveReactionData, RemoveReactionErrors, RemoveReactionResponses, RenameRoomData, RenameRoomErrors, RenameRoomResponses, RestoreRoomData, RestoreRoomErrors, RestoreRoomResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, SearchMessagesData, SearchMessagesErrors, SearchMessagesResponses, SetIndexableData, SetIndexableErrors, SetIndexableResponses, SetLandingData, SetLandingErrors, SetLandingResponses, SetLevelData, SetLevelErrors, SetLevelResponses, SetRetentionData, SetRetentionErrors, SetRetentionResponses, SetRoleData, SetRoleErrors, SetRoleResponses, SetTopicData, SetTopicErrors, SetTopicResponses, SubscribeToPushData, SubscribeToPushErrors, SubscribeToPushResponses, TestPushData, TestPushErrors, TestPushResponses, UnbanUserData, UnbanUserErrors, UnbanUserResponses, UnmuteUserData, UnmuteUserErrors, UnmuteUserResponses, UnpinMessageData, UnpinMessageErrors, UnpinMessageResponses, UnsubscribeFromPushData, UnsubscribeFromPushErrors, UnsubscribeFromPushResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -142,6 +142,29 @@ export const listConversations = <ThrowOnError extends boolean = false>(options?
 });
 
 /**
+ * List messages that mention the caller, replies to the caller, and direct messages to the caller. Deleted messages and
+ * those of archived rooms are left out.
+ */
+export const listInbox = <ThrowOnError extends boolean = false>(options?: Options<ListInboxData, ThrowOnError>) => (options?.client ?? client).get<ListInboxResponses, ListInboxErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/inbox',
+    ...options
+});
+
+/**
+ * Mark the inbox as read up to an item. The mark never moves back.
+ */
+export const markInboxRead = <ThrowOnError extends boolean = false>(options: Options<MarkInboxReadData, ThrowOnError>) => (options.client ?? client).put<MarkInboxReadResponses, MarkInboxReadErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/inbox/read',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List invitations, newest first, including those that can no longer be used.
  */
 export const listInvitations = <ThrowOnError extends boolean = false>(options?: Options<ListInvitationsData, ThrowOnError>) => (options?.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
@@ -245,6 +268,15 @@ export const pinMessage = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Read who reacted to a message. A deleted message has no reactions.
+ */
+export const listReactions = <ThrowOnError extends boolean = false>(options: Options<ListReactionsData, ThrowOnError>) => (options.client ?? client).get<ListReactionsResponses, ListReactionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/messages/{id}/reactions',
+    ...options
+});
+
+/**
  * Remove the caller's reaction. Repeating this is not an error.
  */
 export const removeReaction = <ThrowOnError extends boolean = false>(options: Options<RemoveReactionData, ThrowOnError>) => (options.client ?? client).delete<RemoveReactionResponses, RemoveReactionErrors, ThrowOnError>({
@@ -268,6 +300,47 @@ export const addReaction = <ThrowOnError extends boolean = false>(options: Optio
  * one, metrics are served on the port of `METRICS_PORT` only.
  */
 export const metrics = <ThrowOnError extends boolean = false>(options?: Options<MetricsData, ThrowOnError>) => (options?.client ?? client).get<MetricsResponses, MetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
+
+/**
+ * Read the key with which browsers subscribe.
+ */
+export const getPush = <ThrowOnError extends boolean = false>(options?: Options<GetPushData, ThrowOnError>) => (options?.client ?? client).get<GetPushResponses, GetPushErrors, ThrowOnError>({ url: '/push', ...options });
+
+/**
+ * Unsubscribe a browser. Repeating this is not an error.
+ */
+export const unsubscribeFromPush = <ThrowOnError extends boolean = false>(options: Options<UnsubscribeFromPushData, ThrowOnError>) => (options.client ?? client).delete<UnsubscribeFromPushResponses, UnsubscribeFromPushErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/push/subscriptions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Subscribe a browser, or change its subscription. It ends with the caller's session. A user's oldest subscription is
+ * removed when there are more than ten.
+ */
+export const subscribeToPush = <ThrowOnError extends boolean = false>(options: Options<SubscribeToPushData, ThrowOnError>) => (options.client ?? client).put<SubscribeToPushResponses, SubscribeToPushErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/push/subscriptions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send a test notification to all of the caller's subscribed browsers.
+ */
+export const testPush = <ThrowOnError extends boolean = false>(options?: Options<TestPushData, ThrowOnError>) => (options?.client ?? client).post<TestPushResponses, TestPushErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/push/test',
+    ...options
+});
 
 /**
  * Reports whether this instance takes traffic: it is not shutting down, the database answers, and every change in the
@@ -327,6 +400,18 @@ export const renameRoom = <ThrowOnError extends boolean = false>(options: Option
 export const archiveRoom = <ThrowOnError extends boolean = false>(options: Options<ArchiveRoomData, ThrowOnError>) => (options.client ?? client).post<ArchiveRoomResponses, ArchiveRoomErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/rooms/{id}/archive',
+    ...options
+});
+
+/**
+ * List the people in a room: signed-in users whose pages are open there, and the number of guests. In a room with more
+ * than 200 users the list may be two seconds old.
+ *
+ * With `If-None-Match`, a list that has not changed is answered with 304 and no body.
+ */
+export const listHere = <ThrowOnError extends boolean = false>(options: Options<ListHereData, ThrowOnError>) => (options.client ?? client).get<ListHereResponses, ListHereErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/here',
     ...options
 });
 
@@ -432,6 +517,16 @@ export const setTopic = <ThrowOnError extends boolean = false>(options: Options<
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Tell the readers of a room that the caller is typing. Has an effect at most once in three seconds, and none in a room
+ * with more than 50 people.
+ */
+export const announceTyping = <ThrowOnError extends boolean = false>(options: Options<AnnounceTypingData, ThrowOnError>) => (options.client ?? client).put<AnnounceTypingResponses, AnnounceTypingErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/rooms/{id}/typing',
+    ...options
 });
 
 /**

@@ -243,6 +243,97 @@ export type HelloEvent = {
 };
 
 /**
+ * The people in a room.
+ */
+export type Here = {
+    /**
+     * Number of guests, counted by connection.
+     */
+    guests: number;
+    /**
+     * Admins first, then by name.
+     */
+    users: Array<User>;
+    /**
+     * Number of users, also of those who are not listed.
+     */
+    users_total: number;
+};
+
+export type Inbox = {
+    /**
+     * Newest first.
+     */
+    items: Array<InboxItem>;
+    /**
+     * `cursor` of the next page; `null` at the end.
+     */
+    next: string | null;
+};
+
+/**
+ * A message that mentions the caller, or replies to one of theirs, was posted, or an edit added the mention. Delivered to that user only.
+ */
+export type InboxAddedEvent = {
+    data: InboxItem;
+    id: EventId;
+    kind: 'inbox.added';
+};
+
+/**
+ * An item of a user's inbox.
+ */
+export type InboxItem = {
+    /**
+     * Time of the message, or of the edit that added the mention.
+     */
+    at: string;
+    kind: InboxKind;
+    message: InboxMessage;
+    /**
+     * Position of the message, or of the edit that added the mention. The inbox is read up to it by `PUT /inbox/read`.
+     */
+    pos: Pos;
+    /**
+     * The room was read up to this message, or the inbox up to this item.
+     */
+    read: boolean;
+    room?: InboxRoom | null;
+};
+
+/**
+ * Reason for which a message is in an inbox.
+ */
+export type InboxKind = 'mention' | 'reply' | 'direct';
+
+/**
+ * The message of an item: for the kind `direct` a direct message, otherwise one of a room.
+ */
+export type InboxMessage = Message | DirectMessage;
+
+/**
+ * The newest item that the caller has seen.
+ */
+export type InboxReadInput = {
+    /**
+     * Items up to this `pos` are read. A position beyond the newest means the newest.
+     */
+    pos: number;
+};
+
+/**
+ * The room of an item.
+ */
+export type InboxRoom = {
+    id: RoomId;
+    name: string;
+    /**
+     * See `Room`.
+     */
+    slug: string;
+};
+
+/**
  * Treatment of a room by search engines.
  */
 export type Indexing = {
@@ -350,7 +441,7 @@ export type MadeInvitation = {
 export type Membership = {
     level: Level;
     /**
-     * Number of unread messages that mention the user. Not counted by this release: always 0.
+     * Number of unread messages that mention the user or reply to them.
      */
     mentions: number;
     /**
@@ -500,6 +591,10 @@ export type MessageUnpinnedEvent = {
 
 export type Messages = {
     /**
+     * Those authors of the page who are admins, and the admins who are in the room.
+     */
+    admins: Array<UserId>;
+    /**
      * A stream opened with it misses nothing after this page.
      */
     cursor: string;
@@ -646,6 +741,14 @@ export type Problem = {
     type: string;
 };
 
+export type PushSettings = {
+    /**
+     * Key for `pushManager.subscribe` (`applicationServerKey`), base64url; `null` if this server sends no notifications
+     * to closed browsers.
+     */
+    public_key: string | null;
+};
+
 /**
  * The message that another one replies to, as it is now.
  */
@@ -688,6 +791,25 @@ export type ReactionChange = {
 export type ReactionCount = {
     count: number;
     emoji: string;
+};
+
+/**
+ * Users who chose an emoji.
+ */
+export type ReactionUsers = {
+    count: number;
+    emoji: string;
+    /**
+     * By name; at most 50 of them.
+     */
+    users: Array<Author>;
+};
+
+export type ReactionsOfMessage = {
+    /**
+     * In the order of first use.
+     */
+    reactions: Array<ReactionUsers>;
 };
 
 /**
@@ -889,7 +1011,7 @@ export type RoomPage = {
 export type RoomReadData = {
     level: Level;
     /**
-     * Number of unread messages that mention the user.
+     * Number of unread messages that mention the user or reply to them, at this event.
      */
     mentions: number;
     /**
@@ -1086,6 +1208,8 @@ export type StreamEvent = ({
 } & HelloEvent) | ({
     kind: 'presence';
 } & PresenceEvent) | ({
+    kind: 'typing';
+} & TypingEvent) | ({
     kind: 'lobby';
 } & LobbyEvent) | ({
     kind: 'heartbeat';
@@ -1098,6 +1222,8 @@ export type StreamEvent = ({
 } & DrainEvent) | ({
     kind: 'bye';
 } & ByeEvent) | ({
+    kind: 'inbox.added';
+} & InboxAddedEvent) | ({
     kind: 'message.posted';
 } & MessagePostedEvent) | ({
     kind: 'message.edited';
@@ -1138,6 +1264,32 @@ export type StreamEvent = ({
 } & RoomReadEvent);
 
 /**
+ * A browser's subscription, as `PushSubscription.toJSON()` returns it.
+ */
+export type SubscriptionInput = {
+    /**
+     * https, on a host of a push service that this server knows.
+     */
+    endpoint: string;
+    keys: SubscriptionKeys;
+    /**
+     * Include the text of messages and, for direct messages, the sender.
+     */
+    preview: boolean;
+};
+
+export type SubscriptionKeys = {
+    /**
+     * Secret of the browser: 16 bytes, base64url.
+     */
+    auth: string;
+    /**
+     * Public key of the browser: 65 bytes, base64url.
+     */
+    p256dh: string;
+};
+
+/**
  * Scheme in which the access token is presented (RFC 6750).
  */
 export type TokenType = 'Bearer';
@@ -1147,6 +1299,27 @@ export type TokenType = 'Bearer';
  */
 export type Topic = {
     topic: RoomTopic;
+};
+
+export type TypingData = {
+    room_id: string;
+    user: Author;
+};
+
+/**
+ * A user types in a room that the stream carries: valid for five seconds, or until a message of this user. Sent at
+ * most every three seconds, to the user's own streams too.
+ */
+export type TypingEvent = {
+    data: TypingData;
+    kind: 'typing';
+};
+
+/**
+ * A subscription to remove.
+ */
+export type UnsubscribeInput = {
+    endpoint: string;
 };
 
 /**
@@ -1732,6 +1905,105 @@ export type ListConversationsResponses = {
 
 export type ListConversationsResponse = ListConversationsResponses[keyof ListConversationsResponses];
 
+export type ListInboxData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `next` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Maximum number of items; values above 100 mean 100.
+         */
+        limit?: number;
+    };
+    url: '/inbox';
+};
+
+export type ListInboxErrors = {
+    /**
+     * `malformed`: the query
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListInboxError = ListInboxErrors[keyof ListInboxErrors];
+
+export type ListInboxResponses = {
+    /**
+     * done
+     */
+    200: Inbox;
+};
+
+export type ListInboxResponse = ListInboxResponses[keyof ListInboxResponses];
+
+export type MarkInboxReadData = {
+    body: InboxReadInput;
+    path?: never;
+    query?: never;
+    url: '/inbox/read';
+};
+
+export type MarkInboxReadErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type MarkInboxReadError = MarkInboxReadErrors[keyof MarkInboxReadErrors];
+
+export type MarkInboxReadResponses = {
+    /**
+     * marked, or marked before
+     */
+    204: void;
+};
+
+export type MarkInboxReadResponse = MarkInboxReadResponses[keyof MarkInboxReadResponses];
+
 export type ListInvitationsData = {
     body?: never;
     path?: never;
@@ -2231,6 +2503,45 @@ export type PinMessageResponses = {
 
 export type PinMessageResponse = PinMessageResponses[keyof PinMessageResponses];
 
+export type ListReactionsData = {
+    body?: never;
+    path: {
+        id: MessageId;
+    };
+    query?: never;
+    url: '/messages/{id}/reactions';
+};
+
+export type ListReactionsErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or its room is archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListReactionsError = ListReactionsErrors[keyof ListReactionsErrors];
+
+export type ListReactionsResponses = {
+    /**
+     * done
+     */
+    200: ReactionsOfMessage;
+};
+
+export type ListReactionsResponse = ListReactionsResponses[keyof ListReactionsResponses];
+
 export type RemoveReactionData = {
     body?: never;
     path: {
@@ -2369,6 +2680,182 @@ export type MetricsResponses = {
 };
 
 export type MetricsResponse = MetricsResponses[keyof MetricsResponses];
+
+export type GetPushData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/push';
+};
+
+export type GetPushErrors = {
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type GetPushError = GetPushErrors[keyof GetPushErrors];
+
+export type GetPushResponses = {
+    /**
+     * done
+     */
+    200: PushSettings;
+};
+
+export type GetPushResponse = GetPushResponses[keyof GetPushResponses];
+
+export type UnsubscribeFromPushData = {
+    body: UnsubscribeInput;
+    path?: never;
+    query?: never;
+    url: '/push/subscriptions';
+};
+
+export type UnsubscribeFromPushErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: `errors` says which field and why
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type UnsubscribeFromPushError = UnsubscribeFromPushErrors[keyof UnsubscribeFromPushErrors];
+
+export type UnsubscribeFromPushResponses = {
+    /**
+     * unsubscribed, or was not subscribed
+     */
+    204: void;
+};
+
+export type UnsubscribeFromPushResponse = UnsubscribeFromPushResponses[keyof UnsubscribeFromPushResponses];
+
+export type SubscribeToPushData = {
+    body: SubscriptionInput;
+    path?: never;
+    query?: never;
+    url: '/push/subscriptions';
+};
+
+export type SubscribeToPushErrors = {
+    /**
+     * `malformed`: not JSON
+     */
+    400: Problem;
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `request_timeout`: the body did not arrive in time
+     */
+    408: Problem;
+    /**
+     * `push_off`: this server sends no notifications to closed browsers
+     */
+    409: Problem;
+    /**
+     * `too_large`: over 64 KiB
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: not sent as JSON
+     */
+    415: Problem;
+    /**
+     * `invalid`: not an endpoint of a known push service, or not keys of a browser
+     */
+    422: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type SubscribeToPushError = SubscribeToPushErrors[keyof SubscribeToPushErrors];
+
+export type SubscribeToPushResponses = {
+    /**
+     * subscribed, or subscribed before
+     */
+    204: void;
+};
+
+export type SubscribeToPushResponse = SubscribeToPushResponses[keyof SubscribeToPushResponses];
+
+export type TestPushData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/push/test';
+};
+
+export type TestPushErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `push_off`: this server sends no notifications to closed browsers
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type TestPushError = TestPushErrors[keyof TestPushErrors];
+
+export type TestPushResponses = {
+    /**
+     * queued; it is sent at once
+     */
+    204: void;
+};
+
+export type TestPushResponse = TestPushResponses[keyof TestPushResponses];
 
 export type ReadyzData = {
     body?: never;
@@ -2668,6 +3155,51 @@ export type ArchiveRoomResponses = {
 };
 
 export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
+
+export type ListHereData = {
+    body?: never;
+    headers?: {
+        /**
+         * `ETag` of an earlier answer
+         */
+        'if-none-match'?: string | null;
+    };
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/here';
+};
+
+export type ListHereErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * unknown, or archived and the caller no admin
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type ListHereError = ListHereErrors[keyof ListHereErrors];
+
+export type ListHereResponses = {
+    /**
+     * done
+     */
+    200: Here;
+};
+
+export type ListHereResponse = ListHereResponses[keyof ListHereResponses];
 
 export type SetIndexableData = {
     body: Indexing;
@@ -3160,6 +3692,53 @@ export type SetTopicResponses = {
 };
 
 export type SetTopicResponse = SetTopicResponses[keyof SetTopicResponses];
+
+export type AnnounceTypingData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/typing';
+};
+
+export type AnnounceTypingErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `muted` or `banned`
+     */
+    403: Problem;
+    /**
+     * unknown room
+     */
+    404: Problem;
+    /**
+     * `room_archived`
+     */
+    409: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type AnnounceTypingError = AnnounceTypingErrors[keyof AnnounceTypingErrors];
+
+export type AnnounceTypingResponses = {
+    /**
+     * told, or nothing to tell
+     */
+    204: void;
+};
+
+export type AnnounceTypingResponse = AnnounceTypingResponses[keyof AnnounceTypingResponses];
 
 export type SearchMessagesData = {
     body?: never;
