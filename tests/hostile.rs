@@ -151,6 +151,7 @@ proptest! {
         name in proptest::sample::select(&[
             "PORT", "HOST", "REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "JWT_ISSUER", "ALLOWED_ORIGINS", "TRUSTED_PROXY",
             "CLIENT_ADDRESS_HEADER", "ACCESS_TOKEN_TTL_SECS", "DEMO_MODE", "REGISTRATION", "RETENTION_DAYS", "RATE_LIMITS", "DB_POOL_SIZE",
+            "VAPID_PRIVATE_KEY", "VAPID_SUBJECT", "PUSH_HOSTS", "PUSH_DELAY_SECS",
         ][..]),
         value in text(SETTING),
     ) {
@@ -160,7 +161,7 @@ proptest! {
         if let Err(refusal) = Config::from_variables(others.chain([said])) {
             let sentence = format!("{refusal:#}");
             prop_assert!(!sentence.trim().is_empty());
-            let is_secret = ["REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS"].contains(&name);
+            let is_secret = ["REDIS_CONNECTION", "JWT_SIGNING_KEY", "JWT_PREVIOUS_KEYS", "VAPID_PRIVATE_KEY"].contains(&name);
             // Short values may occur in any sentence.
             prop_assert!(!is_secret || value.trim().len() < 16 || !sentence.contains(value.trim()), "{sentence}");
         }

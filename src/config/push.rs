@@ -76,7 +76,7 @@ impl Push {
             key: None,
             subject: DEFAULT_SUBJECT.to_owned(),
             hosts: PushHosts::default(),
-            delay: Duration::from_secs(60),
+            delay: Duration::from_mins(1),
             poll: POLL,
             timeout: TIMEOUT,
             backoff: BACKOFF,

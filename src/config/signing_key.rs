@@ -58,14 +58,8 @@ impl SigningKey {
     /// Returns the key kept in `dir`. The first call creates it, in a file that only its owner can read.
     pub(super) fn kept_in(dir: &Path) -> anyhow::Result<KeyFile> {
         let path = dir.join(FILE);
-        match key_in_dir::read(&path)? {
-            Some(kept) => KeyFile::parse(&kept).with_context(|| format!("{} is damaged; delete it", path.display())),
-            None => {
-                let key = Self::generate()?;
-                key_in_dir::write(dir, &path, &key.to_hex())?;
-                Ok(KeyFile::of(key))
-            }
-        }
+        let kept = key_in_dir::keep(dir, &path, || Ok(Self::generate()?.to_hex()))?;
+        KeyFile::parse(&kept).with_context(|| format!("{} is damaged; delete it", path.display()))
     }
 
     pub(super) fn from_hex(hex: &str) -> anyhow::Result<Self> {

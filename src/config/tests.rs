@@ -10,8 +10,11 @@ struct Line {
 
 /// Overrides variables that are likely to be set in a developer's shell.
 fn resolve(flags: &[&str]) -> anyhow::Result<Config> {
-    let base = ["gapless", "--jwt-signing-key=", "--database-url=", "--allowed-origins=", "--redis-connection="];
-    let given = |flag: &&&str| !flags.iter().any(|other| other.starts_with(**flag));
+    let dir = tempfile::tempdir()?;
+    let data = format!("--data-dir={}", dir.path().display());
+    let base = ["gapless", "--jwt-signing-key=", "--database-url=", "--allowed-origins=", "--redis-connection=", &data];
+    let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+    let given = |flag: &&&str| !flags.iter().any(|other| name(other) == name(flag));
     let line = base.iter().filter(given).chain(flags);
     Config::resolve(Line::try_parse_from(line)?.settings)
 }
@@ -139,7 +142,14 @@ fn a_key_file_brings_its_former_keys_along() {
 
 #[test]
 fn variables_from_elsewhere_are_settings_and_unknown_ones_are_passed_over() {
-    let said = [("JWT_SIGNING_KEY", "07".repeat(32)), ("DM_REPLIES", "true".to_owned()), ("OTHER", "x".to_owned())];
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().display().to_string();
+    let said = [
+        ("JWT_SIGNING_KEY", "07".repeat(32)),
+        ("DM_REPLIES", "true".to_owned()),
+        ("DATA_DIR", data),
+        ("OTHER", "x".to_owned()),
+    ];
     let config = Config::from_variables(said.map(|(name, value)| (name.to_owned(), value))).expect("settings");
     assert!(config.dm_replies);
     assert_eq!(config.jwt_signing_key.as_bytes(), &[7; 32]);
@@ -150,4 +160,30 @@ fn no_secret_shows_in_what_may_be_logged() {
     let config = resolve(&[KEY, "--database-url=postgres://u:hush@db/x"]).expect("settings");
     let shown = format!("{config:?}");
     assert!(!shown.contains("hush") && !shown.contains("00112233"), "{shown}");
+}
+
+#[test]
+fn the_key_of_web_push_is_kept_with_the_private_database_and_otherwise_given() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = format!("--data-dir={}", dir.path().display());
+    let public = |config: Config| config.push.key.map(|key| key.public_text());
+    let kept = public(resolve(&[&data]).expect("a demo")).expect("a key");
+    assert_eq!(public(resolve(&[&data, KEY]).expect("the same database")), Some(kept));
+
+    let database = "--database-url=postgres://db/gapless";
+    assert_eq!(public(resolve(&[KEY, database]).expect("a service without Web Push")), None);
+    let key = VapidKey::generate().expect("a key");
+    let given = format!("--vapid-private-key={}", key.to_text().expose_secret());
+    let without_contact = resolve(&[KEY, database, &given]).expect_err("push services want a contact").to_string();
+    assert!(without_contact.starts_with("VAPID_SUBJECT is not set"), "{without_contact}");
+    let contact = "--vapid-subject=mailto:ops@example.org";
+    assert_eq!(public(resolve(&[KEY, database, &given, contact]).expect("Web Push")), Some(key.public_text()));
+    for (flag, name) in [
+        ("--vapid-subject=ops@example.org", "VAPID_SUBJECT"),
+        ("--vapid-private-key=hush", "VAPID_PRIVATE_KEY"),
+        ("--push-hosts=https://push.example.org", "PUSH_HOSTS"),
+    ] {
+        let error = resolve(&[KEY, database, flag]).expect_err(flag).to_string();
+        assert!(error.starts_with(name) && !error.contains("hush"), "{error}");
+    }
 }

@@ -55,14 +55,8 @@ impl VapidKey {
     /// Returns the key kept in `dir`. The first call creates it, in a file that only its owner can read.
     pub(super) fn kept_in(dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join(FILE);
-        match key_in_dir::read(&path)? {
-            Some(kept) => Self::parse(&kept).with_context(|| format!("{} is damaged; delete it", path.display())),
-            None => {
-                let key = Self::generate()?;
-                key_in_dir::write(dir, &path, &key.to_text())?;
-                Ok(key)
-            }
-        }
+        let kept = key_in_dir::keep(dir, &path, || Ok(Self::generate()?.to_text()))?;
+        Self::parse(&kept).with_context(|| format!("{} is damaged; delete it", path.display()))
     }
 
     /// Returns the private key as text, to be shown only to the operator who asked for a new one.

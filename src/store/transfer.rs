@@ -2,7 +2,7 @@
 //!
 //! A file begins with [`Header`] and ends with [`End`], so that a truncated one is detected. Between them: users,
 //! then rooms, then messages in the order of the log, then reactions, pins and read marks. Data that belongs to one history is left out: positions, the
-//! epoch, sessions, the audit trail. Everything else keeps its ids, numbers and times, so a client's retry of a post is
+//! epoch, sessions and their push subscriptions, the audit trail. Everything else keeps its ids, numbers and times, so a client's retry of a post is
 //! recognised after the import too.
 
 mod export;
