@@ -6,7 +6,8 @@
 //! due again later, so instances share the work, an item is sent by one of them, and one that was killed loses nothing.
 //! No connection to the database is held during a request to a push service.
 //!
-//! Next: [`encryption`] and [`authorization`] for the two standards, `migrations/0042_push.sql` for the queue.
+//! Next: [`encryption`] and [`authorization`] for the two standards, `migrations/0042_push.sql` and
+//! `0043_push_items.sql` for the queue.
 
 mod authorization;
 mod encryption;

@@ -29,6 +29,8 @@ const PORTION: usize = 8;
 /// A push service with this many requests on their way gets no portion, so that one that hangs leaves places to the
 /// others: at most eleven are taken by one.
 const BUSY: usize = 4;
+/// Entries of the log that are queued by one statement: each may notify ten browsers.
+const ENTRIES: i32 = 200;
 /// Time from a claim until it lapses, in addition to the time limit of a request.
 const LEASE: Duration = Duration::from_secs(20);
 /// Maximum number of attempts. With pauses that double from 10 s, the last is after ten minutes.
@@ -118,13 +120,17 @@ impl Sender {
         if places == 0 {
             return Ok(Progress::More);
         }
+        let Some(entries) = store::queue(&self.db, self.settings.delay, ENTRIES).await? else {
+            return Ok(Progress::Done);
+        };
         let mut not_hosts = self.unreachable.paused(Instant::now());
         metrics::gauge!("gapless_push_services_paused").set(u32::try_from(not_hosts.len()).unwrap_or(u32::MAX));
         not_hosts.extend(self.busy_hosts());
 
         let lease = self.settings.timeout + LEASE;
         let claimed = store::claim(&self.db, places, lease, &self.server_key, &not_hosts).await?;
-        let progress = if claimed.len() == places { Progress::More } else { Progress::Done };
+        let has_more = entries == ENTRIES || claimed.len() == places;
+        let progress = if has_more { Progress::More } else { Progress::Done };
         let mut contents = store::read_contents(&self.db, &claimed).await?;
         let mut unneeded = Vec::new();
         let newest = newest_of_each_tag(&claimed);

@@ -27,6 +27,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mention => "mention",
+            Self::Reply => "reply",
+            Self::Direct => "direct",
+            Self::Test => "test",
+        }
+    }
+
     fn parse(word: &str) -> sqlx::Result<Self> {
         Ok(match word {
             "mention" => Self::Mention,
@@ -121,6 +130,12 @@ pub async fn forget(db: &Db, subscription: Uuid) -> sqlx::Result<()> {
 /// Queues a test for each of the user's browsers.
 pub async fn queue_tests(db: &Db, user: UserId) -> sqlx::Result<()> {
     sqlx::query("select queue_test_pushes($1)").bind(user).execute(db).await.map(drop)
+}
+
+/// Queues what is new in the log for the browsers of its users, due after `delay`, from at most `most` entries. Returns
+/// the number of entries read, `None` if nobody is subscribed. Another instance may be doing it: then there are none.
+pub async fn queue(db: &Db, delay: Duration, most: i32) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar("select queue_pushes($1, $2)").bind(interval(delay)).bind(most).fetch_one(db).await
 }
 
 /// Claims at most `most` due notifications, which are due again after `lease`.

@@ -27,6 +27,7 @@ mod inputs;
 mod kept_connections;
 mod lost_answers;
 mod many_sessions;
+mod notifications;
 mod pages;
 mod people;
 mod pins;
