@@ -63,8 +63,9 @@ async function show(notice, silent) {
   const { tag, pos = 0, url = "/" } = notice;
   const [shown] = await self.registration.getNotifications({ tag });
   const before = shown?.data ?? { pos: -1, count: 0 };
-  if (notice.kind !== "test" && before.pos >= pos && shown) return;
   const count = notice.count ?? before.count + 1;
+  const isNews = notice.count === undefined ? pos > before.pos : count > before.count;
+  if (!isNews && notice.kind !== "test") return;
   const { title, body } = wordsOf(notice, count);
   await self.registration.showNotification(title, {
     body,
@@ -72,7 +73,7 @@ async function show(notice, silent) {
     silent,
     renotify: !silent,
     icon: "/icons/icon-192.png",
-    data: { url, pos, count, at: placeOf(notice) },
+    data: { url, pos: Math.max(pos, before.pos), count, at: placeOf(notice) },
   });
 }
 

@@ -18,11 +18,15 @@ async function shownTo({ page }: Person): Promise<Record<string, { title: string
   });
 }
 
+/** Waits for the worker, and for the part of the app that notifies, which is loaded when the page has settled. */
 async function isPrepared({ page }: Person): Promise<void> {
   await page.evaluate(async () => {
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
     const registration = await navigator.serviceWorker.ready;
-    while (registration.active?.state !== "activated")
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while (registration.active?.state !== "activated") await pause();
+    const isNotifying = async () =>
+      (await navigator.locks.query()).held?.some(({ name }) => name === "gapless.notifier");
+    while (!(await isNotifying())) await pause();
   });
 }
 
@@ -146,6 +150,15 @@ test("a mention notifies whoever does not look, once for each room, until it is 
   await api.send("PUT", `/rooms/${room.id}/read`, { seq: 4 }, account);
   await expect.poll(() => shownTo(bo)).toEqual({});
 
+  // In a room that is open nowhere.
+  const other = await api.room();
+  await mentions(api, ali, other, account, "elsewhere");
+  await expect
+    .poll(async () => (await shownTo(bo))[`room:${other.id}`]?.title)
+    .toBe(`${ali.username} mentioned you in ${other.name}`);
+  await api.send("PUT", `/rooms/${other.id}/read`, { seq: 1 }, account);
+  await expect.poll(() => shownTo(bo)).toEqual({});
+
   // Levels.
   await api.send("PUT", `/rooms/${room.id}/level`, { level: "none" }, account);
   await expect(bo.page.getByRole("button", { name: "Notify me about: nothing" })).toBeVisible();
@@ -227,7 +240,6 @@ test("a private message shows wherever its recipient is, and waits under the poi
     await bo.opens(room);
     const toasts = bo.page.getByRole("status", { name: "New private messages" });
     await expect(toasts).toHaveCount(1);
-    // The part that hears of private messages is loaded when the page has settled.
     await isPrepared(bo);
     const body = `for ${size.width} only`;
     const direct = { recipient_id: account.id, body, client_id: crypto.randomUUID() };

@@ -56,11 +56,6 @@ export class SharedStream {
 
   constructor(private readonly ports: StreamPorts) {}
 
-  /** True in one tab of this browser: the one that holds the stream. */
-  get isLeading(): boolean {
-    return this.#stream !== null;
-  }
-
   start(): void {
     window.addEventListener("pagehide", this.#leave);
     window.addEventListener("pageshow", this.#comeBack);

@@ -69,11 +69,6 @@ class LiveConnection {
     return this.#status;
   }
 
-  /** True in one tab of this browser, so that something is done once. */
-  get isLeading(): boolean {
-    return this.#stream.isLeading;
-  }
-
   readonly subscribe = this.#listeners.subscribe;
 
   /** Opens the stream with the current session; fetches the token first, so that a member is not treated as a guest. */

@@ -40,7 +40,7 @@ export function NotificationSettings() {
       )}
       <Switch
         label="Notify me on this device"
-        isOn={isActive}
+        isOn={isActive || isAsking}
         isDisabled={permission === "denied" || isAsking}
         onChange={(on) => void change(on)}
       />

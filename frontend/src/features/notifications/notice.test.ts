@@ -91,3 +91,23 @@ test("a room of level all that is not open notifies with the number of its messa
   expect(heard(news, stateOf("mentions", false))).toEqual([]);
   expect(heard(news, stateOf("all"))).toEqual([]);
 });
+
+test("a mention in a room that is not open arrives by the inbox", () => {
+  const item = {
+    at: "2026-11-22T09:00:00Z",
+    kind: "mention" as const,
+    message: aMessage(5, { author: ZOE, mentions: [ALI] }),
+    pos: 105,
+    read: false,
+    room: { id: "room-1", name: "General", slug: "general" },
+  };
+  const expected = { kind: "mention", from: "zoe", tag: "room:room-1", url: "/r/general-room-1/5", pos: 105 };
+  expect(heard(anEvent("inbox.added", item), stateOf("mentions", false))).toMatchObject([expected]);
+  // A room that this browser has not listed yet.
+  const unlisted = { ...stateOf(), rooms: {} };
+  expect(heard(anEvent("inbox.added", item), unlisted)).toMatchObject([expected]);
+  expect(heard(anEvent("inbox.added", item), stateOf("none", false))).toEqual([]);
+  expect(heard(anEvent("inbox.added", { ...item, read: true }))).toEqual([]);
+  const direct = { ...item, kind: "direct" as const, message: aDirect(9), room: null };
+  expect(heard(anEvent("inbox.added", direct))).toMatchObject([{ kind: "direct", tag: "direct:user-zoe" }]);
+});

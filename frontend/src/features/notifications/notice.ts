@@ -1,7 +1,7 @@
 // What is shown of an event: the rules, and the notice that the service worker shows.
 
 import type { KnownRoom } from "../../api/earlier-release";
-import type { DirectMessage, Message } from "../../api/gen/types.gen";
+import type { DirectMessage, InboxItem, Message } from "../../api/gen/types.gen";
 import type { ServerEvent } from "../../realtime/server-event";
 import { type ChatState, peerOf } from "../../realtime/state";
 import { toReadable } from "../composer/mention-text";
@@ -36,6 +36,8 @@ export function noticesOf(
       return [ofMessage(event.data, state, preview)].filter((notice) => notice !== null);
     case "direct.posted":
       return [ofDirect(event.data, state, preview)].filter((notice) => notice !== null);
+    case "inbox.added":
+      return [ofItem(event.data, state, preview)].filter((notice) => notice !== null);
     case "lobby":
       return event.data.rooms.flatMap(({ id }) => ofNews(id, before, state) ?? []);
     default:
@@ -53,16 +55,32 @@ export function ofMessage(message: Message, state: ChatState, preview: boolean):
   const isReply = message.reply_to?.author?.id === viewer.id;
   const isMention = message.mentions?.some(({ id }) => id === viewer.id) ?? false;
   if (level === "mentions" && !isReply && !isMention) return null;
+  return { ...inRoom(message, room, preview), kind: isReply ? "reply" : isMention ? "mention" : "message" };
+}
+
+type Place = { id: string; slug: string; name: string };
+
+function inRoom(message: Message, { id, slug, name }: Place, preview: boolean): Omit<Notice, "kind"> {
   const nameOf = (id: string) => message.mentions?.find((one) => one.id === id)?.username;
   return {
-    kind: isReply ? "reply" : isMention ? "mention" : "message",
-    room: { id: room.id, name: room.name },
+    room: { id, name },
     from: message.author.username,
     text: preview ? excerpt(toReadable(message.body ?? "", nameOf)) : null,
-    url: `/r/${room.slug}-${room.id}/${message.seq}`,
-    tag: roomTag(room.id),
+    url: `/r/${slug}-${id}/${message.seq}`,
+    tag: roomTag(id),
     pos: message.pos,
   };
+}
+
+/** A mention or reply in any room. In an open one, the worker has heard of it by the message itself. */
+function ofItem(item: InboxItem, state: ChatState, preview: boolean): Notice | null {
+  const { kind, message, room, pos } = item;
+  if (item.read) return null;
+  if (!("room_id" in message)) return ofDirect(message, state, preview);
+  const known = state.rooms?.[message.room_id];
+  const isRead = message.seq <= (known?.membership?.read_seq ?? 0);
+  if (!state.viewer || !room || isRead || (known && levelOf(known) === "none")) return null;
+  return { ...inRoom(message, room, preview), kind, pos };
 }
 
 export function ofDirect(message: DirectMessage, state: ChatState, preview: boolean): Notice | null {

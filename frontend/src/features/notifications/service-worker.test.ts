@@ -91,6 +91,15 @@ test("there is one notification per room, which counts", async () => {
   expect(words()).toEqual([["zoe mentioned you in General", ""]]);
 });
 
+test("a sender that knows the number of unread messages sets it", async () => {
+  const news = (count: number) => notice(0, { kind: "message", from: null, text: null, count });
+  await ask({ kind: "notify", notice: news(1) });
+  expect(words()).toEqual([["New message in General", ""]]);
+  await ask({ kind: "notify", notice: news(4) });
+  await ask({ kind: "notify", notice: news(4) });
+  expect(words()).toEqual([["General: 4 new", ""]]);
+});
+
 test("what is looked at notifies nobody, nor a private message a page that has the focus", async () => {
   locks = ["gapless.focused", "gapless.watching.room:1"];
   const direct = notice(9, { kind: "direct", room: null, tag: "direct:2" });

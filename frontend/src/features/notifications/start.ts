@@ -1,11 +1,11 @@
 // Connects events, session and choice to the notifications that the service worker shows.
 
 import { chat } from "../../realtime/store";
-import { connection } from "../connection/connection";
 import { session } from "../session/session";
 import { readMarks, subscribeToMarks } from "../unread/read-marks";
 import { choice, isNotifying, subscribe } from "./device";
 import { noticesOf, roomTag } from "./notice";
+import { isNotifier, standForNotifier } from "./notifier";
 import { adjustSubscription } from "./push";
 import { tellWorker } from "./worker";
 
@@ -22,10 +22,11 @@ export function startNotifications(go: (path: string) => void): void {
       const { room_id, read_seq } = event.data;
       tellWorker({ kind: "read", tag: roomTag(room_id), upTo: read_seq });
     }
-    if (!isNotifying() || !connection.isLeading) return;
+    if (!isNotifying() || !isNotifier()) return;
     for (const notice of noticesOf(event, before, chat.state, choice().preview))
       tellWorker({ kind: "notify", notice });
   });
+  standForNotifier();
   followMarks();
   followChoice();
 }
