@@ -200,6 +200,8 @@ async fn forged_presence_is_ignored() {
             assert_eq!((online.users, online.guests), (0, 2));
         }
     }
+    let user = json!({"id": scene.alice.id, "username": scene.alice.name});
+    scene.says(json!({"typing": [{"room": scene.room.id, "user": user}]})).await;
     for word in ["gone", "ask_presence", "probe", "unheard_of"] {
         scene.says(json!(word)).await;
     }

@@ -7,7 +7,7 @@ import { Button, IconButton } from "../../ui/Button";
 import { Link } from "../../ui/router";
 import { useModal } from "../../ui/use-modal";
 import { useViewer } from "../session/use-session";
-import { isHereOpen } from "./panel";
+import { isHereOpen, takeOpening } from "./panel";
 import { useHere } from "./use-here";
 
 const close = () => isHereOpen.set(false);
@@ -23,7 +23,7 @@ function Beside({ roomId }: { roomId: string }) {
   useEffect(() => {
     const before = document.activeElement;
     const panel = frame.current;
-    panel?.querySelector("button")?.focus({ preventScroll: true });
+    if (takeOpening()) panel?.querySelector("button")?.focus({ preventScroll: true });
     return () => {
       const isLost = document.activeElement === document.body || panel?.contains(document.activeElement);
       if (isLost && before instanceof HTMLElement && before.isConnected)

@@ -5,7 +5,7 @@ import type { Room } from "../../api/gen/types.gen";
 import { IconButton } from "../../ui/Button";
 import { PageHeader } from "../../ui/PageHeader";
 import { ConnectionBadge } from "../connection/ConnectionBadge";
-import { isHereOpen } from "../people/panel";
+import { isHereOpen, toggleHere } from "../people/panel";
 import { inRoom, useOpenSearch } from "../search/address";
 import { RoomLevel } from "./RoomLevel";
 
@@ -38,7 +38,7 @@ function HereButton({ online }: { online: Room["online"] }) {
       type="button"
       aria-expanded={isOpen}
       title="Who is here"
-      onClick={() => isHereOpen.set(!isOpen)}
+      onClick={toggleHere}
       className="relative rounded before:absolute before:-inset-x-2 before:-top-3.5 before:-bottom-3 before:content-[''] hover:text-ink hover:underline aria-expanded:text-ink md:before:inset-0"
     >
       {hereSentence(online)}

@@ -4,7 +4,7 @@ import { chat } from "../../realtime/store";
 import { focusComposer, focusPage } from "../../ui/focus-net";
 import { isApple } from "../../ui/platform";
 import { useLocation, useNavigate } from "../../ui/router";
-import { isHereOpen } from "../people/panel";
+import { toggleHere } from "../people/panel";
 import { useOpenRoomId } from "../rooms/use-rooms";
 import { inRoom, useOpenSearch } from "../search/address";
 import { openPanel } from "./panel";
@@ -110,7 +110,7 @@ function onKey(
   }
   if (hasMod && shiftKey && !altKey && key.toLowerCase() === "o" && openPath.startsWith("/r/")) {
     event.preventDefault();
-    isHereOpen.set(!isHereOpen.current);
+    toggleHere();
     return;
   }
   if (isPlain && key === "/" && !isField(target) && !isInMenu(target)) {
