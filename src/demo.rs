@@ -89,6 +89,7 @@ pub async fn seed(db: &Db, passwords: &Passwords) -> anyhow::Result<()> {
                 body: (*body).into(),
                 reply_to: None,
                 mentions: Vec::new(),
+                audience: None,
             });
         }
     }

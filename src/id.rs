@@ -156,14 +156,17 @@ impl Fingerprint {
 
     /// Like [`of`](Self::of), for a message that may reply to another and mention users. Without both it is the same, so
     /// that a retry of a post is recognised across releases. NUL separates them from the body, which contains none.
-    pub fn of_message(to: Uuid, body: &str, reply_to: Option<Seq>, mentions: &[UserId]) -> Self {
-        if reply_to.is_none() && mentions.is_empty() {
+    pub fn of_message(to: Uuid, body: &str, reply_to: Option<Seq>, mentions: &[UserId], mentions_room: bool) -> Self {
+        if reply_to.is_none() && mentions.is_empty() && !mentions_room {
             return Self::of(to, body);
         }
         let mut digest = Sha256::new().chain_update(to).chain_update(body).chain_update([0]);
         digest.update(reply_to.unwrap_or(Seq(0)).0.to_be_bytes());
         for user in mentions {
             digest.update(user.0);
+        }
+        if mentions_room {
+            digest.update(b"room");
         }
         Self(*digest.finalize().first_chunk().expect("SHA-256 has 32 bytes"))
     }

@@ -18,6 +18,8 @@ pub struct NewMessage {
     pub reply_to: Option<Seq>,
     /// Mentioned users, each once.
     pub mentions: Vec<UserId>,
+    /// Users to notify because the message mentions the whole room, which only an admin may do.
+    pub audience: Option<Vec<UserId>>,
 }
 
 /// The outcome of a post is unknown, or it was not attempted.

@@ -59,6 +59,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(people::list_people))
         .routes(routes!(here::list_here))
         .routes(routes!(here::announce_typing))
+        .routes(routes!(people::count_audience))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
         .routes(routes!(pins::pin_message, pins::unpin_message))

@@ -104,6 +104,7 @@ pub async fn fill(
                 body: body(&mut random).into(),
                 reply_to: None,
                 mentions: Vec::new(),
+                audience: None,
             })
             .collect();
         let outcomes = store::log::append_messages(db, &batch).await.context("cannot post")?;

@@ -76,6 +76,9 @@ pub struct PostInput {
     /// Users to mention. Put `@[user:<id>]` into the body where it mentions one.
     #[serde(default)]
     mentions: Mentions,
+    /// Mentions everybody who wrote in the room or read it within the last 30 days, at most 1,000 people. Admins only.
+    #[serde(default)]
+    mentions_room: bool,
 }
 
 /// A new body for a message.
@@ -133,7 +136,7 @@ pub async fn list_messages(
     responses(
         (status = 201, body = Message, description = "posted"),
         (status = 200, body = Message, description = "posted before, under this `client_id`"),
-        (status = 403, description = "`muted` or `banned`"),
+        (status = 403, description = "`muted` or `banned`; `not_admin` with `mentions_room`"),
         (status = 404, description = "unknown room"),
         (status = 409, description = "`room_archived`"),
         (status = 422, description = "`invalid`, also if `reply_to` or a mentioned user does not exist, or \
@@ -145,6 +148,13 @@ pub async fn post_message(
     SignedIn(caller): SignedIn,
     Json(input): Json<PostInput>,
 ) -> Result<(StatusCode, Json<Message>)> {
+    // Found before the message is queued: no other post waits for it.
+    let audience = if input.mentions_room {
+        let caller = caller.clone().admin()?;
+        Some(store::people::audience(&app.db, input.room_id, caller.id).await?)
+    } else {
+        None
+    };
     let message = NewMessage {
         id: MessageId::new(),
         room_id: input.room_id,
@@ -153,6 +163,7 @@ pub async fn post_message(
         body: input.body.into_text(),
         reply_to: input.reply_to,
         mentions: input.mentions.into_ids(),
+        audience,
     };
     Ok(match app.writer.post(message).await?? {
         Posted::Accepted(message) => (StatusCode::CREATED, Json(message)),
@@ -165,7 +176,8 @@ pub async fn post_message(
     })
 }
 
-/// Replaces the body of the caller's own message. Newly mentioned users are not notified.
+/// Replaces the body of the caller's own message. Newly mentioned users find it in their inbox, and those who are no longer
+/// mentioned do not.
 #[utoipa::path(
     patch, path = "/messages/{id}", tag = "messages", security(("bearer" = [])), params(("id" = MessageId, Path)),
     request_body = EditInput,

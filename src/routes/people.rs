@@ -1,4 +1,4 @@
-//! `GET /rooms/{id}/people`: suggestions of people to mention.
+//! People to mention in a room: suggestions, and everybody.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::rooms::reads_archived;
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{AsAdmin, SignedIn};
 use crate::error::{Error, Result};
 use crate::event::User;
 use crate::extract::{Json, Path, Query};
@@ -57,4 +57,30 @@ pub async fn list_people(
     let part = which.query.as_ref().to_lowercase();
     let people = store::people::of_room(&app.db, id, &part, which.limit.rows()).await?;
     Ok(Json(People { people }))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RoomAudience {
+    /// Number of people, without the caller.
+    #[schema(minimum = 0, maximum = 1_000)]
+    people: usize,
+}
+
+/// Count the people whom a message with `mentions_room` notifies, to ask before it is sent.
+#[utoipa::path(
+    get, path = "/rooms/{id}/audience", tag = "rooms", security(("bearer" = [])), params(("id" = RoomId, Path)),
+    responses(
+        (status = 200, body = RoomAudience),
+        (status = 403, description = "`not_admin`"),
+        (status = 404, description = "unknown room"),
+    )
+)]
+pub async fn count_audience(
+    State(app): State<App>,
+    AsAdmin(caller): AsAdmin,
+    Path(id): Path<RoomId>,
+) -> Result<Json<RoomAudience>> {
+    store::rooms::find(&app.db, id).await?.ok_or(Error::NotFound("room"))?;
+    let people = store::people::audience(&app.db, id, caller.id).await?.len();
+    Ok(Json(RoomAudience { people }))
 }

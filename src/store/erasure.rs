@@ -146,6 +146,7 @@ mod tests {
                 body: format!("ali says {n}").into(),
                 reply_to: None,
                 mentions: Vec::new(),
+                audience: None,
             })
             .collect();
         log::append_messages(&db, &said).await.unwrap();

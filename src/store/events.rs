@@ -299,20 +299,25 @@ mod tests {
             body: Arc::from("a\u{2028}\"b\""),
             reply_to: None,
             mentions: Vec::new(),
+            audience: None,
         }];
         let outcomes = log::append_messages(&db, &batch).await.unwrap();
         let Ok(Posted::Accepted(message)) = &outcomes[0] else { panic!("{outcomes:?}") };
         let (id, client_id) = (MessageId::new(), ClientId::new());
         let (author, reply_to, mentions) = (ali.clone(), Some(Seq(1)), vec![ali.id, admin.id]);
-        let batch = [NewMessage { id, room_id, author, client_id, body: "yes".into(), reply_to, mentions }];
+        let body = "yes".into();
+        let batch = [NewMessage { id, room_id, author, client_id, body, reply_to, mentions, audience: None }];
         let outcomes = log::append_messages(&db, &batch).await.unwrap();
         let Ok(Posted::Accepted(reply)) = &outcomes[0] else { panic!("{outcomes:?}") };
         assert_eq!(reply.mentions.len(), 2);
         let (id, client_id) = (MessageId::new(), ClientId::new());
+        let admin_id = admin.id;
         let direct = NewDirectMessage { id, sender: admin, recipient: ali.id, client_id, body: "psst", replies: false };
         let Ok(Posted::Accepted(direct)) = append(&db, direct).await.unwrap() else { panic!("refused") };
 
-        let read = log::read(&db, Pos(1), Pos(4)).await.unwrap();
+        let mut read = log::read(&db, Pos(1), Pos(5)).await.unwrap();
+        // The item of the admin, which the writer does not publish itself.
+        assert_eq!((read.remove(2).audience, direct.pos), (Audience::User(admin_id), Pos(5)));
         assert_eq!(read, [messages::posted(message), messages::posted(reply), direct_messages::posted(&direct)]);
     }
 

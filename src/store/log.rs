@@ -116,6 +116,7 @@ struct Columns<'a> {
     bodies: Vec<&'a str>,
     replies: Vec<Option<Seq>>,
     mentions: Vec<&'a [UserId]>,
+    audiences: Vec<Option<&'a [UserId]>>,
 }
 
 impl<'a> Columns<'a> {
@@ -124,16 +125,19 @@ impl<'a> Columns<'a> {
         self.rooms.push(message.room_id);
         self.authors.push(message.author.id);
         self.clients.push(message.client_id);
-        let NewMessage { room_id, body, reply_to, mentions, .. } = message;
-        let fingerprint = Fingerprint::of_message(room_id.0, body, *reply_to, mentions);
+        let NewMessage { room_id, body, reply_to, mentions, audience, .. } = message;
+        let fingerprint = Fingerprint::of_message(room_id.0, body, *reply_to, mentions, audience.is_some());
         self.fingerprints.push(fingerprint.as_bytes().to_vec());
         self.bodies.push(body);
         self.replies.push(*reply_to);
         self.mentions.push(mentions);
+        self.audiences.push(audience.as_deref());
     }
 
     fn have_references(&self) -> bool {
-        self.replies.iter().any(Option::is_some) || self.mentions.iter().any(|ids| !ids.is_empty())
+        self.replies.iter().any(Option::is_some)
+            || self.mentions.iter().any(|ids| !ids.is_empty())
+            || self.audiences.iter().any(Option::is_some)
     }
 
     async fn append(self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
@@ -145,7 +149,7 @@ impl<'a> Columns<'a> {
     async fn append_with_references(mut self, db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Appended>> {
         let replies = std::mem::take(&mut self.replies);
         let mentions: Vec<String> = self.mentions.iter().map(|ids| array_literal(ids)).collect();
-        let audiences: Vec<Option<String>> = Vec::new();
+        let audiences: Vec<Option<String>> = self.audiences.iter().map(|ids| ids.map(array_literal)).collect();
         let query = "select outcome, id, pos, seq, body, created_at, edited_at, deleted_at, reply_to, quoted_id,
                     quoted_author, quoted_name, excerpt, mentions, names, log_pos
              from append_messages($1, $2, $3, $4, $5, $6, $7, $8, $9) order by ord";

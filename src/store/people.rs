@@ -7,6 +7,12 @@ use crate::id::{RoomId, UserId};
 /// Number of the room's newest messages whose authors come first: reading them takes about a millisecond.
 const MESSAGES: i64 = 1_000;
 
+/// A message to the whole room notifies those who were there within this time.
+const LATELY_DAYS: i32 = 30;
+
+/// Maximum number of users whom one message notifies: each costs a row of the log, written while other posts wait.
+const AUDIENCE: i64 = 1_000;
+
 /// Returns these users, admins first and then by name, at most `limit`. Banned and erased users are left out.
 pub async fn named(db: &Db, ids: &[UserId], limit: i64) -> sqlx::Result<Vec<User>> {
     if ids.is_empty() {
@@ -26,6 +32,18 @@ pub async fn named(db: &Db, ids: &[UserId], limit: i64) -> sqlx::Result<Vec<User
 
 fn person((id, username, is_admin): (UserId, String, bool)) -> User {
     User { id, username: username.into(), role: if is_admin { Role::Admin } else { Role::User } }
+}
+
+/// Returns the users whom a message of `author` to the whole room notifies: those who wrote in the room or read it
+/// lately, the latest first. The function is in `migrations/0041_inbox_of_edits.sql`.
+pub async fn audience(db: &Db, room: RoomId, author: UserId) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar("select room_audience($1, $2, $3, $4)")
+        .bind(room)
+        .bind(author)
+        .bind(LATELY_DAYS)
+        .bind(AUDIENCE)
+        .fetch_all(db)
+        .await
 }
 
 /// Returns people whose name begins with `part` (lower case; may be empty): those who wrote one of the room's last

@@ -62,6 +62,7 @@ mod tests {
                 body: n.to_string().into(),
                 reply_to: None,
                 mentions: Vec::new(),
+                audience: None,
             };
             let said: Vec<_> = (1..=said).map(message).collect();
             log::append_messages(&db, &said).await.unwrap();

@@ -22,6 +22,7 @@ fn post(author: &Author, room: RoomId, client: u128, body: &str) -> NewMessage {
         body: body.into(),
         reply_to: None,
         mentions: Vec::new(),
+        audience: None,
     }
 }
 

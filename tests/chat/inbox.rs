@@ -1,5 +1,8 @@
 //! The inbox: each mention and reply once, for the user concerned only.
 
+mod edits;
+mod whole_room;
+
 use gapless::event::{Message, Room};
 use serde_json::{Value, json};
 use uuid::Uuid;

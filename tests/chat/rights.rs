@@ -59,6 +59,7 @@ list_here                  200     401     401  200   200   200    401     200  
 list_here?archived         404     401     401  404   404   404    401     404   200
 announce_typing            401     401     401  204   204   403    401     204   204
 announce_typing?archived   401     401     401  409   409   409    401     409   409
+count_audience             401     401     401  403   403   403    401     403   200
 
 list_messages              200     401     401  200   200   200    401     200   200
 list_messages?archived     404     401     401  404   404   404    401     404   200
@@ -252,6 +253,7 @@ fn request(
         "restore_room" => (Method::POST, of_room("/restore"), Value::Null),
         "mark_read" => (Method::PUT, of_room("/read"), json!({"seq": 1})),
         "set_level" => (Method::PUT, of_room("/level"), json!({"level": "all"})),
+        "count_audience" => (Method::GET, of_room("/audience"), Value::Null),
         "list_people" => (Method::GET, of_room("/people"), Value::Null),
         "list_here" => (Method::GET, of_room("/here"), Value::Null),
         "announce_typing" => (Method::PUT, of_room("/typing"), Value::Null),

@@ -71,6 +71,7 @@ impl Chat {
                         body: text.as_str().into(),
                         reply_to: None,
                         mentions: Vec::new(),
+                        audience: None,
                     })
                     .collect();
                 let outcomes = log::append_messages(&*db, &batch).await.unwrap();

@@ -16,6 +16,7 @@ fn new_message(body: &str) -> NewMessage {
         body: body.into(),
         reply_to: None,
         mentions: Vec::new(),
+        audience: None,
     }
 }
 

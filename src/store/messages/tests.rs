@@ -40,6 +40,7 @@ impl Room {
                 body: n.to_string().into(),
                 reply_to: None,
                 mentions: Vec::new(),
+                audience: None,
             })
             .collect();
         for outcome in append_messages(&self.db, &batch).await.expect("a batch") {

@@ -33,6 +33,7 @@ impl Scene {
             body: Arc::from("words"),
             reply_to: None,
             mentions: Vec::new(),
+            audience: None,
         };
         let outcomes = log::append_messages(&db, &[new]).await.unwrap();
         assert!(matches!(outcomes[..], [Ok(Posted::Accepted(_))]));

@@ -43,6 +43,7 @@ impl Scene {
             body: Arc::from("words"),
             reply_to: None,
             mentions: Vec::new(),
+            audience: None,
         };
         let batch: Vec<NewMessage> = (0..count).map(new).collect();
         for outcome in log::append_messages(&self.db, &batch).await.unwrap() {

@@ -115,6 +115,7 @@ impl Chat {
                 body: format!("message {n}").into(),
                 reply_to: None,
                 mentions: Vec::new(),
+                audience: None,
             })
             .collect();
         let app = &self.first.app;
