@@ -55,11 +55,11 @@ pub fn lobby(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Resul
         });
         let page = Connection::open(address)?.get("/rooms")?.success()?.json()?;
         let shown = page["rooms"].as_array().context("a page of rooms")?;
-        let follow: String =
-            shown.iter().filter_map(|room| room["id"].as_str()).map(|id| format!("&follow={id}")).collect();
+        let followed: Vec<_> = shown.iter().filter_map(|room| room["id"].as_str()).collect();
+        let follow = followed.join("&follow=");
         let place = SIZES.iter().position(|other| other == size).unwrap_or(0);
         for (joins, names, aim) in CHURN {
-            let query = format!("room={}&format=compact{follow}", stage.hot_room[0]);
+            let query = format!("room={}&format=compact&follow={follow}", stage.hot_room[0]);
             let mut idle = Listener::open(address, &query)?;
             let is_over = AtomicBool::new(false);
             let bytes = std::thread::scope(|scope| {
