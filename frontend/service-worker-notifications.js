@@ -47,7 +47,7 @@ function read(data) {
 async function pushed(notice) {
   if (await isHeld(WATCHING + notice.tag)) return;
   const windows = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
-  await show(notice, windows.length > 0);
+  await show(notice, windows.length > 0 && notice.kind !== "test");
 }
 
 /** From the open app, which shows private messages by itself while it has the focus. */

@@ -66,7 +66,7 @@ function inRoom(message: Message, { id, slug, name }: Place, preview: boolean): 
     room: { id, name },
     from: message.author.username,
     text: preview ? excerpt(toReadable(message.body ?? "", nameOf)) : null,
-    url: `/r/${slug}-${id}/${message.seq}`,
+    url: pathOf({ id, slug }, message.seq),
     tag: roomTag(id),
     pos: message.pos,
   };
@@ -104,7 +104,7 @@ function ofNews(roomId: string, before: ChatState, { rooms, coverage }: ChatStat
   if (!room?.membership || !known || room.head_seq <= known.head_seq || coverage.rooms[roomId]) return null;
   const { level, unread } = room.membership;
   if (level !== "all" || unread <= (known.membership?.unread ?? 0)) return null;
-  const [tag, url] = [roomTag(roomId), `/r/${room.slug}-${room.id}/${room.head_seq}`];
+  const [tag, url] = [roomTag(roomId), pathOf(room, room.head_seq)];
   const { name } = room;
   return {
     kind: "message",
@@ -117,6 +117,10 @@ function ofNews(roomId: string, before: ChatState, { rooms, coverage }: ChatStat
     count: unread,
   };
 }
+
+/** A name without letters or digits has no slug. */
+const pathOf = ({ id, slug }: { id: string; slug: string }, seq: number) =>
+  `/r/${slug === "" ? "" : `${slug}-`}${id}/${seq}`;
 
 const levelOf = ({ membership }: KnownRoom) => membership?.level ?? "mentions";
 

@@ -1,10 +1,9 @@
 // The subscription of this browser to the server's pushes, which arrive when no page is open.
 
-import { client } from "../../api/gen/client.gen";
+import { getPush, subscribeToPush, testPush, unsubscribeFromPush } from "../../api/gen/sdk.gen";
+import { answer } from "../../api/problem";
 import { session } from "../session/session";
 import { choice, isNotifying } from "./device";
-
-const BEARER = [{ scheme: "bearer", type: "http" }] as const;
 
 /** Makes the subscription what the user chose, and tells the server about it. Fails without a push service. */
 export async function adjustSubscription(): Promise<void> {
@@ -36,14 +35,11 @@ export async function isSubscribed(): Promise<boolean> {
 
 /** Asks the server to push a notification to the user's devices. */
 export async function pushTest(): Promise<void> {
-  const { error } = await client.post({ security: [...BEARER], url: "/push/test" });
-  if (error) throw error;
+  await answer(testPush());
 }
 
 async function publicKey(): Promise<string | null> {
-  const { data, error } = await client.get<{ 200: { public_key: string | null } }>({ url: "/push" });
-  if (error) throw error;
-  return data?.public_key ?? null;
+  return (await answer(getPush())).public_key;
 }
 
 function subscribe(registration: ServiceWorkerRegistration, key: string): Promise<PushSubscription> {
@@ -51,28 +47,16 @@ function subscribe(registration: ServiceWorkerRegistration, key: string): Promis
 }
 
 async function put(subscription: PushSubscription): Promise<void> {
-  const { endpoint, keys } = subscription.toJSON();
-  const body = { endpoint, keys: { p256dh: keys?.p256dh, auth: keys?.auth }, preview: choice().preview };
-  const { error } = await client.put({
-    security: [...BEARER],
-    url: "/push/subscriptions",
-    body,
-    headers: { "Content-Type": "application/json" },
-  });
-  if (error) throw error;
+  const { endpoint, keys: { p256dh = "", auth = "" } = {} } = subscription.toJSON();
+  const { preview } = choice();
+  await answer(subscribeToPush({ body: { endpoint: endpoint ?? "", keys: { p256dh, auth }, preview } }));
 }
 
 /** Without a session, the server has removed the subscription already. */
 async function end(subscription: PushSubscription): Promise<void> {
   const { endpoint } = subscription;
   await subscription.unsubscribe();
-  if (session.userId === null) return;
-  await client.delete({
-    security: [...BEARER],
-    url: "/push/subscriptions",
-    body: { endpoint },
-    headers: { "Content-Type": "application/json" },
-  });
+  if (session.userId !== null) await answer(unsubscribeFromPush({ body: { endpoint } }));
 }
 
 /** The server's key of a subscription, base64url without padding, as the server writes it. */
