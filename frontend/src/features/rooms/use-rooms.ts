@@ -12,6 +12,7 @@ import { chat, useChat } from "../../realtime/store";
 import { matchPath, useLocation } from "../../ui/router";
 import { useReadingInterval } from "../connection/connection";
 import { roomIdOf } from "../timeline/room-address";
+import { takeOverMarks } from "../unread/room-marks";
 import { forgetVisit, useVisitedRooms } from "./visited";
 
 /** A server of an earlier release reports messages of the open room only, so `head_seq` of the others is polled. */
@@ -40,6 +41,8 @@ export function useRoomsSnapshot() {
       const version = chat.state.roomsVersion;
       const page = await listRooms();
       chat.update((state) => withRooms(state, page, version));
+      // Before anything shows the marks that the server begins with.
+      takeOverMarks();
       return page.rooms.length;
     },
     refetchInterval: interval || (arePaged ? false : HEADS_EVERY_MS),

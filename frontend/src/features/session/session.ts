@@ -12,6 +12,8 @@ import { browserStorage, readJson } from "../../browser/storage";
 
 const KEPT = "gapless.session";
 const LOCK = "gapless.session";
+/** The user who signed up in this browser and whose read marks as a guest are not taken over yet. */
+const NEWCOMER = "gapless.newcomer";
 /** A token is renewed this long before it expires, so that none expires on its way to the server. */
 const RENEW_BEFORE_SECS = 30;
 /** Maximum wait for another tab's renewal; a tab that is frozen or hangs must not block this one. */
@@ -63,7 +65,9 @@ export class SessionStore implements TokenSource {
   /** Creates an account; `invitation` is empty if none is needed. */
   async signUp(username: string, password: string, invitation = ""): Promise<void> {
     const shown = invitation === "" ? {} : { invitation };
-    this.#begin(await answer(register({ body: { username, password, ...shown } })));
+    const begun = await answer(register({ body: { username, password, ...shown } }));
+    browserStorage.write(NEWCOMER, begun.user.id);
+    this.#begin(begun);
   }
 
   /** Tells the server, then forgets the session here, even if the server could not be reached. */
@@ -230,6 +234,12 @@ async function isReplaced(spent: string, patienceMs: number): Promise<boolean> {
   }
   return readKept() !== null;
 }
+
+/** Returns whether this user signed up here and begins with the read marks of the guest they were. */
+export const isNewcomer = (userId: string | undefined): boolean =>
+  userId !== undefined && browserStorage.read(NEWCOMER) === userId;
+
+export const forgetNewcomer = (): void => browserStorage.remove(NEWCOMER);
 
 function readKept(): Kept | null {
   const kept = readJson<Partial<Kept>>(browserStorage.read(KEPT));

@@ -3,6 +3,7 @@
 import { useSyncExternalStore } from "react";
 import { Listeners } from "../../browser/listeners";
 import { browserStorage, readJson } from "../../browser/storage";
+import { isNewcomer } from "../session/session";
 
 /**
  * `room:<id>` to the last read `seq`, `direct:<user id>` to the last read `pos`, and `back:` with such a place to how
@@ -17,9 +18,11 @@ const cache = new Map<string, { text: string | null; marks: Marks }>();
 
 const keyOf = (userId: string | undefined) => `gapless.read.${userId ?? "guest"}`;
 
+/** Somebody who has just signed up begins with the marks of the guest they were. */
 export function readMarks(userId: string | undefined): Marks {
   const key = keyOf(userId);
-  const text = browserStorage.read(key);
+  const text =
+    browserStorage.read(key) ?? (isNewcomer(userId) ? browserStorage.read(keyOf(undefined)) : null);
   const known = cache.get(key);
   if (known && known.text === text) return known.marks;
   // Damaged marks only make rooms look unread.

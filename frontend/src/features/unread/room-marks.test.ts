@@ -1,13 +1,13 @@
 import { HttpResponse, http } from "msw";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { connectClient } from "../../api/client";
-import { withRooms, withViewer } from "../../realtime/snapshots";
+import { withMoreRooms, withRooms, withViewer } from "../../realtime/snapshots";
 import { chat } from "../../realtime/store";
 import { server, usesServer } from "../../testing/server";
 import { ALI, aRoom } from "../../testing/wire";
 import { session } from "../session/session";
-import { readMarks } from "./read-marks";
-import { markRoomRead, readUpTo, setRoomMark, unreadOf } from "./room-marks";
+import { markRead, readMarks } from "./read-marks";
+import { markRoomRead, readUpTo, setRoomMark, takeOverMarks, unreadOf } from "./room-marks";
 
 usesServer();
 
@@ -35,6 +35,13 @@ function opens(id: string, isMember = true) {
     withRooms(withViewer(state, { ...ALI, role: "user" }), { rooms: [room] }, state.roomsVersion),
   );
   return () => chat.state.rooms?.[id] ?? room;
+}
+
+/** A further room, like the one above. */
+function opensToo(id: string) {
+  const membership = { read_seq: 4, unread: 6, mentions: 0, level: "mentions" as const };
+  const room = { ...aRoom({ id, head_seq: 10 }), membership };
+  chat.update((state) => withMoreRooms(state, { rooms: [room] }, state.roomsVersion));
 }
 
 test("reading moves the mark at once, and tells the server at most once a second", async () => {
@@ -91,4 +98,39 @@ test("a mark is never after the newest message", () => {
   const room = opens("restored", false);
   markRoomRead("restored", 99);
   expect(readUpTo(room(), ALI.id)).toBe(10);
+});
+
+test("somebody who signs up keeps what they had not read as a guest", async () => {
+  localStorage.setItem("gapless.newcomer", ALI.id);
+  markRead(undefined, { "room:behind": 2, "room:read": 4, "room:beyond": 99 });
+  const room = opens("behind");
+  const behind = room();
+  expect(unreadOf({ ...room(), membership: null }, readMarks(ALI.id))).toBe(8);
+  for (const id of ["read", "beyond", "never seen"]) opensToo(id);
+  takeOverMarks();
+  expect([readUpTo(room(), ALI.id), unreadOf(room(), {})]).toEqual([2, 8]);
+  await vi.waitFor(() => expect(sent).toEqual([{ room: "behind", seq: 2, force: true }]));
+  expect(chat.state.rooms?.read?.membership?.read_seq).toBe(4);
+  // A list that was read before the server knew the mark.
+  chat.update((state) => withRooms(state, { rooms: [behind] }, state.roomsVersion));
+  expect(readUpTo(room(), ALI.id)).toBe(4);
+  takeOverMarks();
+  expect(readUpTo(room(), ALI.id)).toBe(2);
+  markRoomRead("behind", 3);
+  takeOverMarks();
+  expect(readUpTo(room(), ALI.id)).toBe(3);
+  // Once the stream covers the list, the server keeps the marks.
+  chat.update((state) => ({ ...state, coverage: { ...state.coverage, lobby: 1 } }));
+  takeOverMarks();
+  chat.update((state) => withRooms(state, { rooms: [behind] }, state.roomsVersion));
+  takeOverMarks();
+  expect(readUpTo(room(), ALI.id)).toBe(4);
+});
+
+test("an account that signed up elsewhere takes nothing over", () => {
+  localStorage.setItem("gapless.newcomer", "somebody else");
+  markRead(undefined, { "room:mine": 2 });
+  const room = opens("mine");
+  takeOverMarks();
+  expect([readUpTo(room(), ALI.id), readMarks(ALI.id)["room:mine"]]).toEqual([4, undefined]);
 });

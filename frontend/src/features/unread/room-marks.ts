@@ -6,6 +6,7 @@ import { markRead as putMark } from "../../api/gen/sdk.gen";
 import { answer, ProblemError } from "../../api/problem";
 import { withMark } from "../../realtime/apply";
 import { chat } from "../../realtime/store";
+import { forgetNewcomer, isNewcomer } from "../session/session";
 import { markRead, readMarks, setMarks } from "./read-marks";
 
 /** Minimum interval between requests for one room. */
@@ -40,19 +41,44 @@ export function markRoomRead(roomId: string, seq: number): void {
     return;
   }
   if (seq <= room.membership.read_seq) return;
+  if (isNewcomer(viewer?.id)) markRead(viewer?.id, { [place(roomId)]: seq });
   chat.update((state) => withMark(state, roomId, seq));
   outbox.add(roomId, { seq, force: false });
 }
 
-/** Marks everything after `seq` as unread, or restores an earlier mark. */
-export function setRoomMark(roomId: string, seq: number): void {
+/** Marks everything after `seq` as unread, or restores an earlier mark. The server is told after `delayMs` at the earliest. */
+export function setRoomMark(roomId: string, seq: number, delayMs = 0): void {
   const { viewer, rooms } = chat.state;
   if (!rooms?.[roomId]?.membership) {
     setMarks(viewer?.id, { [place(roomId)]: seq });
     return;
   }
+  if (isNewcomer(viewer?.id)) setMarks(viewer?.id, { [place(roomId)]: seq });
   chat.update((state) => withMark(state, roomId, seq));
-  outbox.add(roomId, { seq, force: true });
+  outbox.add(roomId, { seq, force: true }, delayMs);
+}
+
+/** Maximum number of rooms whose marks are taken over, and the time between their requests. */
+const MOST_TAKEN_OVER = 50;
+const TAKE_OVER_EVERY_MS = 100;
+
+/**
+ * To the server, a new member has read everything up to joining. What they had not read as a guest in this browser stays
+ * unread: those marks are sent once the rooms of the new member are known.
+ */
+export function takeOverMarks(): void {
+  const { viewer, rooms, coverage } = chat.state;
+  if (!viewer || !isNewcomer(viewer.id)) return;
+  const ofMember = Object.values(rooms ?? {}).filter(({ membership }) => membership);
+  if (ofMember.length === 0) return;
+  const marks = readMarks(viewer.id);
+  const markIn = ({ id }: KnownRoom) => marks[place(id)] ?? Number.POSITIVE_INFINITY;
+  const behind = ofMember.filter((room) => markIn(room) < (room.membership?.read_seq ?? 0));
+  for (const [at, room] of behind.slice(0, MOST_TAKEN_OVER).entries()) {
+    setRoomMark(room.id, markIn(room), at * TAKE_OVER_EVERY_MS);
+  }
+  // The list is read again when the stream begins, and may then be older than the marks that were sent.
+  if (coverage.lobby > 0) forgetNewcomer();
 }
 
 /** Sends marks to the server, at most one a second for each room, and all of them when the page is hidden. */
@@ -68,12 +94,12 @@ class MarkOutbox {
     window.addEventListener("pagehide", () => this.#flush());
   }
 
-  add(roomId: string, { seq, force }: Pending): void {
+  add(roomId: string, { seq, force }: Pending, delayMs = 0): void {
     const waiting = this.#pending.get(roomId);
     // A mark that was moved back stays so until it is sent.
     this.#pending.set(roomId, { seq, force: force || (waiting?.force ?? false) });
     if (this.#timers.has(roomId)) return;
-    const wait = Math.max(0, (this.#sentAt.get(roomId) ?? 0) + SEND_EVERY_MS - Date.now());
+    const wait = Math.max(delayMs, (this.#sentAt.get(roomId) ?? 0) + SEND_EVERY_MS - Date.now());
     this.#sendIn(roomId, wait);
   }
 
