@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { ProblemError } from "../api/problem";
 import { loadChunk } from "../browser/chunks";
 import { PageNotices } from "../features/connection/PageNotices";
+import { RoomMenuOfAdmins } from "../features/rooms/RoomHeader";
 import { RoomPage } from "../features/rooms/RoomPage";
 import { BlankPage } from "../ui/BlankPage";
 import { buttonClass } from "../ui/Button";
@@ -38,6 +39,9 @@ const AdminRoomsPage = lazy(() =>
   loadChunk(() => import("../features/admin/AdminRoomsPage")).then((module) => ({
     default: module.AdminRoomsPage,
   })),
+);
+const RoomMenu = lazy(() =>
+  loadChunk(() => import("../features/admin/RoomMenu")).then((module) => ({ default: module.RoomMenu })),
 );
 const AdminUsersPage = lazy(() =>
   loadChunk(() => import("../features/admin/AdminUsersPage")).then((module) => ({
@@ -94,9 +98,11 @@ const PAGES: Route[] = [
 ];
 
 const INSIDE = (
-  <Shell>
-    <Routes routes={PAGES} otherwise={<NotFound />} />
-  </Shell>
+  <RoomMenuOfAdmins value={RoomMenu}>
+    <Shell>
+      <Routes routes={PAGES} otherwise={<NotFound />} />
+    </Shell>
+  </RoomMenuOfAdmins>
 );
 
 export function App() {

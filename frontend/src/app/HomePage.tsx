@@ -11,7 +11,10 @@ import { PageHeader } from "../ui/PageHeader";
 import { Link, Redirect } from "../ui/router";
 import { useTitle } from "../ui/use-title";
 
-/** Redirects to the last room, or the first one, so that nobody has to choose before reading. */
+/**
+ * Redirects to the last room, so that nobody has to choose before reading. Newcomers begin in the landing room, or in the
+ * one with the newest message.
+ */
 export function HomePage() {
   const rooms = useRooms();
   const { error, refetch } = useRoomsSnapshot();
@@ -22,7 +25,8 @@ export function HomePage() {
   const [last] = visitedRooms();
   const known = rooms?.find(({ id }) => id === last)?.id;
   // A visited room beyond the loaded pages is loaded by its own page.
-  const roomId = known ?? (rooms && !isComplete ? last : undefined) ?? rooms?.[0]?.id;
+  const landing = useChat((state) => state.landing);
+  const roomId = known ?? (rooms ? ((isComplete ? undefined : last) ?? landing ?? rooms[0]?.id) : undefined);
   if (roomId) return <Redirect to={`/r/${roomId}`} />;
   return (
     <>

@@ -8,6 +8,8 @@ export interface MenuItem {
   isDanger?: boolean;
   /** Given for an item that is one of several choices. */
   isChosen?: boolean;
+  /** The state of an item that switches something on or off. */
+  isChecked?: boolean;
   onSelect(): void;
 }
 
@@ -23,6 +25,14 @@ interface MenuProps {
 const TALLEST_ENTRY_PX = 44;
 const SLACK_PX = 32;
 
+const ITEM = '[role^="menuitem"]';
+
+function roleOf({ isChosen, isChecked }: MenuItem) {
+  if (isChosen !== undefined) return { role: "menuitemradio", "aria-checked": isChosen } as const;
+  if (isChecked !== undefined) return { role: "menuitemcheckbox", "aria-checked": isChecked } as const;
+  return { role: "menuitem" } as const;
+}
+
 /** A button that opens a list of actions; arrow keys move, Escape closes and restores the focus. */
 export function Menu({ label, children, items, buttonClassName = "" }: MenuProps) {
   const [isOpen, setOpen] = useState(false);
@@ -33,7 +43,7 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
 
   useEffect(() => {
     if (!isOpen) return;
-    root.current?.querySelector<HTMLElement>('[role^="menuitem"]')?.focus();
+    root.current?.querySelector<HTMLElement>(ITEM)?.focus();
     const closeOutside = (event: PointerEvent) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
@@ -48,7 +58,7 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
 
   function onKeyDown(event: KeyboardEvent) {
     if (isComposing(event)) return;
-    const entries = [...(root.current?.querySelectorAll<HTMLElement>('[role^="menuitem"]') ?? [])];
+    const entries = [...(root.current?.querySelectorAll<HTMLElement>(ITEM) ?? [])];
     const at = entries.indexOf(document.activeElement as HTMLElement);
     const targets: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
     const target = targets[event.key];
@@ -88,23 +98,23 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
           onKeyDown={onKeyDown}
           className={`rise absolute right-0 z-30 min-w-52 rounded-xl border border-line bg-raised p-1.5 shadow-float ${isAbove ? "bottom-full mb-2" : "top-full mt-1"}`}
         >
-          {items.map(({ label: itemLabel, icon: Icon, isDanger, isChosen, onSelect }) => (
-            // biome-ignore lint/a11y/useAriaPropsSupportedByRole: an item is `menuitemradio` if it has the attribute
+          {items.map((item) => (
             <button
-              key={itemLabel}
+              key={item.label}
               type="button"
-              role={isChosen === undefined ? "menuitem" : "menuitemradio"}
-              aria-checked={isChosen}
+              {...roleOf(item)}
               tabIndex={-1}
-              className={`flex min-h-11 w-full items-center gap-3 rounded-lg px-3 text-left font-medium hover:bg-surface focus-visible:bg-surface md:min-h-9 ${isDanger ? "text-danger" : "text-ink"}`}
+              className={`flex min-h-11 w-full items-center gap-3 rounded-lg px-3 text-left font-medium hover:bg-surface focus-visible:bg-surface md:min-h-9 ${item.isDanger ? "text-danger" : "text-ink"}`}
               onClick={() => {
                 close();
-                onSelect();
+                item.onSelect();
               }}
             >
-              <Icon className="size-4.5 shrink-0" aria-hidden />
-              <span className="flex-1">{itemLabel}</span>
-              {isChosen && <Check className="size-4.5 shrink-0 text-accent" aria-hidden />}
+              <item.icon className="size-4.5 shrink-0" aria-hidden />
+              <span className="flex-1">{item.label}</span>
+              {(item.isChosen || item.isChecked) && (
+                <Check className="size-4.5 shrink-0 text-accent" aria-hidden />
+              )}
             </button>
           ))}
         </div>

@@ -1,54 +1,41 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import {
-  Archive,
-  ArchiveRestore,
-  Ellipsis,
-  Hash,
-  Hourglass,
-  MessageSquareText,
-  Pencil,
-  Plus,
-} from "lucide-react";
+import { Archive, ArchiveRestore, Hash, Plus, Star } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { archiveRoom, listRooms, restoreRoom } from "../../api/gen/sdk.gen";
 import type { Room } from "../../api/gen/types.gen";
 import { answer, sentence } from "../../api/problem";
 import { useChat } from "../../realtime/store";
-import { Button } from "../../ui/Button";
-import { ConfirmDialog } from "../../ui/ConfirmDialog";
+import { Button, IconButton } from "../../ui/Button";
 import { counted } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
 import { LoadMore } from "../../ui/LoadMore";
-import { Menu } from "../../ui/Menu";
 import { Notice } from "../../ui/Notice";
 import { Link, useLocation, useSearchParams } from "../../ui/router";
 import { onlineSentence } from "../rooms/RoomHeader";
 import { loadMoreRooms, useRooms } from "../rooms/use-rooms";
 import { AdminPage } from "./AdminPage";
 import { reportDone } from "./done";
+import { makeLandingRoom } from "./landing-room";
 import { NEW_ROOM } from "./new-room";
-import { keptSentence, RetentionDialog } from "./RetentionDialog";
+import { keptSentence } from "./RetentionDialog";
+import { RoomMenu } from "./RoomMenu";
 import { RoomNameDialog } from "./RoomNameDialog";
-import { RoomTopicDialog } from "./RoomTopicDialog";
-
-type Task = { kind: "create" } | { kind: "rename" | "topic" | "retention" | "archive"; room: Room };
 
 export function AdminRoomsPage() {
   const query = useSearchParams();
   const location = useLocation();
-  const [task, setTask] = useState<Task | null>(null);
+  const [isCreating, setCreating] = useState(false);
   const archived = useArchivedRooms();
   const isArchive = query.get("show") === "archived";
 
   // Each visit by such a link has another key, also if the page is open already.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key identifies the visit
   useEffect(() => {
-    if (location.state?.task === NEW_ROOM.task) setTask({ kind: "create" });
+    if (location.state?.task === NEW_ROOM.task) setCreating(true);
   }, [location.key]);
 
-  const close = () => setTask(null);
   const create = (
-    <Button onClick={() => setTask({ kind: "create" })}>
+    <Button onClick={() => setCreating(true)}>
       <Plus className="size-4.5" aria-hidden />
       New room
     </Button>
@@ -65,32 +52,10 @@ export function AdminRoomsPage() {
             : "Archived"}
         </Tab>
       </nav>
-      {isArchive ? <ArchivedRooms {...archived} /> : <ActiveRooms onTask={setTask} />}
-      {task?.kind === "create" && <RoomNameDialog onClose={close} />}
-      {task?.kind === "rename" && <RoomNameDialog room={task.room} onClose={close} />}
-      {task?.kind === "topic" && <RoomTopicDialog room={task.room} onClose={close} />}
-      {task?.kind === "retention" && <RetentionDialog room={task.room} onClose={close} />}
-      {task?.kind === "archive" && (
-        <ConfirmDialog
-          title={`Archive “${task.room.name}”?`}
-          action="Archive room"
-          look="solid"
-          onConfirm={() => archive(task.room)}
-          onClose={close}
-        >
-          <p>
-            The room disappears from every list, and people in it are told right away. Its messages are kept,
-            and you can restore it from this page.
-          </p>
-        </ConfirmDialog>
-      )}
+      {isArchive ? <ArchivedRooms {...archived} /> : <ActiveRooms />}
+      {isCreating && <RoomNameDialog onClose={() => setCreating(false)} />}
     </AdminPage>
   );
-}
-
-async function archive(room: Room): Promise<void> {
-  await answer(archiveRoom({ path: { id: room.id } }));
-  reportDone(`“${room.name}” was archived`, () => answer(restoreRoom({ path: { id: room.id } })));
 }
 
 async function restore(room: Room): Promise<void> {
@@ -110,7 +75,7 @@ function Tab({ to, isCurrent, children }: { to: string; isCurrent: boolean; chil
   );
 }
 
-function ActiveRooms({ onTask }: { onTask(task: Task): void }) {
+function ActiveRooms() {
   const rooms = useRooms();
   const areMoreThere = useChat((state) => state.roomsNext !== null);
   const [isLoading, setLoading] = useState(false);
@@ -136,26 +101,8 @@ function ActiveRooms({ onTask }: { onTask(task: Task): void }) {
               </Link>
               <p className="truncate text-sm text-muted">{factsOf(room).join(" · ")}</p>
             </div>
-            <Menu
-              label={`Actions for ${room.name}`}
-              items={[
-                { label: "Rename…", icon: Pencil, onSelect: () => onTask({ kind: "rename", room }) },
-                {
-                  label: "Edit topic…",
-                  icon: MessageSquareText,
-                  onSelect: () => onTask({ kind: "topic", room }),
-                },
-                {
-                  label: "Message retention…",
-                  icon: Hourglass,
-                  onSelect: () => onTask({ kind: "retention", room }),
-                },
-                { label: "Archive…", icon: Archive, onSelect: () => onTask({ kind: "archive", room }) },
-              ]}
-              buttonClassName="grid size-11 place-items-center rounded-lg text-muted hover:bg-surface hover:text-ink md:size-9"
-            >
-              <Ellipsis className="size-5" aria-hidden />
-            </Menu>
+            <LandingStar room={room} />
+            <RoomMenu room={room} />
           </li>
         ))}
       </ul>
@@ -164,11 +111,31 @@ function ActiveRooms({ onTask }: { onTask(task: Task): void }) {
   );
 }
 
-function factsOf({ head_seq, online, retention_days }: Room): string[] {
+/** The star of the landing room: newcomers and guests begin there. */
+function LandingStar({ room }: { room: Room }) {
+  const { landing } = room;
+  // A server of an earlier release has no landing room.
+  if (landing === undefined) return null;
+  return (
+    <IconButton
+      label={`Landing room: ${room.name}`}
+      title={landing ? "The landing room: newcomers begin here" : "Make this the landing room"}
+      aria-pressed={landing}
+      onClick={() => !landing && void makeLandingRoom(room)}
+      className={landing ? "text-accent hover:text-accent-strong" : ""}
+    >
+      <Star className={`size-4.5 ${landing ? "fill-current" : ""}`} aria-hidden />
+    </IconButton>
+  );
+}
+
+function factsOf({ head_seq, online, retention_days, landing, indexable }: Room): string[] {
   return [
+    ...(landing ? ["Landing room"] : []),
     counted(head_seq, "message"),
     ...(online.users + online.guests > 0 ? [onlineSentence(online)] : []),
     ...(retention_days === null ? [] : [keptSentence(retention_days)]),
+    ...(indexable === false ? ["hidden from search engines"] : []),
   ];
 }
 

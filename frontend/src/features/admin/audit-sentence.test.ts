@@ -50,6 +50,10 @@ test.each([
     { from: 7, days: 0 },
     "ali changed message retention in “Coffee corner” from 7 days to forever",
   ],
+  ["room.landing_set", { name: "Tea", from: null }, "ali made “Tea” the landing room"],
+  ["room.landing_set", { name: "Tea", from: "Milk" }, "ali made “Tea” the landing room instead of “Milk”"],
+  ["room.indexable_set", { name: "Tea", indexable: false }, "ali asked search engines not to list “Tea”"],
+  ["room.indexable_set", { name: "Tea", indexable: true }, "ali let search engines list “Tea”"],
   ["room.topic_set", { from: "", to: "Tea" }, "ali changed the topic of “Coffee corner” to “Tea”"],
   [
     "room.topic_set",

@@ -81,6 +81,15 @@ const WORDS: Readonly<Record<string, (detail: Detail, entry: AuditEntry) => Word
     roomOf(entry, null),
     topicChange(detail),
   ],
+  "room.landing_set": ({ name, from }, entry) => [
+    "made",
+    roomOf(entry, name),
+    ` the landing room${from ? ` instead of “${from}”` : ""}`,
+  ],
+  "room.indexable_set": ({ name, indexable }, entry) => [
+    indexable === false ? "asked search engines not to list" : "let search engines list",
+    roomOf(entry, name),
+  ],
   "user.role_set": ({ role, from }, entry) => [
     "changed the role of",
     personOf(entry),

@@ -1,16 +1,27 @@
 import { Hash, Search } from "lucide-react";
-import { useSyncExternalStore } from "react";
+import { type ComponentType, createContext, lazy, Suspense, useContext, useSyncExternalStore } from "react";
 import type { KnownRoom } from "../../api/earlier-release";
 import type { Room } from "../../api/gen/types.gen";
+import { loadChunk } from "../../browser/chunks";
 import { IconButton } from "../../ui/Button";
 import { PageHeader } from "../../ui/PageHeader";
 import { ConnectionBadge } from "../connection/ConnectionBadge";
 import { isHereOpen, toggleHere } from "../people/panel";
 import { inRoom, useOpenSearch } from "../search/address";
+import { useViewer } from "../session/use-session";
 import { RoomLevel } from "./RoomLevel";
+
+const PinsButton = lazy(() =>
+  loadChunk(() => import("./PinsButton")).then((module) => ({ default: module.PinsButton })),
+);
+
+/** Set by the app: the menu of a room for admins. */
+export const RoomMenuOfAdmins = createContext<ComponentType<{ room: Room }> | null>(null);
 
 export function RoomHeader({ room }: { room: KnownRoom }) {
   const search = useOpenSearch();
+  const isAdmin = useViewer()?.role === "admin";
+  const Menu = useContext(RoomMenuOfAdmins);
   return (
     <PageHeader
       icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
@@ -21,9 +32,17 @@ export function RoomHeader({ room }: { room: KnownRoom }) {
         <>
           <ConnectionBadge />
           <RoomLevel room={room} />
+          <Suspense fallback={null}>
+            <PinsButton room={room} />
+          </Suspense>
           <IconButton label="Search in this room" onClick={() => search(inRoom(room))}>
             <Search className="size-5" aria-hidden />
           </IconButton>
+          {Menu && isAdmin && !room.is_archived && (
+            <Suspense fallback={<span className="size-11 shrink-0 md:size-9" />}>
+              <Menu room={room} />
+            </Suspense>
+          )}
         </>
       }
     />

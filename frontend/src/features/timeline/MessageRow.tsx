@@ -1,3 +1,4 @@
+import { Pin } from "lucide-react";
 import { type ReactElement, Suspense } from "react";
 import { AdminMark } from "../../ui/AdminMark";
 import { Avatar } from "../../ui/Avatar";
@@ -23,6 +24,8 @@ export interface MessageActions {
   /** Marks a message and everything after it as unread. */
   markUnread?(entry: Entry): void;
   copyLink?(entry: Entry): void;
+  /** Pins a message in its room, or unpins it. */
+  pin?(entry: Entry): void;
   /** Address of a message. */
   linkTo?(entry: Entry): string;
   /** Begins a reply, or invites a guest to join. */
@@ -45,6 +48,8 @@ interface MessageRowProps {
   isOwn: boolean;
   isLast: boolean;
   isFlashing: boolean;
+  /** True for the message that was chosen by key. */
+  isChosen: boolean;
   /** True if it mentions the reader. */
   isForReader: boolean;
   actions: MessageActions;
@@ -57,6 +62,7 @@ export function MessageRow({
   isOwn,
   isLast,
   isFlashing,
+  isChosen,
   isForReader,
   actions,
   folding,
@@ -66,13 +72,14 @@ export function MessageRow({
   const isAdmin = useIsAdmin(entry.authorId);
   return (
     <article
-      // On touch screens, which cannot hover, focus reveals the actions.
-      tabIndex={-1}
+      // Tab leads to the chosen message. On touch screens, which cannot hover, focus reveals the actions.
+      tabIndex={isChosen ? 0 : -1}
+      data-row={entry.key}
       aria-label={`${entry.author.username}, ${clockTime(entry.writtenAt)}`}
       data-thread={isWaiting ? "pending" : undefined}
       data-message={entry.confirmed?.id}
       data-state={entry.unsent ? (entry.unsent.refusal ? "failed" : "pending") : "sent"}
-      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 outline-none ${isForReader ? "bg-accent-wash [--thread:var(--accent)]" : "hover:bg-surface focus-within:bg-surface"} ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"} ${isFlashing ? "flash" : ""}`}
+      className={`thread group grid grid-cols-[3.75rem_minmax(0,1fr)] pr-4 focus-visible:-outline-offset-2 ${isForReader ? "bg-accent-wash [--thread:var(--accent)]" : "hover:bg-surface focus-within:bg-surface"} ${isFirstOfRun ? "pt-2.5" : "pt-0.5"} ${isLast ? "pb-4" : "pb-0.5"} ${isFlashing ? "flash" : ""}`}
     >
       <div className="relative flex justify-center">
         {isFirstOfRun ? (
@@ -87,6 +94,11 @@ export function MessageRow({
             className={`invisible ${isForReader ? "bg-accent-wash" : "bg-surface"} py-0.5 text-[0.6875rem] leading-5 text-muted group-hover:visible`}
           >
             <Time entry={entry} actions={actions} tabIndex={-1} />
+          </span>
+        )}
+        {entry.isPinned && !isFirstOfRun && (
+          <span className="absolute top-1.5 -left-3.5">
+            <PinMark />
           </span>
         )}
       </div>
@@ -105,6 +117,7 @@ export function MessageRow({
             <span className="shrink-0 text-xs text-muted">
               <Time entry={entry} actions={actions} />
             </span>
+            {entry.isPinned && <PinMark />}
           </header>
         )}
         {entry.replyTo && (
@@ -126,6 +139,14 @@ export function MessageRow({
         )}
       </div>
     </article>
+  );
+}
+
+function PinMark() {
+  return (
+    <span role="img" aria-label="Pinned" title="Pinned" className="shrink-0 self-center text-accent">
+      <Pin className="size-3" aria-hidden />
+    </span>
   );
 }
 

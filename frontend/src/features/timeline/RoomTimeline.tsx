@@ -6,6 +6,7 @@ import { answer, sentence } from "../../api/problem";
 import { loadChunk } from "../../browser/chunks";
 import { withDeleted } from "../../realtime/apply";
 import { quoteOf } from "../../realtime/merge";
+import type { TimelineMessage } from "../../realtime/state";
 import { chat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/ConfirmDialog";
@@ -26,6 +27,7 @@ import type { MessageActions } from "./MessageRow";
 import { MessageText } from "./MessageText";
 import { loadMessageEditor, messageEditor } from "./message-editor";
 import { pendingReactions } from "./pending-reactions";
+import { jump, usePins } from "./pins";
 import { RoomBeginning } from "./RoomBeginning";
 import { messagePath } from "./room-address";
 import { Timeline } from "./Timeline";
@@ -85,13 +87,21 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     return beginsAtLine && readUpTo !== null && readUpTo < room.head_seq ? readUpTo : null;
   });
   const log = useRoomLog(room.id, openAt);
+  const pins = usePins(room.id);
   const part = useWindow(room, log, at, { mark, beginsAtLine });
 
   const entries = useMemo(
-    () => withUnsent(roomEntries(log.messages, pending), unsent, viewer),
-    [log.messages, pending, unsent, viewer],
+    () => withUnsent(roomEntries(log.messages, pending, pins), unsent, viewer),
+    [log.messages, pending, pins, unsent, viewer],
   );
   const { isPaused, move, visit } = part;
+  useEffect(
+    () =>
+      jump.subscribe(() => {
+        if (jump.current?.roomId === room.id) visit(jump.current.seq, null);
+      }),
+    [room.id, visit],
+  );
   const onRead = useCallback(
     (seq: number) => {
       if (!isPaused.current) markRoomRead(room.id, seq);
@@ -142,6 +152,15 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
         setRoomMark(room.id, confirmed.order - 1);
         showToast({ text: "Marked as unread from here", key: "unread" });
       },
+      ...(!isReadOnly &&
+        viewer?.role === "admin" && {
+          pin: ({ confirmed, isPinned }) => {
+            const find = ({ id }: TimelineMessage) => id === confirmed?.id;
+            const message = chat.state.logs[room.id]?.messages.find(find);
+            if (!message) return;
+            void loadPinning().then(({ pin, unpin }) => (isPinned ? unpin(message) : pin(message)));
+          },
+        }),
       edit: (entry) => onEdit(entry.confirmed?.id ?? null),
       remove: setDeleting,
       retry: ({ clientId }) => viewer && outboxOf(viewer.id).retry(clientId),
@@ -266,6 +285,7 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
   );
 }
 
+const loadPinning = () => loadChunk(() => import("./pinning"));
 const loadReacting = () => loadChunk(() => import("./reacting"));
 
 async function copyLink(path: string): Promise<void> {

@@ -1,4 +1,15 @@
-import { Ellipsis, Link as LinkIcon, MailOpen, Pencil, Reply, Smile, SmilePlus, Trash2 } from "lucide-react";
+import {
+  Ellipsis,
+  Link as LinkIcon,
+  MailOpen,
+  Pencil,
+  Pin,
+  PinOff,
+  Reply,
+  Smile,
+  SmilePlus,
+  Trash2,
+} from "lucide-react";
 import { lazy, Suspense, useEffect, useId, useRef, useState } from "react";
 import type { Quote, Reaction } from "../../api/gen/types.gen";
 import { loadChunk } from "../../browser/chunks";
@@ -132,7 +143,7 @@ function Pill({ entry, reaction: { emoji, count, mine }, react }: PillProps) {
 export function Actions({ entry, actions }: { entry: Entry; actions: MessageActions }) {
   const canEdit = actions.canEdit(entry);
   const canDelete = actions.canDelete(entry);
-  const { copyLink, markUnread, reply, react, pickReaction, showReactions } = actions;
+  const { copyLink, markUnread, pin, reply, react, pickReaction, showReactions } = actions;
   const more = [
     ...(showReactions && entry.reactions.length > 0
       ? [{ label: "Who reacted", icon: Smile, onSelect: () => showReactions(entry) }]
@@ -140,6 +151,15 @@ export function Actions({ entry, actions }: { entry: Entry; actions: MessageActi
     ...(copyLink ? [{ label: "Copy link", icon: LinkIcon, onSelect: () => copyLink(entry) }] : []),
     ...(markUnread
       ? [{ label: "Mark unread from here", icon: MailOpen, onSelect: () => markUnread(entry) }]
+      : []),
+    ...(pin
+      ? [
+          {
+            label: entry.isPinned ? "Unpin" : "Pin",
+            icon: entry.isPinned ? PinOff : Pin,
+            onSelect: () => pin(entry),
+          },
+        ]
       : []),
   ];
   if (!reply && !canEdit && !canDelete && more.length === 0) return null;

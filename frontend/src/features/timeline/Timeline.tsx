@@ -1,5 +1,4 @@
 import {
-  type KeyboardEvent,
   type MouseEvent,
   type ReactNode,
   useCallback,
@@ -18,23 +17,12 @@ import type { View } from "./reading";
 import { type Row, timelineRows } from "./rows";
 import { DayRow, NewRow, TimelineSkeleton } from "./separators";
 import { UnreadBar } from "./UnreadBar";
+import { useMessageKeys } from "./use-message-keys";
 import { useNews } from "./use-news";
 import { useReading } from "./use-reading";
 import { useScroll } from "./use-scroll";
-
-/** Keys that scroll up when pressed on the log itself. */
-const LEAVING_KEYS = new Set(["ArrowUp", "PageUp", "Home"]);
-
-const THUMBS_UP = "👍";
-
-/** Time for which a message that was linked to is highlighted. */
-const FLASH_MS = 2_500;
-
-/** A place to scroll to, once it is loaded: a message, the line above new messages, or the very first message. */
-export interface Target {
-  order: number;
-  place: "message" | "line" | "beginning";
-}
+import { type Target, useTarget } from "./use-target";
+import { useEscape } from "./use-window";
 
 /** The parts of a timeline that only rooms have: a window into messages that are not all loaded. */
 export interface Window {
@@ -165,50 +153,21 @@ export function Timeline({
   const [unfolded] = useState(() => new Set<string>());
   const folding = useMemo(() => ({ unfolded, onToggle: onLeave }), [unfolded, onLeave]);
 
-  function onKeyDown(event: KeyboardEvent) {
-    const { key, target, currentTarget } = event;
-    if (isPlain(event) && pressOn(key, target)) event.preventDefault();
-    if (target !== currentTarget) return;
-    if (LEAVING_KEYS.has(key)) scroll.onLeave();
-    else scroll.onInput();
-    if (part && key === "Home" && hasOlder && !event.shiftKey) {
-      event.preventDefault();
-      part.toBeginning();
-    }
-    if (part && key === "End" && hasNewer) {
-      event.preventDefault();
-      jump();
-    }
-  }
+  const keys = useMessageKeys({
+    rows,
+    entries,
+    actions,
+    scroll,
+    hasOlder,
+    hasNewer,
+    ...(part && { toBeginning: part.toBeginning }),
+    toNewest: jump,
+  });
+  // An Escape first marks what is unread as read.
+  useEscape(unread === 0, keys.onEscape);
 
   function onClick(event: MouseEvent) {
-    if (event.altKey && markUnread(event.target)) event.preventDefault();
-  }
-
-  /** The message at `target`, unless it is being edited. */
-  function entryAt(target: EventTarget): Entry | undefined {
-    const id =
-      target instanceof Element ? target.closest("[data-message]")?.getAttribute("data-message") : null;
-    const entry = id ? entries.find(({ confirmed }) => confirmed?.id === id) : undefined;
-    return entry && !actions.editor(entry) ? entry : undefined;
-  }
-
-  /** Marks the message at `target` and everything after it as unread. */
-  function markUnread(target: EventTarget): boolean {
-    const entry = entryAt(target);
-    if (entry) actions.markUnread?.(entry);
-    return Boolean(entry && actions.markUnread);
-  }
-
-  /** Carries out the action of a key on the message that has the focus; returns whether it has one. */
-  function pressOn(key: string, target: EventTarget): boolean {
-    if (key.toLowerCase() === "u") return markUnread(target);
-    const entry = "rR+=".includes(key) ? entryAt(target) : undefined;
-    if (!entry || entry.isDeleted) return false;
-    const emoji = key === "+" ? THUMBS_UP : key === "=" ? entry.reactions[0]?.emoji : undefined;
-    if (emoji) actions.react?.(entry, emoji);
-    else if (key !== "=") actions.reply?.(entry);
-    return true;
+    if (event.altKey && keys.markUnread(event.target)) event.preventDefault();
   }
 
   if (!isLoaded) return <TimelineSkeleton />;
@@ -237,9 +196,13 @@ export function Timeline({
         tabIndex={0}
         data-testid="timeline"
         onWheel={({ deltaY }) => (deltaY < 0 ? scroll.onLeave() : scroll.onInput())}
-        onPointerDown={scroll.onInput}
+        onPointerDown={() => {
+          scroll.onInput();
+          keys.onPointerDown();
+        }}
         onTouchMove={scroll.onLeave}
-        onKeyDown={onKeyDown}
+        onKeyDown={keys.onKeyDown}
+        onFocus={keys.onFocus}
         onClick={onClick}
         className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >
@@ -250,7 +213,7 @@ export function Timeline({
             ref={scroll.list}
             scrollRef={scroll.container}
             shift={scroll.isPrepend}
-            {...(edited >= 0 && { keepMounted: [edited] })}
+            keepMounted={[edited, keys.chosenRow].filter((index) => index >= 0)}
             onScroll={scroll.onScroll}
             data={rows}
           >
@@ -264,6 +227,7 @@ export function Timeline({
                   viewerId={viewerId}
                   isLast={index === rows.length - 1}
                   isFlashing={row.key === flashed}
+                  isChosen={index === keys.chosenRow}
                 />
               </div>
             )}
@@ -288,9 +252,10 @@ interface TimelineRowProps {
   viewerId: string | undefined;
   isLast: boolean;
   isFlashing: boolean;
+  isChosen: boolean;
 }
 
-function TimelineRow({ row, actions, folding, viewerId, isLast, isFlashing }: TimelineRowProps) {
+function TimelineRow({ row, viewerId, ...rest }: TimelineRowProps) {
   switch (row.kind) {
     case "day":
       return <DayRow date={row.date} />;
@@ -302,11 +267,8 @@ function TimelineRow({ row, actions, folding, viewerId, isLast, isFlashing }: Ti
           entry={row.message}
           isFirstOfRun={row.isFirstOfRun}
           isOwn={row.message.authorId === viewerId}
-          isLast={isLast}
-          isFlashing={isFlashing}
           isForReader={row.message.mentions.some(({ id }) => id === viewerId)}
-          actions={actions}
-          folding={folding}
+          {...rest}
         />
       );
   }
@@ -315,9 +277,6 @@ function TimelineRow({ row, actions, folding, viewerId, isLast, isFlashing }: Ti
 const idOf = (row: Row<Entry>) => (row.kind === "message" ? row.message.confirmed?.id : undefined);
 
 const ignore = () => {};
-
-const isPlain = ({ altKey, ctrlKey, metaKey, target }: KeyboardEvent) =>
-  !altKey && !ctrlKey && !metaKey && !(target as Element).matches("input, textarea, select");
 
 /** When the first message after the line was written; kept once it is known, since its page may be dropped. */
 function useSince(
@@ -334,39 +293,6 @@ function useSince(
     known.current = isWhole && news ? { line, at: news.writtenAt } : null;
   }
   return known.current?.at ?? null;
-}
-
-/** Scrolls to a place once it is loaded, and returns the key of the row to highlight. */
-function useTarget(
-  target: Target | null,
-  rows: readonly Row<Entry>[],
-  toKey: (key: string, place: "line" | "middle") => void,
-): string | null {
-  const [flashed, setFlashed] = useState<string | null>(null);
-  const done = useRef<Target | null>(null);
-  const key = target && done.current !== target ? keyOf(target, rows) : null;
-  useLayoutEffect(() => {
-    if (!target || !key) return;
-    done.current = target;
-    toKey(key, target.place === "message" ? "middle" : "line");
-    if (target.place === "message") setFlashed(key);
-  }, [target, key, toKey]);
-  useEffect(() => {
-    if (flashed === null) return;
-    const timer = setTimeout(() => setFlashed(null), FLASH_MS);
-    return () => clearTimeout(timer);
-  }, [flashed]);
-  return flashed;
-}
-
-function keyOf({ order, place }: Target, rows: readonly Row<Entry>[]): string | null {
-  if (place === "beginning") {
-    const isFirst = rows.some((row) => row.kind === "message" && row.message.confirmed?.order === order);
-    return (isFirst && rows[0]?.key) || null;
-  }
-  const isTarget = (row: Row<Entry>) =>
-    place === "line" ? row.kind === "new" : row.kind === "message" && row.message.confirmed?.order === order;
-  return rows.find(isTarget)?.key ?? null;
 }
 
 /** Scrolls to the end after sending, so that the author sees the message. */

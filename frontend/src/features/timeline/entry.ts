@@ -12,6 +12,8 @@ export interface Entry extends RowMessage {
   body: string | null;
   isDeleted: boolean;
   isEdited: boolean;
+  /** True if it is pinned in its room. */
+  isPinned?: boolean;
   /** The message that it answers. */
   replyTo: Quote | null;
   mentions: readonly Author[];
@@ -26,11 +28,17 @@ export interface Entry extends RowMessage {
 const keyOf = (authorId: string, clientId: string | null, id: string) =>
   clientId === null ? id : `${authorId} ${clientId}`;
 
-export function roomEntries(messages: readonly TimelineMessage[], pending: Pending): Entry[] {
+export function roomEntries(
+  messages: readonly TimelineMessage[],
+  pending: Pending,
+  pins: readonly TimelineMessage[] = [],
+): Entry[] {
+  const pinned = new Set(pins.map(({ id }) => id));
   // A quote does not have the names of those whom its message mentions.
   const nameOf = (id: string) => nameIn(messages, id);
   return messages.map((message) => {
-    const entry = roomEntry(message, pending.get(message.id));
+    const plain = roomEntry(message, pending.get(message.id));
+    const entry = pinned.has(message.id) && !message.isDeleted ? { ...plain, isPinned: true } : plain;
     const excerpt = entry.replyTo?.excerpt;
     if (!entry.replyTo || !excerpt?.includes("@[")) return entry;
     return { ...entry, replyTo: { ...entry.replyTo, excerpt: toReadable(excerpt, nameOf) } };

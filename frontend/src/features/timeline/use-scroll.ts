@@ -12,6 +12,8 @@ const LONGEST_PIN_MS = 5_000;
 const END_SLACK_UNMOVED_PX = 1;
 /** Distance from either end at which the next page is requested. */
 const AHEAD_PX = 600;
+/** Space between a row that was chosen by key and the edge of the view. */
+const EDGE_PX = 8;
 /** Space above the line that marks unread messages. */
 const ABOVE_NEW_PX = 72;
 
@@ -37,8 +39,8 @@ export interface TimelineScroll {
   toEnd(): void;
   /** Scrolls a row to the place of the line, or to the middle. */
   toKey(key: string, place: "line" | "middle"): void;
-  /** Scrolls a row into view if necessary, and leaves the end unless it is the last row. */
-  toRow(index: number): void;
+  /** Scrolls a row into view if necessary, to the middle or just inside, and leaves the end unless it is the last row. */
+  toRow(index: number, place?: "middle" | "edge"): void;
   onScroll(): void;
   /** Called when the reader scrolls, in any direction. */
   onInput(): void;
@@ -167,17 +169,18 @@ export function useScroll<Message extends RowMessage>({
   }, [keep]);
 
   const toRow = useCallback(
-    (index: number) => {
+    (index: number, place: "middle" | "edge" = "middle") => {
       const handle = list.current;
       if (!handle) return;
       if (index < count - 1) sticks.current = false;
       const top = handle.getItemOffset(index) - handle.scrollOffset;
       const isShown = top >= 0 && top + handle.getItemSize(index) <= handle.viewportSize;
       if (isShown) return;
-      pinTo(
-        latest.current[index]?.key,
-        (now, at) => now.getItemOffset(at) + (now.getItemSize(at) - now.viewportSize) / 2,
-      );
+      pinTo(latest.current[index]?.key, (now, at) => {
+        const [start, spare] = [now.getItemOffset(at), now.viewportSize - now.getItemSize(at)];
+        if (place === "middle" || spare < 0) return start - spare / 2;
+        return top < 0 ? start - EDGE_PX : start - spare + EDGE_PX;
+      });
     },
     [count, pinTo],
   );

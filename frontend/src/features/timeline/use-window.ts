@@ -2,8 +2,9 @@ import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } fro
 import type { KnownRoom } from "../../api/earlier-release";
 import { showToast } from "../../ui/Toast";
 import type { View } from "./reading";
-import type { Target, Window } from "./Timeline";
+import type { Window } from "./Timeline";
 import type { RoomLogView } from "./use-room-log";
+import type { Target } from "./use-target";
 
 interface Position {
   /** The current read mark. */
@@ -97,14 +98,17 @@ export function useWindow(
   return { window, isPaused, move, visit };
 }
 
-/** Calls `onEscape` for an Escape that nothing else needs: no dialog, menu, field or edit. */
-export function useEscape(isNeeded: boolean, onEscape: () => void): void {
+/**
+ * Calls `onEscape` for an Escape that nothing else needs: no dialog, menu, field or edit. Nothing else then uses it,
+ * unless `onEscape` returns false.
+ */
+export function useEscape(isNeeded: boolean, onEscape: () => unknown): void {
   useEffect(() => {
     if (!isNeeded) return;
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.key !== "Escape" || event.shiftKey || event.defaultPrevented || event.isComposing) return;
       if (document.querySelector("dialog[open]") || event.keyCode === 229) return;
-      onEscape();
+      if (onEscape() !== false) event.preventDefault();
     };
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
