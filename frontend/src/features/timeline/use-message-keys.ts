@@ -189,7 +189,9 @@ export function useMessageKeys(options: MessageKeysOptions): MessageKeys {
     markUnread,
     onFocus: ({ target }) => {
       const key = (target as Element).closest<HTMLElement>("[data-row]")?.dataset.row;
-      if (key !== undefined) setChosen(key);
+      if (key === undefined || !(target as Element).matches(":focus-visible")) return;
+      isByPointer.current = false;
+      setChosen(key);
     },
     onPointerDown: () => {
       isByPointer.current = true;
