@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use gapless::event::Message;
+use gapless::id::RoomId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -59,6 +61,15 @@ async fn expect_mention_in_reply(reader: &User) {
     assert_eq!((&item["kind"], &item["message"]["reply_to"]["seq"]), (&json!("mention"), &json!(1)));
 }
 
+/// A retry from before the move is still a retry, and a different text is still refused.
+async fn expect_known_posts(author: &User, room: RoomId, clients: &[String], posted: &[Message]) {
+    for ((client, body), message) in clients.iter().zip(["kept\n😀", "edited", "deleted"]).zip(posted) {
+        let repeat = author.try_post_as(room, body, client).await.is(200).json();
+        assert_eq!(repeat["id"], json!(message.id));
+    }
+    author.try_post_as(room, "other words", &clients[1]).await.refused(422, "client_id_reused");
+}
+
 #[tokio::test]
 async fn an_exported_chat_continues_in_another_database() {
     let source = Database::create().await;
@@ -70,7 +81,7 @@ async fn an_exported_chat_continues_in_another_database() {
     let mut posted = Vec::new();
     for (client, body) in clients.iter().zip(["kept\n😀", "edited", "deleted"]) {
         let message = alice.try_post_as(general.id, body, client).await.is(201);
-        posted.push(message.body::<gapless::event::Message>());
+        posted.push(message.body::<Message>());
         founder.post(&attic, "up here").await;
     }
     alice.edit(posted[1].id, "other words").await;
@@ -149,16 +160,7 @@ async fn an_exported_chat_continues_in_another_database() {
     let direct = new_alice.get("/direct-messages").await.is(200).json();
     assert_eq!(direct["messages"][0]["body"], "psst");
 
-    // A retry from before the move is still a retry, and a different text is still refused.
-    for (client, body, message) in [
-        (&clients[0], "kept\n😀", &posted[0]),
-        (&clients[1], "edited", &posted[1]),
-        (&clients[2], "deleted", &posted[2]),
-    ] {
-        let repeat = new_alice.try_post_as(general.id, body, client).await.is(200).json();
-        assert_eq!(repeat["id"], json!(message.id));
-    }
-    new_alice.try_post_as(general.id, "other words", &clients[1]).await.refused(422, "client_id_reused");
+    expect_known_posts(&new_alice, general.id, &clients, &posted).await;
     let mut stream = there.guest().listen(&general).await;
     let next = new_alice.post(&general, "and on").await;
     assert_eq!((next.seq.0, next.pos.0), (6, ledger.head + 1));

@@ -703,6 +703,10 @@ export type PostInput = {
      */
     mentions?: Mentions;
     /**
+     * Mentions everybody who wrote in the room or read it within the last 30 days, at most 1,000 people. Admins only.
+     */
+    mentions_room?: boolean;
+    /**
      * `seq` of an earlier message of the room that this one replies to.
      */
     reply_to?: number | null;
@@ -919,6 +923,13 @@ export type RoomArchivedEvent = {
     data: Room;
     id: EventId;
     kind: 'room.archived';
+};
+
+export type RoomAudience = {
+    /**
+     * Number of people, without the caller.
+     */
+    people: number;
 };
 
 /**
@@ -2243,7 +2254,7 @@ export type PostMessageErrors = {
      */
     401: Problem;
     /**
-     * `muted` or `banned`
+     * `muted` or `banned`; `not_admin` with `mentions_room`
      */
     403: Problem;
     /**
@@ -3155,6 +3166,49 @@ export type ArchiveRoomResponses = {
 };
 
 export type ArchiveRoomResponse = ArchiveRoomResponses[keyof ArchiveRoomResponses];
+
+export type CountAudienceData = {
+    body?: never;
+    path: {
+        id: RoomId;
+    };
+    query?: never;
+    url: '/rooms/{id}/audience';
+};
+
+export type CountAudienceErrors = {
+    /**
+     * `unauthenticated`, or `invalid_token`: expired, forged or of an ended session
+     */
+    401: Problem;
+    /**
+     * `not_admin`
+     */
+    403: Problem;
+    /**
+     * unknown room
+     */
+    404: Problem;
+    /**
+     * `too_many_requests`
+     */
+    429: Problem;
+    /**
+     * `unavailable`: busy, or the database is away; try again
+     */
+    503: Problem;
+};
+
+export type CountAudienceError = CountAudienceErrors[keyof CountAudienceErrors];
+
+export type CountAudienceResponses = {
+    /**
+     * done
+     */
+    200: RoomAudience;
+};
+
+export type CountAudienceResponse = CountAudienceResponses[keyof CountAudienceResponses];
 
 export type ListHereData = {
     body?: never;
