@@ -151,26 +151,31 @@ impl Replica {
         assert_eq!(self.view, fresh, "{} (left) and a fresh reader (right) after {after}", self.who);
     }
 
-    async fn apply(&mut self, heard: &Heard) {
-        match &*heard.name {
-            "message.posted" | "message.edited" => {
-                let message: Message = heard.body();
-                if heard.pos() > self.read_at[&message.room_id] {
-                    let room = self.view.rooms.get_mut(&message.room_id).expect("events arrive only for known rooms");
-                    room.head_seq = room.head_seq.max(message.seq);
-                    let messages = self.view.messages.entry(message.room_id).or_default();
-                    let mut value = without_deletion_time(&message);
-                    if let Some(known) = messages.get(&message.seq) {
-                        keep_own(&mut value, &known["reactions"]);
-                    }
-                    messages.insert(message.seq, value);
-                    let excerpt: String = message.body.iter().flat_map(|body| body.chars()).take(160).collect();
-                    if message.body.is_some() {
-                        self.view
-                            .update_quotes(message.room_id, message.seq, |quote| quote["excerpt"] = json!(excerpt));
-                    }
+    fn apply_message(&mut self, heard: &Heard) {
+        let message: Message = heard.body();
+        if heard.pos() > self.read_at[&message.room_id] {
+            let room = self.view.rooms.get_mut(&message.room_id).expect("events arrive only for known rooms");
+            room.head_seq = room.head_seq.max(message.seq);
+            let messages = self.view.messages.entry(message.room_id).or_default();
+            let mut value = without_deletion_time(&message);
+            if let Some(known) = messages.get(&message.seq) {
+                keep_own(&mut value, &known["reactions"]);
+                if lost_mention(known, &value, &self.view.me["id"]) {
+                    self.told.remove(&(message.room_id, message.seq));
                 }
             }
+            messages.insert(message.seq, value);
+            let excerpt: String = message.body.iter().flat_map(|body| body.chars()).take(160).collect();
+            if message.body.is_some() {
+                let (room, seq) = (message.room_id, message.seq);
+                self.view.update_quotes(room, seq, |quote| quote["excerpt"] = json!(excerpt));
+            }
+        }
+    }
+
+    async fn apply(&mut self, heard: &Heard) {
+        match &*heard.name {
+            "message.posted" | "message.edited" => self.apply_message(heard),
             "message.deleted" => {
                 let (room, seq) = place_of(&heard.data);
                 let message = self.view.messages.get_mut(&room).and_then(|room| room.get_mut(&seq));
@@ -193,8 +198,7 @@ impl Replica {
             "message.pinned" | "message.unpinned" => {}
             "room.trimmed" => {
                 let room: RoomId = serde_json::from_value(heard.data["room_id"].clone()).expect("an id");
-                let first_seq = Seq(heard.data["first_seq"].as_i64().expect("a number"));
-                self.view.trim(room, first_seq);
+                self.view.trim(room, Seq(heard.data["first_seq"].as_i64().expect("a number")));
             }
             "inbox.added" => {
                 self.told.insert(place_of(&heard.data["message"]));
@@ -257,6 +261,12 @@ impl Replica {
 }
 
 /// The message that an event is about.
+/// Returns whether an edit took the message out of the reader's inbox. A reply stays in it.
+fn lost_mention(before: &Value, after: &Value, reader: &Value) -> bool {
+    let names = |message: &Value| message["mentions"].as_array().into_iter().flatten().any(|one| one["id"] == *reader);
+    names(before) && !names(after) && after["reply_to"]["author"]["id"] != *reader
+}
+
 fn place_of(data: &Value) -> (RoomId, Seq) {
     let room = serde_json::from_value(data["room_id"].clone()).expect("an id");
     (room, Seq(data["seq"].as_i64().expect("a number")))
