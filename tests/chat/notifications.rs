@@ -146,6 +146,25 @@ async fn nothing_is_sent_that_was_read_deleted_or_silenced_meanwhile() {
 }
 
 #[tokio::test]
+async fn an_edit_adds_a_notification_and_takes_it_back() {
+    let (chat, mut service) = start().await;
+    let bob = chat.user("bob").await;
+    let (alice, _) = subscribed(&chat, &service, "alice").await;
+    let room = chat.room("general").await;
+    let message = mention(&bob, &room, &alice).await;
+    bob.edit(message.id, "never mind").await;
+    time_passes(&chat).await;
+    assert!(service.rest().is_empty());
+
+    let edit = json!({"body": format!("after all, @[user:{}]", alice.id), "mentions": [alice.id]});
+    bob.patch(&format!("/messages/{}", message.id), edit).await.is(200);
+    time_passes(&chat).await;
+    let pushed = service.rest();
+    assert_eq!(kinds(&pushed), ["mention"]);
+    assert_eq!(pushed[0].message["text"], "after all, @alice");
+}
+
+#[tokio::test]
 async fn nobody_is_notified_of_anything_from_before_and_nothing_after_the_end() {
     let (chat, mut service) = start().await;
     let (founder, bob) = (chat.founder().await, chat.user("bob").await);
