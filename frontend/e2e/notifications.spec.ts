@@ -264,6 +264,25 @@ async function workerOf({ page }: Person): Promise<Worker> {
   return worker ?? page.context().waitForEvent("serviceworker");
 }
 
+test("a recipient who may answer replies at once", async ({ api, person }) => {
+  const boss = await person();
+  const [admin, second] = [await api.admin(), await api.account()];
+  await api.send("PATCH", `/users/${second.id}`, { role: "admin" }, admin);
+  await boss.page.setViewportSize({ width: 390, height: 844 });
+  await boss.signsIn({ username: "admin", password: "admin" });
+  await boss.opens(await api.room());
+  await isPrepared(boss);
+  const body = "Could you look at the report of yesterday evening, please? It is about the second room.";
+  const direct = { recipient_id: admin.id, body, client_id: crypto.randomUUID() };
+  await api.send("POST", "/direct-messages", direct, second);
+  const toast = boss.page.getByTestId("toast").filter({ hasText: second.username });
+  await toast.hover();
+  await hasNoViolations(boss.page);
+  await toast.getByRole("button", { name: "Reply" }).click();
+  await expect(boss.page).toHaveURL(new RegExp(`/dm/${second.id}$`));
+  await expect(boss.field).toBeFocused();
+});
+
 /** Delivers a push as the browser's push service would. */
 async function delivers({ page }: Person, notice: object): Promise<void> {
   const devtools = await page.context().newCDPSession(page);
