@@ -9,7 +9,7 @@ test.use({ serviceWorkers: "allow" });
 
 const CARD = "Get notified when somebody mentions you?";
 
-/** What the browser shows, by tag. */
+/** Returns the notifications that the browser shows, by tag. */
 async function shownTo({ page }: Person): Promise<Record<string, { title: string; body: string }>> {
   return page.evaluate(async () => {
     const registration = await navigator.serviceWorker.ready;
@@ -325,7 +325,7 @@ test("a push shows a notification, and a click on it opens the message", async (
     .toEqual({
       [notice.tag]: { title: `${ali.username} mentioned you in ${room.name}`, body: "what was pushed" },
     });
-  // What the open app has shown already stays as it is.
+  // The open app has shown this one already, so it stays as it is.
   await delivers(bo, notice);
   await delivers(bo, {
     ...notice,

@@ -236,7 +236,7 @@ test("a worker that the server no longer has does not keep the page from being r
     await other.opens(room);
     expect(failures).toEqual([]);
 
-    // What is not the app's own passes through the worker.
+    // Anything but the app's own pages passes the worker.
     await reader.goesTo("/swagger");
     await expect(reader.page).toHaveTitle(/Swagger/);
     await reader.goesTo(`/messages?room_id=${room.id}`);

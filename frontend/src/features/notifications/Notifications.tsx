@@ -16,6 +16,7 @@ import { directTag, ofDirect } from "./notice";
 import { startNotifications } from "./start";
 
 const DIRECT_MS = 6_000;
+const AFTER_TOAST_MS = 1_000;
 
 let isStarted = false;
 
@@ -32,7 +33,8 @@ export function Notifications() {
       if (document.visibilityState !== "visible") return;
       if (event.kind === "direct.posted") {
         if (event.data.sender.id !== viewer?.id) toast(event.data);
-        if (mayAsk()) ask();
+        // Not under the toast.
+        if (mayAsk()) setTimeout(() => mayAsk() && ask(), DIRECT_MS + AFTER_TOAST_MS);
       }
       if (event.kind === "message.posted" && event.data.author.id === viewer?.id && mayAsk()) ask();
     };

@@ -1,4 +1,4 @@
-// Whether this browser shows notifications to the signed-in user: their choice, and what the browser allows.
+// The signed-in user's choice of notifications in this browser, and what the browser allows.
 
 import { useSyncExternalStore } from "react";
 import { Listeners } from "../../browser/listeners";
@@ -7,7 +7,7 @@ import { session } from "../session/session";
 
 export interface Choice {
   isOn: boolean;
-  /** Whether notifications have the text of messages, and the name of who wrote a private one. */
+  /** Notifications have the text of messages, and the name of who wrote a private one. */
   preview: boolean;
 }
 
@@ -60,7 +60,7 @@ export async function turnOn(): Promise<Permission> {
   return answer;
 }
 
-/** Whether the card may ask: twice in all, two weeks apart, and only where it was not decided. */
+/** Returns whether the card may ask: twice in all, two weeks apart, and only where it was not decided. */
 export function mayAsk(now = Date.now()): boolean {
   if (session.userId === null || choice().isOn) return false;
   if (permission() === "unsupported" || permission() === "denied") return false;

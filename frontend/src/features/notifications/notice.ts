@@ -1,4 +1,4 @@
-// What is shown of an event: the rules, and the notice that the service worker shows.
+// Turns events into notices, which the service worker shows: the rules of what notifies.
 
 import type { KnownRoom } from "../../api/earlier-release";
 import type { DirectMessage, InboxItem, Message } from "../../api/gen/types.gen";

@@ -17,7 +17,7 @@ class FakePage {
   focused = false;
   navigate = vi.fn(async () => {});
   focus = vi.fn(async () => {});
-  /** Whether the app on it answers. */
+  /** `isAnswering`: the app on it answers. */
   constructor(private readonly isAnswering: boolean) {}
 
   postMessage = vi.fn((_: unknown, [port]: MessagePort[]) => {

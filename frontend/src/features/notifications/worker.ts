@@ -1,6 +1,6 @@
 import type { Notice } from "./notice";
 
-/** What a page asks of `service-worker-notifications.js`. */
+/** Requests of a page to `service-worker-notifications.js`. */
 export type Request =
   | { kind: "notify"; notice: Notice }
   | { kind: "read"; tag: string; upTo: number }

@@ -28,7 +28,7 @@ export class Keeper {
   /** Keeps the rooms of this tab that changed, and forgets those that were archived. */
   async keep(): Promise<void> {
     const { logs, rooms, archived, kept } = chat.state;
-    // What is shown without a network was kept earlier.
+    // Messages that are shown without a network were kept earlier.
     if (kept !== null) return;
     if (this.#readerId !== session.userId) this.#kept.clear();
     this.#readerId = session.userId;

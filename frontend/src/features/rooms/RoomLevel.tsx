@@ -14,7 +14,7 @@ const LEVELS: { level: Level; label: string; icon: typeof Bell }[] = [
   { level: "none", label: "Nothing", icon: BellOff },
 ];
 
-/** Which messages of a room notify the user. The event of the change brings it to all devices. */
+/** The choice of messages of a room that notify the user. The event of the change brings it to all devices. */
 export function RoomLevel({ room }: { room: KnownRoom }) {
   const { id, membership } = room;
   if (!membership) return null;
