@@ -96,7 +96,7 @@ export function Menu({ label, children, items, buttonClassName = "" }: MenuProps
           aria-label={label}
           tabIndex={-1}
           onKeyDown={onKeyDown}
-          className={`rise absolute right-0 z-30 min-w-52 rounded-xl border border-line bg-raised p-1.5 shadow-float ${isAbove ? "bottom-full mb-2" : "top-full mt-1"}`}
+          className={`rise absolute right-0 z-30 w-max min-w-52 max-w-[min(22rem,calc(100vw-1.5rem))] rounded-xl border border-line bg-raised p-1.5 shadow-float ${isAbove ? "bottom-full mb-2" : "top-full mt-1"}`}
         >
           {items.map((item) => (
             <button

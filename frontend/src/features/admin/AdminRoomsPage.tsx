@@ -122,7 +122,7 @@ function LandingStar({ room }: { room: Room }) {
       title={landing ? "The landing room: newcomers begin here" : "Make this the landing room"}
       aria-pressed={landing}
       onClick={() => !landing && void makeLandingRoom(room)}
-      className={landing ? "text-accent hover:text-accent-strong" : ""}
+      className="aria-pressed:text-accent"
     >
       <Star className={`size-4.5 ${landing ? "fill-current" : ""}`} aria-hidden />
     </IconButton>

@@ -25,7 +25,8 @@ export function ConnectionBadge() {
       className={`inline-flex h-7 shrink-0 items-center gap-2 rounded-full px-2.5 text-xs font-semibold ${look}`}
     >
       <span className={`size-2 rounded-full ${dot}`} aria-hidden />
-      <span>{text}</span>
+      {/* On a phone, what needs no attention is only a dot. */}
+      <span className={status === "live" || status === "caught-up" ? "max-md:sr-only" : ""}>{text}</span>
     </span>
   );
 }

@@ -97,7 +97,7 @@ export function MessageRow({
           </span>
         )}
         {entry.isPinned && !isFirstOfRun && (
-          <span className="absolute top-1.5 -left-3.5">
+          <span className="absolute top-1.5 right-0.5">
             <PinMark />
           </span>
         )}
