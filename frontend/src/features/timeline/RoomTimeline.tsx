@@ -195,6 +195,11 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
     };
   }, [viewer, editing, Editor, onEdit, isReadOnly, isMuted, room.id, room.slug, isPaused, move, visit]);
 
+  function suggest(text: string) {
+    if (viewer) writeDraft(viewer.id, `room:${room.id}`, text);
+    focusComposer();
+  }
+
   async function remove(entry: Entry) {
     if (!entry.confirmed) return;
     const { id, order: seq } = entry.confirmed;
@@ -235,7 +240,14 @@ export function RoomTimeline({ room, at, isReadOnly = false, editing, onEdit }: 
         window={part.window}
         actions={actions}
         editing={editing}
-        beginning={<RoomBeginning room={room} isEmpty={entries.length === 0} />}
+        beginning={
+          <RoomBeginning
+            room={room}
+            isEmpty={entries.length === 0}
+            {...(viewer && !isReadOnly && !isMuted && { onSuggest: suggest })}
+            onCopyLink={() => void copyLink(messagePath({ id: room.id, slug: room.slug ?? "" }, null))}
+          />
+        }
       />
       {viewer && editing !== null && log.isLoaded && !isShown(entries, editing) && (
         <Suspense fallback={null}>

@@ -207,7 +207,13 @@ export function Timeline({
         className="flex min-h-0 flex-1 flex-col overflow-y-auto overscroll-contain [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >
         <div className="flex-1" />
-        {!hasOlder && entries.length === 0 && <div className="column">{beginning}</div>}
+        {!hasOlder && entries.length === 0 && (
+          <>
+            <div className="column">{beginning}</div>
+            {/* What an empty room shows is in its upper third. */}
+            <div className="flex-2" />
+          </>
+        )}
         <div ref={scroll.content}>
           <Virtualizer
             ref={scroll.list}

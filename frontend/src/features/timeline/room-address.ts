@@ -13,6 +13,7 @@ export function seqOf(part: string | undefined): number | null {
   return part !== undefined && /^[1-9]\d{0,14}$/.test(part) ? Number(part) : null;
 }
 
-export function messagePath(room: { id: string; slug?: string }, seq: number): string {
-  return `/r/${room.slug ? `${room.slug}-` : ""}${room.id}/${seq}`;
+/** The address of a message, or of the room itself. */
+export function messagePath(room: { id: string; slug?: string }, seq: number | null): string {
+  return `/r/${room.slug ? `${room.slug}-` : ""}${room.id}${seq === null ? "" : `/${seq}`}`;
 }
