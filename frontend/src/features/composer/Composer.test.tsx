@@ -1,6 +1,7 @@
-import { act, render, screen } from "@testing-library/react";
+import { act, fireEvent, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, expect, test, vi } from "vitest";
+import { Toasts } from "../../ui/Toast";
 import { attach } from "./attached";
 import { Composer } from "./Composer";
 import { outboxOf } from "./current-outbox";
@@ -50,6 +51,19 @@ test.each([
   expect(sent()).toEqual([]);
   field().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, keyCode: 13 }));
   expect(sent()).toEqual(["かんじ"]);
+});
+
+test("a pasted picture is refused with a sentence, and text beside it is kept", () => {
+  render(<Toasts />);
+  show();
+  const paste = (text: string) => {
+    const clipboardData = { files: [new File(["x"], "cat.png", { type: "image/png" })], getData: () => text };
+    return fireEvent.paste(field(), { clipboardData });
+  };
+  expect(paste("a table of cells")).toBe(true);
+  expect(screen.queryByTestId("toast")).toBeNull();
+  expect(paste("")).toBe(false);
+  expect(screen.getByTestId("toast")).toHaveTextContent("Pictures and files cannot be sent here yet");
 });
 
 test("the draft is saved per person on every keystroke", async () => {

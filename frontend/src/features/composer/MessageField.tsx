@@ -8,6 +8,7 @@ import {
 import { isComposing } from "../../ui/keys";
 import { isTouch } from "../../ui/media";
 import { isApple } from "../../ui/platform";
+import { showToast } from "../../ui/Toast";
 import { type Change, continueList, marksOf, pasteLink, toggleMarks } from "./editing";
 
 interface MessageFieldProps extends Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, "value" | "onChange"> {
@@ -55,7 +56,13 @@ export function MessageField({
 
   function pasted(event: ClipboardEvent<HTMLTextAreaElement>) {
     const field = event.currentTarget;
-    const change = pasteLink(selectionOf(field), event.clipboardData.getData("text/plain"));
+    const text = event.clipboardData.getData("text/plain");
+    if (text === "" && event.clipboardData.files.length > 0) {
+      event.preventDefault();
+      showToast({ text: "Pictures and files cannot be sent here yet", key: "files" });
+      return;
+    }
+    const change = pasteLink(selectionOf(field), text);
     if (!change) return;
     event.preventDefault();
     apply(field, change);
