@@ -20,9 +20,14 @@ export function PageHeader({ title, lead, subtitle, icon, aside }: PageHeaderPro
       <div className="min-w-0 flex-1">
         <h1 className="truncate text-lg leading-tight font-bold">{title}</h1>
         {(lead || subtitle) && (
-          <p className="truncate text-[0.8125rem] text-muted" title={subtitle}>
+          // The line itself is not cut, so that a button in it can be larger than its text.
+          <p className="flex text-[0.8125rem] text-muted" title={subtitle}>
             {lead}
-            {subtitle && <span>{lead ? ` · ${subtitle}` : subtitle}</span>}
+            {subtitle && (
+              <span className={`min-w-0 flex-1 truncate ${lead ? "pl-1" : ""}`}>
+                {lead ? ` · ${subtitle}` : subtitle}
+              </span>
+            )}
           </p>
         )}
       </div>

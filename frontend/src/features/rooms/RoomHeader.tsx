@@ -58,9 +58,9 @@ function HereButton({ online }: { online: Room["online"] }) {
       aria-expanded={isOpen}
       title="Who is here"
       onClick={toggleHere}
-      className="relative rounded before:absolute before:-inset-x-2 before:-top-3.5 before:-bottom-3 before:content-[''] hover:text-ink hover:underline aria-expanded:text-ink md:before:inset-0"
+      className="relative min-w-0 rounded before:absolute before:-inset-x-2 before:-top-3.5 before:-bottom-3 before:content-[''] hover:text-ink hover:underline aria-expanded:text-ink md:before:inset-0"
     >
-      {hereSentence(online)}
+      <span className="block truncate">{hereSentence(online)}</span>
     </button>
   );
 }
