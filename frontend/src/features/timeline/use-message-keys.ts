@@ -9,6 +9,7 @@ import {
   useState,
 } from "react";
 import { focusComposer } from "../../ui/focus-net";
+import { isComposing } from "../../ui/keys";
 import type { Entry } from "./entry";
 import type { MessageActions } from "./MessageRow";
 import type { Row } from "./rows";
@@ -153,6 +154,7 @@ export function useMessageKeys(options: MessageKeysOptions): MessageKeys {
   }
 
   function onKeyDown(event: KeyboardEvent) {
+    if (isComposing(event)) return;
     const { key, currentTarget } = event;
     const target = event.target as Element;
     const row = target.closest<HTMLElement>("[data-row]");
