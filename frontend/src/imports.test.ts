@@ -14,6 +14,7 @@ const LAYERS = [
   "features/rooms",
   "features/search",
   "features/offline",
+  "features/inbox",
   "features/timeline",
   "features/settings",
   "features/notifications",

@@ -58,6 +58,9 @@ const AdminAuditPage = lazy(() =>
     default: module.AdminAuditPage,
   })),
 );
+const InboxPage = lazy(() =>
+  loadChunk(() => import("../features/inbox/InboxPage")).then((module) => ({ default: module.InboxPage })),
+);
 const SettingsPage = lazy(() =>
   loadChunk(() => import("../features/settings/SettingsPage")).then((module) => ({
     default: module.SettingsPage,
@@ -85,6 +88,7 @@ const OUTSIDE: Route[] = [
 const PAGES: Route[] = [
   { path: "/", page: <HomePage /> },
   { path: "/r/:roomId/:seq?", page: <RoomPage /> },
+  { path: "/me/inbox", page: <InboxPage /> },
   { path: "/dm", page: <ConversationsPage /> },
   { path: "/dm/new", page: <WritePage /> },
   { path: "/dm/:userId", page: <ConversationPage /> },

@@ -16,6 +16,7 @@ import { SignOutQuestion } from "../features/composer/SignOut";
 import { connection } from "../features/connection/connection";
 import { PageNotices } from "../features/connection/PageNotices";
 import { useConversationsSnapshot, useUnreadPeers } from "../features/direct-messages/use-conversations";
+import { useInboxSnapshot } from "../features/inbox/use-inbox";
 import { LazyNotifications } from "../features/notifications/lazy";
 import { KeptNote } from "../features/offline/KeptNote";
 import { useKept } from "../features/offline/use-kept";
@@ -61,6 +62,7 @@ export function Shell({ children }: { children: ReactNode }) {
   useKept(failureReason instanceof ProblemError && failureReason.isTemporary);
   useConversationsSnapshot();
   useViewerSnapshot();
+  useInboxSnapshot();
   useVisitedSnapshot();
   useLocalMarks();
 

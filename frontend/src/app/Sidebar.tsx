@@ -1,6 +1,7 @@
 import { Lock, PenLine, Search, ShieldCheck } from "lucide-react";
 import { useRef } from "react";
 import { useConversations, useUnreadPeers } from "../features/direct-messages/use-conversations";
+import { InboxLink } from "../features/inbox/InboxLink";
 import { ENTRY, RoomList, Section } from "../features/rooms/RoomList";
 import { useOpenSearch } from "../features/search/address";
 import { useViewer } from "../features/session/use-session";
@@ -28,6 +29,13 @@ export function Sidebar() {
         className="min-h-0 flex-1 overflow-y-auto px-3 pb-4 [overflow-anchor:none]"
       >
         <div className="flex flex-col gap-4">
+          {viewer && (
+            <ul>
+              <li>
+                <InboxLink className={ENTRY} />
+              </li>
+            </ul>
+          )}
           {viewer && <Conversations isAdmin={viewer.role === "admin"} />}
           <RoomList scroller={scroller} />
         </div>

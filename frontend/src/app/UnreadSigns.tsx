@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useUnreadPeers } from "../features/direct-messages/use-conversations";
+import { useUnreadItems } from "../features/inbox/use-inbox";
 import { markRead, readMarks, setMarks } from "../features/unread/read-marks";
 import { markRoomRead, readUpTo, setRoomMark } from "../features/unread/room-marks";
 import { useUnread } from "../features/unread/use-unread";
@@ -16,8 +17,11 @@ export function UnreadSigns() {
   const count = inRooms + peers.size;
   useUnreadTitle(count);
 
-  // A number means private messages; a dot means messages in rooms.
-  const sign = peers.size > 0 ? String(Math.min(peers.size, 9)) : inRooms > 0 ? "" : null;
+  // A number means messages to the reader: mentions, replies and private ones; a dot means messages in rooms.
+  const items = useUnreadItems();
+  const inPublic = [...items].filter(({ kind }) => kind !== "direct").length;
+  const personal = inPublic + peers.size;
+  const sign = personal > 0 ? String(Math.min(personal, 9)) : inRooms > 0 ? "" : null;
   useEffect(() => {
     const link = document.querySelector<HTMLLinkElement>("link[rel=icon]");
     if (link) link.href = sign === null ? "/favicon.svg" : unreadIcon(sign);

@@ -5,13 +5,13 @@ import type { KnownRoom, LobbyNews } from "../api/earlier-release";
 import type {
   Author,
   DirectMessage,
-  InboxItem,
   MessageReactionsData,
   Reaction,
   Room,
   RoomReadData,
   RoomTrimmedData,
 } from "../api/gen/types.gen";
+import { withInboxDirect, withInboxEdit, withInboxItem, withoutInboxMessage, withoutInboxOf } from "./inbox";
 import { buryMessage, mergeDirects, mergeMessages, requote, requoted, trimMessages } from "./merge";
 import { withPinned, withPinsChanged, withUnpinned } from "./pins";
 import { keepOwn, reacted } from "./reactions";
@@ -33,7 +33,7 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "message.posted":
       return withPosted(state, timelineMessage(event.data));
     case "message.edited":
-      return withEdited(state, timelineMessage(event.data));
+      return withInboxEdit(withEdited(state, timelineMessage(event.data)), event.data);
     case "message.pinned":
       return withPinned(state, timelineMessage(event.data));
     case "message.unpinned":
@@ -41,9 +41,9 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "message.reactions":
       return withReactions(state, event.data);
     case "message.deleted":
-      return withDeleted(state, event.data);
+      return withoutInboxMessage(withDeleted(state, event.data), event.data.id);
     case "direct.posted":
-      return withDirect(state, event.data);
+      return withInboxDirect(withDirect(state, event.data), event.data);
     case "room.created":
     case "room.renamed":
     case "room.restored":
@@ -64,7 +64,7 @@ export function apply(state: ChatState, event: ServerEvent): ChatState {
     case "user.changed":
       return withViewerChange(state, event.data);
     case "user.erased":
-      return withErased(state, event.data);
+      return withoutInboxOf(withErased(state, event.data), event.data.id);
     case "presence":
       return withNews(state, [{ ...event.data, id: event.data.room_id }]);
     case "lobby":
@@ -301,13 +301,6 @@ function withRead(state: ChatState, { room_id, ...read }: RoomReadData): ChatSta
     ...state,
     rooms: { ...state.rooms, [room_id]: { ...room, membership: { ...room.membership, ...read } } },
   };
-}
-
-/** Counts a new item of the viewer's inbox in its room, unless the room is read up to its message. */
-function withInboxItem(state: ChatState, { message, room }: InboxItem): ChatState {
-  const membership = room ? state.rooms?.[room.id]?.membership : undefined;
-  if (!room || !membership || !("seq" in message) || message.seq <= membership.read_seq) return state;
-  return withRead(state, { ...membership, room_id: room.id, mentions: membership.mentions + 1 });
 }
 
 /** Moves the viewer's mark before the server has confirmed it; `unread` is exact only at the end of a room. */

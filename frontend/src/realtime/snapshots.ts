@@ -284,7 +284,7 @@ export function withDirects(
 /** Sets the viewer after signing in or out, and drops private data of the previous one. */
 export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
   if (state.viewer?.id === viewer?.id) return { ...state, viewer: viewer && { ...state.viewer, ...viewer } };
-  const { conversations, conversationsFrom } = EMPTY_STATE;
+  const { conversations, conversationsFrom, inbox } = EMPTY_STATE;
   const coverage = { ...state.coverage, directs: 0 };
   const bare = Object.values(state.rooms ?? {}).map(({ membership: _, ...room }) => [room.id, room] as const);
   const rooms = state.rooms && Object.fromEntries(bare);
@@ -297,5 +297,5 @@ export function withViewer(state: ChatState, viewer: Viewer | null): ChatState {
       },
     ]),
   );
-  return { ...state, viewer, rooms, logs, conversations, conversationsFrom, coverage };
+  return { ...state, viewer, rooms, logs, conversations, conversationsFrom, inbox, coverage };
 }

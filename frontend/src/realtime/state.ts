@@ -2,6 +2,7 @@
 
 import type { AnyMessage, KnownRoom } from "../api/earlier-release";
 import type { Author, DirectMessage, Message, Room, User } from "../api/gen/types.gen";
+import type { Inbox } from "./inbox";
 
 /** A message as it is shown. Only the fact of a deletion is kept, since the event lacks its time. */
 export type TimelineMessage = Omit<Message, "body" | "deleted_at"> & {
@@ -78,6 +79,7 @@ export interface ChatState {
   conversationsFrom: number | null;
   /** When the rooms that are shown without a network were up to date, by id; null once the server has answered. */
   kept: Readonly<Record<string, string>> | null;
+  inbox: Inbox;
   coverage: Coverage;
 }
 
@@ -98,6 +100,7 @@ export const EMPTY_STATE: ChatState = {
   erased: new Set(),
   conversationsFrom: null,
   kept: null,
+  inbox: { items: [], next: null, isLoaded: false, readTo: 0 },
   coverage: { count: 0, lobby: 0, directs: 0, rooms: {} },
 };
 

@@ -234,17 +234,27 @@ const RoomLink = memo(function RoomLink({ id, unread, isOpen }: RoomLinkProps) {
     >
       <Hash className="size-4.5 shrink-0 opacity-70" aria-hidden />
       <span className="min-w-0 flex-1 truncate">{room.name}</span>
-      {unread > 0 && <UnreadBadge count={unread} />}
+      {unread > 0 && <UnreadBadge count={unread} mentions={room.membership?.mentions ?? 0} />}
     </Link>
   );
 });
 
-export function UnreadBadge({ count }: { count: number }) {
+/** A plain number of unread messages, or a filled pill with the number of those to the viewer. */
+function UnreadBadge({ count, mentions }: { count: number; mentions: number }) {
+  const most = (number: number) => (number > 99 ? "99+" : number);
   return (
-    <span className="rounded-full bg-accent px-1.5 text-xs leading-5 font-bold text-on-accent">
-      <span>{count > 99 ? "99+" : count}</span>
-      <span className="sr-only"> unread</span>
-    </span>
+    <>
+      {mentions > 0 && (
+        <span className="rounded-full bg-accent px-1.5 text-xs leading-5 font-bold text-on-accent">
+          <span aria-hidden>{most(mentions)}</span>
+          <span className="sr-only">{mentions === 1 ? "1 mention, " : `${most(mentions)} mentions, `}</span>
+        </span>
+      )}
+      <span className={mentions > 0 ? "sr-only" : "px-1.5 text-xs leading-5 font-bold text-muted"}>
+        <span>{most(count)}</span>
+        <span className="sr-only"> unread</span>
+      </span>
+    </>
   );
 }
 

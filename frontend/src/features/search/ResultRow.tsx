@@ -1,7 +1,8 @@
 import { Hash } from "lucide-react";
-import type { Message, SearchResult } from "../../api/gen/types.gen";
+import type { SearchResult } from "../../api/gen/types.gen";
 import { briefTime, fullTime } from "../../ui/dates";
 import { Link } from "../../ui/router";
+import { plainText } from "../timeline/plain-text";
 
 interface ResultRowProps {
   id: string;
@@ -51,21 +52,10 @@ export function ResultRow({ id, result, path, isActive, onOpen }: ResultRowProps
             </mark>
           ) : (
             // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one answer never change
-            <span key={index}>{readable(text, message)}</span>
+            <span key={index}>{plainText(text, message)}</span>
           ),
         )}
       </span>
     </Link>
   );
-}
-
-const MENTION = /@\[user:([0-9a-f-]{36})\]/gi;
-
-/** A mention is stored with the user's id, and shown with the name. */
-function readable(text: string, message: Message): string {
-  const mentions = (message as { mentions?: { id: string; username: string }[] }).mentions ?? [];
-  return text.replace(MENTION, (token, id) => {
-    const named = mentions.find((mention) => mention.id === id);
-    return named ? `@${named.username}` : token;
-  });
 }

@@ -10,6 +10,7 @@ const SECTIONS: readonly { title: string; keys: readonly (readonly [keys: string
       ["Mod+Shift+F", "Search all messages"],
       ["Mod+Shift+O", "Who is here"],
       ["/", "Search this room, outside of a text field"],
+      ["Mod+Shift+M", "Inbox"],
       ["Alt+↓", "Next room"],
       ["Alt+↑", "Previous room"],
       ["Alt+Shift+↓", "Next unread room"],

@@ -113,6 +113,11 @@ function onKey(
     toggleHere();
     return;
   }
+  if (hasMod && shiftKey && !altKey && key.toLowerCase() === "m") {
+    event.preventDefault();
+    goTo("/me/inbox");
+    return;
+  }
   if (isPlain && key === "/" && !isField(target) && !isInMenu(target)) {
     event.preventDefault();
     search("room");

@@ -1,5 +1,6 @@
 import {
   DoorOpen,
+  Inbox,
   Keyboard,
   Lock,
   LogIn,
@@ -72,7 +73,12 @@ export function commandsFor(role: Role | null, theme: Theme, navigate: Navigate,
     })),
     { label: "Settings", keywords: "preferences password", icon: Settings, path: "/settings" },
     { label: "Keyboard shortcuts", keywords: "keys help", icon: Keyboard, run: () => openPanel.set("keys") },
-    ...(role === null ? [] : [{ label: "Private messages", keywords: "dm", icon: Lock, path: "/dm" }]),
+    ...(role === null
+      ? []
+      : [
+          { label: "Inbox", keywords: "mentions replies notifications", icon: Inbox, path: "/me/inbox" },
+          { label: "Private messages", keywords: "dm", icon: Lock, path: "/dm" },
+        ]),
     ...(role === "admin" ? adminPages : []),
     ...(role === null ? [] : [{ label: "Sign out", keywords: "log out", icon: LogOut, run: askToSignOut }]),
   ];
