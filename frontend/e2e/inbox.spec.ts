@@ -106,3 +106,32 @@ test("a guest is asked to sign in, and an outage is explained", async ({ api, pe
   await expect(zoe.page.getByRole("heading", { name: "Could not load your inbox" })).toBeVisible();
   await isAccessible(zoe);
 });
+
+test("an admin notifies a whole room after a question", async ({ api, person }) => {
+  const room = await api.room();
+  const [reader, admin] = [await api.account(), await api.admin()];
+  await api.post(reader, room, "I was here");
+  const [ada, zoe] = [await person(), await person()];
+  await ada.page.setViewportSize(SIZES.phone);
+  await ada.signsIn(admin);
+  await ada.opens(room);
+  await zoe.signsIn(reader);
+  await zoe.goesTo("/me/inbox");
+
+  await ada.field.fill("@room lunch");
+  await ada.page.getByRole("button", { name: "Send", exact: true }).click();
+  await expect(ada.page.getByRole("alert")).toContainText("Notify 1 person?");
+  await isAccessible(ada);
+  await ada.page.getByRole("button", { name: "Notify", exact: true }).click();
+  await ada.seesSent("@room lunch");
+  await expect(items(zoe).first()).toContainText(`mentioned you in #${room.name}`);
+
+  await ada.field.fill("@room quietly");
+  await ada.page.getByRole("button", { name: "Send", exact: true }).click();
+  await ada.page.getByRole("button", { name: "Send without notifying" }).click();
+  await ada.seesSent("@room quietly");
+  await ada.field.fill("an e-mail to me@room.example and `@room`");
+  await ada.page.getByRole("button", { name: "Send", exact: true }).click();
+  await ada.seesSent("an e-mail");
+  await expect(items(zoe)).toHaveCount(1);
+});

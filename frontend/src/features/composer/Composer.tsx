@@ -1,19 +1,25 @@
 import { SendHorizontal } from "lucide-react";
-import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { type KeyboardEvent, lazy, Suspense, useEffect, useId, useRef, useState } from "react";
 import type { Author } from "../../api/gen/types.gen";
+import { loadChunk } from "../../browser/chunks";
 import { Button } from "../../ui/Button";
 import { mayTakeFocus } from "../../ui/focus-net";
 import { isComposing } from "../../ui/keys";
 import { hasKeyboard, isTouch } from "../../ui/media";
 import { noteTyping } from "../people/announce";
+import { useViewer } from "../session/use-session";
 import { attach, detachAll, useAttached } from "./attached";
 import { outboxOf } from "./current-outbox";
 import { type Lane, useDraft } from "./drafts";
 import { commandOf } from "./editing";
 import { MessageField } from "./MessageField";
-import { toTokens } from "./mention-text";
+import { namesRoom, toTokens } from "./mention-text";
 import { ReplyBar } from "./ReplyBar";
 import { useMentions } from "./use-mentions";
+
+const RoomQuestion = lazy(() =>
+  loadChunk(() => import("./RoomQuestion")).then((module) => ({ default: module.RoomQuestion })),
+);
 
 /** The server's limit, in characters (code points), not UTF-16 units. */
 const LONGEST_MESSAGE = 4_000;
@@ -45,6 +51,10 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   const command = commandOf(body);
   const [heldBack, setHeldBack] = useState<string | null>(null);
   const isHeldBack = command !== null && heldBack === command;
+  const isAdmin = useViewer()?.role === "admin";
+  const isCall = isAdmin && roomId !== null && namesRoom(body);
+  /** The body about which the question is shown. */
+  const [asked, setAsked] = useState<string | null>(null);
 
   // Do not open a touch keyboard uninvited; with a hardware keyboard, focus the field right away.
   useEffect(() => {
@@ -52,13 +62,15 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
   }, []);
 
   function sendUnlessCommand() {
-    if (command === null) send();
-    else setHeldBack(command);
+    if (command !== null) setHeldBack(command);
+    else if (isCall && !isTooLong) setAsked(body);
+    else send();
   }
 
-  function send() {
+  function send(mentionsRoom = false) {
     if (body === "" || isTooLong) return;
-    outboxOf(userId).send(lane, body, { replyTo: replyTo ?? null, mentions });
+    outboxOf(userId).send(lane, body, { replyTo: replyTo ?? null, mentions, mentionsRoom });
+    setAsked(null);
     setText("");
     detachAll(userId, lane);
     setHeldBack(null);
@@ -94,10 +106,15 @@ export function Composer({ userId, lane, label, isPrivate = false, onEditLast }:
       {isHeldBack && (
         <div role="alert" className="rise flex flex-wrap items-center gap-x-3 gap-y-1 px-3 pb-2 text-sm">
           <span>{`There is no command ${command}.`}</span>
-          <Button look="quiet" className="md:min-h-8 md:text-sm" onClick={send}>
+          <Button look="quiet" className="md:min-h-8 md:text-sm" onClick={() => send()}>
             Send as text
           </Button>
         </div>
+      )}
+      {isCall && asked === body && (
+        <Suspense fallback={null}>
+          <RoomQuestion roomId={roomId} onSend={send} onCancel={() => setAsked(null)} />
+        </Suspense>
       )}
       {replyTo && roomId && <ReplyBar roomId={roomId} quote={replyTo} onCancel={cancelReply} />}
       <div

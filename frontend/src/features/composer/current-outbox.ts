@@ -20,13 +20,14 @@ export function outboxOf(userId: string): Outbox {
 }
 
 async function deliver(userId: string, unsent: Unsent, signal: AbortSignal) {
-  const { clientId, lane, body, replyTo, mentions } = unsent;
+  const { clientId, lane, body, replyTo, mentions, mentionsRoom } = unsent;
   const [kind, id = ""] = lane.split(":");
   const options = { ...asUser(userId), signal };
   // A server of an earlier release refuses fields that it does not know.
   const more = {
     ...(replyTo && { reply_to: replyTo.seq }),
     ...(mentions.length > 0 && { mentions: mentions.map(({ id }) => id) }),
+    ...(mentionsRoom && { mentions_room: true }),
   };
   const posted =
     kind === "room"

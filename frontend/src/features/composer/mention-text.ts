@@ -46,6 +46,13 @@ export function toTokens(text: string, people: readonly Author[]): { body: strin
   return { body: parts.map((part, at) => (at % 2 === 1 ? part : withTokens(part))).join(""), mentions };
 }
 
+/** Returns whether a body names the whole room, outside of code. */
+export function namesRoom(body: string): boolean {
+  return body
+    .split(CODE)
+    .some((part, at) => at % 2 === 0 && /(?<![\p{L}\p{N}_@./-])@room(?![\p{L}\p{N}_-])/iu.test(part));
+}
+
 /** A mention that is being typed: the position of its `@`, and what follows it. */
 export interface Begun {
   start: number;

@@ -13,6 +13,8 @@ export interface Unsent {
   replyTo: Quote | null;
   /** The people whose tokens are in the body. */
   mentions: readonly Author[];
+  /** Set if it notifies everybody in the room. */
+  mentionsRoom?: boolean;
   writtenAt: string;
   /** The server's reason if it refused the message permanently; null while it may still be sent. */
   refusal: string | null;
@@ -98,6 +100,7 @@ function asUnsent(stored: unknown): Unsent | null {
     body,
     replyTo: found.replyTo ?? null,
     mentions: found.mentions ?? [],
+    ...(found.mentionsRoom && { mentionsRoom: true }),
     writtenAt: writtenAt ?? new Date(order).toISOString(),
     refusal: found.refusal ?? null,
     order,

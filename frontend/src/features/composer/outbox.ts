@@ -74,8 +74,12 @@ export class Outbox {
     return known;
   }
 
-  send(lane: Lane, body: string, more: Partial<Pick<Unsent, "replyTo" | "mentions">> = {}): void {
-    const { replyTo = null, mentions = [] } = more;
+  send(
+    lane: Lane,
+    body: string,
+    more: Partial<Pick<Unsent, "replyTo" | "mentions" | "mentionsRoom">> = {},
+  ): void {
+    const { replyTo = null, mentions = [], mentionsRoom = false } = more;
     const orders = this.#records.all().map(({ order }) => order);
     const now = Date.now();
     this.#records.put({
@@ -84,6 +88,7 @@ export class Outbox {
       body,
       replyTo,
       mentions,
+      ...(mentionsRoom && { mentionsRoom }),
       writtenAt: new Date(now).toISOString(),
       refusal: null,
       // Later than all others, even if the clock was set back.
