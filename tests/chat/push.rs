@@ -264,6 +264,13 @@ async fn a_subscription_ends_with_its_session() {
     phone.subscribe(&carol).await;
     founder.delete(&format!("/users/{}", carol.id)).await.is(204);
     assert!(is_gone().await, "erased");
+
+    // Of an account with more than a hundred sessions, the oldest end by their generation alone.
+    let dave = chat.user("dave").await;
+    phone.subscribe(&dave).await;
+    let ends = sqlx::query("select end_generation($1, now(), null)").bind(dave.id).execute(&db).await;
+    ends.expect("the next generation");
+    assert!(is_gone().await, "of an earlier generation");
 }
 
 #[tokio::test]
