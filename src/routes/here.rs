@@ -1,4 +1,4 @@
-//! Who is in a room now, and who types there.
+//! The people in a room now, and those who type there.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

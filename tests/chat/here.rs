@@ -1,4 +1,4 @@
-//! Who is in a room, by name.
+//! The people in a room, by name.
 
 use futures_util::future::join_all;
 use gapless::event::Room;
