@@ -31,7 +31,8 @@ export function PageHeader({ title, lead, subtitle, icon, aside }: PageHeaderPro
           </p>
         )}
       </div>
-      {aside}
+      {/* On phones the buttons are close together, so that they leave space for the title. */}
+      {aside && <div className="flex shrink-0 items-center md:gap-2">{aside}</div>}
     </header>
   );
 }

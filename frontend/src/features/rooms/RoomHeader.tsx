@@ -24,7 +24,7 @@ export function RoomHeader({ room }: { room: KnownRoom }) {
   const Menu = useContext(RoomMenuOfAdmins);
   return (
     <PageHeader
-      icon={<Hash className="size-5 shrink-0 text-accent" aria-hidden />}
+      icon={<Hash className="hidden size-5 shrink-0 text-accent md:block" aria-hidden />}
       title={room.name}
       lead={<HereButton online={room.online} />}
       {...(room.topic && { subtitle: room.topic })}
