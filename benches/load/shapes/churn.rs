@@ -46,7 +46,7 @@ pub fn churn(stage: &mut Stage, options: &Options, table: &mut Table) -> anyhow:
             let (before, first) = (stage.cpu()?, ledger.posts());
             let is_over = AtomicBool::new(!is_churning);
             std::thread::scope(|scope| {
-                let guests = scope.spawn(|| come_and_go(address, &rooms, &is_over));
+                let guests = scope.spawn(|| come_and_go(address, &rooms, CHURN_PACE, &is_over));
                 let posted = post(&crowd, &ledger, TURN.min(stage.phase));
                 is_over.store(true, Ordering::Relaxed);
                 guests.join().map_err(|_| anyhow::anyhow!("the guests panicked"))?.and(posted)
@@ -120,8 +120,8 @@ fn post(crowd: &Crowd<'_>, ledger: &Ledger, time: Duration) -> anyhow::Result<()
     })
 }
 
-/// Guests join one room after the other, each for a second.
-fn come_and_go(address: SocketAddr, rooms: &[String], is_over: &AtomicBool) -> anyhow::Result<()> {
+/// Guests join one room after the other, one in each interval of `pace`; the one who has been there longest leaves.
+pub fn come_and_go(address: SocketAddr, rooms: &[String], pace: Duration, is_over: &AtomicBool) -> anyhow::Result<()> {
     let mut guests = VecDeque::new();
     for room in rooms.iter().cycle().step_by(7) {
         if is_over.load(Ordering::Relaxed) {
@@ -131,7 +131,7 @@ fn come_and_go(address: SocketAddr, rooms: &[String], is_over: &AtomicBool) -> a
         if guests.len() > GUESTS {
             guests.pop_front();
         }
-        std::thread::sleep(CHURN_PACE);
+        std::thread::sleep(pace);
     }
     Ok(())
 }

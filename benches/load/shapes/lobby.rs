@@ -1,6 +1,5 @@
 //! Bytes of an idle page: the room list's first page, and a stream while guests come and go in many rooms.
 
-use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::Options;
 use crate::http::Connection;
 use crate::listener::Listener;
+use crate::shapes::churn::come_and_go;
 use crate::stage::Stage;
 use crate::table::{Goal, Row, Table};
 
@@ -26,8 +26,6 @@ const CHURN: [(u32, [&str; 3], f64); 2] = [
         200.0,
     ),
 ];
-/// Guests who are there at a time.
-const GUESTS: usize = 50;
 /// Time in which the greeting and the first counts arrive, which an idle page does not receive again.
 const SETTLING: Duration = Duration::from_secs(3);
 /// Phases of a second each are too short for what is sent every 15 s.
@@ -63,7 +61,7 @@ pub fn lobby(stage: &mut Stage, _: &Options, table: &mut Table) -> anyhow::Resul
             let mut idle = Listener::open(address, &query)?;
             let is_over = AtomicBool::new(false);
             let bytes = std::thread::scope(|scope| {
-                let guests = scope.spawn(|| come_and_go(address, &rooms, joins, &is_over));
+                let guests = scope.spawn(|| come_and_go(address, &rooms, Duration::from_secs(1) / joins, &is_over));
                 let bytes = idle.listen(SETTLING).and_then(|_| idle.listen(phase));
                 is_over.store(true, Ordering::Relaxed);
                 guests.join().map_err(|_| anyhow::anyhow!("the guests panicked"))??;
@@ -110,20 +108,4 @@ fn zipped(address: SocketAddr, path: &str) -> anyhow::Result<usize> {
     let mut response = Vec::new();
     socket.read_to_end(&mut response)?;
     Ok(response.len())
-}
-
-/// Guests join one room after the other; the one who has been there longest leaves.
-fn come_and_go(address: SocketAddr, rooms: &[String], joins: u32, is_over: &AtomicBool) -> anyhow::Result<()> {
-    let mut guests = VecDeque::new();
-    for room in rooms.iter().cycle().step_by(7) {
-        if is_over.load(Ordering::Relaxed) {
-            break;
-        }
-        guests.push_back(Listener::open(address, &format!("room={room}"))?);
-        if guests.len() > GUESTS {
-            guests.pop_front();
-        }
-        std::thread::sleep(Duration::from_secs(1) / joins);
-    }
-    Ok(())
 }
