@@ -12,8 +12,9 @@ use gapless::store::embedded::EmbeddedPostgres;
 const PAGES: [&str; 4] = ["README.md", "docs/DEPLOY.md", "docs/RUNBOOK.md", "docs/CONFIGURATION.md"];
 
 /// In order of execution. A page contains each command or its beginning. `NAME` and `FILE` are placeholders.
-const SCRIPT: [&str; 19] = [
+const SCRIPT: [&str; 20] = [
     "keys generate",
+    "keys vapid",
     "config",
     "config --check",
     "config --reference",
