@@ -59,7 +59,7 @@ for (const viewport of [
 
     // An unfolded message stays unfolded while it is scrolled out of the page and back. One that was chosen by a key stays
     // in the page, so another is chosen first.
-    await page.keyboard.press("End");
+    await page.keyboard.press("ArrowUp");
     await reader.log.evaluate((log) => log.scrollTo(0, 0));
     await expect(less).toHaveCount(0);
     await page.getByRole("button", { name: "1 new message" }).click();

@@ -1,34 +1,14 @@
 // Notifications of the browser, the card that offers them, their settings, and private messages that arrive elsewhere.
 
 import AxeBuilder from "@axe-core/playwright";
-import type { Page, Worker } from "@playwright/test";
+import type { Page } from "@playwright/test";
 import type { Account, Api, Room } from "./api";
+import { allows, isPrepared, shownTo, turnsOn } from "./notified";
 import { expect, type Person, test } from "./person";
 
 test.use({ serviceWorkers: "allow" });
 
 const CARD = "Get notified when somebody mentions you?";
-
-/** Returns the notifications that the browser shows, by tag. */
-async function shownTo({ page }: Person): Promise<Record<string, { title: string; body: string }>> {
-  return page.evaluate(async () => {
-    const registration = await navigator.serviceWorker.ready;
-    const shown = await registration.getNotifications();
-    return Object.fromEntries(shown.map(({ tag, title, body }) => [tag, { title, body }]));
-  });
-}
-
-/** Waits for the worker, and for the part of the app that notifies, which is loaded when the page has settled. */
-async function isPrepared({ page }: Person): Promise<void> {
-  await page.evaluate(async () => {
-    const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
-    const registration = await navigator.serviceWorker.ready;
-    while (registration.active?.state !== "activated") await pause();
-    const isNotifying = async () =>
-      (await navigator.locks.query()).held?.some(({ name }) => name === "gapless.notifier");
-    while (!(await isNotifying())) await pause();
-  });
-}
 
 /** Playwright's pages always have the focus. */
 async function looks({ page }: Person, isLooking: boolean): Promise<void> {
@@ -43,10 +23,6 @@ async function hasNoViolations(page: Page): Promise<void> {
   expect(violations.map(({ id }) => id)).toEqual([]);
 }
 
-async function allows({ page }: Person): Promise<void> {
-  await page.context().grantPermissions(["notifications"]);
-}
-
 async function mentions(api: Api, author: Account, room: Room, whom: Account, text: string): Promise<void> {
   const body = {
     room_id: room.id,
@@ -55,11 +31,6 @@ async function mentions(api: Api, author: Account, room: Room, whom: Account, te
     client_id: crypto.randomUUID(),
   };
   await api.send("POST", "/messages", body, author);
-}
-
-async function turnsOn(person: Person): Promise<void> {
-  await person.goesTo("/settings");
-  await person.page.getByRole("checkbox", { name: "Notify me on this device" }).check();
 }
 
 test("nobody is asked on load; the card comes after the first own message, and Not now is respected", async ({
@@ -259,11 +230,6 @@ test("a private message shows wherever its recipient is, and waits under the poi
   }
 });
 
-async function workerOf({ page }: Person): Promise<Worker> {
-  const [worker] = page.context().serviceWorkers();
-  return worker ?? page.context().waitForEvent("serviceworker");
-}
-
 test("a recipient who may answer replies at once", async ({ api, person }) => {
   const boss = await person();
   const [admin, second] = [await api.admin(), await api.account()];
@@ -281,76 +247,4 @@ test("a recipient who may answer replies at once", async ({ api, person }) => {
   await toast.getByRole("button", { name: "Reply" }).click();
   await expect(boss.page).toHaveURL(new RegExp(`/dm/${second.id}$`));
   await expect(boss.field).toBeFocused();
-});
-
-/** Delivers a push as the browser's push service would. */
-async function delivers({ page }: Person, notice: object): Promise<void> {
-  const devtools = await page.context().newCDPSession(page);
-  let registrationId = "";
-  devtools.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) => {
-    registrationId = registrations.at(-1)?.registrationId ?? registrationId;
-  });
-  await devtools.send("ServiceWorker.enable");
-  await expect.poll(() => registrationId).not.toBe("");
-  const { origin } = new URL(page.url());
-  await devtools.send("ServiceWorker.deliverPushMessage", {
-    origin,
-    registrationId,
-    data: JSON.stringify(notice),
-  });
-  await devtools.detach();
-}
-
-test("a push shows a notification, and a click on it opens the message", async ({ api, person }) => {
-  const room = await api.room();
-  const [ali, account] = [await api.account(), await api.account()];
-  const { seq } = await api.post(ali, room, "what was pushed");
-  const bo = await person();
-  await allows(bo);
-  await bo.signsIn(account);
-  await turnsOn(bo);
-  await isPrepared(bo);
-  const notice = {
-    kind: "mention",
-    room: { id: room.id, name: room.name },
-    from: ali.username,
-    text: "what was pushed",
-    url: `/r/${room.id}/${seq}`,
-    tag: `room:${room.id}`,
-    pos: 1_000_000,
-  };
-  await delivers(bo, notice);
-  await expect
-    .poll(() => shownTo(bo))
-    .toEqual({
-      [notice.tag]: { title: `${ali.username} mentioned you in ${room.name}`, body: "what was pushed" },
-    });
-  // The open app has shown this one already, so it stays as it is.
-  await delivers(bo, notice);
-  await delivers(bo, {
-    ...notice,
-    kind: "direct",
-    room: null,
-    url: "/me/direct/1",
-    tag: "direct:1",
-    from: null,
-    text: null,
-  });
-  await expect.poll(async () => (await shownTo(bo))["direct:1"]?.title).toBe("New private message");
-  expect((await shownTo(bo))[notice.tag]?.title).toBe(`${ali.username} mentioned you in ${room.name}`);
-
-  const worker = await workerOf(bo);
-  await worker.evaluate(async (tag) => {
-    // The types of a page, not of a worker, are known here.
-    // biome-ignore lint/suspicious/noExplicitAny: see above
-    const scope = globalThis as any;
-    const [notification] = await scope.registration.getNotifications({ tag });
-    const click = new scope.NotificationEvent("notificationclick", { notification });
-    // Only the browser's own events may be prolonged.
-    Object.defineProperty(click, "waitUntil", { value: () => {} });
-    scope.dispatchEvent(click);
-  }, notice.tag);
-  await bo.sees("what was pushed");
-  await expect(bo.page).toHaveURL(new RegExp(`/r/${room.id}/${seq}`));
-  await expect.poll(async () => Object.keys(await shownTo(bo))).toEqual(["direct:1"]);
 });

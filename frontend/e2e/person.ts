@@ -155,7 +155,9 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   api: async ({ baseURL }, use) => {
-    await use(new Api(baseURL ?? ""));
+    const api = new Api(baseURL ?? "");
+    await use(api);
+    await api.clearsUp();
   },
   person: async ({ browser, baseURL }, use) => {
     const contexts: BrowserContext[] = [];

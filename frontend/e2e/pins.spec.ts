@@ -16,7 +16,7 @@ const mark = (someone: Person, text: string) => someone.message(text).getByRole(
 async function choosesFor(someone: Person, text: string, item: string): Promise<void> {
   await someone.message(text).focus();
   await someone.message(text).getByRole("button", { name: "More actions" }).click();
-  await someone.page.getByRole("menuitem", { name: item, exact: true }).click();
+  await someone.page.getByRole("menuitem", { name: item, exact: true }).press("Enter");
 }
 
 for (const [size, viewport] of Object.entries(SIZES)) {

@@ -76,6 +76,9 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   await follows("room.retention_set", () => api.send("PUT", `/rooms/${room.id}/retention`, days, admin));
   const topic = { topic: "Help and news" };
   await follows("room.topic_set", () => api.send("PUT", `/rooms/${room.id}/topic`, topic, admin));
+  await follows("room.landing_set", () => api.send("PUT", `/rooms/${room.id}/landing`, undefined, admin));
+  const indexable = { indexable: false };
+  await follows("room.indexable_set", () => api.send("PUT", `/rooms/${room.id}/indexable`, indexable, admin));
   const mark = { seq: message.seq };
   await follows("room.read", () => api.send("PUT", `/rooms/${room.id}/read`, mark, reader));
   const mention = { room_id: room.id, body: "look", mentions: [reader.id] };
@@ -108,7 +111,7 @@ test("snapshot plus events equals a fresh snapshot, for every kind of event", as
   // A room is trimmed once its messages are a day old: see `apply.test.ts`.
   const expected = Object.keys(EVENT_KINDS).filter((kind) => kind !== "room.trimmed");
   expect([...heard].sort()).toEqual(expected.sort());
-  expect(compared.size).toBe(15);
+  expect(compared.size).toBe(18);
   for (const listener of [stream, guest, elsewhere, foreign]) listener.close();
 });
 
