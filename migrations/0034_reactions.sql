@@ -11,7 +11,7 @@
 -- while the column and the triggers are added, which scans nothing.
 alter type log_kind add value 'message.reactions';
 
--- True if the message has, or had, reactions.
+-- Whether the message has, or had, reactions.
 alter table messages add column reacted boolean not null default false;
 
 create table reactions (
