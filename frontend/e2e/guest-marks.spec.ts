@@ -1,4 +1,4 @@
-// What a guest had read and not read is kept when they sign up.
+// A guest's read and unread messages stay so when they sign up.
 
 import { unique } from "./api";
 import { expect, test } from "./person";

@@ -89,7 +89,7 @@ test("a whole session by keyboard alone", async ({ api, person }) => {
   await expect(
     someone.message("an answer").getByRole("button", { name: /^In reply to .*line 120/ }),
   ).toBeVisible();
-  // Where the reader was.
+  // Back to the place where the reader was.
   await press(someone, "Escape");
   await isChosen(someone, "line 120.");
   await press(someone, "+");
@@ -117,7 +117,7 @@ test("a whole session by keyboard alone", async ({ api, person }) => {
   await press(someone, "Delete");
   const question = page.getByRole("dialog", { name: "Delete this message?" });
   await expect(question).toBeVisible();
-  // What cannot be undone is not one key away.
+  // An action that cannot be undone is not one key away.
   await expect(question.getByRole("button", { name: "Delete message" })).not.toBeFocused();
   while (
     !(await question.getByRole("button", { name: "Delete message" }).evaluate((it) => it.matches(":focus")))

@@ -46,7 +46,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
     await expect(rows).toContainText(["line 3.", "line 70."]);
     await expect(panel(guest).getByRole("button", { name: /^Unpin/ })).toHaveCount(0);
     await isAccessible(guest);
-    // What happens meanwhile is shown at once.
+    // Changes that happen meanwhile are shown at once.
     await api.send("PATCH", `/messages/${old.id}`, { body: "line three." }, author);
     await expect(rows).toContainText(["line three.", "line 70."]);
     await rows.first().getByRole("button", { name: "Go to message" }).click();

@@ -3,7 +3,7 @@ import { useViewer } from "../session/use-session";
 import { typing, typingSentence } from "./typing";
 
 /**
- * Who is typing in a room, over the last lines above the composer, so that nothing moves. It comes and goes too often to
+ * Names those who are typing in a room, over the last lines above the composer, so that nothing moves. It comes and goes too often to
  * be announced.
  */
 export function TypingLine({ roomId }: { roomId: string }) {

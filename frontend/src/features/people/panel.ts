@@ -1,4 +1,4 @@
-// Whether the list of the people in the open room is shown.
+// True while the list of the people in the open room is shown.
 
 import { Observable } from "../../browser/observable";
 

@@ -1,4 +1,4 @@
-// Who is typing in the open rooms, as far as the stream told within the last seconds.
+// The people typing in the open rooms, as far as the stream told within the last seconds.
 
 import type { Author } from "../../api/gen/types.gen";
 import { Listeners } from "../../browser/listeners";

@@ -1,4 +1,4 @@
-// Who reacted to a message, by name.
+// The names of those who reacted to a message.
 
 import { useQuery } from "@tanstack/react-query";
 import { listReactions } from "../../api/gen/sdk.gen";
