@@ -7,7 +7,8 @@
 --
 -- The release before reads both as columns, from queries of its own, so the names `log_head` and `rooms` become views of
 -- the tables, with the same columns in the same order. Everything but the two heads can be updated through them. The
--- columns in the tables stay, as lower bounds: an import sets them, and a room may have lost all its messages by age.
+-- columns in the tables stay, as lower bounds: what was counted until now, and the position of a deleted entry, see below.
+-- A room that has lost all its messages by age has its head from `first_seq`.
 alter table log_head rename to stored_log_head;
 alter table rooms rename to stored_rooms;
 

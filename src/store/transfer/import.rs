@@ -258,17 +258,6 @@ impl ImportState {
         let pins: i64 =
             sqlx::query_scalar("select count(*) from pins").persistent(false).fetch_one(&mut *transaction).await?;
         ensure!(u64::try_from(pins) == Ok(self.count.pins), "there is a pin of a message that is missing or deleted");
-        let (rooms, seqs): (Vec<RoomId>, Vec<Seq>) =
-            self.rooms.iter().map(|(room, numbers)| (*room, numbers.head())).unzip();
-        sqlx::query(
-            "update stored_rooms r set head_seq = n.seq
-             from unnest($1::uuid[], $2::bigint[]) as n (id, seq) where r.id = n.id",
-        )
-        .bind(rooms)
-        .bind(seqs)
-        .persistent(false)
-        .execute(&mut *transaction)
-        .await?;
         // In the log, the archiving of a room comes after its messages.
         sqlx::query(
             "insert into log (pos, kind, at, room_id)
@@ -281,11 +270,6 @@ impl ImportState {
         .execute(&mut *transaction)
         .await?;
         let archived = i64::try_from(self.archived.len()).expect("memory holds fewer rooms than 2^63");
-        sqlx::query("update stored_log_head set pos = $1")
-            .bind(self.pos.0 + archived)
-            .persistent(false)
-            .execute(&mut *transaction)
-            .await?;
         // Inboxes follow from the messages.
         sqlx::query(
             "insert into inbox_items (user_id, pos, kind, message_id, room_id, seq, at)

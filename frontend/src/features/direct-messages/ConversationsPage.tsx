@@ -1,11 +1,9 @@
 import { Lock, PenLine } from "lucide-react";
-import { sentence } from "../../api/problem";
 import { Avatar } from "../../ui/Avatar";
 import { buttonClass } from "../../ui/Button";
 import { briefTime } from "../../ui/dates";
 import { EmptyState } from "../../ui/EmptyState";
-import { LoadMore } from "../../ui/LoadMore";
-import { Notice } from "../../ui/Notice";
+import { OlderRows } from "../../ui/OlderRows";
 import { PageHeader } from "../../ui/PageHeader";
 import { Link } from "../../ui/router";
 import { useTitle } from "../../ui/use-title";
@@ -82,21 +80,7 @@ export function ConversationsPage() {
               </li>
             );
           })}
-          {older.error && (
-            <li>
-              <Notice tone="danger">{sentence(older.error)}</Notice>
-            </li>
-          )}
-          {older.hasOlder && (
-            <li>
-              <LoadMore
-                label="Show older conversations"
-                isLoading={older.isLoading}
-                hasFailed={older.error !== null}
-                onLoad={older.load}
-              />
-            </li>
-          )}
+          <OlderRows label="Show older conversations" older={older} />
         </ul>
       )}
     </section>

@@ -7,6 +7,7 @@ import { troubleOf, untilAnswered } from "../../api/until-answered";
 import { withConversations, withDirects } from "../../realtime/snapshots";
 import type { Conversation } from "../../realtime/state";
 import { chat, useChat } from "../../realtime/store";
+import { useOlder } from "../../ui/use-older";
 import { useReadingInterval } from "../connection/connection";
 import { useViewer } from "../session/use-session";
 import { useReadMarks } from "../unread/read-marks";
@@ -43,21 +44,10 @@ async function readList(viewerId: string | undefined, before?: number): Promise<
 export function useOlderConversations() {
   const viewerId = useViewer()?.id;
   const from = useChat((state) => state.conversationsFrom);
-  const [isLoading, setLoading] = useState(false);
-  const [error, setError] = useState<Error | null>(null);
-
-  async function load() {
-    if (from === null || isLoading) return;
-    setLoading(true);
-    // `answer` throws errors only.
-    setError(await readList(viewerId, from).then(nothing, (failure: Error) => failure));
-    setLoading(false);
-  }
-
-  return { hasOlder: from !== null && from > 0, isLoading, error, load: () => void load() };
+  return useOlder(from !== null && from > 0, async () => {
+    if (from !== null) await readList(viewerId, from);
+  });
 }
-
-const nothing = () => null;
 
 /** Conversations, most recent first; null until the list is loaded. */
 export function useConversations(): Conversation[] | null {

@@ -4,8 +4,7 @@ import { sentence } from "../../api/problem";
 import { useChat } from "../../realtime/store";
 import { Button } from "../../ui/Button";
 import { EmptyState } from "../../ui/EmptyState";
-import { LoadMore } from "../../ui/LoadMore";
-import { Notice } from "../../ui/Notice";
+import { OlderRows } from "../../ui/OlderRows";
 import { PageHeader } from "../../ui/PageHeader";
 import { showToast } from "../../ui/Toast";
 import { useTitle } from "../../ui/use-title";
@@ -99,21 +98,7 @@ export function InboxPage() {
               <ItemRow item={item} isUnread={unread.has(item)} />
             </li>
           ))}
-          {older.error && (
-            <li>
-              <Notice tone="danger">{sentence(older.error)}</Notice>
-            </li>
-          )}
-          {older.hasOlder && (
-            <li>
-              <LoadMore
-                label="Show older"
-                isLoading={older.isLoading}
-                hasFailed={older.error !== null}
-                onLoad={older.load}
-              />
-            </li>
-          )}
+          <OlderRows label="Show older" older={older} />
         </ul>
       )}
     </section>

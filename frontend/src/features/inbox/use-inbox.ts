@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { listInbox, markInboxRead } from "../../api/gen/sdk.gen";
 import { answer } from "../../api/problem";
 import { troubleOf, untilAnswered } from "../../api/until-answered";
 import { type Item, withInbox, withInboxRead, withMoreInbox } from "../../realtime/inbox";
 import { chat, useChat } from "../../realtime/store";
+import { useOlder } from "../../ui/use-older";
 import { useReadingInterval } from "../connection/connection";
 import { useViewer } from "../session/use-session";
 import { markRead, useReadMarks } from "../unread/read-marks";
@@ -31,26 +32,13 @@ export function useInboxSnapshot() {
   return { error: troubleOf(newest), retry: () => void newest.refetch() };
 }
 
-/** Loads further pages on demand. */
 export function useOlderItems() {
   const next = useChat((state) => state.inbox.next);
-  const [isLoading, setLoading] = useState(false);
-  const [error, setError] = useState<Error | null>(null);
-
-  async function load() {
-    if (next === null || isLoading) return;
-    setLoading(true);
-    try {
-      const page = await answer(listInbox({ query: { limit: PAGE, cursor: next } }));
-      chat.update((state) => withMoreInbox(state, page, next));
-      setError(null);
-    } catch (failure) {
-      setError(failure as Error);
-    }
-    setLoading(false);
-  }
-
-  return { hasOlder: next !== null, isLoading, error, load: () => void load() };
+  return useOlder(next !== null, async () => {
+    if (next === null) return;
+    const page = await answer(listInbox({ query: { limit: PAGE, cursor: next } }));
+    chat.update((state) => withMoreInbox(state, page, next));
+  });
 }
 
 /** The loaded items that are unread on this device and by what the server knows of the others. */
