@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 /// Longer than this, a file is more than one noun.
 const LONGEST_FILE: usize = 400;
 
@@ -25,6 +27,8 @@ const MACHINES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), conc
 
 const SOURCES: [&str; 8] =
     ["src", "tests", "benches", "examples", "chaos/src", "client/src", "embedded-postgres/src", "xtask/src"];
+
+const FRONT_END: [&str; 2] = ["frontend/src", "frontend/e2e"];
 
 /// Words with which a comment opens that names its subject late or never.
 const NOT_SUBJECTS: [&str; 7] = ["What", "Who", "Whose", "How", "That", "Whether", "Where"];
@@ -63,9 +67,12 @@ fn sources_are_tidy() {
 #[test]
 fn comments_name_their_subject_first() {
     let mut faults = Vec::new();
-    for path in files(&SOURCES, "rs") {
+    let front_end = ["ts", "tsx"].iter().flat_map(|end| files(&FRONT_END, end));
+    let written = front_end.filter(|path| !path.components().any(|part| part.as_os_str() == "gen"));
+    for path in files(&SOURCES, "rs").into_iter().chain(written) {
         for (number, line) in read(&path).lines().enumerate() {
-            let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
+            let line = line.trim_start();
+            let comment = ["//", "/**", "* "].iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or_default();
             let first = comment.trim_start_matches(['/', '!', ' ']).split(|end: char| !end.is_alphabetic()).next();
             if first.is_some_and(|first| NOT_SUBJECTS.contains(&first)) {
                 faults.push(format!("{}:{}: name the subject first:{comment}", path.display(), number + 1));
@@ -177,4 +184,18 @@ fn files_named_by_the_architecture_exist() {
     let exists = |path: &str| ["", "src", "tests/chat"].iter().any(|dir| Path::new(dir).join(path).exists());
     let gone: Vec<&str> = paths.filter(|path| !exists(path)).collect();
     assert!(gone.is_empty(), "docs/ARCHITECTURE.md names files that do not exist: {gone:?}");
+}
+
+/// A database has the checksum of each migration that was applied to it, and a program with another text, were it a comment
+/// that changed, does not start on it. What has landed is listed with `sha256sum migrations/*.sql`.
+#[test]
+fn migrations_that_have_landed_are_as_they_were() {
+    let landed = read(Path::new("tests/landed-migrations.sha256"));
+    let changed = landed.lines().filter_map(|line| line.split_once("  ")).filter(|(digest, path)| {
+        let text = fs::read(path).unwrap_or_default();
+        format!("{:x}", Sha256::digest(text)) != *digest
+    });
+    let changed: Vec<_> = changed.map(|(_, path)| path).collect();
+    assert!(landed.lines().count() > 30, "the list is empty");
+    assert!(changed.is_empty(), "changed after they had landed; a new migration does that: {changed:?}");
 }

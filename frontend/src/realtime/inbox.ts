@@ -21,7 +21,7 @@ export type Item = RoomItem | DirectItem;
 export interface Inbox {
   /** Newest first, without a gap down to `next`. */
   items: readonly Item[];
-  /** Where the list continues; null at its end. */
+  /** The place where the list continues; null at its end. */
   next: string | null;
   isLoaded: boolean;
   /** Position up to which the viewer has marked everything as read here. */

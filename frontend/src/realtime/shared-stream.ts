@@ -25,7 +25,7 @@ const CALM_MS = 60_000;
 const MOST_ROOMS = 100;
 const MOST_FOLLOWED = 200;
 
-/** What one tab asks for; without `follow`, it has no list of rooms yet. */
+/** The request of one tab; without `follow`, it has no list of rooms yet. */
 interface Wanted {
   rooms: readonly string[];
   follow: readonly string[] | null;

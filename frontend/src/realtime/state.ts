@@ -55,7 +55,7 @@ export interface ChatState {
   rooms: Readonly<Record<string, KnownRoom>> | null;
   /** The room to which the address of the chat leads, if the server names one. */
   landing: string | null;
-  /** Where the list of rooms continues; null if all of it is loaded. */
+  /** The place where the list of rooms continues; null if all of it is loaded. */
   roomsNext: string | null;
   /** True if the server lists rooms by page, and reports news of the rooms that are followed. */
   areRoomsPaged: boolean;

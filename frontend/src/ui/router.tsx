@@ -176,7 +176,7 @@ export function Link({ to, state, onClick, ...rest }: LinkProps) {
 }
 
 interface NavLinkProps extends LinkProps {
-  /** Whether only this page itself counts, without the pages below it. */
+  /** True if only this page itself counts, without the pages below it. */
   end?: boolean;
 }
 

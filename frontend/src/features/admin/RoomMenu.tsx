@@ -12,7 +12,7 @@ import { RetentionDialog } from "./RetentionDialog";
 import { RoomNameDialog } from "./RoomNameDialog";
 import { RoomTopicDialog } from "./RoomTopicDialog";
 
-/** What an admin can do with an active room: in the list of rooms, and in the room itself. */
+/** The actions of an admin on an active room: in the list of rooms, and in the room itself. */
 export function RoomMenu({ room }: { room: Room }) {
   const [task, setTask] = useState<"rename" | "topic" | "retention" | "archive" | null>(null);
   const close = () => setTask(null);

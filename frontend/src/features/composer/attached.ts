@@ -7,7 +7,7 @@ import { type DraftPlace, readDraft, type TextPlace, useDraft, writeDraft } from
 
 export interface Attached {
   replyTo?: Quote;
-  /** Whose names in the text are mentions. */
+  /** The people whose names in the text are mentions. */
   people?: readonly Author[];
 }
 

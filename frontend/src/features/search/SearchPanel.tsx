@@ -22,7 +22,7 @@ const TYPING_MS = 250;
 interface SearchPanelProps {
   /** The search in the address. */
   text: string;
-  /** Whether the page is seen beside the panel; otherwise the panel covers it. */
+  /** True if the page is seen beside the panel; otherwise the panel covers it. */
   isBeside: boolean;
 }
 

@@ -10,7 +10,7 @@ interface SuggestionsProps {
   onForget(): void;
 }
 
-/** What can be searched for next. The focus stays in the field. */
+/** Searches to continue with. The focus stays in the field. */
 export function Suggestions({ id, suggestions, at, onChoose, onForget }: SuggestionsProps) {
   return (
     <>

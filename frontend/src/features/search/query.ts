@@ -78,7 +78,7 @@ export function suggestionsFor(text: string, known: Known): Suggestion[] {
     });
 }
 
-/** Whether the suggestions only show what a search can be made of: none is chosen before the reader chooses one. */
+/** True if the suggestions only show what a search can be made of: none is chosen before the reader chooses one. */
 export const isGuided = (text: string): boolean => text.trim() === "" || alone(text);
 
 /** After a room alone: its newest messages are no search. */

@@ -39,7 +39,7 @@ const THEMES = [
   { theme: "system", label: "System theme", icon: Monitor },
 ] satisfies { theme: Theme; label: string; icon: LucideIcon }[];
 
-/** What somebody of this role can do; null for a guest. */
+/** The commands for somebody of this role; null for a guest. */
 export function commandsFor(role: Role | null, theme: Theme, navigate: Navigate, from: string): Command[] {
   const signIn = (path: string) => () => void navigate(path, { state: { from } });
   const newRoom = () => void navigate("/admin/rooms", { state: NEW_ROOM });

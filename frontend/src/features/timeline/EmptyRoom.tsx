@@ -7,7 +7,7 @@ interface EmptyRoomProps {
   onCopyLink(): void;
 }
 
-/** What can be said first, by what the button says. */
+/** First messages, by the text of their button. */
 const SUGGESTIONS = [
   ["Say hello 👋", "Hello, everyone 👋"],
   ["Introduce yourself", "Hi, I am new here. "],

@@ -24,7 +24,7 @@ interface ScrollOptions<Message extends RowMessage> {
   /** True if the end of the loaded messages is not the newest one. */
   hasNewer?: boolean;
   loadNewer?(): void;
-  /** Whether to begin at the line above new messages instead of the end. */
+  /** True to begin at the line above new messages instead of the end. */
   beginsAtLine?: boolean;
   setAtEnd(isAtEnd: boolean): void;
 }
